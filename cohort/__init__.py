@@ -1,0 +1,1 @@
+"""The words and the data of OsteoLens: studies, radiographs, boxes, DXA. No torch, no network, no model."""

@@ -1,0 +1,106 @@
+"""Vertebral levels, views, and the boxes drawn around vertebral bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class View(StrEnum):
+    """Projection of a lumbar radiograph."""
+
+    AP = "AP"
+    LATERAL = "LATERAL"
+
+
+class VertebralLevel(StrEnum):
+    """Vertebral levels from T10 to S1, in cranio-caudal order."""
+
+    T10 = "T10"
+    T11 = "T11"
+    T12 = "T12"
+    L1 = "L1"
+    L2 = "L2"
+    L3 = "L3"
+    L4 = "L4"
+    L5 = "L5"
+    S1 = "S1"
+
+
+LEVELS: tuple[VertebralLevel, ...] = tuple(VertebralLevel)
+"""All levels, from the head downwards."""
+
+TARGET_LEVELS: tuple[VertebralLevel, ...] = (
+    VertebralLevel.L1,
+    VertebralLevel.L2,
+    VertebralLevel.L3,
+    VertebralLevel.L4,
+)
+"""The levels that the classifier sees and that DXA reports (Mao et al. 2022)."""
+
+DETECTED_LEVELS: tuple[VertebralLevel, ...] = LEVELS[1:]
+"""The levels a detector has classes for: the targets and T11, T12, L5, S1 as context to count from."""
+
+
+@dataclass(frozen=True, slots=True)
+class VertebraBox:
+    """One levelled ROI in pixels of the original image; x to the right, y downwards, x1 and y1 exclusive."""
+
+    level: VertebralLevel
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.x1 > self.x0 and self.y1 > self.y0):
+            raise ValueError(
+                f"box of {self.level}: expected x0 < x1 and y0 < y1, got "
+                f"({self.x0:.1f}, {self.y0:.1f}, {self.x1:.1f}, {self.y1:.1f})"
+            )
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """(x0, y0, x1, y1) in pixels."""
+        return self.x0, self.y0, self.x1, self.y1
+
+
+@dataclass(frozen=True, slots=True)
+class SpineDetection:
+    """What a detector found in one image.
+
+    Attributes:
+        view: the projection that the image itself shows.
+        boxes: levelled boxes from the head downwards, at most one a level.
+        image_shape: (rows, columns) of the original image.
+        naming_margin: mean log-score by which the naming beats the same chain shifted by one level.
+    """
+
+    view: View
+    boxes: tuple[VertebraBox, ...]
+    image_shape: tuple[int, int]
+    naming_margin: float = field(default=float("inf"))
+
+    def box(self, level: VertebralLevel) -> VertebraBox | None:
+        """The box of one level, or None."""
+        return next((b for b in self.boxes if b.level is level), None)
+
+    @property
+    def missing(self) -> tuple[VertebralLevel, ...]:
+        """Those of L1 to L4 that have no box."""
+        return tuple(level for level in TARGET_LEVELS if self.box(level) is None)
+
+
+def iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1); the paper's overlap rate of two readers' ROIs.
+
+    Source: Mao et al. 2022, "The consistency analysis of the delineated ROIs".
+    """
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)

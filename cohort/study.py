@@ -1,0 +1,164 @@
+"""Studies: who, which radiographs, which covariates, which DXA result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cohort.spine import VertebralLevel, View
+
+
+class Sex(StrEnum):
+    """Sex as DICOM writes it."""
+
+    FEMALE = "F"
+    MALE = "M"
+
+
+class BmdClass(StrEnum):
+    """WHO class of the lumbar T-score."""
+
+    NORMAL = "normal"
+    OSTEOPENIA = "osteopenia"
+    OSTEOPOROSIS = "osteoporosis"
+
+
+BMD_CLASSES: tuple[BmdClass, ...] = tuple(BmdClass)
+"""Order of the three classes in every array of probabilities."""
+
+
+class SpacingSource(StrEnum):
+    """Where a pixel spacing comes from; at the detector it is larger than at the patient."""
+
+    PIXEL_SPACING = "PixelSpacing"
+    IMAGER_PIXEL_SPACING = "ImagerPixelSpacing"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Covariates:
+    """Clinical covariates, each None when unknown."""
+
+    age_years: float | None = None
+    sex: Sex | None = None
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    bmi_given: float | None = None
+
+    @property
+    def bmi_kg_m2(self) -> float | None:
+        """BMI as given, else from height and weight, else None."""
+        if self.bmi_given is not None:
+            return self.bmi_given
+        if self.height_cm and self.weight_kg:
+            return self.weight_kg / (self.height_cm / 100) ** 2
+        return None
+
+    def overridden_by(self, other: Covariates) -> Covariates:
+        """These covariates, with every value that `other` knows taken from it."""
+        known = {name: getattr(other, name) for name in self.__slots__ if getattr(other, name) is not None}
+        if ("height_cm" in known or "weight_kg" in known) and "bmi_given" not in known:
+            known["bmi_given"] = None
+        return replace(self, **known)
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """One image, ready to look at.
+
+    Attributes:
+        pixels: float32 (rows, columns) in [0, 1]; bright = dense bone.
+        pixel_spacing_mm: (row, column) or None.
+        spacing_source: where the spacing comes from.
+        view: AP or lateral as the file says, or None.
+        path: the file it was read from.
+        sop_instance_uid: DICOM identifier, or None for plain images.
+        bits: bits a pixel that the file held.
+        full_range: same shape; the image before its display window, scaled to [0, 1], or None when there was none.
+    """
+
+    pixels: npt.NDArray[np.float32]
+    pixel_spacing_mm: tuple[float, float] | None
+    spacing_source: SpacingSource
+    view: View | None
+    path: Path
+    sop_instance_uid: str | None = None
+    bits: int = 8
+    full_range: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:
+            raise ValueError(f"{self.path.name}: expected float32 (rows, columns), got {self.pixels.dtype} "
+                             f"{self.pixels.shape}")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DxaResult:
+    """Lumbar DXA of one patient.
+
+    Attributes:
+        t_score: L1-L4 T-score, None when only the class is known.
+        bmd_g_cm2: areal BMD of L1-L4.
+        t_score_by_level: T-score of single levels.
+        scan_date: day of the scan.
+        reference: name of the reference population.
+    """
+
+    t_score: float | None
+    bmd_g_cm2: float | None = None
+    t_score_by_level: dict[VertebralLevel, float] = field(default_factory=dict)
+    scan_date: date | None = None
+    reference: str | None = None
+
+    @property
+    def bmd_class(self) -> BmdClass | None:
+        """WHO class of the T-score, or None."""
+        return None if self.t_score is None else classify_t_score(self.t_score)
+
+
+def classify_t_score(t_score: float) -> BmdClass:
+    """WHO class: osteoporosis T <= -2.5, osteopenia -2.5 < T < -1.0, normal T >= -1.0.
+
+    Source: WHO 1994, as used by Mao et al. 2022.
+    """
+    if t_score <= -2.5:
+        return BmdClass.OSTEOPOROSIS
+    return BmdClass.OSTEOPENIA if t_score < -1.0 else BmdClass.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One patient's visit: at most one image a view, by path; pixels are read when needed.
+
+    Attributes:
+        study_uid: identifier that is safe to use as a file name.
+        patient_id: identifier of the patient, as given.
+        ap: path of the AP image or None.
+        lateral: path of the lateral image or None.
+        covariates: what is known beside the images; headers fill the gaps when the images are read.
+        dxa: the reference standard, where known.
+        site: hospital or machine, where known.
+        study_date: day of the radiographs.
+        unsorted: images whose view no header, name or table tells; the image itself decides.
+    """
+
+    study_uid: str
+    patient_id: str
+    ap: Path | None = None
+    lateral: Path | None = None
+    covariates: Covariates = Covariates()
+    dxa: DxaResult | None = None
+    site: str | None = None
+    study_date: date | None = None
+    unsorted: tuple[Path, ...] = ()
+
+    @property
+    def images(self) -> tuple[tuple[View | None, Path], ...]:
+        """(view, path) of every image; the view is None where only the image can tell."""
+        known = ((View.AP, self.ap), (View.LATERAL, self.lateral))
+        return tuple((view, path) for view, path in known if path) + tuple((None, path) for path in self.unsorted)

@@ -1,0 +1,180 @@
+"""Anatomies from folders of surface meshes, read at run time from a path that the user gives.
+
+Known folders: `bodyparts3d` (a whole spine, ribs and pelvis), `artisynth_lss` (L1-L5, sacrum and pelvis),
+`morphable_lumbar` (a population-mean L2-L5) and `hubmap_vh` (a female pelvis). Nothing of them is copied into
+OsteoLens; signed distances are cached in the user's cache folder under the hash of each mesh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from cohort.errors import AnatomyError, MissingExtra
+from cohort.spine import LEVELS, VertebralLevel
+from phantom.anatomy import Anatomy, Bone, Pelvis, Vector, Vertebra, pelvis_from_bones, vertebra_from_bone
+from phantom.procedural import procedural_anatomy
+
+log = logging.getLogger(__name__)
+
+LUMBAR = tuple(level for level in LEVELS if level.value.startswith("L"))
+THORACIC = tuple(level for level in LEVELS if level.value.startswith("T"))
+
+TO_LPS: dict[str, tuple[Vector, float]] = {
+    "bodyparts3d": (np.diag([1.0, 1.0, 1.0]), 210.0),
+    "artisynth_lss": (np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]), 1000.0),
+    "morphable_lumbar": (np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]), 1.0),
+    "hubmap_vh": (np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]), 1000.0),
+}
+"""Rotation from each source's axes to (left, back, head), and its unit in mm."""
+
+
+def load_anatomies(folder: Path | None) -> tuple[Anatomy, ...]:
+    """The built-in anatomy, and with a folder one anatomy for each lumbar spine and pelvis found in it.
+
+    Raises:
+        AnatomyError: the folder holds none of the known sources, or one of them lacks a bone.
+        MissingExtra: trimesh or libigl is not installed.
+    """
+    built_in = procedural_anatomy()
+    if folder is None:
+        return (built_in,)
+    found = [name for name in TO_LPS if (folder / name).is_dir()]
+    if "bodyparts3d" not in found:
+        raise AnatomyError(
+            f"{folder}: found {', '.join(found) or 'none'} of {', '.join(TO_LPS)}; bodyparts3d is needed "
+            "for ribs and thoracic vertebrae; give the folder that holds these, or leave --anatomy out"
+        )
+    whole = _bodyparts(folder / "bodyparts3d")
+    lumbar = {"bodyparts3d": {level: whole.vertebrae[level] for level in LUMBAR}}
+    pelves = {"bodyparts3d": whole.pelvis, "procedural": built_in.pelvis}
+    if "artisynth_lss" in found:
+        source = folder / "artisynth_lss"
+        lumbar["artisynth_lss"] = {
+            level: vertebra_from_bone(_bone(source, f"{level}_Schrumpfverpacken.obj", 1.0)) for level in LUMBAR
+        }
+        sacrum = _bone(source, "S1_Schrumpfverpacken.obj", 1.5)
+        pelves["artisynth_lss"] = pelvis_from_bones(sacrum, (_bone(source, "Pelvis.obj", 2.0),))
+    if "morphable_lumbar" in found:
+        lumbar["morphable_lumbar"] = _morphable(folder / "morphable_lumbar")
+    if "hubmap_vh" in found:
+        pelves["hubmap_vh_female"] = _hubmap_pelvis(folder / "hubmap_vh")
+    thoracic = {level: whole.vertebrae[level] for level in THORACIC}
+    return (built_in,) + tuple(
+        Anatomy(f"{spine}+{pelvis}", {**thoracic, **lumbar[spine]}, pelves[pelvis], whole.ribs)
+        for spine in lumbar
+        for pelvis in pelves
+    )
+
+
+def _bodyparts(source: Path) -> Anatomy:
+    vertebrae = {
+        level: vertebra_from_bone(_bone(source, f"{level}_FJ*.obj", 1.0))
+        for level in LEVELS
+        if level is not VertebralLevel.S1
+    }
+    hips = tuple(_bone(source, f"hip_{side}_FJ*.obj", 2.0) for side in "LR")
+    pelvis = pelvis_from_bones(_bone(source, "sacrum_FJ*.obj", 1.5), hips)
+    ribs: dict[VertebralLevel, tuple[Bone, ...]] = {}
+    for level, number in zip(THORACIC, (10, 11, 12), strict=True):
+        frame = vertebrae[level].bone
+        pair = [_bone(source, f"rib{number}_{side}_FJ*.obj", 1.5) for side in "LR"]
+        ribs[level] = tuple(Bone(b.name, b.sdf, b.origin, b.step_mm, frame.axes, frame.centre) for b in pair)
+    return Anatomy("bodyparts3d", vertebrae, pelvis, ribs)
+
+
+def _morphable(source: Path) -> dict[VertebralLevel, Vertebra]:
+    """L2-L5 from the mean mesh; L1 is L2 at 96 %, as the source has none."""
+    trimesh = _trimesh()
+    vertices = np.loadtxt(source / "meanMesh_vertices.csv", delimiter=",")
+    faces = np.loadtxt(source / "meanMesh_faces.csv", delimiter=",").astype(int) - 1
+    axes, unit = TO_LPS["morphable_lumbar"]
+    parts = trimesh.Trimesh(vertices @ axes.T * unit, faces, process=False).split(only_watertight=False)
+    if len(parts) != 4:
+        raise AnatomyError(f"{source}: expected 4 vertebrae in the mean mesh, found {len(parts)}")
+    ordered = sorted(parts, key=lambda part: -part.centroid[2])
+    spine = {
+        level: vertebra_from_bone(_signed_distance(f"morphable {level}", part, 1.0))
+        for level, part in zip(LUMBAR[1:], ordered, strict=True)
+    }
+    smaller = ordered[0].copy()
+    smaller.apply_scale(0.96)
+    spine[VertebralLevel.L1] = vertebra_from_bone(_signed_distance("morphable L1", smaller, 1.0))
+    return spine
+
+
+def _hubmap_pelvis(source: Path) -> Pelvis:
+    trimesh = _trimesh()
+    path = source / "VH_F_Pelvis.glb"
+    if not path.is_file():
+        raise AnatomyError(f"{source}: VH_F_Pelvis.glb is missing; expected the female pelvis of the HuBMAP library")
+    parts = trimesh.load(path).geometry
+    axes, unit = TO_LPS["hubmap_vh"]
+
+    def joined(words: tuple[str, ...]) -> Any:
+        chosen = [part for name, part in parts.items() if any(word in name for word in words)]
+        mesh = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in chosen])
+        mesh.vertices = mesh.vertices @ axes.T * unit
+        return mesh
+
+    sacrum = _signed_distance("hubmap_vh sacrum", joined(("sacrum", "coccyx")), 1.5)
+    hips = _signed_distance("hubmap_vh hips", joined(("pubis_compact", "ilium_compact", "ischium_compact")), 2.0)
+    return pelvis_from_bones(sacrum, (hips,))
+
+
+def _bone(source: Path, pattern: str, step_mm: float) -> Bone:
+    files = sorted(source.glob(pattern))
+    if not files:
+        raise AnatomyError(f"{source}: no file {pattern}; the anatomy lacks this bone")
+    trimesh = _trimesh()
+    mesh = trimesh.load(files[0], force="mesh", process=False)
+    axes, unit = TO_LPS[source.name]
+    mesh = trimesh.Trimesh(np.asarray(mesh.vertices) @ axes.T * unit, mesh.faces, process=False)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True, digits_vertex=4)
+    mesh.update_faces(mesh.nondegenerate_faces())
+    mesh.remove_unreferenced_vertices()
+    if len(mesh.vertices) < 3000:
+        mesh = trimesh.smoothing.filter_humphrey(mesh.subdivide(), iterations=4)
+    return _signed_distance(f"{source.name} {files[0].stem}", mesh, step_mm)
+
+
+def _signed_distance(name: str, mesh: Any, step_mm: float) -> Bone:
+    """Signed distance by closest point and generalised winding number, which forgives small holes."""
+    try:
+        import igl
+    except ImportError as error:
+        raise MissingExtra("simulate --anatomy", "libigl") from error
+    vertices = np.ascontiguousarray(mesh.vertices, np.float64)
+    faces = np.ascontiguousarray(mesh.faces, np.int64)
+    digest = hashlib.sha256(vertices.tobytes() + faces.tobytes() + f"{step_mm} v1".encode()).hexdigest()[:24]
+    cache = Path(platformdirs.user_cache_dir("osteolens")) / "anatomy" / f"{digest}.npz"
+    if cache.is_file():
+        with np.load(cache, allow_pickle=False) as stored:
+            return Bone(name, stored["sdf"], stored["origin"], step_mm)
+    log.info("signed distance of %s", name)
+    origin = vertices.min(0) - 5.0
+    shape = np.ceil((vertices.max(0) + 5.0 - origin) / step_mm).astype(int) + 1
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1).reshape(-1, 3)
+    points = origin + index * step_mm
+    distance = igl.signed_distance(points, vertices, faces, sign_type=igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER)[0]
+    sdf = np.asarray(distance, np.float32).reshape(shape)
+    if not (sdf < 0).any():
+        raise AnatomyError(f"{name}: the mesh encloses no volume; expected a closed surface with outward faces")
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(".partial.npz")
+    np.savez_compressed(partial, sdf=sdf, origin=origin)
+    partial.replace(cache)
+    return Bone(name, sdf, origin, step_mm)
+
+
+def _trimesh() -> Any:
+    try:
+        import trimesh
+    except ImportError as error:
+        raise MissingExtra("simulate --anatomy", "trimesh") from error
+    return trimesh
