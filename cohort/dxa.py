@@ -1,0 +1,111 @@
+"""cohort.csv: covariates, DXA and site of each study, in the words and units of this project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from cohort.errors import ReadError
+from cohort.spine import TARGET_LEVELS
+from cohort.study import Covariates, DxaResult, Sex
+
+KEY_COLUMNS = ("study_uid", "patient_id")
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRow:
+    """One line of cohort.csv."""
+
+    covariates: Covariates
+    dxa: DxaResult | None
+    site: str | None
+
+
+def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
+    """Rows by study_uid and by patient_id, whichever columns stand.
+
+    Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
+    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, site. Others are ignored; empty cells are unknown values.
+
+    Raises:
+        ReadError: no key column, or a value that is no number or no sex.
+    """
+    table = read_table(path)
+    keys = [name for name in KEY_COLUMNS if name in table]
+    if not keys:
+        raise ReadError(f"{path.name}: found columns {', '.join(table)}; expected study_uid or patient_id among them")
+    rows: dict[str, CohortRow] = {}
+    for number, cells in enumerate(table.to_dict("records"), start=2):
+        row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")
+        for key in keys:
+            if str(cells[key]).strip():
+                rows.setdefault(str(cells[key]).strip(), row)
+    return rows
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV with every cell as text, empty where missing.
+
+    Raises:
+        ReadError: not a readable CSV.
+    """
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise ReadError(f"{path.name}: cannot be read as CSV ({error}); expected a header line and commas") from error
+
+
+def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
+    """Covariates, DXA and site from one row of text cells.
+
+    Raises:
+        ReadError: a value that is no number, no sex or out of any human range.
+    """
+    sex = cells.get("sex", "").strip().upper()[:1]
+    if sex and sex not in ("F", "M"):
+        raise ReadError(f"{where}: sex is {cells['sex']!r}, expected F or M")
+    covariates = Covariates(
+        _number(cells, "age_years", where, 0, 120),
+        Sex(sex) if sex else None,
+        _number(cells, "height_cm", where, 50, 260),
+        _number(cells, "weight_kg", where, 10, 400),
+        _number(cells, "bmi_kg_m2", where, 8, 90),
+    )
+    t_score = _number(cells, "t_score", where, -9, 9)
+    levels = {level: _number(cells, f"t_score_{level}", where, -9, 9) for level in TARGET_LEVELS}
+    dxa = None
+    if t_score is not None:
+        dxa = DxaResult(
+            t_score,
+            _number(cells, "bmd_g_cm2", where, 0.1, 3),
+            {level: value for level, value in levels.items() if value is not None},
+            _day(cells, "dxa_date", where),
+            cells.get("dxa_reference", "").strip() or None,
+        )
+    return CohortRow(covariates, dxa, cells.get("site", "").strip() or None)
+
+
+def _number(cells: dict[str, str], name: str, where: str, low: float, high: float) -> float | None:
+    text = cells.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ReadError(f"{where}: {name} is {text!r}, expected a number") from error
+    if not low <= value <= high:
+        raise ReadError(f"{where}: {name} is {text}, expected {low:g} to {high:g}; check the unit")
+    return value
+
+
+def _day(cells: dict[str, str], name: str, where: str) -> date | None:
+    text = cells.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ReadError(f"{where}: {name} is {text!r}, expected YYYY-MM-DD") from error

@@ -1,0 +1,69 @@
+"""PNG, JPEG and TIFF into Radiograph; and one door for every kind of image file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cohort.dicom import MAX_PIXELS, Header, looks_like_dicom, read_dicom, view_from_text
+from cohort.errors import NotRadiograph, ReadError
+from cohort.study import Covariates, Radiograph, SpacingSource
+
+PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+NO_HEADER = Header(None, None, None, Covariates(), None, None, None, SpacingSource.NONE)
+"""What a plain image says of its patient: nothing."""
+
+
+def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
+    """Any supported file as a radiograph, with what its header says.
+
+    Raises:
+        NotRadiograph: readable, but not one grey radiograph.
+        ReadError: unreadable.
+    """
+    if not path.is_file():
+        raise ReadError(f"{path.name}: no such file")
+    if path.suffix.lower() in PLAIN_SUFFIXES:
+        return read_plain_image(path), NO_HEADER
+    if path.stat().st_size and not looks_like_dicom(path) and path.suffix:
+        raise ReadError(f"{path.name}: neither DICOM nor {', '.join(PLAIN_SUFFIXES)}")
+    return read_dicom(path, keep_full_range)
+
+
+def read_plain_image(path: Path) -> Radiograph:
+    """An 8- or 16-bit grey image; bright is taken as dense bone. Colour files pass only if their channels agree.
+
+    Raises:
+        NotRadiograph: colour, several frames or larger than the cap.
+        ReadError: empty, truncated or of another format.
+    """
+    if path.stat().st_size == 0:
+        raise ReadError(f"{path.name}: the file is empty; expected an image")
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise NotRadiograph(
+                    f"{path.name}: {image.height} x {image.width} pixels, expected at most {MAX_PIXELS:,} in all"
+                )
+            if getattr(image, "n_frames", 1) != 1:
+                raise NotRadiograph(f"{path.name}: {image.n_frames} frames, expected a single radiograph")
+            if image.mode in ("P", "PA", "LA", "1", "CMYK", "YCbCr"):
+                image = image.convert("RGB")
+            pixels = np.asarray(image)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ReadError(f"{path.name}: cannot be read as an image ({error})") from error
+    bits = 8 * pixels.dtype.itemsize
+    values = pixels.astype(np.float32)
+    if values.ndim == 3:
+        spread = np.ptp(values[..., :3], axis=2)
+        if float(np.mean(spread > 24)) > 0.02:
+            raise NotRadiograph(f"{path.name}: colour image, expected a grey radiograph")
+        values = values[..., :3].mean(2)
+    low, high = float(values.min()), float(values.max())
+    values = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return Radiograph(
+        np.ascontiguousarray(values, np.float32), None, SpacingSource.NONE, view_from_text(path.stem), path, None, bits
+    )

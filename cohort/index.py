@@ -1,0 +1,179 @@
+"""A folder of studies, a flat folder of images, or a manifest into studies, and every file left out with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cohort.dicom import Header, looks_like_dicom, read_header, view_from_text
+from cohort.dxa import CohortRow, cohort_row, read_cohort_csv, read_table
+from cohort.errors import ReadError
+from cohort.images import NO_HEADER, PLAIN_SUFFIXES
+from cohort.spine import View
+from cohort.study import Covariates, Study
+
+_VIEW_TOKEN = re.compile(r"(?<![A-Za-z])(AP|PA|FRONTAL|LAT|LATERAL|LL|RL)(?![A-Za-z])", re.IGNORECASE)
+_ASIDE = (".csv", ".json", ".txt", ".md", ".yaml", ".yml", ".xml", ".html", ".pdf", ".partial", ".onnx", ".safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that became part of no study."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CohortIndex:
+    """Studies in a stable order, and what was left out."""
+
+    studies: tuple[Study, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
+    """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
+
+    DICOM files group by StudyInstanceUID; plain images by folder and name without the view's letters
+    (`p7_AP.png`, `p7_LAT.png`). `cohort.csv` in the folder overrides header covariates and brings DXA. A file
+    that claims to be an image but cannot be read stays in as a study of its own, so that its failure gets a row.
+
+    Args:
+        source: folder, image or manifest.
+        exclude: a folder inside it to ignore, such as the run's own output.
+
+    Raises:
+        ReadError: the source does not exist, or its table cannot be read.
+    """
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return _index_manifest(source)
+    if source.is_file():
+        files, root, table = [source], source.parent, {}
+    elif source.is_dir():
+        files = sorted(p for p in source.rglob("*") if p.is_file())
+        root = source
+        table = read_cohort_csv(source / "cohort.csv") if (source / "cohort.csv").is_file() else {}
+    else:
+        raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
+    studies: dict[str, Study] = {}
+    skipped: list[Skipped] = []
+    for path in files:
+        relative = path.relative_to(root)
+        if exclude is not None and path.is_relative_to(exclude):
+            continue
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        reason = _not_an_image(path)
+        if reason:
+            skipped.append(Skipped(path, reason))
+            continue
+        key, patient_id, header = _describe(path, relative)
+        study = studies.get(key)
+        if study is None:
+            study = Study(safe_name(key), patient_id, study_date=header.study_date)
+        view = header.view or view_from_text(path.stem)
+        taken = study.ap if view is View.AP else study.lateral if view is View.LATERAL else None
+        if taken is not None:
+            skipped.append(Skipped(path, f"second {view} image of study {study.study_uid}; {taken.name} is used"))
+            continue
+        study = replace(study, covariates=header.covariates.overridden_by(study.covariates))
+        studies[key] = _with_image(study, view, path)
+    return CohortIndex(tuple(_with_table(s, key, table) for key, s in sorted(studies.items())), tuple(skipped))
+
+
+def safe_name(text: str) -> str:
+    """An identifier that is safe as a file name: DICOM UIDs pass; anything else is cleaned and given a hash."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:80]
+    if cleaned == text and cleaned:
+        return cleaned
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{cleaned or 'study'}-{digest}"
+
+
+def _not_an_image(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if suffix in PLAIN_SUFFIXES or suffix in (".dcm", ".dicom", ".ima"):
+        return None
+    if suffix in _ASIDE or path.name.upper() == "DICOMDIR":
+        return "no image file"
+    try:
+        return None if looks_like_dicom(path) else "neither DICOM nor PNG, JPEG or TIFF"
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+
+
+def _describe(path: Path, relative: Path) -> tuple[str, str, Header]:
+    """Study key, patient identifier and header of one file."""
+    name_key = _key_from_name(relative)
+    if path.suffix.lower() in PLAIN_SUFFIXES:
+        return name_key, name_key, NO_HEADER
+    try:
+        header = read_header(path)
+    except ReadError:
+        return str(relative), str(relative), NO_HEADER
+    key = header.study_uid or name_key
+    return key, header.patient_id or key, header
+
+
+def _key_from_name(relative: Path) -> str:
+    stem = re.sub(r"[_\-. ]+", " ", relative.stem)
+    rest = "_".join(_VIEW_TOKEN.sub(" ", stem).split())
+    folder = "/".join(relative.parts[:-1])
+    if rest and folder:
+        return f"{folder}/{rest}"
+    return rest or folder or relative.stem
+
+
+def _with_image(study: Study, view: View | None, path: Path) -> Study:
+    if view is View.AP:
+        return replace(study, ap=path)
+    if view is View.LATERAL:
+        return replace(study, lateral=path)
+    return replace(study, unsorted=(*study.unsorted, path))
+
+
+def _with_table(study: Study, key: str, table: dict[str, CohortRow]) -> Study:
+    row = table.get(key) or table.get(study.study_uid) or table.get(study.patient_id)
+    if row is None:
+        return study
+    return replace(
+        study, covariates=study.covariates.overridden_by(row.covariates), dxa=row.dxa, site=row.site or study.site
+    )
+
+
+def _index_manifest(path: Path) -> CohortIndex:
+    """A CSV with the columns `ap` and/or `lateral` (paths relative to it) beside those of cohort.csv."""
+    table = read_table(path)
+    if "ap" not in table and "lateral" not in table:
+        raise ReadError(f"{path.name}: found columns {', '.join(table)}; a manifest needs `ap`, `lateral` or both")
+    studies: dict[str, Study] = {}
+    skipped: list[Skipped] = []
+    for number, cells in enumerate(table.to_dict("records"), start=2):
+        row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")
+        images = {view: cells.get(view.value.lower(), "").strip() for view in View}
+        key = cells.get("study_uid", "").strip() or cells.get("patient_id", "").strip() or f"line-{number}"
+        if key in studies or not any(images.values()):
+            reason = "second line of this study" if key in studies else "no image named"
+            skipped.append(Skipped(path, f"line {number}: {reason}"))
+            continue
+        ap, lateral = (path.parent / images[v] if images[v] else None for v in (View.AP, View.LATERAL))
+        covariates = Covariates()
+        for image in (ap, lateral):
+            if image is not None and image.suffix.lower() not in PLAIN_SUFFIXES and image.is_file():
+                try:
+                    covariates = read_header(image).covariates.overridden_by(covariates)
+                except ReadError:
+                    continue
+        studies[key] = Study(
+            safe_name(key),
+            cells.get("patient_id", "").strip() or key,
+            ap,
+            lateral,
+            covariates.overridden_by(row.covariates),
+            row.dxa,
+            row.site,
+        )
+    return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped))
