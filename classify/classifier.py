@@ -1,0 +1,57 @@
+"""The only inference of classification: an ONNX classifier through onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from classify.config import PreprocessSpec
+from classify.covariates import encode
+from classify.crop import column_crop
+from classify.preprocess import equalised, normalised
+from cohort.errors import WeightsError
+from cohort.spine import SpineDetection, View
+from cohort.study import BMD_CLASSES, BmdClass, Covariates
+
+
+class BmdClassifier:
+    """A loaded classifier and the preprocessing it was trained with; one instance serves a whole folder."""
+
+    def __init__(self, onnx: Path, spec: PreprocessSpec, threads: int = 0) -> None:
+        """Load the network.
+
+        Raises:
+            WeightsError: the file is no classifier.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own that share no public base
+            raise WeightsError(f"{onnx.name}: cannot be loaded as ONNX ({error})") from error
+        self.spec = spec
+
+    def network_input(self, pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
+        """Crop and preprocess one view: float32 (1, size, size).
+
+        Raises:
+            StudyError: L1 to L4 are not all boxed.
+        """
+        return normalised(equalised(column_crop(pixels, detection), self.spec), self.spec)
+
+    def classify(
+        self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates
+    ) -> dict[BmdClass, float]:
+        """Probabilities of the three classes from one or two views; absent views and covariates are told so."""
+        empty = np.zeros((1, self.spec.size_px, self.spec.size_px), np.float32)
+        feed = {
+            "ap": inputs.get(View.AP, empty)[None],
+            "lateral": inputs.get(View.LATERAL, empty)[None],
+            "present": np.array([[float(view in inputs) for view in View]], np.float32),
+            "covariates": encode(covariates)[None],
+        }
+        probabilities = self._session.run(None, feed)[0][0]
+        return {c: float(p) for c, p in zip(BMD_CLASSES, probabilities, strict=True)}

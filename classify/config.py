@@ -1,0 +1,37 @@
+"""Settings of preprocessing, of the network and of its training."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cohort.config import StrictConfig
+
+
+class PreprocessSpec(StrictConfig):
+    """The one spelling of preprocessing; stored with the weights and read back from them, never guessed.
+
+    Source: Mao et al. 2022, "Image preprocessing": crop, 512 x 512 with grey filling, Gaussian filter, histogram
+    equalisation, pixel normalisation. Grey value, sigma and the kind of equalisation are unstated there and ours.
+    """
+
+    version: int = Field(1, ge=1, le=1, description="version of the recipe")
+    roi: str = Field("column", pattern="^column$", description="one crop of L1-L4 a view")
+    size_px: int = Field(512, ge=64, le=1024, multiple_of=32, description="side of the square crop")
+    grey: float = Field(0.5, ge=0, le=1, description="value of the filled border")
+    sigma_px: float = Field(0.8, ge=0, le=10, description="Gaussian filter")
+    mean: float = Field(0.5, description="subtracted after equalisation")
+    std: float = Field(0.29, gt=0, description="divided by after equalisation (of a uniform histogram)")
+
+
+class ClassifierTraining(StrictConfig):
+    """How a classifier is trained."""
+
+    stages: list[tuple[int, int]] = Field([(128, 10), (192, 4), (256, 2)], description="(working side, epochs) in turn")
+    batch: int = Field(16, ge=1, le=512, description="patients a step")
+    lr: float = Field(6e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
+    weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
+    t_score_weight: float = Field(0.5, ge=0, le=10, description="weight of the T-score head that guides training")
+    drop_view: float = Field(0.10, ge=0, le=0.5, description="chance to hide one view")
+    drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
+    validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
+    max_minutes: float = Field(0.0, ge=0, description="stop starting epochs after this time; 0 for no limit")

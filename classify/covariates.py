@@ -1,0 +1,27 @@
+"""Age, sex and BMI as numbers: scaled values and whether each is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cohort.study import Covariates, Sex
+
+COVARIATE_NAMES = ("age_years", "sex", "bmi_kg_m2")
+
+AGE_MEAN_SD = (65.4, 9.3)
+"""Source: Mao et al. 2022, Table 1."""
+BMI_MEAN_SD = (23.97, 3.51)
+"""Source: Mao et al. 2022, Table 1."""
+
+
+def encode(covariates: Covariates) -> npt.NDArray[np.float32]:
+    """Float32 (6,): age, sex (+1 male, -1 female) and BMI scaled, then 1 for each that is known; unknown is 0."""
+    age, sex, bmi = covariates.age_years, covariates.sex, covariates.bmi_kg_m2
+    values = (
+        0.0 if age is None else (age - AGE_MEAN_SD[0]) / AGE_MEAN_SD[1],
+        0.0 if sex is None else (1.0 if sex is Sex.MALE else -1.0),
+        0.0 if bmi is None else (bmi - BMI_MEAN_SD[0]) / BMI_MEAN_SD[1],
+    )
+    known = (age is not None, sex is not None, bmi is not None)
+    return np.array([*np.clip(values, -4, 4), *known], np.float32)

@@ -1,0 +1,102 @@
+"""The classifier on disk: half-precision safetensors, and an ONNX graph that reads its weights from that very file."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classify.config import PreprocessSpec
+
+
+def save_network(network: Any, path: Path) -> None:
+    """Parameters and buffers as float16 safetensors, written beside and renamed."""
+    import torch
+    from safetensors.torch import save_file
+
+    state = {}
+    for name, value in network.state_dict().items():
+        if value.dtype == torch.int64:
+            continue
+        state[name] = value.detach().to("cpu", torch.float16).contiguous()
+    partial = path.with_suffix(".partial")
+    save_file(state, partial)
+    partial.replace(path)
+
+
+def load_network(network: Any, path: Path) -> None:
+    """Parameters and buffers back into a network of the same shape."""
+    from safetensors.torch import load_file
+
+    state = {name: value.float() for name, value in load_file(path).items()}
+    missing = network.load_state_dict(state, strict=False)
+    unknown = [name for name in missing.missing_keys if not name.endswith("num_batches_tracked")]
+    if unknown or missing.unexpected_keys:
+        raise ValueError(f"{path.name}: {len(unknown)} tensors missing, {len(missing.unexpected_keys)} unknown")
+
+
+def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_side: int) -> float:
+    """Write classifier.safetensors and classifier.onnx; the graph's weights are external data of the safetensors.
+
+    So each number is stored once, and the two files cannot drift apart.
+
+    Returns:
+        largest difference of a probability between torch and onnxruntime on random input.
+    """
+    import onnx
+    import onnxruntime
+    import torch
+
+    from classify.model import ProbabilityExport
+
+    save_network(network, out / "classifier.safetensors")
+    load_network(network, out / "classifier.safetensors")
+    size = spec.size_px
+    model = ProbabilityExport(network, max(1, size // working_side)).eval()
+    inputs = (torch.randn(1, 1, size, size), torch.randn(1, 1, size, size), torch.ones(1, 2), torch.randn(1, 6))
+    names = ["ap", "lateral", "present", "covariates"]
+    path = out / "classifier.onnx"
+    torch.onnx.export(
+        model, inputs, str(path), input_names=names, output_names=["probabilities"], opset_version=17, dynamo=False,
+        do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE,
+        dynamic_axes={name: {0: "n"} for name in [*names, "probabilities"]},
+    )  # fmt: skip
+    graph = onnx.load(path)
+    _point_to_safetensors(graph, out / "classifier.safetensors", prefix="network.")
+    onnx.save(graph, path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)})[0]
+    with torch.inference_mode():
+        expected = model(*inputs).numpy()
+    return float(np.abs(found - expected).max())
+
+
+def _point_to_safetensors(graph: Any, weights: Path, prefix: str) -> None:
+    """Replace float32 initialisers by float16 external tensors inside the safetensors file, with a cast behind each."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    with weights.open("rb") as stream:
+        length = struct.unpack("<Q", stream.read(8))[0]
+        header = json.loads(stream.read(length))
+    kept, casts = [], []
+    for tensor in graph.graph.initializer:
+        entry = header.get(tensor.name.removeprefix(prefix))
+        if entry is None or list(tensor.dims) != entry["shape"]:
+            kept.append(tensor)
+            continue
+        half = TensorProto(name=f"{tensor.name}.half", data_type=TensorProto.FLOAT16, dims=tensor.dims)
+        half.data_location = TensorProto.EXTERNAL
+        start, end = entry["data_offsets"]
+        for key, value in (("location", weights.name), ("offset", 8 + length + start), ("length", end - start)):
+            half.external_data.append(onnx.StringStringEntryProto(key=key, value=str(value)))
+        kept.append(half)
+        casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
+    nodes = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*casts, *nodes])

@@ -1,0 +1,134 @@
+"""Strong augmentation of training radiographs: field, display, collimation, text and tables of other hospitals."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.float32]
+Boxes = npt.NDArray[np.float64]
+
+
+def letterbox_matrix(shape: tuple[int, int], side: int) -> npt.NDArray[np.float64]:
+    """Affine (2, 3) that fits an image (rows, columns) centred into a square of this side."""
+    scale = side / max(shape)
+    return np.array(
+        [
+            [scale, 0.0, (side - shape[1] * scale) / 2],
+            [0.0, scale, (side - shape[0] * scale) / 2],
+        ]
+    )
+
+
+def move_boxes(boxes: Boxes, matrix: npt.NDArray[np.float64]) -> Boxes:
+    """Boxes (n, 4) whose centres follow the affine and whose sides follow its scale; for small rotations."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return np.concatenate((centres - half, centres + half), 1)
+
+
+def augment(image: Image, boxes: Boxes, side: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Boxes]:
+    """One rendering of a radiograph as another room might show it.
+
+    Args:
+        image: (rows, columns) in [0, 1], bright = dense, full range.
+        boxes: (n, 4) x0, y0, x1, y1 in pixels.
+        side: output size in pixels.
+        rng: source of every choice.
+
+    Returns:
+        uint8 (side, side) and the boxes (n, 4) in it, not clipped.
+    """
+    shown = _display(image, rng)
+    matrix = _geometry(image.shape, boxes, side, rng)
+    fill = float(rng.choice([0.0, 0.0, 0.0, 0.0, 0.02, 1.0, rng.random()]))
+    out = cv2.warpAffine(shown, matrix, (side, side), flags=cv2.INTER_AREA, borderValue=fill)
+    moved = move_boxes(boxes, matrix)
+    if rng.random() < 0.5:
+        out, moved = out[:, ::-1].copy(), np.stack((side - moved[:, 2], moved[:, 1], side - moved[:, 0], moved[:, 3]), 1)
+    out = _overlays(out, rng)
+    if rng.random() < 0.06:
+        out = 1 - out
+    return np.round(np.clip(out, 0, 1) * 255).astype(np.uint8), moved
+
+
+def _geometry(shape: tuple[int, ...], boxes: Boxes, side: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A field cut from the image (ribs or sacrum may fall out), a small turn and stretch, then the letterbox."""
+    rows, columns = shape[0], shape[1]
+    spine = (boxes[:, 0].min(), boxes[:, 2].max()) if len(boxes) else (columns * 0.4, columns * 0.6)
+    left = rng.uniform(0, 0.9) * max(spine[0], 0) if rng.random() < 0.6 else 0.0
+    right = columns - (rng.uniform(0, 0.9) * max(columns - spine[1], 0) if rng.random() < 0.6 else 0.0)
+    top = rng.uniform(0, 0.25) * rows if rng.random() < 0.5 else 0.0
+    bottom = rows - (rng.uniform(0, 0.28) * rows if rng.random() < 0.5 else 0.0)
+    centre = np.array([left + right, top + bottom]) / 2
+    scale = side / max(right - left, bottom - top) * (rng.uniform(0.7, 1.0) if rng.random() < 0.4 else 1.0)
+    turn = np.radians(rng.normal(0, 3.0))
+    stretch = np.exp(rng.normal(0, 0.05))
+    linear = scale * np.array([[np.cos(turn) * stretch, -np.sin(turn)], [np.sin(turn), np.cos(turn) / stretch]])
+    target = np.full(2, side / 2) + rng.normal(0, 0.02 * side, 2)
+    return np.column_stack((linear, target - linear @ centre))
+
+
+def _display(image: Image, rng: np.random.Generator) -> Image:
+    """Window, film curve, local contrast, sharpening, blur and noise."""
+    low, high = np.percentile(image[::4, ::4], [rng.uniform(0, 12), rng.uniform(97, 100)])
+    span = max(high - low, 0.05) * rng.uniform(0.95, 1.35)
+    out = np.clip((image - low) / span, 0, 1).astype(np.float32)
+    out = out ** np.float32(np.exp(rng.normal(0.05, 0.38)))
+    if rng.random() < 0.3:
+        steep = rng.uniform(3, 8)
+        out = 1 / (1 + np.exp(-steep * (out - rng.uniform(0.35, 0.65))))
+        out = (out - out.min()) / max(float(np.ptp(out)), 1e-3)
+    if rng.random() < 0.35:
+        clahe = cv2.createCLAHE(rng.uniform(1, 6), (int(rng.integers(4, 12)),) * 2)
+        out = clahe.apply((out * 255).astype(np.uint8)).astype(np.float32) / 255
+    elif rng.random() < 0.2:
+        out = cv2.equalizeHist((out * 255).astype(np.uint8)).astype(np.float32) / 255
+    if rng.random() < 0.4:
+        rows, columns = out.shape
+        light = cv2.resize(rng.normal(0, 1, (3, 3)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+        out = out * (1 + 0.25 * light) + 0.08 * light
+    if rng.random() < 0.35:
+        sigma = rng.uniform(0.6, 4)
+        out = out + rng.uniform(0.3, 1.5) * (out - cv2.GaussianBlur(out, (0, 0), sigma))
+    if rng.random() < 0.35:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.2))
+    if rng.random() < 0.5:
+        grain = rng.normal(0, rng.uniform(0.005, 0.05), out.shape).astype(np.float32)
+        out = out + (cv2.GaussianBlur(grain, (0, 0), 0.8) * 2 if rng.random() < 0.5 else grain)
+    if rng.random() < 0.4:
+        out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
+    return np.clip(out, 0, 1).astype(np.float32)
+
+
+def _overlays(image: Image, rng: np.random.Generator) -> Image:
+    """Collimation borders, table edges, text and lead markers, clips."""
+    side = image.shape[0]
+    if rng.random() < 0.35:
+        mask = np.zeros_like(image)
+        left, right = rng.uniform(0, 0.18) * side, side - rng.uniform(0, 0.18) * side
+        top, bottom = rng.uniform(0, 0.08) * side, side - rng.uniform(0, 0.08) * side
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        corners += rng.normal(0, 0.006 * side, corners.shape)
+        cv2.fillConvexPoly(mask, corners.astype(np.int32), 1.0)
+        level = float(rng.choice([0.0, 0.03, 0.1, 1.0]))
+        image = image * mask + level * (1 - mask)
+    for _ in range(int(rng.integers(0, 3)) if rng.random() < 0.3 else 0):
+        at = int(rng.uniform(0, side))
+        ends = ((0, at), (side, at + int(rng.normal(0, 6)))) if rng.random() < 0.5 else ((at, 0), (at, side))
+        line = np.zeros_like(image)
+        cv2.line(line, *ends, 1.0, int(rng.integers(1, 4)))
+        image = image + rng.uniform(-0.3, 0.4) * cv2.GaussianBlur(line, (0, 0), 0.8)
+    for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.5 else 0):
+        text = str(rng.choice(["L", "R", "AP", "LAT", "12:45", "70 kV", "ERECT", "ID 48213", "2021-03"]))
+        at = (int(rng.uniform(0, 0.9) * side), int(rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.8, 0.98)]) * side))
+        value = 1.0 if rng.random() < 0.8 else 0.0
+        ink = np.zeros(image.shape, np.uint8)
+        cv2.putText(ink, text, at, cv2.FONT_HERSHEY_SIMPLEX, rng.uniform(0.3, 1.1), 255, int(rng.integers(1, 3)))
+        image = np.where(ink > 127, np.float32(value), image)
+    for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.12 else 0):
+        at = (int(rng.uniform(0, side)), int(rng.uniform(0, side)))
+        size = (int(rng.uniform(1, 0.02 * side) + 1), int(rng.uniform(2, 0.05 * side) + 1))
+        cv2.ellipse(image, at, size, rng.uniform(0, 180), 0, 360, float(rng.uniform(0.8, 1.0)), -1)
+    return np.asarray(image, np.float32)

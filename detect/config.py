@@ -1,0 +1,35 @@
+"""Settings of detection and of its training."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cohort.config import StrictConfig
+from cohort.spine import DETECTED_LEVELS, VertebralLevel, View
+
+CLASSES: tuple[tuple[View, VertebralLevel], ...] = tuple((view, level) for view in View for level in DETECTED_LEVELS)
+"""What each class of the detector means: a view and a level; T11, T12, L5 and S1 are context to count from."""
+
+
+class DetectConfig(StrictConfig):
+    """How candidates become levelled boxes."""
+
+    min_score: float = Field(0.08, ge=0.001, le=0.9, description="least summed class score of a candidate")
+    nms_iou: float = Field(0.45, ge=0.1, le=0.9, description="overlap above which two candidates are one body")
+    max_candidates: int = Field(40, ge=8, le=200, description="most candidates that enter the naming")
+    min_view_share: float = Field(0.60, ge=0.5, le=1.0, description="least share of score that the chosen view holds")
+    warn_margin: float = Field(0.35, ge=0.0, le=10.0, description="naming margin below which a warning is given")
+
+
+class DetectorTraining(StrictConfig):
+    """How a detector is trained."""
+
+    image_px: int = Field(416, ge=128, le=1280, multiple_of=32, description="side of the square input")
+    renders: int = Field(6, ge=1, le=50, description="augmented copies of each training image")
+    model: str = Field("yolo11n", pattern=r"^yolo(11|26)[nsm]$", description="ultralytics architecture")
+    epochs: int = Field(12, ge=1, le=1000, description="passes over all copies")
+    patience: int = Field(8, ge=1, le=1000, description="epochs without progress before stopping")
+    batch: int = Field(16, ge=1, le=512, description="images a step")
+    lr: float = Field(0.002, gt=0, le=0.1, description="initial learning rate of AdamW")
+    validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
+    max_minutes: float = Field(0.0, ge=0, description="stop after this time; 0 for no limit")

@@ -1,0 +1,88 @@
+"""The only inference of detection: an ONNX detector through onnxruntime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from cohort.errors import WeightsError
+from cohort.spine import SpineDetection
+from cohort.study import Radiograph
+from detect.config import CLASSES, DetectConfig
+from detect.letterbox import detector_input
+from detect.levels import name_levels
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Bodies before they have a name.
+
+    Attributes:
+        boxes: float64 (n, 4), x0, y0, x1, y1 in pixels of the original image.
+        scores: float64 (n, 16), one column a class of `detect.config.CLASSES`.
+        image_shape: (rows, columns).
+    """
+
+    boxes: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    image_shape: tuple[int, int]
+
+
+class VertebraDetector:
+    """A loaded detector; one instance serves a whole folder."""
+
+    def __init__(self, onnx: Path, config: DetectConfig | None = None, threads: int = 0) -> None:
+        """Load the network.
+
+        Args:
+            onnx: exported detector.
+            config: thresholds.
+            threads: of onnxruntime; 0 takes all cores.
+
+        Raises:
+            WeightsError: the file is no detector of this version.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own that share no public base
+            raise WeightsError(f"{onnx.name}: cannot be loaded as ONNX ({error})") from error
+        self._input = self._session.get_inputs()[0]
+        channels = self._session.get_outputs()[0].shape[1]
+        if channels != 4 + len(CLASSES):
+            raise WeightsError(f"{onnx.name}: {channels} output channels, expected {4 + len(CLASSES)}")
+        self.side = int(self._input.shape[-1])
+        self.config = config or DetectConfig()
+
+    def propose(self, radiograph: Radiograph) -> Candidates:
+        """All candidate bodies of one image after class-agnostic non-maximum suppression, whole score vectors kept."""
+        image, matrix = detector_input(radiograph.pixels, self.side)
+        blob = np.repeat(image[None, None].astype(np.float32) / 255, 3, axis=1)
+        raw = self._session.run(None, {self._input.name: blob})[0][0].astype(np.float64).T
+        scores = raw[:, 4:]
+        strength = scores.sum(1)
+        keep = strength >= self.config.min_score
+        raw, scores, strength = raw[keep], scores[keep], strength[keep]
+        corners = np.concatenate((raw[:, :2] - raw[:, 2:4] / 2, raw[:, :2] + raw[:, 2:4] / 2), 1)
+        if len(corners):
+            plain = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), 1)
+            chosen = cv2.dnn.NMSBoxes(plain.tolist(), strength.tolist(), self.config.min_score, self.config.nms_iou)
+            order = np.asarray(chosen, int).reshape(-1)[: self.config.max_candidates]
+            corners, scores = corners[order], scores[order]
+        scale, shift = matrix[0, 0], np.array([matrix[0, 2], matrix[1, 2]] * 2)
+        rows, columns = radiograph.pixels.shape
+        boxes = (corners - shift) / scale
+        boxes = np.clip(boxes, 0, np.array([columns, rows, columns, rows]))
+        solid = (boxes[:, 2] - boxes[:, 0] > 1) & (boxes[:, 3] - boxes[:, 1] > 1)
+        return Candidates(boxes[solid], scores[solid], (rows, columns))
+
+    def detect(self, radiograph: Radiograph) -> SpineDetection | None:
+        """Levelled boxes of one image, or None where it shows no chain of lumbar bodies."""
+        found = self.propose(radiograph)
+        return name_levels(found.boxes, found.scores, found.image_shape, self.config)

@@ -1,0 +1,110 @@
+"""Naming: a chain through all candidate bodies that fits their scores, order and spacing best."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebraBox, View
+from detect.config import CLASSES, DetectConfig
+
+Floats = npt.NDArray[np.float64]
+
+_FLOOR = 0.02
+"""Share of a candidate's strength that every level keeps, so that one odd score cannot forbid a chain."""
+_WORTH = 0.06
+"""Score from which a candidate is better in the chain than out of it."""
+_MISSED_COST = 2.5
+"""Cost of a level without a candidate inside the chain."""
+_SPACING_SD = 0.22
+"""Spread of the distance between neighbouring centres, relative to their mean height."""
+
+
+def name_levels(
+    boxes: Floats, scores: Floats, image_shape: tuple[int, int], config: DetectConfig
+) -> SpineDetection | None:
+    """Choose the view, then the best chain of levels by dynamic programming.
+
+    Args:
+        boxes: (n, 4) in pixels.
+        scores: (n, 16) by class.
+        image_shape: (rows, columns).
+        config: thresholds.
+
+    Returns:
+        None when fewer than three bodies form a chain or neither view is clear.
+    """
+    if len(boxes) < 3:
+        return None
+    by_view = {
+        view: scores[:, [k for k, (v, _) in enumerate(CLASSES) if v is view]] for view in View
+    }
+    strength = {view: float(np.sort(s.sum(1))[-8:].sum()) for view, s in by_view.items()}
+    view = max(strength, key=lambda v: strength[v])
+    if strength[view] < config.min_view_share * sum(strength.values()):
+        return None
+    order = np.argsort(boxes[:, 1] + boxes[:, 3])
+    boxes, level_scores = boxes[order], by_view[view][order]
+    chain = _best_chain(boxes, level_scores)
+    if len(chain) < 3:
+        return None
+    named = tuple(
+        VertebraBox(DETECTED_LEVELS[level], *(float(v) for v in boxes[i]), float(min(1.0, level_scores[i].sum())))
+        for i, level in chain
+    )
+    return SpineDetection(view, named, image_shape, naming_margin(level_scores, chain))
+
+
+def _gain(level_scores: Floats) -> Floats:
+    strength = level_scores.sum(1, keepdims=True)
+    return np.log((level_scores + _FLOOR * strength) / _WORTH)
+
+
+def _best_chain(boxes: Floats, level_scores: Floats) -> list[tuple[int, int]]:
+    """(candidate, level index) from the head downwards; candidates are sorted by height in the image."""
+    count, levels = level_scores.shape
+    gain = _gain(level_scores)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    heights = boxes[:, 3] - boxes[:, 1]
+    total = gain.copy()
+    previous = np.full((count, levels), -1, int)
+    for i in range(count):
+        for j in range(i):
+            distance = float(np.hypot(*(centres[i] - centres[j])))
+            unit = 0.92 * (heights[i] + heights[j]) / 2
+            if centres[i, 1] - centres[j, 1] < 0.35 * unit:
+                continue
+            size_cost = 1.5 * np.log(heights[i] / heights[j]) ** 2
+            for step in (1, 2, 3):
+                misfit = (distance / (step * unit) - 1) / _SPACING_SD
+                cost = min(0.5 * misfit**2, 12.0) + size_cost + (step - 1) * _MISSED_COST
+                joined = total[j, : levels - step] - cost + gain[i, step:]
+                better = joined > total[i, step:]
+                total[i, step:] = np.where(better, joined, total[i, step:])
+                previous[i, step:] = np.where(better, j * levels + np.arange(levels - step), previous[i, step:])
+    at = int(np.argmax(total))
+    if total.flat[at] <= 0:
+        return []
+    chain = []
+    while at >= 0:
+        i, level = divmod(at, levels)
+        chain.append((i, level))
+        at = int(previous[i, level])
+    return chain[::-1]
+
+
+def naming_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
+    """Mean log-score by which a chain beats itself shifted one level up or down; small means a doubtful naming."""
+    gain = _gain(level_scores)
+    strength = level_scores.sum(1)
+    own = np.mean([gain[i, level] for i, level in chain])
+    shifted = []
+    for shift in (-1, 1):
+        moved = [
+            gain[i, level + shift]
+            if 0 <= level + shift < level_scores.shape[1]
+            else float(np.log(_FLOOR * strength[i] / _WORTH))
+            for i, level in chain
+        ]
+        shifted.append(np.mean(moved))
+    return float(own - max(shifted))

@@ -1,0 +1,1 @@
+"""The two stages together: screening, its outputs and its reports."""

@@ -1,0 +1,227 @@
+"""A whole folder: read ahead, screen, write each result at once, never stop for one study, resume."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cohort.errors import ConfigError, OsteoLensError
+from cohort.index import CohortIndex
+from cohort.study import BMD_CLASSES, Covariates, Study
+from pipeline.config import ScreenConfig
+from pipeline.overlay import write_overlay
+from pipeline.prediction import write_json
+from pipeline.report import write_report
+from pipeline.screen import ReadStudy, Screener, covariates_json, read_study
+from pipeline.weights import Weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        rows: one dictionary a study, as in predictions.csv.
+        seconds: time by stage.
+        resumed: studies whose result of an earlier run was kept.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    resumed: int = 0
+
+    def count(self, status: str) -> int:
+        """Studies with this status: screened, refused or failed."""
+        return sum(row["status"] == status for row in self.rows)
+
+
+def process(
+    index: CohortIndex,
+    out: Path,
+    weights: Weights,
+    config: ScreenConfig,
+    given: Covariates = Covariates(),
+    resume: bool = True,
+    done: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> RunSummary:
+    """Screen every study and write its JSON and overlays as soon as it is done, then the tables and the report.
+
+    Args:
+        index: studies and skipped files.
+        out: output folder.
+        weights: checked weights.
+        config: settings.
+        given: covariates from the command line, which override all others; for a single study only.
+        resume: keep results of an earlier run of the same weights and covariates.
+        done: called with each row.
+
+    Raises:
+        ConfigError: covariates were given for more than one study, or the output folder cannot be written.
+    """
+    if given != Covariates() and len(index.studies) > 1:
+        raise ConfigError(
+            f"--age, --sex, --height, --weight and --bmi describe one patient, but {len(index.studies)} studies were "
+            "found; put them into cohort.csv beside the images"
+        )
+    try:
+        for name in ("studies", "overlays"):
+            (out / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    started = time.perf_counter()
+    summary = RunSummary(seconds={"load": 0.0, "read_wait": 0.0, "screen": 0.0, "write": 0.0})
+    studies = [replace(s, covariates=s.covariates.overridden_by(given)) for s in index.studies]
+    pending = []
+    for study in studies:
+        kept = _kept_row(study, out, weights) if resume else None
+        if kept is None:
+            pending.append(study)
+        else:
+            summary.rows.append(kept)
+            summary.resumed += 1
+            done(kept)
+    screener = None
+    if pending:
+        screener = Screener(weights, config)
+        summary.seconds["load"] = time.perf_counter() - started
+    for study, future in _read_ahead(pending, config.read_ahead):
+        assert screener is not None
+        row = _one_study(study, future, screener, out, config, summary)
+        summary.rows.append(row)
+        done(row)
+    summary.rows.sort(key=lambda row: str(row["study_uid"]))
+    summary.seconds["total"] = time.perf_counter() - started
+    _write_run(index, out, weights, config, summary)
+    return summary
+
+
+def _read_ahead(studies: list[Study], ahead: int) -> Iterator[tuple[Study, Future[ReadStudy]]]:
+    """Studies in order with their pixels on the way; at most `ahead` are held in memory."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: deque[tuple[Study, Future[ReadStudy]]] = deque()
+        for study in studies:
+            waiting.append((study, pool.submit(read_study, study)))
+            if len(waiting) > ahead:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+
+
+def _one_study(
+    study: Study, future: Future[ReadStudy], screener: Screener, out: Path, config: ScreenConfig, summary: RunSummary
+) -> dict[str, Any]:
+    clock = time.perf_counter()
+    begun = clock
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        summary.seconds[stage] += now - clock
+        clock = now
+
+    try:
+        read = future.result()
+        lap("read_wait")
+        screened = screener.screen(read)
+        lap("screen")
+        prediction = screened.prediction
+        for view, pixels in screened.pixels.items():
+            path = out / "overlays" / f"{prediction.study_uid}_{view}.png"
+            write_overlay(prediction, view, pixels, config.overlay_px, path)
+        document = prediction.as_json()
+        write_json(document, out / "studies" / f"{prediction.study_uid}.json")
+        lap("write")
+        return row_of(document, time.perf_counter() - begun)
+    except OsteoLensError as error:
+        return _failed(study, str(error), time.perf_counter() - begun)
+    except Exception as error:  # the one broad catch: a broken study never ends the run
+        log.warning("a study failed with %s", type(error).__name__)
+        log.debug("details", exc_info=True)
+        return _failed(study, f"{type(error).__name__}: {error}", time.perf_counter() - begun)
+
+
+def row_of(document: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """One line of predictions.csv from a study's JSON."""
+    refusal = document["refusal"]
+    shares = document["probabilities"] or {}
+    return {
+        "study_uid": document["study_uid"],
+        "patient_id": document["patient_id"],
+        "status": "refused" if refusal else "screened",
+        "bmd_class": document["bmd_class"] or "",
+        **{f"p_{c}": shares.get(c.value, "") for c in BMD_CLASSES},
+        "views": "+".join(document["views"]),
+        **{name: "" if value is None else value for name, value in document["covariates"].items()},
+        "reason": f"{refusal['code']}: {refusal['reason']}" if refusal else "",
+        "warnings": " | ".join(document["warnings"]),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _failed(study: Study, reason: str, seconds: float) -> dict[str, Any]:
+    return {
+        "study_uid": study.study_uid,
+        "patient_id": study.patient_id,
+        "status": "failed",
+        "bmd_class": "",
+        **{f"p_{c}": "" for c in BMD_CLASSES},
+        "views": "",
+        **{name: "" if value is None else value for name, value in covariates_json(study.covariates).items()},
+        "reason": " ".join(reason.split()),
+        "warnings": "",
+        "seconds": round(seconds, 3),
+    }
+
+
+def _kept_row(study: Study, out: Path, weights: Weights) -> dict[str, Any] | None:
+    """The row of an earlier result, if it came from the same weights, images and covariates."""
+    path = out / "studies" / f"{study.study_uid}.json"
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        names = {path.name for _, path in study.images}
+        same = (
+            document["model"] == weights.identifiers
+            and document["covariates"] == covariates_json(study.covariates)
+            and {view["image"] for view in document["views"].values()} <= names
+        )
+        return row_of(document, 0.0) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_run(index: CohortIndex, out: Path, weights: Weights, config: ScreenConfig, summary: RunSummary) -> None:
+    table = pd.DataFrame(summary.rows)
+    partial = out / "predictions.csv.partial"
+    table.to_csv(partial, index=False)
+    partial.replace(out / "predictions.csv")
+    skipped = [{"file": str(s.path), "reason": s.reason} for s in index.skipped]
+    pd.DataFrame(skipped, columns=["file", "reason"]).to_csv(out / "skipped.csv", index=False)
+    run = {
+        "osteolens": version("osteolens"),
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "device": "cpu",
+        "config": config.model_dump(),
+        "weights": weights.identifiers,
+        "counts": {
+            **{status: summary.count(status) for status in ("screened", "refused", "failed")},
+            "resumed": summary.resumed,
+            "skipped_files": len(skipped),
+        },
+        "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
+    }
+    write_json(run, out / "run.json")
+    write_report(out, summary.rows, skipped, run)

@@ -1,0 +1,18 @@
+"""Settings of screening."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cohort.config import StrictConfig
+from detect.config import DetectConfig
+
+
+class ScreenConfig(StrictConfig):
+    """How a folder is screened."""
+
+    detect: DetectConfig = Field(default_factory=DetectConfig, description="detection thresholds")
+    min_confidence: float = Field(0.25, ge=0, le=1, description="least mean box confidence of L1-L4 in a view")
+    overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
+    threads: int = Field(0, ge=0, le=256, description="threads of onnxruntime; 0 takes all cores")
+    read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")

@@ -1,0 +1,55 @@
+"""Pictures of what was found: levelled boxes on the radiograph, the result below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cohort.spine import TARGET_LEVELS, View
+from pipeline.prediction import Prediction
+
+_TARGET = (80, 220, 255)
+_CONTEXT = (200, 150, 60)
+
+
+def write_overlay(prediction: Prediction, view: View, pixels: npt.NDArray[np.float32], side: int, path: Path) -> None:
+    """One view as PNG: L1-L4 in yellow, context levels in blue, class and probabilities in a band below.
+
+    Args:
+        prediction: result of the study.
+        view: which view.
+        pixels: (rows, columns) in [0, 1].
+        side: longest side of the picture in pixels.
+        path: file to write.
+    """
+    scale = side / max(pixels.shape)
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    low, high = np.percentile(small, (0.5, 99.7))
+    grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
+    picture = cv2.cvtColor(np.round(grey * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    for box in prediction.views[view].detection.boxes:
+        colour = _TARGET if box.level in TARGET_LEVELS else _CONTEXT
+        x0, y0, x1, y1 = (round(v * scale) for v in box.corners)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2 if box.level in TARGET_LEVELS else 1, cv2.LINE_AA)
+        label = f"{box.level} {box.confidence:.2f}"
+        at = (min(x1 + 6, picture.shape[1] - 74), (y0 + y1) // 2 + 5)
+        cv2.putText(picture, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(picture, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+    band = np.full((52, picture.shape[1], 3), 24, np.uint8)
+    for line, text in enumerate(_result_lines(prediction, view)):
+        cv2.putText(band, text, (8, 20 + 22 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)
+    ok, encoded = cv2.imencode(".png", np.vstack((picture, band)))
+    if ok:
+        path.write_bytes(encoded.tobytes())
+
+
+def _result_lines(prediction: Prediction, view: View) -> tuple[str, str]:
+    if prediction.bmd_class is None:
+        code = prediction.refusal.code if prediction.refusal else "refused"
+        return f"{view}: refused ({code})", "research use, not a medical device"
+    shares = "  ".join(f"{c} {p:.2f}" for c, p in prediction.probabilities.items())
+    return f"{view}: {prediction.bmd_class}", shares

@@ -1,0 +1,137 @@
+"""One study: detect, check, crop, classify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from classify.classifier import BmdClassifier
+from cohort.errors import OsteoLensError, StudyError
+from cohort.images import read_radiograph
+from cohort.spine import View
+from cohort.study import Covariates, Radiograph, Study
+from detect.detector import VertebraDetector
+from detect.quality import refusal_of, warnings_of
+from pipeline.config import ScreenConfig
+from pipeline.prediction import Prediction, Refusal, ScreenedView
+from pipeline.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStudy:
+    """A study with its pixels, and the reasons why an image of it could not be read."""
+
+    study: Study
+    radiographs: tuple[Radiograph, ...]
+    unread: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A prediction and the pixels it was made from, for the overlay."""
+
+    prediction: Prediction
+    pixels: dict[View, npt.NDArray[np.float32]]
+
+
+def read_study(study: Study) -> ReadStudy:
+    """Read all images of a study.
+
+    Raises:
+        StudyError: none of them can be read.
+    """
+    radiographs, unread = [], []
+    for _, path in study.images:
+        try:
+            radiographs.append(read_radiograph(path)[0])
+        except OsteoLensError as error:
+            unread.append(str(error))
+    if not radiographs:
+        raise StudyError("; ".join(unread) or "the study has no image")
+    return ReadStudy(study, tuple(radiographs), tuple(unread))
+
+
+class Screener:
+    """Both models, loaded once for a whole folder."""
+
+    def __init__(self, weights: Weights, config: ScreenConfig | None = None) -> None:
+        self.config = config or ScreenConfig()
+        self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
+        self._classifier = BmdClassifier(weights.classifier, weights.preprocess, self.config.threads)
+        self._identifiers = weights.identifiers
+
+    def screen(self, read: ReadStudy) -> Screened:
+        """Classify one study from every view that is fit for it; refuse it when none is."""
+        study = read.study
+        warnings = [f"an image was left out: {reason}" for reason in read.unread]
+        views: dict[View, ScreenedView] = {}
+        pixels: dict[View, npt.NDArray[np.float32]] = {}
+        inputs: dict[View, npt.NDArray[np.float32]] = {}
+        refusals: list[Refusal] = []
+        for radiograph in read.radiographs:
+            detection = self._detector.detect(radiograph)
+            reason = refusal_of(detection, self.config.min_confidence)
+            if detection is not None and detection.view in views:
+                reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
+            elif detection is not None:
+                views[detection.view] = ScreenedView(radiograph.path.name, detection)
+                pixels[detection.view] = radiograph.pixels
+            if reason is not None or detection is None:
+                code, text = reason or ("no_spine", "nothing found")
+                refusals.append(Refusal(code, f"{radiograph.path.name}: {text}"))
+                continue
+            warnings += warnings_of(detection, radiograph, self.config.detect)
+            inputs[detection.view] = self._classifier.network_input(radiograph.pixels, detection)
+        if not inputs:
+            return Screened(self._prediction(study, views, warnings, refusals[0]), pixels)
+        warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]
+        warnings += [f"no {view.value} view; accuracy is lower with one view" for view in View if view not in inputs]
+        covariates = study.covariates
+        for name in ("age_years", "sex", "bmi_kg_m2"):
+            if getattr(covariates, name) is None:
+                warnings.append(f"{name} is unknown; accuracy is lower without it")
+        if covariates.age_years is not None and covariates.age_years < 50:
+            warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
+        probabilities = self._classifier.classify(inputs, covariates)
+        best = max(probabilities, key=lambda c: probabilities[c])
+        return Screened(
+            Prediction(
+                study.study_uid,
+                study.patient_id,
+                best,
+                probabilities,
+                views,
+                tuple(warnings),
+                None,
+                self._identifiers,
+                covariates_json(covariates),
+            ),
+            pixels,
+        )
+
+    def _prediction(
+        self, study: Study, views: dict[View, ScreenedView], warnings: list[str], refusal: Refusal
+    ) -> Prediction:
+        return Prediction(
+            study.study_uid,
+            study.patient_id,
+            None,
+            {},
+            views,
+            tuple(warnings),
+            refusal,
+            self._identifiers,
+            covariates_json(study.covariates),
+        )
+
+
+def covariates_json(covariates: Covariates) -> dict[str, float | str | None]:
+    """The covariates that the classifier uses, as they stand in the output."""
+    bmi = covariates.bmi_kg_m2
+    return {
+        "age_years": covariates.age_years,
+        "sex": covariates.sex.value if covariates.sex else None,
+        "bmi_kg_m2": None if bmi is None else round(bmi, 2),
+    }

@@ -1,0 +1,100 @@
+"""The weights' manifest: which files, their hashes, and the preprocessing they were trained with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from classify.config import PreprocessSpec
+from cohort.errors import WeightsError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Checked weights, ready to load.
+
+    Attributes:
+        detector: ONNX of the detector.
+        classifier: ONNX of the classifier.
+        preprocess: preprocessing of the classifier.
+        identifiers: name, version and hash of each, written into every prediction.
+    """
+
+    detector: Path
+    classifier: Path
+    preprocess: PreprocessSpec
+    identifiers: dict[str, str]
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def load_weights(folder: Path | None = None) -> Weights:
+    """Read the manifest of the shipped weights or of another folder and check every file's SHA-256.
+
+    Raises:
+        WeightsError: manifest or file missing, or a hash that does not match.
+    """
+    if folder is None:
+        folder = Path(str(files("weights")))
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error}); expected the weights' manifest; see --weights") from error
+    if manifest.get("format") != 1:
+        raise WeightsError(f"{path}: format {manifest.get('format')!r}, expected 1; update OsteoLens or the weights")
+    identifiers: dict[str, str] = {"version": str(manifest["version"])}
+    for name, entry in manifest["files"].items():
+        _check(folder, name, entry["sha256"])
+        if name.endswith(".onnx"):
+            identifiers[name.removesuffix(".onnx")] = entry["sha256"][:16]
+        elif name == "classifier.safetensors":
+            identifiers["classifier_weights"] = entry["sha256"][:16]
+    try:
+        preprocess = PreprocessSpec(**manifest["models"]["classifier"]["preprocess"])
+    except (KeyError, ValidationError) as error:
+        raise WeightsError(f"{path}: no valid classifier preprocessing ({error})") from error
+    return Weights(folder / "detector.onnx", folder / "classifier.onnx", preprocess, identifiers)
+
+
+def _check(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise WeightsError(f"{folder}: {name} is missing; the manifest lists it; copy the whole weights folder")
+    found = sha256(path)
+    if found != expected:
+        raise WeightsError(f"{path}: SHA-256 is {found[:12]}..., the manifest says {expected[:12]}...; do not use it")
+
+
+def write_manifest(folder: Path, version: str, models: dict[str, Any]) -> None:
+    """Hash the weights in a folder and write its manifest."""
+    names = ("detector.onnx", "detector.safetensors", "classifier.onnx", "classifier.safetensors")
+    entries = {
+        name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in names
+        if (folder / name).is_file()
+    }
+    document = {
+        "format": 1,
+        "version": version,
+        "licence": "AGPL-3.0-or-later",
+        "notice": "Trained on simulated radiographs alone. Research use; not a medical device.",
+        "files": entries,
+        "models": models,
+    }
+    (folder / MANIFEST).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
