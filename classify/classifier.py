@@ -42,9 +42,7 @@ class BmdClassifier:
         """
         return normalised(equalised(column_crop(pixels, detection), self.spec), self.spec)
 
-    def classify(
-        self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates
-    ) -> dict[BmdClass, float]:
+    def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> dict[BmdClass, float]:
         """Probabilities of the three classes from one or two views; absent views and covariates are told so."""
         empty = np.zeros((1, self.spec.size_px, self.spec.size_px), np.float32)
         feed = {

@@ -22,5 +22,7 @@ def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> n
     x0, y0 = np.clip(np.floor(boxes[:, :2].min(0)), 0, (columns, rows)).astype(int)
     x1, y1 = np.clip(np.ceil(boxes[:, 2:].max(0)), 0, (columns, rows)).astype(int)
     if x1 - x0 < 8 or y1 - y0 < 8:
-        raise StudyError(f"{detection.view}: the crop of L1 to L4 is {y1 - y0} x {x1 - x0} pixels; expected more than 8")
+        raise StudyError(
+            f"{detection.view}: the crop of L1 to L4 is {y1 - y0} x {x1 - x0} pixels; expected more than 8"
+        )
     return np.ascontiguousarray(pixels[y0:y1, x0:x1])

@@ -171,7 +171,9 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     theta[:, 0, 0], theta[:, 0, 1] = flip * zoom * np.cos(turn), -zoom * np.sin(turn)
     theta[:, 1, 0], theta[:, 1, 1] = flip * zoom * np.sin(turn), zoom * np.cos(turn)
     theta[:, :, 2] = rng.normal(0, 0.03, (total, 2))
-    grid = functional.affine_grid(torch.from_numpy(theta).to(images.device), [total, 1, side, side], align_corners=False)
+    grid = functional.affine_grid(
+        torch.from_numpy(theta).to(images.device), [total, 1, side, side], align_corners=False
+    )
     flat = functional.grid_sample(flat, grid, align_corners=False, padding_mode="zeros")
     gain = torch.tensor(np.exp(rng.normal(0, 0.10, total)), dtype=torch.float32, device=images.device)
     shift = torch.tensor(rng.normal(0, 0.10, total), dtype=torch.float32, device=images.device)

@@ -124,7 +124,7 @@ def train_classifier(
             break
     chosen = out / "best.safetensors" if (out / "best.safetensors").is_file() else weights
     load_network(network, chosen)
-    export_classifier(network.float().cpu().eval(), out, spec, history[-1]["side"] if not chosen.name.startswith("best") else plan[-1])
+    export_classifier(network.float().cpu().eval(), out, spec, int(history[-1]["side"]))
     best = max(history, key=lambda h: h["macro_auc"] if h["side"] == plan[-1] else -1)
     (out / "metrics.json").write_text(
         json.dumps({"validation": best, "history": history, "config": config.model_dump()}, indent=1)

@@ -36,7 +36,9 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
     table = read_table(path)
     keys = [name for name in KEY_COLUMNS if name in table]
     if not keys:
-        raise ReadError(f"{path.name}: found columns {', '.join(table)}; expected study_uid or patient_id among them")
+        raise ReadError(
+            f"{path.name}: found columns {', '.join(map(str, table))}; expected study_uid or patient_id among them"
+        )
     rows: dict[str, CohortRow] = {}
     for number, cells in enumerate(table.to_dict("records"), start=2):
         row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")

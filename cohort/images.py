@@ -48,11 +48,11 @@ def read_plain_image(path: Path) -> Radiograph:
                 raise NotRadiograph(
                     f"{path.name}: {image.height} x {image.width} pixels, expected at most {MAX_PIXELS:,} in all"
                 )
-            if getattr(image, "n_frames", 1) != 1:
-                raise NotRadiograph(f"{path.name}: {image.n_frames} frames, expected a single radiograph")
-            if image.mode in ("P", "PA", "LA", "1", "CMYK", "YCbCr"):
-                image = image.convert("RGB")
-            pixels = np.asarray(image)
+            frames = getattr(image, "n_frames", 1)
+            if frames != 1:
+                raise NotRadiograph(f"{path.name}: {frames} frames, expected a single radiograph")
+            plain = image.mode not in ("P", "PA", "LA", "1", "CMYK", "YCbCr")
+            pixels = np.asarray(image if plain else image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ReadError(f"{path.name}: cannot be read as an image ({error})") from error
     bits = 8 * pixels.dtype.itemsize

@@ -148,7 +148,9 @@ def _index_manifest(path: Path) -> CohortIndex:
     """A CSV with the columns `ap` and/or `lateral` (paths relative to it) beside those of cohort.csv."""
     table = read_table(path)
     if "ap" not in table and "lateral" not in table:
-        raise ReadError(f"{path.name}: found columns {', '.join(table)}; a manifest needs `ap`, `lateral` or both")
+        raise ReadError(
+            f"{path.name}: found columns {', '.join(map(str, table))}; a manifest needs `ap`, `lateral` or both"
+        )
     studies: dict[str, Study] = {}
     skipped: list[Skipped] = []
     for number, cells in enumerate(table.to_dict("records"), start=2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def roi_boxes(
     edges = {level: _edges(np.asarray(points, float)) for level, points in outlines.items()}
     ordered = [level for level in LEVELS if level in edges]
     gaps: dict[VertebralLevel, float] = {}
-    for upper, lower in zip(ordered, ordered[1:], strict=False):
+    for upper, lower in pairwise(ordered):
         if LEVELS.index(lower) == LEVELS.index(upper) + 1:
             gaps[upper] = edges[lower]["facing_top"] - edges[upper]["facing_bottom"]
     boxes = []

@@ -46,7 +46,10 @@ def augment(image: Image, boxes: Boxes, side: int, rng: np.random.Generator) -> 
     out = cv2.warpAffine(shown, matrix, (side, side), flags=cv2.INTER_AREA, borderValue=fill)
     moved = move_boxes(boxes, matrix)
     if rng.random() < 0.5:
-        out, moved = out[:, ::-1].copy(), np.stack((side - moved[:, 2], moved[:, 1], side - moved[:, 0], moved[:, 3]), 1)
+        out, moved = (
+            out[:, ::-1].copy(),
+            np.stack((side - moved[:, 2], moved[:, 1], side - moved[:, 0], moved[:, 3]), 1),
+        )
     out = _overlays(out, rng)
     if rng.random() < 0.06:
         out = 1 - out
@@ -99,7 +102,7 @@ def _display(image: Image, rng: np.random.Generator) -> Image:
         out = out + (cv2.GaussianBlur(grain, (0, 0), 0.8) * 2 if rng.random() < 0.5 else grain)
     if rng.random() < 0.4:
         out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
-    return np.clip(out, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(out, 0, 1), np.float32)
 
 
 def _overlays(image: Image, rng: np.random.Generator) -> Image:
@@ -116,19 +119,23 @@ def _overlays(image: Image, rng: np.random.Generator) -> Image:
         image = image * mask + level * (1 - mask)
     for _ in range(int(rng.integers(0, 3)) if rng.random() < 0.3 else 0):
         at = int(rng.uniform(0, side))
-        ends = ((0, at), (side, at + int(rng.normal(0, 6)))) if rng.random() < 0.5 else ((at, 0), (at, side))
+        slanted = ((0, at), (side, at + int(rng.normal(0, 6))))
+        start, end = slanted if rng.random() < 0.5 else ((at, 0), (at, side))
         line = np.zeros_like(image)
-        cv2.line(line, *ends, 1.0, int(rng.integers(1, 4)))
+        cv2.line(line, start, end, 1.0, int(rng.integers(1, 4)))
         image = image + rng.uniform(-0.3, 0.4) * cv2.GaussianBlur(line, (0, 0), 0.8)
     for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.5 else 0):
         text = str(rng.choice(["L", "R", "AP", "LAT", "12:45", "70 kV", "ERECT", "ID 48213", "2021-03"]))
-        at = (int(rng.uniform(0, 0.9) * side), int(rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.8, 0.98)]) * side))
+        corner = (
+            int(rng.uniform(0, 0.9) * side),
+            int(rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.8, 0.98)]) * side),
+        )
         value = 1.0 if rng.random() < 0.8 else 0.0
         ink = np.zeros(image.shape, np.uint8)
-        cv2.putText(ink, text, at, cv2.FONT_HERSHEY_SIMPLEX, rng.uniform(0.3, 1.1), 255, int(rng.integers(1, 3)))
+        cv2.putText(ink, text, corner, cv2.FONT_HERSHEY_SIMPLEX, rng.uniform(0.3, 1.1), 255, int(rng.integers(1, 3)))
         image = np.where(ink > 127, np.float32(value), image)
     for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.12 else 0):
-        at = (int(rng.uniform(0, side)), int(rng.uniform(0, side)))
+        middle = (int(rng.uniform(0, side)), int(rng.uniform(0, side)))
         size = (int(rng.uniform(1, 0.02 * side) + 1), int(rng.uniform(2, 0.05 * side) + 1))
-        cv2.ellipse(image, at, size, rng.uniform(0, 180), 0, 360, float(rng.uniform(0.8, 1.0)), -1)
+        cv2.ellipse(image, middle, size, rng.uniform(0, 180), 0, 360, float(rng.uniform(0.8, 1.0)), -1)
     return np.asarray(image, np.float32)

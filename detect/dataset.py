@@ -54,7 +54,9 @@ def write_yolo_folder(
     data = out / "data.yaml"
     names_by_class = {k: f"{view}_{level}" for k, (view, level) in enumerate(CLASSES)}
     data.write_text(
-        yaml.safe_dump({"path": str(out.resolve()), "train": "images/train", "val": "images/val", "names": names_by_class})
+        yaml.safe_dump(
+            {"path": str(out.resolve()), "train": "images/train", "val": "images/val", "names": names_by_class}
+        )
     )
     return data
 
@@ -90,9 +92,7 @@ def _render(
         (out / "labels" / split / f"{name}.txt").write_text("\n".join(lines))
 
 
-def label_lines(
-    boxes: Sequence[VertebraBox], corners: npt.NDArray[np.float64], view: View, side: int
-) -> list[str]:
+def label_lines(boxes: Sequence[VertebraBox], corners: npt.NDArray[np.float64], view: View, side: int) -> list[str]:
     """YOLO lines `class x y w h` in shares of the side; bodies less than 70 % inside the image are left out."""
     lines = []
     for box, (x0, y0, x1, y1) in zip(boxes, corners, strict=True):

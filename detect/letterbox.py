@@ -9,9 +9,7 @@ import numpy.typing as npt
 from detect.augment import letterbox_matrix
 
 
-def detector_input(
-    pixels: npt.NDArray[np.float32], side: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+def detector_input(pixels: npt.NDArray[np.float32], side: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     """A radiograph (rows, columns) in [0, 1] as uint8 (side, side), and the affine (2, 3) from its pixels to there."""
     rows, columns = pixels.shape
     scale = side / max(rows, columns)

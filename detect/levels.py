@@ -36,9 +36,7 @@ def name_levels(
     """
     if len(boxes) < 3:
         return None
-    by_view = {
-        view: scores[:, [k for k, (v, _) in enumerate(CLASSES) if v is view]] for view in View
-    }
+    by_view = {view: scores[:, [k for k, (v, _) in enumerate(CLASSES) if v is view]] for view in View}
     strength = {view: float(np.sort(s.sum(1))[-8:].sum()) for view, s in by_view.items()}
     view = max(strength, key=lambda v: strength[v])
     if strength[view] < config.min_view_share * sum(strength.values()):
@@ -49,7 +47,9 @@ def name_levels(
     if len(chain) < 3:
         return None
     named = tuple(
-        VertebraBox(DETECTED_LEVELS[level], *(float(v) for v in boxes[i]), float(min(1.0, level_scores[i].sum())))
+        VertebraBox(
+            DETECTED_LEVELS[level], *map(float, boxes[i, :4]), confidence=min(1.0, float(level_scores[i].sum()))
+        )
         for i, level in chain
     )
     return SpineDetection(view, named, image_shape, naming_margin(level_scores, chain))
@@ -57,7 +57,7 @@ def name_levels(
 
 def _gain(level_scores: Floats) -> Floats:
     strength = level_scores.sum(1, keepdims=True)
-    return np.log((level_scores + _FLOOR * strength) / _WORTH)
+    return np.asarray(np.log((level_scores + _FLOOR * strength) / _WORTH))
 
 
 def _best_chain(boxes: Floats, level_scores: Floats) -> list[tuple[int, int]]:

@@ -40,15 +40,11 @@ MACHINES: dict[str, Machine] = {
     "training": Machine(
         "SIM-A", {View.AP: 70, View.LATERAL: 77}, 0.60, 0.6, 2.5, 1.15, "MONOCHROME2", "ImagerPixelSpacing"
     ),
-    "validation": Machine(
-        "SIM-B", {View.AP: 70, View.LATERAL: 77}, 0.75, 0.4, 1.8, 1.0, "MONOCHROME2", "PixelSpacing"
-    ),
+    "validation": Machine("SIM-B", {View.AP: 70, View.LATERAL: 77}, 0.75, 0.4, 1.8, 1.0, "MONOCHROME2", "PixelSpacing"),
     "test1": Machine(
         "SIM-C", {View.AP: 75, View.LATERAL: 80}, 0.50, 0.9, 3.5, 1.3, "MONOCHROME1", "ImagerPixelSpacing"
     ),
-    "test2": Machine(
-        "SIM-D", {View.AP: 75, View.LATERAL: 90}, 0.85, 0.2, 2.0, 0.9, "MONOCHROME2", "PixelSpacing"
-    ),
+    "test2": Machine("SIM-D", {View.AP: 75, View.LATERAL: 90}, 0.85, 0.2, 2.0, 0.9, "MONOCHROME2", "PixelSpacing"),
 }
 """By site, as in the paper: training and validation 70/77 kVp, test cohort 1 75/80 kVp, test cohort 2 75/90 kVp."""
 

@@ -65,18 +65,17 @@ def load_anatomies(folder: Path | None) -> tuple[Anatomy, ...]:
     if "hubmap_vh" in found:
         pelves["hubmap_vh_female"] = _hubmap_pelvis(folder / "hubmap_vh")
     thoracic = {level: whole.vertebrae[level] for level in THORACIC}
-    return (built_in,) + tuple(
+    combined = [
         Anatomy(f"{spine}+{pelvis}", {**thoracic, **lumbar[spine]}, pelves[pelvis], whole.ribs)
         for spine in lumbar
         for pelvis in pelves
-    )
+    ]
+    return (built_in, *combined)
 
 
 def _bodyparts(source: Path) -> Anatomy:
-    vertebrae = {
-        level: vertebra_from_bone(_bone(source, f"{level}_FJ*.obj", 1.0))
-        for level in LEVELS
-        if level is not VertebralLevel.S1
+    vertebrae: dict[VertebralLevel, Vertebra] = {
+        level: vertebra_from_bone(_bone(source, f"{level}_FJ*.obj", 1.0)) for level in (*THORACIC, *LUMBAR)
     }
     hips = tuple(_bone(source, f"hip_{side}_FJ*.obj", 2.0) for side in "LR")
     pelvis = pelvis_from_bones(_bone(source, "sacrum_FJ*.obj", 1.5), hips)

@@ -171,7 +171,9 @@ def _truth(
         pixels = geometry.project_points(torch.from_numpy(placement.to_patient(points.copy())).float())
         outlines[level] = pixels.numpy().astype(np.float64)
     half_width, half_depth = np.array(anatomy.pelvis.endplate_mm) / 2
-    corners = np.array([[x, y, z] for x in (-half_width, half_width) for y in (-half_depth, half_depth) for z in (0.0, -27.0)])
+    corners = np.array(
+        [[x, y, z] for x in (-half_width, half_width) for y in (-half_depth, half_depth) for z in (0.0, -27.0)]
+    )
     corners[corners[:, 2] < -1, 1] *= 0.75
     corners[corners[:, 2] < -1, 0] *= 0.85
     pixels = geometry.project_points(torch.from_numpy(posture.pelvis.to_patient(corners)).float())

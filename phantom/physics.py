@@ -38,7 +38,8 @@ def beam_table(kvp: int, device: str = "cpu") -> BeamTable:
     """
     table = pd.read_csv(str(files("phantom") / "physics.csv"))
     if f"fluence_{kvp}" not in table:
-        known = ", ".join(c.removeprefix("fluence_") for c in table if c.startswith("fluence_"))
+        names = [str(name) for name in table]
+        known = ", ".join(n.removeprefix("fluence_") for n in names if n.startswith("fluence_"))
         raise ConfigError(f"tube voltage {kvp} kVp has no spectrum; the table holds {known}")
 
     def column(name: str) -> Tensor:

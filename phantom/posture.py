@@ -34,7 +34,7 @@ class Placement:
     dish: float = 0.0
 
     def height_factor(self, x: Vector, y: Vector) -> Vector:
-        """Local factor on height at scaled x, y (mm): below 1 towards the front for a wedge, in the middle for a dish."""
+        """Local factor on height at scaled x, y (mm): below 1 in front for a wedge, in the middle for a dish."""
         forward = np.clip(-y / self.half_depth, -1.0, 1.0)
         radius = np.clip((x / self.half_width) ** 2 + (y / self.half_depth) ** 2, 0.0, 1.0)
         return np.asarray(1 - self.wedge * (0.5 + 0.5 * forward) - self.dish * (1 - radius))
@@ -92,7 +92,12 @@ def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator) -> 
         placement_wedge = rng.uniform(0.15, 0.40) if hurt and rng.random() < 0.6 else rng.normal(0.0, 0.02)
         dish = rng.uniform(0.10, 0.35) if hurt else abs(rng.normal(0, 0.03))
         height = vertebra.size_mm[2] * scale[2] * (1 - 0.5 * placement_wedge)
-        disc = DISC_MM[level.value] * disc_scale * rng.normal(1, 0.08) * (rng.uniform(0.45, 0.75) if rng.random() < 0.06 else 1)
+        disc = (
+            DISC_MM[level.value]
+            * disc_scale
+            * rng.normal(1, 0.08)
+            * (rng.uniform(0.45, 0.75) if rng.random() < 0.06 else 1)
+        )
         centre = top + up * disc / 2 + rotation[:, 2] * (disc / 2 + height / 2)
         vertebrae[level] = Placement(
             rotation,

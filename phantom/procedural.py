@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from cohort.spine import LEVELS, VertebralLevel
-from phantom.anatomy import Anatomy, Bone, Pelvis, Vertebra, Vector, pelvis_from_bones, vertebra_from_bone
+from cohort.spine import VertebralLevel
+from phantom.anatomy import Anatomy, Bone, Pelvis, Vector, Vertebra, pelvis_from_bones, vertebra_from_bone
 
 Field = npt.NDArray[np.float64]
 
@@ -74,9 +75,7 @@ def _vertebra(level: VertebralLevel) -> Vertebra:
     gap = 0.24 * width + (3.0 if level.value in ("L4", "L5") else 0.0)
     for side in (-1.0, 1.0):
         pedicle_z = 0.2 * height
-        parts.append(
-            capsule(p, (side * gap, wall - 5, pedicle_z), (side * (gap + 1), wall + 10, pedicle_z), 4.2, 1.7)
-        )
+        parts.append(capsule(p, (side * gap, wall - 5, pedicle_z), (side * (gap + 1), wall + 10, pedicle_z), 4.2, 1.7))
         base = (side * (gap + 2), wall + 9, pedicle_z - 1)
         tip_z = pedicle_z + (2.0 if lumbar else -4.0)
         parts.append(capsule(p, base, (side * reach, wall + (12 if lumbar else 22), tip_z), 3.6, 1.5))
@@ -86,9 +85,7 @@ def _vertebra(level: VertebralLevel) -> Vertebra:
         parts.append(capsule(p, (side * (gap + 1), wall + 15, 2), (side * (gap - 0), wall + 19, -10), 3.2, 1.6))
     drop = -9.0 if lumbar else -20.0
     spine_length = 30.0 if level is not VertebralLevel.L5 else 20.0
-    parts.append(
-        capsule(p, (0, wall + 26, -7), (0, wall + 26 + spine_length, drop - 2), 3.4, 2.9 if lumbar else 1.6)
-    )
+    parts.append(capsule(p, (0, wall + 26, -7), (0, wall + 26 + spine_length, drop - 2), 3.4, 2.9 if lumbar else 1.6))
     sdf = np.minimum.reduce(parts)
     return vertebra_from_bone(Bone(f"procedural {level}", sdf.astype(np.float32), origin, 1.0))
 
@@ -132,7 +129,7 @@ def _hip(m: Field) -> Field:
     rise = np.clip((z + 95) / 110, 0, 1)
     sheet = (x - ((1 - rise) * 74 + rise * (44 + 0.72 * (58 - y)) - 6 * np.sin(rise * np.pi))) * 0.8
     outline = ellipsoid(m * np.array([0.0, 1, 1]), (0, 8, -45), (1e3, 62, 66))
-    blade = np.maximum(np.abs(sheet) - (2.2 + 2.5 * np.exp(-((z + 105) / 25) ** 2)), outline)
+    blade = np.maximum(np.abs(sheet) - (2.2 + 2.5 * np.exp(-(((z + 105) / 25) ** 2))), outline)
     crest = np.maximum(np.abs(outline + 3) - 3.5, np.maximum(np.abs(sheet) - 5.5, -(z + 45)))
     head_at = (86.0, -20.0, -132.0)
     socket = np.maximum(ellipsoid(m, head_at, (30, 30, 30)), -ellipsoid(m, (90, -20, -133), (25.5, 25.5, 25.5)))
@@ -150,7 +147,7 @@ def _hip(m: Field) -> Field:
         capsule(m, (46, -8, -205), (30, -45, -190), 7.0),
         capsule(m, (66, 32, -58), (74, 5, -112), 11.0),
     ]
-    return np.minimum.reduce(parts)
+    return np.asarray(np.minimum.reduce(parts))
 
 
 def _ribs(level: VertebralLevel) -> tuple[Bone, ...]:
@@ -165,7 +162,7 @@ def _ribs(level: VertebralLevel) -> tuple[Bone, ...]:
         z = 3 - 62 * angle - 6 * angle**2
         path = np.c_[x, y, z]
         p, origin = _grid(path.min(0) - 9, path.max(0) + 9, 2.0)
-        rods = [capsule(p, a, b, 3.4, 1.9) for a, b in zip(path, path[1:], strict=False)]
+        rods = [capsule(p, a, b, 3.4, 1.9) for a, b in pairwise(path)]
         bones.append(Bone(f"procedural {name} rib {level}", np.minimum.reduce(rods).astype(np.float32), origin, 2.0))
     return tuple(bones)
 
@@ -173,6 +170,6 @@ def _ribs(level: VertebralLevel) -> tuple[Bone, ...]:
 @lru_cache(maxsize=1)
 def procedural_anatomy() -> Anatomy:
     """The built-in anatomy: T10 to L5, sacrum, hips with femoral heads, ribs 10 to 12."""
-    vertebrae = {level: _vertebra(level) for level in LEVELS if level is not VertebralLevel.S1}
+    vertebrae: dict[VertebralLevel, Vertebra] = {level: _vertebra(level) for level in BODY_MM}
     ribs = {level: _ribs(level) for level in (VertebralLevel.T10, VertebralLevel.T11, VertebralLevel.T12)}
     return Anatomy("procedural", vertebrae, _pelvis(), ribs)

@@ -66,7 +66,7 @@ def project(volume: Volume, geometry: Geometry, chunk: int = 24) -> Tensor:
     """
     axes = (geometry.beam_axis, 2, geometry.across_axis)
     density = volume.density.permute(*axes)
-    slices, heights, widths = density.shape
+    _, heights, widths = density.shape
     origin = [volume.origin_mm[a] for a in axes]
     device = density.device
     u, v = geometry.u_mm.to(device), geometry.v_mm.to(device)

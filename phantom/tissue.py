@@ -70,9 +70,7 @@ def draw_tissue(
     else:
         muscle, adipose = _built_in(x, y, z, half_width, half_depth, back, rng, generator)
     muscle, adipose = _add_organs(muscle, adipose, x, y, z, half_width, half_depth, back, rng)
-    return SoftTissue(
-        Volume(muscle, LOW_MM, STEP_MM), Volume(adipose, LOW_MM, STEP_MM), back, half_width
-    )
+    return SoftTissue(Volume(muscle, LOW_MM, STEP_MM), Volume(adipose, LOW_MM, STEP_MM), back, half_width)
 
 
 def _soft(edge: Tensor, width: float) -> Tensor:
@@ -80,7 +78,9 @@ def _soft(edge: Tensor, width: float) -> Tensor:
     return torch.sigmoid(-edge / width)
 
 
-def _ellipse(x: Tensor, y: Tensor, z: Tensor, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Tensor:
+def _ellipse(
+    x: Tensor, y: Tensor, z: Tensor, centre: tuple[float, float, float], radii: tuple[float, float, float]
+) -> Tensor:
     q = torch.sqrt(
         ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 + ((z - centre[2]) / radii[2]) ** 2
     )
@@ -94,7 +94,14 @@ def _trunk(x: Tensor, y: Tensor, z: Tensor, a: float, b: float, middle: float) -
 
 
 def _built_in(
-    x: Tensor, y: Tensor, z: Tensor, a: float, b: float, back: float, rng: np.random.Generator, generator: torch.Generator
+    x: Tensor,
+    y: Tensor,
+    z: Tensor,
+    a: float,
+    b: float,
+    back: float,
+    rng: np.random.Generator,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """An oval trunk: subcutaneous fat, a muscle wall, viscera in fat, psoas and back muscles."""
     oval = _trunk(x, y, z, a, b, back - b)
@@ -128,7 +135,9 @@ def _from_ct(
     where = torch.stack((x * sx + centre[0], y * sy + centre[1], z * rng.normal(1, 0.06) + centre[2]), -1)
     size = torch.tensor([n - 1 for n in ct.densities.shape[1:]], device=x.device) * ct.step_mm
     grid = (2 * where / size - 1).flip(-1)[None]
-    both = functional.grid_sample(ct.densities[None].to(x.device), grid, align_corners=True, padding_mode="reflection")[0]
+    both = functional.grid_sample(ct.densities[None].to(x.device), grid, align_corners=True, padding_mode="reflection")[
+        0
+    ]
     skin = _soft(_trunk(x, y, z, a, b, back - b), 1.5)
     return both[0] * skin, both[1] * skin
 

@@ -61,12 +61,7 @@ def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _
         ConfigError: unknown site, no patients, or a folder of another plan.
         AnatomyError: the anatomy folder cannot be used.
     """
-    if plan.patients < 1 or not 0.1 <= plan.spacing_mm <= 2.0:
-        raise ConfigError(
-            f"simulate: got {plan.patients} patients at {plan.spacing_mm} mm; expected >= 1 and 0.1-2.0 mm"
-        )
-    if plan.site != "mixed" and plan.site not in MACHINES:
-        raise ConfigError(f"site {plan.site!r} is unknown; choose one of mixed, {', '.join(MACHINES)}")
+    check_plan(plan)
     _claim_folder(plan)
     anatomies, ct = load_anatomies(plan.anatomy), load_ct(plan.anatomy)
     device = torch.device(plan.device)
@@ -83,6 +78,20 @@ def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _
         done(index - plan.start + 1)
     _write_tables(plan.out)
     return fresh
+
+
+def check_plan(plan: SimulationPlan) -> None:
+    """Refuse an impossible plan before anything is written.
+
+    Raises:
+        ConfigError: unknown site, no patients, or an absurd pixel.
+    """
+    if plan.patients < 1 or not 0.1 <= plan.spacing_mm <= 2.0:
+        raise ConfigError(
+            f"simulate: got {plan.patients} patients at {plan.spacing_mm} mm; expected >= 1 and 0.1-2.0 mm"
+        )
+    if plan.site != "mixed" and plan.site not in MACHINES:
+        raise ConfigError(f"site {plan.site!r} is unknown; choose one of mixed, {', '.join(MACHINES)}")
 
 
 def _claim_folder(plan: SimulationPlan) -> None:

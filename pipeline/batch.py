@@ -28,6 +28,9 @@ from pipeline.weights import Weights
 
 log = logging.getLogger(__name__)
 
+UNKNOWN = Covariates()
+"""No covariate given on the command line."""
+
 
 @dataclass(slots=True)
 class RunSummary:
@@ -53,7 +56,7 @@ def process(
     out: Path,
     weights: Weights,
     config: ScreenConfig,
-    given: Covariates = Covariates(),
+    given: Covariates = UNKNOWN,
     resume: bool = True,
     done: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunSummary:
@@ -71,7 +74,7 @@ def process(
     Raises:
         ConfigError: covariates were given for more than one study, or the output folder cannot be written.
     """
-    if given != Covariates() and len(index.studies) > 1:
+    if given != UNKNOWN and len(index.studies) > 1:
         raise ConfigError(
             f"--age, --sex, --height, --weight and --bmi describe one patient, but {len(index.studies)} studies were "
             "found; put them into cohort.csv beside the images"

@@ -55,7 +55,9 @@ def load_weights(folder: Path | None = None) -> Weights:
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error}); expected the weights' manifest; see --weights") from error
+        raise WeightsError(
+            f"{path}: cannot be read ({error}); expected the weights' manifest; see --weights"
+        ) from error
     if manifest.get("format") != 1:
         raise WeightsError(f"{path}: format {manifest.get('format')!r}, expected 1; update OsteoLens or the weights")
     identifiers: dict[str, str] = {"version": str(manifest["version"])}

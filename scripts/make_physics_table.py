@@ -31,7 +31,10 @@ def main() -> None:
     for name, parts in MATERIALS.items():
         total = sum(parts.values())
         table[f"{name}_cm2_g"] = [
-            sum(w / total * float(np.mean(xraydb.mu_elam(e, k * 1e3 + np.linspace(-1900, 1900, 20)))) for e, w in parts.items())
+            sum(
+                w / total * float(np.mean(xraydb.mu_elam(e, k * 1e3 + np.linspace(-1900, 1900, 20))))
+                for e, w in parts.items()
+            )
             for k in energy
         ]
     for kvp in KVP:

@@ -1,0 +1,45 @@
+"""The command `osteolens`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.evaluate import evaluate
+from cli.process import process
+from cli.simulate import simulate
+from cli.train import train_app
+
+app = typer.Typer(
+    name="osteolens",
+    help="Screen lumbar radiographs for osteopenia and osteoporosis. Research use; not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(process)
+app.command()(evaluate)
+app.command()(simulate)
+app.add_typer(train_app, name="train")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"osteolens {version('osteolens')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Screen lumbar radiographs for osteopenia and osteoporosis. Research use; not a medical device."""
+
+
+if __name__ == "__main__":
+    app()

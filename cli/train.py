@@ -1,0 +1,100 @@
+"""osteolens train: both stages on any cohort folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.console import errors_as_exit_codes, print_json, progress, say, set_verbosity
+
+train_app = typer.Typer(help="Train a stage on a cohort folder (cohort.csv, rois.csv, images).", no_args_is_help=True)
+
+Cohort = Annotated[Path, typer.Argument(help="Cohort folder with cohort.csv and rois.csv, or a manifest CSV.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder.")]
+Validation = Annotated[
+    Path | None, typer.Option(help="Cohort folder for validation; a share of the patients when left out.")
+]
+Config = Annotated[Path | None, typer.Option(help="YAML of training settings.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or GPU numbers for the detector.")]
+Seed = Annotated[int, typer.Option(help="Seed of split, weights and augmentation.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")]
+Verbose = Annotated[int, typer.Option("-v", count=True, help="More messages.")]
+
+
+@train_app.command("detector")
+def detector(
+    cohort: Cohort,
+    out: Out = Path("runs/detector"),
+    validation: Validation = None,
+    config: Config = None,
+    set_: Set = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    resume: Resume = False,
+    start_from: Annotated[Path | None, typer.Option(help="detector.safetensors to fine-tune from.")] = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Train the YOLO detector of L1-L4 (and T11, T12, L5, S1) and export it to ONNX."""
+    set_verbosity(verbose, False)
+    with errors_as_exit_codes():
+        from cohort.config import load_config
+        from detect.config import DetectorTraining
+        from detect.dataset import write_yolo_folder
+        from detect.train import train_detector
+        from pipeline.training import training_cohorts
+
+        settings = load_config(DetectorTraining, config, set_ or ())
+        training, held_out, rois = training_cohorts(cohort, validation, settings.validation_share, seed, out)
+        say(f"{len(training)} studies to train on, {len(held_out)} held out; settings: {settings.model_dump_json()}")
+        with progress("rendering", 1) as bar:
+            yolo = write_yolo_folder(training, held_out, rois, out / "yolo", settings, seed, lambda k, n: bar(k // n))
+        print_json(train_detector(yolo, out, settings, device, seed, resume, start_from))
+
+
+@train_app.command("classifier")
+def classifier(
+    cohort: Cohort,
+    out: Out = Path("runs/classifier"),
+    validation: Validation = None,
+    config: Config = None,
+    set_: Set = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    resume: Resume = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Train the dual-channel DenseNet with covariates on DXA classes and export it to ONNX."""
+    set_verbosity(verbose, False)
+    with errors_as_exit_codes():
+        from classify.config import ClassifierTraining, PreprocessSpec
+        from cohort.config import load_config
+        from cohort.errors import MissingExtra
+
+        settings = load_config(ClassifierTraining, config, set_ or ())
+        try:
+            from classify.dataset import JITTERED_COPIES, build_crops
+        except ImportError as error:
+            raise MissingExtra("train classifier", "torch") from error
+        from classify.train import train_classifier
+        from pipeline.training import training_cohorts
+
+        spec = PreprocessSpec()
+        training, held_out, rois = training_cohorts(cohort, validation, settings.validation_share, seed, out)
+        say(f"{len(training)} studies to train on, {len(held_out)} held out; settings: {settings.model_dump_json()}")
+        crops = build_crops(training, rois, spec, out / "crops", JITTERED_COPIES, seed)
+        checks = build_crops(held_out, rois, spec, out / "crops-validation", 1, seed)
+        best = train_classifier(
+            crops,
+            checks,
+            out,
+            settings,
+            spec,
+            device,
+            seed,
+            resume,
+            lambda row: say(", ".join(f"{name} {value:.3g}" for name, value in row.items())),
+        )
+        print_json(best)
