@@ -1,0 +1,78 @@
+"""Crop, preprocessing and covariates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classify.config import PreprocessSpec
+from classify.covariates import encode
+from classify.crop import column_crop
+from classify.preprocess import equalised, normalised
+from cohort.errors import StudyError
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from cohort.study import Covariates, Sex
+
+
+def detection(*levels: VertebralLevel, shape: tuple[int, int] = (400, 200)) -> SpineDetection:
+    boxes = tuple(VertebraBox(level, 60.5, 50 + 60 * k, 120.2, 110 + 60 * k) for k, level in enumerate(levels))
+    return SpineDetection(View.AP, boxes, shape)
+
+
+def test_the_crop_is_the_union_of_l1_to_l4_alone() -> None:
+    pixels = np.zeros((400, 200), np.float32)
+    with_context = detection(*TARGET_LEVELS, VertebralLevel.L5)
+    assert column_crop(pixels, with_context).shape == (240, 61)
+
+
+def test_a_missing_level_is_named() -> None:
+    with pytest.raises(StudyError, match="no box for L2"):
+        column_crop(np.zeros((400, 200), np.float32), detection(VertebralLevel.L1, *TARGET_LEVELS[2:]))
+
+
+def test_boxes_outside_the_image_are_refused() -> None:
+    with pytest.raises(StudyError, match="expected more than 8"):
+        column_crop(np.zeros((40, 40), np.float32), detection(*TARGET_LEVELS))
+
+
+def test_the_letterbox_keeps_proportions_and_fills_with_grey() -> None:
+    spec = PreprocessSpec(size_px=128)
+    out = equalised(np.random.default_rng(0).random((200, 50), np.float32), spec)
+    assert out.shape == (128, 128)
+    assert (out[:, :48] == 128).all() and (out[:, 80:] == 128).all()
+    assert out[:, 48:80].std() > 40
+
+
+def test_equalisation_flattens_the_crops_own_histogram() -> None:
+    skewed = np.random.default_rng(0).random((300, 300), np.float32) ** 6
+    out = equalised(skewed, PreprocessSpec(size_px=256))
+    counts, _ = np.histogram(out, 4)
+    assert counts.min() > 0.15 * out.size
+
+
+def test_gain_and_offset_of_the_display_do_not_matter() -> None:
+    crop = np.random.default_rng(0).random((200, 80), np.float32)
+    spec = PreprocessSpec(size_px=128)
+    difference = equalised(crop, spec).astype(int) - equalised(0.2 + 0.3 * crop, spec).astype(int)
+    assert np.abs(difference).max() <= 2
+
+
+def test_sigma_and_grey_change_the_result() -> None:
+    crop = np.random.default_rng(0).random((200, 80), np.float32)
+    base = equalised(crop, PreprocessSpec(size_px=128))
+    assert not np.array_equal(base, equalised(crop, PreprocessSpec(size_px=128, sigma_px=3)))
+    assert equalised(crop, PreprocessSpec(size_px=128, grey=0.25))[0, 0] == 64
+
+
+def test_normalisation_is_the_specs() -> None:
+    spec = PreprocessSpec(size_px=64, mean=0.25, std=0.5)
+    out = normalised(np.full((64, 64), 255, np.uint8), spec)
+    assert out.shape == (1, 64, 64) and out.dtype == np.float32
+    assert out[0, 0, 0] == pytest.approx(1.5)
+
+
+def test_unknown_covariates_are_zero_and_say_so() -> None:
+    np.testing.assert_array_equal(encode(Covariates()), np.zeros(6, np.float32))
+    known = encode(Covariates(74.7, Sex.FEMALE, bmi_given=23.97))
+    np.testing.assert_allclose(known, [1, -1, 0, 1, 1, 1], atol=1e-5)
+    assert encode(Covariates(sex=Sex.MALE))[1] == 1

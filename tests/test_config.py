@@ -1,0 +1,41 @@
+"""Settings are strict and say what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cohort.config import load_config
+from cohort.errors import ConfigError
+from detect.config import DetectConfig
+
+
+def test_command_line_beats_yaml_beats_default(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("nms_iou: 0.3\nmin_score: 0.2\n")
+    config = load_config(DetectConfig, path, ["min_score=0.4"])
+    assert (config.min_score, config.nms_iou) == (0.4, 0.3)
+    assert config.max_candidates == DetectConfig().max_candidates
+
+
+def test_an_unknown_key_gets_the_closest_match() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'min_score'"):
+        load_config(DetectConfig, overrides=["min_scor=0.4"])
+
+
+def test_a_value_out_of_bounds_is_named() -> None:
+    with pytest.raises(ConfigError, match="nms_iou"):
+        load_config(DetectConfig, overrides=["nms_iou=7"])
+
+
+def test_an_override_needs_an_equals_sign() -> None:
+    with pytest.raises(ConfigError, match="key=value"):
+        load_config(DetectConfig, overrides=["nms_iou"])
+
+
+def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("- 1\n- 2\n")
+    with pytest.raises(ConfigError, match="found list"):
+        load_config(DetectConfig, path)

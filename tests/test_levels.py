@@ -1,0 +1,83 @@
+"""Naming of candidates by the chain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cohort.spine import DETECTED_LEVELS, VertebralLevel, View
+from detect.config import CLASSES, DetectConfig
+from detect.levels import name_levels
+
+SHAPE = (800, 500)
+
+
+def column(first: int, count: int, view: View = View.AP, doubt: float = 0.15) -> tuple[np.ndarray, np.ndarray]:
+    """Bodies of 60 x 50 px one below the other, each sure of its level but for a share of doubt."""
+    boxes = np.array([[200, 40 + 56 * k, 262, 92 + 56 * k] for k in range(count)], float)
+    scores = np.full((count, len(CLASSES)), 0.001)
+    for k in range(count):
+        for step, share in ((-1, doubt / 2), (0, 1 - doubt), (1, doubt / 2)):
+            if 0 <= first + k + step < len(DETECTED_LEVELS):
+                scores[k, CLASSES.index((view, DETECTED_LEVELS[first + k + step]))] = 0.9 * share
+    return boxes, scores
+
+
+def names(boxes: np.ndarray, scores: np.ndarray) -> list[str]:
+    found = name_levels(boxes, scores, SHAPE, DetectConfig())
+    return [] if found is None else [b.level.value for b in found.boxes]
+
+
+def test_a_whole_chain_is_named_in_order() -> None:
+    boxes, scores = column(1, 7)
+    assert names(boxes, scores) == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
+
+
+def test_the_order_of_candidates_does_not_matter() -> None:
+    boxes, scores = column(1, 7)
+    order = np.random.default_rng(1).permutation(7)
+    assert names(boxes[order], scores[order]) == names(boxes, scores)
+
+
+def test_one_missed_body_does_not_shift_the_others() -> None:
+    boxes, scores = column(1, 7)
+    keep = [0, 1, 2, 4, 5, 6]
+    assert names(boxes[keep], scores[keep]) == ["T12", "L1", "L2", "L4", "L5", "S1"]
+
+
+def test_one_body_that_claims_a_wrong_level_is_outvoted() -> None:
+    boxes, scores = column(1, 7)
+    scores[3] = 0.001
+    scores[3, CLASSES.index((View.AP, VertebralLevel.L4))] = 0.8
+    assert names(boxes, scores) == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
+
+
+def test_a_false_candidate_beside_the_spine_is_left_out() -> None:
+    boxes, scores = column(1, 7)
+    stray = np.array([[20.0, 300, 60, 330]])
+    weak = np.full((1, len(CLASSES)), 0.02)
+    assert names(np.vstack((boxes, stray)), np.vstack((scores, weak))) == names(boxes, scores)
+
+
+def test_the_image_decides_the_view() -> None:
+    found = name_levels(*column(2, 5, View.LATERAL), SHAPE, DetectConfig())
+    assert found is not None and found.view is View.LATERAL
+
+
+def test_scores_split_between_the_views_give_nothing() -> None:
+    boxes, ap = column(2, 5, View.AP)
+    _, lateral = column(2, 5, View.LATERAL)
+    assert name_levels(boxes, (ap + lateral) / 2, SHAPE, DetectConfig()) is None
+    assert name_levels(boxes, (ap + lateral) / 2, SHAPE, DetectConfig(min_view_share=0.5)) is not None
+
+
+def test_two_bodies_are_no_spine() -> None:
+    assert name_levels(*column(2, 2), SHAPE, DetectConfig()) is None
+
+
+def test_a_doubtful_naming_has_a_small_margin() -> None:
+    sure = name_levels(*column(2, 5, doubt=0.1), SHAPE, DetectConfig())
+    boxes, scores = column(2, 5)
+    shifted = column(1, 5)[1]
+    unsure = name_levels(boxes, 0.52 * scores + 0.48 * shifted, SHAPE, DetectConfig())
+    assert sure is not None and unsure is not None
+    assert unsure.naming_margin < 0.35 < sure.naming_margin
