@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ def simulate(
     anatomy: Annotated[Path | None, typer.Option(help="Folder of bone meshes; built-in bones when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     start: Annotated[int, typer.Option(min=0, help="Index of the first patient.")] = 0,
+    variety: Annotated[
+        str, typer.Option(help="usual, or wide: pelvis and field further apart, for detectors.")
+    ] = "usual",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings; write nothing.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
@@ -29,7 +32,7 @@ def simulate(
         _need_torch()
         from phantom.write import SimulationPlan, check_plan, simulate_cohort
 
-        plan = SimulationPlan(out, patients, seed, site, spacing, anatomy, device, start)
+        plan = SimulationPlan(out, patients, seed, site, spacing, anatomy, device, start, _variety(variety))
         check_plan(plan)
         if dry_run:
             say(f"would simulate {patients} patients of seed {seed} into {out}")
@@ -38,6 +41,14 @@ def simulate(
             fresh = simulate_cohort(plan, bar)
         if not quiet:
             say(f"{fresh} patients simulated, {patients - fresh} stood already; cohort: {out}")
+
+
+def _variety(text: str) -> Any:
+    from phantom.posture import Variety
+
+    if text not in tuple(Variety):
+        raise typer.BadParameter(f"got {text!r}, expected {' or '.join(Variety)}", param_hint="--variety")
+    return Variety(text)
 
 
 def _need_torch() -> None:

@@ -11,7 +11,9 @@ from cli.console import errors_as_exit_codes, print_json, progress, say, set_ver
 
 train_app = typer.Typer(help="Train a stage on a cohort folder (cohort.csv, rois.csv, images).", no_args_is_help=True)
 
-Cohort = Annotated[Path, typer.Argument(help="Cohort folder with cohort.csv and rois.csv, or a manifest CSV.")]
+Cohorts = Annotated[
+    list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder.")]
 Validation = Annotated[
     Path | None, typer.Option(help="Cohort folder for validation; a share of the patients when left out.")
@@ -26,7 +28,7 @@ Verbose = Annotated[int, typer.Option("-v", count=True, help="More messages.")]
 
 @train_app.command("detector")
 def detector(
-    cohort: Cohort,
+    cohorts: Cohorts,
     out: Out = Path("runs/detector"),
     validation: Validation = None,
     config: Config = None,
@@ -47,7 +49,7 @@ def detector(
         from pipeline.training import training_cohorts
 
         settings = load_config(DetectorTraining, config, set_ or ())
-        training, held_out, rois = training_cohorts(cohort, validation, settings.validation_share, seed, out)
+        training, held_out, rois = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
         say(f"{len(training)} studies to train on, {len(held_out)} held out; settings: {settings.model_dump_json()}")
         with progress("rendering", 1) as bar:
             yolo = write_yolo_folder(training, held_out, rois, out / "yolo", settings, seed, lambda k, n: bar(k // n))
@@ -56,7 +58,7 @@ def detector(
 
 @train_app.command("classifier")
 def classifier(
-    cohort: Cohort,
+    cohorts: Cohorts,
     out: Out = Path("runs/classifier"),
     validation: Validation = None,
     config: Config = None,
@@ -82,7 +84,7 @@ def classifier(
         from pipeline.training import training_cohorts
 
         spec = PreprocessSpec()
-        training, held_out, rois = training_cohorts(cohort, validation, settings.validation_share, seed, out)
+        training, held_out, rois = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
         say(f"{len(training)} studies to train on, {len(held_out)} held out; settings: {settings.model_dump_json()}")
         crops = build_crops(training, rois, spec, out / "crops", JITTERED_COPIES, seed)
         checks = build_crops(held_out, rois, spec, out / "crops-validation", 1, seed)

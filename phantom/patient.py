@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from phantom.dxa import measure_dxa, posterior_share
 from phantom.machine import Machine, present
 from phantom.physics import beam_table, detect_signal, transmission
 from phantom.population import Person
-from phantom.posture import Posture, draw_posture
+from phantom.posture import Posture, Variety, draw_posture
 from phantom.projector import Geometry, project
 from phantom.skeleton import Skeleton, build_skeleton
 from phantom.tissue import CtTissue, SoftTissue, draw_tissue
@@ -61,17 +61,21 @@ def simulate_patient(
     machine: Machine,
     spacing_mm: float,
     device: torch.device,
+    variety: Variety = Variety.USUAL,
 ) -> SimulatedPatient:
     """Image one person in both views and measure DXA on the same bones; deterministic in the person's seed."""
     rng = np.random.default_rng(person.seed)
     generator = torch.Generator(device=device).manual_seed(person.seed)
     anatomy = anatomies[int(rng.integers(len(anatomies)))]
-    posture = draw_posture(person, anatomy, rng)
+    posture = draw_posture(person, anatomy, rng, variety)
     skeleton = build_skeleton(person, anatomy, posture, generator, device)
     tissue = draw_tissue(person, ct, rng, generator, device)
-    images = {
-        view: _image(view, anatomy, posture, skeleton, tissue, machine, spacing_mm, rng, generator) for view in View
-    }
+    images = {}
+    for view in View:
+        geometry = _geometry(view, tissue, spacing_mm, rng)
+        if variety is Variety.WIDE and view is View.AP:
+            geometry = _abdominal_field(geometry, spacing_mm, np.random.default_rng([person.seed, 2]))
+        images[view] = _image(view, anatomy, posture, skeleton, tissue, machine, geometry, rng, generator)
     return SimulatedPatient(
         person, anatomy.name, images, measure_dxa(skeleton, person.sex, rng), posterior_share(skeleton)
     )
@@ -94,6 +98,17 @@ def _geometry(view: View, tissue: SoftTissue, spacing_mm: float, rng: np.random.
     return Geometry(axis, detector - SOURCE_TO_DETECTOR_MM, SOURCE_TO_DETECTOR_MM, aim, u, v)
 
 
+def _abdominal_field(geometry: Geometry, spacing_mm: float, rng: np.random.Generator) -> Geometry:
+    """Half of the time a whole abdomen instead: T12 near the upper border, the hips at the lower one."""
+    if rng.random() < 0.5:
+        return geometry
+    top, height, width = rng.normal(105, 22), rng.uniform(330, 430), rng.uniform(270, 370)
+    columns, rows = round(width / spacing_mm), round(height / spacing_mm)
+    u = (torch.arange(columns) - (columns - 1) / 2) * spacing_mm
+    v = -(torch.arange(rows) - (rows - 1) / 2) * spacing_mm
+    return replace(geometry, centre_mm=(geometry.centre_mm[0], float(top - height / 2)), u_mm=u, v_mm=v)
+
+
 def _image(
     view: View,
     anatomy: Anatomy,
@@ -101,11 +116,11 @@ def _image(
     skeleton: Skeleton,
     tissue: SoftTissue,
     machine: Machine,
-    spacing_mm: float,
+    geometry: Geometry,
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> SimulatedImage:
-    geometry = _geometry(view, tissue, spacing_mm, rng)
+    spacing_mm = geometry.spacing_mm
     mineral = _project_spine(skeleton, geometry) + _project_coarse(skeleton.frame, geometry, 3)
     muscle = _project_coarse(tissue.muscle, geometry, 5)
     adipose = _project_coarse(tissue.adipose, geometry, 5)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from cohort.spine import LEVELS, VertebralLevel
 from phantom.anatomy import Anatomy, Vector, rotation_x
 from phantom.population import Person
+
+
+class Variety(StrEnum):
+    """How widely posture and field are drawn."""
+
+    USUAL = "usual"
+    WIDE = "wide"
+
 
 LORDOSIS_SHARE = {"L5": 0.36, "L4": 0.25, "L3": 0.18, "L2": 0.13, "L1": 0.08, "T12": -0.02, "T11": -0.06, "T10": -0.07}
 """Share of the L1-S1 lordosis gained at the disc below each level; 80-90 % lies between L3 and S1 (FACTS)."""
@@ -52,18 +61,21 @@ class Posture:
 
     vertebrae: dict[VertebralLevel, Placement]
     pelvis: Placement
+    hips: Placement
     rib_scale: float
     coronal_deg: float
 
 
-def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator) -> Posture:
+def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator, variety: Variety) -> Posture:
     """Stack the spine from the S1 endplate upwards with a drawn lordosis, curve and disc heights.
 
     Lordosis and slope: recumbent 36.8 +- 13.2 deg (PMC6680033), the slope following it. A tenth of patients have a
-    visible scoliosis, a tenth a wedged or dished body, a third a narrowed disc.
+    visible scoliosis, a tenth a wedged or dished body, a third a narrowed disc. WIDE draws the pelvis further apart
+    than people's are: slope against lordosis, incidence, tilt of L5 and height of the iliac crests.
     """
+    apart = _draw_apart(person.seed, variety)
     lordosis = float(np.clip(rng.normal(40, 12), 8, 75))
-    slope = float(np.clip(12 + 0.6 * lordosis + rng.normal(0, 7), 5, 62))
+    slope = float(np.clip(12 + 0.6 * lordosis + rng.normal(0, 7) + apart.slope_deg, 3, 62))
     curve = abs(rng.normal(0, 3.0)) + (rng.uniform(6, 16) if rng.random() < 0.10 else 0.0)
     phase, waves = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.1)
     turn = rng.normal(0, 4.0)
@@ -77,6 +89,7 @@ def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator) -> 
     width_wanted = {level: 46.0 * person.size * (1 + 0.03 * (k - 5)) for k, level in enumerate(LEVELS)}
     for k, level in enumerate(reversed(LEVELS[:8])):
         tilt -= LORDOSIS_SHARE[level.value] * lordosis + rng.normal(0, 1.5)
+        tilt += apart.fifth_lumbar_deg if level is VertebralLevel.L5 else 0.0
         coronal = curve * np.sin(phase + waves * np.pi * k / 4) + rng.normal(0, 0.7)
         axial = turn + 0.5 * curve * np.sin(phase + waves * np.pi * k / 4 + 0.5) + rng.normal(0, 0.7)
         rotation = _rotation(tilt, coronal, axial)
@@ -113,7 +126,7 @@ def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator) -> 
     hip = float(np.clip(hip, 0.80, 1.15))
     pelvis_scale = hip * np.array([rng.normal(1.03, 0.05), rng.normal(1.0, 0.04), rng.normal(1.0, 0.07)])
     lean = rotation_x(slope - anatomy.pelvis.slope_deg)
-    incidence = rotation_x(rng.normal(0, 5.0))
+    incidence = rotation_x(rng.normal(0, 5.0) + apart.incidence_deg)
     origin = vertebrae[VertebralLevel.L3].centre
     moved = {
         level: Placement(p.rotation, p.centre - origin, p.scale, p.half_depth, p.half_width, p.wedge, p.dish)
@@ -123,7 +136,28 @@ def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator) -> 
     pelvis = Placement(
         upright @ lean @ incidence @ rotation_x(anatomy.pelvis.slope_deg), -origin, pelvis_scale, 1e6, 1e6
     )
-    return Posture(moved, pelvis, float(rng.normal(1.0, 0.06)), float(curve))
+    raised = upright @ np.array([0.0, 0.0, apart.crest_mm])
+    hips = Placement(pelvis.rotation, pelvis.centre + raised, pelvis_scale, 1e6, 1e6)
+    return Posture(moved, pelvis, hips, float(rng.normal(1.0, 0.06)), float(curve))
+
+
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """How far a widened pelvis stands from the drawn one."""
+
+    slope_deg: float = 0.0
+    incidence_deg: float = 0.0
+    fifth_lumbar_deg: float = 0.0
+    crest_mm: float = 0.0
+
+
+def _draw_apart(seed: int, variety: Variety) -> _Apart:
+    if variety is Variety.USUAL:
+        return _Apart()
+    rng = np.random.default_rng([seed, 1])
+    return _Apart(
+        float(rng.uniform(-30, 8)), float(rng.normal(0, 7)), float(rng.normal(-3, 5)), float(rng.normal(0, 10))
+    )
 
 
 def _rotation(sagittal: float, coronal: float, axial: float) -> Vector:

@@ -48,6 +48,11 @@ class Geometry:
         """Patient axis along the detector's rows."""
         return 1 - self.beam_axis
 
+    @property
+    def spacing_mm(self) -> float:
+        """Pixel size at the detector."""
+        return round(float(self.u_mm[1] - self.u_mm[0]), 4)
+
     def project_points(self, points: Tensor) -> Tensor:
         """Patient points (n, 3) in mm to continuous pixel coordinates (n, 2) as (column, row)."""
         scale = self.distance_mm / (points[:, self.beam_axis] - self.source_mm)

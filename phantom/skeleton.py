@@ -64,8 +64,9 @@ def build_skeleton(
         _splat(spine, vertebra.bone, placement, LEVELS.index(level), vertebra.size_mm, person.posterior_factor)
     low, high = _bounds(posture)
     frame = _canvas((low, high), PELVIS_STEP_MM, device)
-    for bone in anatomy.pelvis.bones:
-        _splat(frame, bone, posture.pelvis, LEVELS.index(VertebralLevel.S1), None, 1.0)
+    for number, bone in enumerate(anatomy.pelvis.bones):
+        carrier = posture.pelvis if number == 0 else posture.hips
+        _splat(frame, bone, carrier, LEVELS.index(VertebralLevel.S1), None, 1.0)
     for level, ribs in anatomy.ribs.items():
         carrier = posture.vertebrae[level]
         loose = Placement(carrier.rotation, carrier.centre, np.full(3, carrier.scale[0] * posture.rib_scale), 1e6, 1e6)

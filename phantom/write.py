@@ -20,6 +20,7 @@ from phantom.machine import MACHINES, Machine
 from phantom.meshes import load_anatomies
 from phantom.patient import SimulatedImage, SimulatedPatient, simulate_patient
 from phantom.population import draw_person
+from phantom.posture import Variety
 from phantom.tissue import load_ct
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class SimulationPlan:
         anatomy: folder of meshes, or None for the built-in anatomy.
         device: torch device.
         start: index of the first patient.
+        variety: USUAL draws people as they are, WIDE pelvis and field further apart, to train a detector on.
     """
 
     out: Path
@@ -50,6 +52,7 @@ class SimulationPlan:
     anatomy: Path | None = None
     device: str = "cpu"
     start: int = 0
+    variety: Variety = Variety.USUAL
 
 
 def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _: None) -> int:
@@ -72,7 +75,7 @@ def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _
         if not (folder / "patient.json").is_file():
             site = list(MACHINES)[index % len(MACHINES)] if plan.site == "mixed" else plan.site
             with torch.inference_mode():
-                patient = simulate_patient(person, anatomies, ct, MACHINES[site], plan.spacing_mm, device)
+                patient = simulate_patient(person, anatomies, ct, MACHINES[site], plan.spacing_mm, device, plan.variety)
             _write_patient(folder, patient, MACHINES[site], site)
             fresh += 1
         done(index - plan.start + 1)
@@ -100,6 +103,7 @@ def _claim_folder(plan: SimulationPlan) -> None:
         "seed": plan.seed,
         "site": plan.site,
         "spacing_mm": plan.spacing_mm,
+        "variety": str(plan.variety),
         "anatomies": "built-in" if plan.anatomy is None else "built-in and meshes",
     }
     path = plan.out / "simulation.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cohort.annotations import Rois, read_rois
@@ -12,14 +13,18 @@ from cohort.study import Study
 
 
 def training_cohorts(
-    cohort: Path, validation: Path | None, share: float, seed: int, out: Path
+    cohorts: Sequence[Path], validation: Path | None, share: float, seed: int, out: Path
 ) -> tuple[list[Study], list[Study], Rois]:
-    """Training studies, held-out studies and the ROIs of both; the split is written to out/split.csv.
+    """Training studies of all cohorts, held-out studies and the ROIs of both; the split goes to out/split.csv.
 
     Raises:
         ReadError: no studies, no rois.csv, or a patient on both sides.
     """
-    studies, rois = _read(cohort)
+    studies: list[Study] = []
+    rois: Rois = {}
+    for cohort in cohorts:
+        more_studies, more_rois = _read(cohort)
+        studies, rois = studies + more_studies, {**rois, **more_rois}
     if validation is None:
         training, held_out = split_by_patient(studies, share, seed)
     else:
@@ -27,7 +32,7 @@ def training_cohorts(
         training, rois = studies, {**rois, **more}
         shared = {s.patient_id for s in training} & {s.patient_id for s in held_out}
         if shared:
-            raise ReadError(f"{len(shared)} patients stand in both {cohort} and {validation}; expected none")
+            raise ReadError(f"{len(shared)} patients stand in both training and {validation}; expected none")
     out.mkdir(parents=True, exist_ok=True)
     write_split(training, held_out, out / "split.csv")
     return training, held_out, rois

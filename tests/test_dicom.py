@@ -164,7 +164,14 @@ def test_a_file_without_transfer_syntax_is_read(make_dicom: MakeDicom, tmp_path:
 
 @pytest.mark.parametrize(
     "name",
-    ["MR_small.dcm", "JPEG-LL.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm", "MR_small_jpeg_ls_lossless.dcm", "CT_small.dcm"],
+    [
+        "MR_small.dcm",
+        "JPEG-LL.dcm",
+        "MR_small_RLE.dcm",
+        "JPEG2000.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
+        "CT_small.dcm",
+    ],
 )
 def test_pydicoms_own_files_are_read(name: str) -> None:
     path = get_testdata_file(name, download=False)

@@ -29,7 +29,9 @@ app(sys.argv[1:])
 
 
 def run_without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", BLOCKER, *arguments], capture_output=True, text=True, timeout=280)
+    return subprocess.run(
+        [sys.executable, "-c", BLOCKER, *arguments], capture_output=True, text=True, check=False, timeout=280
+    )
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -77,7 +79,9 @@ def test_help_answers_at_once() -> None:
     best = 9.0
     for _ in range(3):
         begun = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "cli.main", "--help"], capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "--help"], capture_output=True, text=True, check=False, cwd=ROOT
+        )
         best = min(best, time.perf_counter() - begun)
         assert "process" in done.stdout
     assert best < 1.0, f"{best:.2f} s; measured 0.35 s on an idle machine"
@@ -85,7 +89,7 @@ def test_help_answers_at_once() -> None:
 
 def test_help_loads_no_array_library() -> None:
     code = "import sys, cli.main; print([m for m in ('numpy', 'pandas', 'cv2', 'onnxruntime') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 

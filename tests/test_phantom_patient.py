@@ -23,7 +23,7 @@ from phantom.machine import MACHINES  # noqa: E402
 from phantom.meshes import load_anatomies  # noqa: E402
 from phantom.patient import SimulatedPatient, simulate_patient  # noqa: E402
 from phantom.population import draw_person  # noqa: E402
-from phantom.posture import Placement, draw_posture  # noqa: E402
+from phantom.posture import Placement, Variety, draw_posture  # noqa: E402
 from phantom.procedural import BODY_MM, procedural_anatomy  # noqa: E402
 from phantom.projector import Volume  # noqa: E402
 from phantom.skeleton import Skeleton  # noqa: E402
@@ -75,7 +75,7 @@ def test_placement_forward_and_height_factor_agree() -> None:
 def test_vertebrae_stack_without_touching_and_upwards() -> None:
     for seed in range(6):
         person = draw_person(seed, 1)
-        posture = draw_posture(person, procedural_anatomy(), np.random.default_rng(seed))
+        posture = draw_posture(person, procedural_anatomy(), np.random.default_rng(seed), Variety.WIDE)
         centres = np.array([posture.vertebrae[level].centre for level in LEVELS[:8]])
         steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
         assert (np.diff(centres[:, 2]) < 0).all()
@@ -142,9 +142,7 @@ def test_denser_bone_has_a_higher_t_score_and_shows_brighter() -> None:
 
     person = draw_person(1, 5)
     low, high = (
-        simulate_patient(
-            replace(person, vbmd_mg_cm3=v), (procedural_anatomy(),), None, MACHINES["training"], 1.5, CPU
-        )
+        simulate_patient(replace(person, vbmd_mg_cm3=v), (procedural_anatomy(),), None, MACHINES["training"], 1.5, CPU)
         for v in (50.0, 200.0)
     )
     assert high.dxa.t_score is not None and low.dxa.t_score is not None

@@ -1,0 +1,221 @@
+"""Screening end to end with the shipped weights and examples."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cohort.annotations import read_rois
+from cohort.errors import ConfigError, StudyError
+from cohort.index import index_cohort
+from cohort.spine import TARGET_LEVELS, View, iou
+from cohort.study import Covariates, Sex, Study
+from pipeline.batch import RunSummary, process
+from pipeline.config import ScreenConfig
+from pipeline.evaluate import evaluate_results
+from pipeline.prediction import validate_prediction
+from pipeline.screen import Screener, read_study
+from pipeline.weights import Weights, load_weights
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return load_weights()
+
+
+@pytest.fixture(scope="module")
+def screener(weights: Weights) -> Screener:
+    return Screener(weights)
+
+
+@pytest.fixture(scope="module")
+def run(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
+    out = tmp_path_factory.mktemp("run")
+    return out, process(index_cohort(EXAMPLES), out, weights, ScreenConfig())
+
+
+def example(number: int = 0) -> Study:
+    return index_cohort(EXAMPLES).studies[number]
+
+
+def test_all_examples_get_a_class_and_valid_json(run: tuple[Path, RunSummary]) -> None:
+    out, summary = run
+    assert summary.count("screened") == 6
+    for path in (out / "studies").glob("*.json"):
+        document = json.loads(path.read_text("utf-8"))
+        validate_prediction(document)
+        assert sum(document["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert document["bmd_class"] == max(document["probabilities"], key=document["probabilities"].get)
+        assert document["warnings"] == [] or all(isinstance(w, str) for w in document["warnings"])
+
+
+def test_the_boxes_of_the_examples_lie_on_the_right_levels(run: tuple[Path, RunSummary]) -> None:
+    out, _ = run
+    rois = read_rois(EXAMPLES / "rois.csv")
+    overlaps = []
+    for path in (out / "studies").glob("*.json"):
+        document = json.loads(path.read_text("utf-8"))
+        for view in View:
+            found = {b["level"]: (b["x0"], b["y0"], b["x1"], b["y1"]) for b in document["views"][view.value]["boxes"]}
+            truth = {b.level: b.corners for b in rois[document["study_uid"], view]}
+            overlaps += [iou(found[level], truth[level]) for level in TARGET_LEVELS]
+    assert np.mean(overlaps) >= 0.80
+    assert min(overlaps) >= 0.5
+
+
+def test_tables_report_and_pictures_are_written(run: tuple[Path, RunSummary]) -> None:
+    out, _ = run
+    table = pd.read_csv(out / "predictions.csv")
+    assert len(table) == 6 and set(table["status"]) == {"screened"}
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count("<article>") == 6 and "not a medical device" in page
+    for picture in (out / "overlays").glob("*.png"):
+        assert max(Image.open(picture).size) >= 1000
+    assert len(list((out / "overlays").glob("*.png"))) == 12
+    log = json.loads((out / "run.json").read_text("utf-8"))
+    assert log["counts"]["screened"] == 6 and log["weights"]["version"]
+
+
+def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Weights) -> None:
+    out, _ = run
+    one = sorted((out / "studies").glob("*.json"))[0]
+    one.unlink()
+    stamps = {p: p.stat().st_mtime_ns for p in (out / "studies").glob("*.json")}
+    summary = process(index_cohort(EXAMPLES), out, weights, ScreenConfig())
+    assert summary.resumed == 5 and one.is_file()
+    assert all(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items())
+    assert len(pd.read_csv(out / "predictions.csv")) == 6
+
+
+def test_other_covariates_are_screened_anew(weights: Weights, tmp_path: Path) -> None:
+    source = tmp_path / "one"
+    shutil.copytree(EXAMPLES / example().patient_id, source)
+    index = index_cohort(source)
+    first = process(index, tmp_path / "out", weights, ScreenConfig(), Covariates(55, Sex.MALE, bmi_given=30))
+    second = process(index, tmp_path / "out", weights, ScreenConfig(), Covariates(90, Sex.FEMALE, bmi_given=18))
+    assert second.resumed == 0
+    assert first.rows[0]["p_osteoporosis"] < second.rows[0]["p_osteoporosis"]
+
+
+def test_covariates_of_one_patient_are_refused_for_many(weights: Weights, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cohort\.csv"):
+        process(index_cohort(EXAMPLES), tmp_path, weights, ScreenConfig(), Covariates(age_years=60))
+
+
+def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Weights, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(EXAMPLES / example(0).patient_id, source / "good")
+    (source / "empty.dcm").touch()
+    (source / "noise.dcm").write_bytes(np.random.default_rng(0).bytes(4000))
+    truncated = (EXAMPLES / example(1).patient_id / "AP.dcm").read_bytes()
+    (source / "truncated.dcm").write_bytes(truncated[: len(truncated) // 2])
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(source / "colour.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 300), np.uint8)).save(source / "noise.png")
+    Image.fromarray(np.zeros((400, 300), np.uint8)).save(source / "black.png")
+    summary = process(index_cohort(source), out, weights, ScreenConfig())
+    rows = {row["patient_id"]: row for row in summary.rows}
+    assert rows[example(0).patient_id]["status"] == "screened"
+    reasons = {name: row["reason"] for name, row in rows.items() if row["status"] == "failed"}
+    assert any("empty" in r for r in reasons.values())
+    assert any("cannot be decoded" in r for r in reasons.values())
+    assert any("colour" in r for r in reasons.values())
+    assert rows["noise"]["status"] == rows["black"]["status"] == "refused"
+    assert len(pd.read_csv(out / "predictions.csv")) == len(rows) == 7
+
+
+def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screener.screen
+    bad = example(1).study_uid
+
+    def crash(self: Screener, read: object) -> object:
+        if read.study.study_uid == bad:  # type: ignore[attr-defined]
+            raise ZeroDivisionError("boom")
+        return screen(self, read)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Screener, "screen", crash)
+    source = tmp_path / "in"
+    for number in (0, 1):
+        shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
+    summary = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    assert {row["status"] for row in summary.rows} == {"screened", "failed"}
+    assert any("ZeroDivisionError: boom" in row["reason"] for row in summary.rows)
+    assert not (tmp_path / "out" / "studies" / f"{bad}.json").exists()
+
+
+@pytest.mark.parametrize("keep", [View.AP, View.LATERAL])
+def test_one_view_is_enough_and_said(screener: Screener, keep: View) -> None:
+    study = example()
+    kept = study.ap if keep is View.AP else study.lateral
+    single = Study("one", "one", kept if keep is View.AP else None, kept if keep is View.LATERAL else None)
+    prediction = screener.screen(read_study(single)).prediction
+    assert prediction.refusal is None and set(prediction.views) == {keep}
+    assert any("accuracy is lower with one view" in w for w in prediction.warnings)
+    assert any("age_years is unknown" in w for w in prediction.warnings)
+
+
+def test_the_image_corrects_a_wrong_view(screener: Screener) -> None:
+    study = example()
+    assert study.ap is not None
+    swapped = Study("swap", "swap", lateral=study.ap)
+    prediction = screener.screen(read_study(swapped)).prediction
+    assert set(prediction.views) == {View.AP}
+
+
+def test_two_images_of_one_view_are_told(screener: Screener) -> None:
+    study = example()
+    prediction = screener.screen(read_study(Study("twice", "twice", ap=study.ap, lateral=study.ap))).prediction
+    assert any("second AP view" in w for w in prediction.warnings)
+
+
+def test_a_film_without_all_levels_is_refused_with_what_is_missing(screener: Screener, tmp_path: Path) -> None:
+    study = example()
+    rois = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]
+    third = next(b for b in rois if b.level.value == "L3")
+    pixels = read_study(study).radiographs[0].pixels[: int(third.y0 - 2)]
+    path = tmp_path / "cut_AP.png"
+    Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
+    prediction = screener.screen(read_study(Study("cut", "cut", ap=path))).prediction
+    assert prediction.refusal is not None and prediction.bmd_class is None
+    assert prediction.refusal.code in ("missing_level", "no_spine")
+    validate_prediction(prediction.as_json())
+
+
+def test_a_confidence_bar_can_refuse(weights: Weights) -> None:
+    strict = Screener(weights, ScreenConfig(min_confidence=1.0))
+    prediction = strict.screen(read_study(example())).prediction
+    assert prediction.refusal is not None and prediction.refusal.code == "low_confidence"
+
+
+def test_a_study_without_readable_images_raises(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no such file"):
+        read_study(Study("x", "x", ap=tmp_path / "gone.png"))
+
+
+def test_the_same_image_twice_gives_the_same_answer(screener: Screener) -> None:
+    first, second = (screener.screen(read_study(example())).prediction for _ in range(2))
+    assert first == second
+
+
+def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp_path: Path) -> None:
+    out, _ = run
+    figures = evaluate_results(out, EXAMPLES)
+    assert figures["studies"] == 6 and figures["mean_iou"] >= 0.80
+    shifted = tmp_path / "shifted"
+    shutil.copytree(out / "studies", shifted / "studies")
+    for path in (shifted / "studies").glob("*.json"):
+        document = json.loads(path.read_text("utf-8"))
+        for view in document["views"].values():
+            for box in view["boxes"]:
+                box["x0"], box["x1"] = box["x0"] + 400, box["x1"] + 400
+        path.write_text(json.dumps(document), "utf-8")
+    assert evaluate_results(shifted, EXAMPLES)["mean_iou"] == 0
+    assert evaluate_results(shifted, EXAMPLES)["studies_with_all_levels_right"] == 0

@@ -1,0 +1,101 @@
+"""Both trainings, from a cohort folder to weights that load. Tiny, but the real path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+
+from classify.classifier import BmdClassifier  # noqa: E402
+from classify.config import ClassifierTraining, PreprocessSpec  # noqa: E402
+from classify.dataset import batches, build_crops  # noqa: E402
+from cli.main import app  # noqa: E402
+from cohort.annotations import read_rois  # noqa: E402
+from cohort.errors import ConfigError, ReadError  # noqa: E402
+from cohort.index import index_cohort  # noqa: E402
+from cohort.spine import View  # noqa: E402
+from cohort.splits import split_by_patient  # noqa: E402
+from cohort.study import Covariates, Study  # noqa: E402
+from detect.detector import VertebraDetector  # noqa: E402
+from pipeline.training import training_cohorts  # noqa: E402
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
+
+
+def test_a_detector_trains_and_loads(tmp_path: Path) -> None:
+    options = ["image_px=128", "renders=1", "epochs=1", "batch=4", "validation_share=0.3"]
+    command = ["train", "detector", str(EXAMPLES), "--out", str(tmp_path / "d")]
+    for option in options:
+        command += ["--set", option]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    detector = VertebraDetector(tmp_path / "d" / "detector.onnx")
+    assert detector.side == 128
+    metrics = json.loads((tmp_path / "d" / "metrics.json").read_text("utf-8"))
+    assert set(metrics["validation"]) == {"precision", "recall", "mAP50", "mAP50-95"}
+    assert metrics["config"]["epochs"] == 1
+    assert (tmp_path / "d" / "split.csv").is_file()
+    assert (tmp_path / "d" / "detector.safetensors").is_file()
+
+
+def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
+    command = ["train", "classifier", str(EXAMPLES), "--validation", str(EXAMPLES), "--out", str(tmp_path / "c")]
+    assert CliRunner().invoke(app, command).exit_code == 1, "a patient on both sides must be refused"
+    command = ["train", "classifier", str(EXAMPLES), "--out", str(tmp_path / "c"), "--set", "batch=2"]
+    command += ["--set", "validation_share=0.3"]
+    done = CliRunner().invoke(app, [*command, "--set", "stages=[[64, 1]]"])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, [*command, "--set", "stages=[[64, 2]]", "--resume"])
+    assert done.exit_code == 0, done.output
+    state = json.loads((tmp_path / "c" / "state.json").read_text("utf-8"))
+    assert [row["epoch"] for row in state["history"]] == [1, 2]
+    classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", PreprocessSpec())
+    image = np.zeros((1, 512, 512), np.float32)
+    shares = classifier.classify({View.AP: image}, Covariates(age_years=70))
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_split_never_parts_a_patient() -> None:
+    studies = [Study(f"s{k}", f"p{k // 3}") for k in range(30)]
+    training, held_out = split_by_patient(studies, 0.3, 1)
+    assert not {s.patient_id for s in training} & {s.patient_id for s in held_out}
+    assert len(held_out) == 9
+    assert split_by_patient(studies, 0.3, 1) == (training, held_out)
+    with pytest.raises(ConfigError, match="at least 2"):
+        split_by_patient(studies[:2], 0.3, 1)
+
+
+def test_training_without_rois_is_explained(tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(EXAMPLES, tmp_path / "in", ignore=shutil.ignore_patterns("rois.csv"))
+    with pytest.raises(ReadError, match=r"rois\.csv is missing"):
+        training_cohorts([tmp_path / "in"], None, 0.3, 0, tmp_path / "out")
+
+
+def test_crops_are_cached_and_jittered(tmp_path: Path) -> None:
+    studies = index_cohort(EXAMPLES).studies
+    rois = read_rois(EXAMPLES / "rois.csv")
+    spec = PreprocessSpec(size_px=64)
+    first = build_crops(studies, rois, spec, tmp_path, 2, 0)
+    assert first.images.shape == (6, 2, 2, 64, 64)
+    assert not np.array_equal(first.images[:, 0], first.images[:, 1])
+    again = build_crops(studies, rois, spec, tmp_path, 2, 999)
+    np.testing.assert_array_equal(first.images, again.images)
+
+
+def test_augmentation_hides_views_and_covariates(tmp_path: Path) -> None:
+    spec = PreprocessSpec(size_px=64)
+    crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 2, 0)
+    config = ClassifierTraining(drop_view=0.5, drop_covariate=0.9)
+    seen = list(batches(crops, 32, 6, spec, config, np.random.default_rng(0)))
+    assert (seen[0].present.sum(1) == 1).all()
+    assert float(seen[0].covariates[:, 3:].mean()) < 0.5
+    plain = next(batches(crops, 32, 6, spec, None, np.random.default_rng(0)))
+    assert (plain.present == 1).all() and plain.images.shape == (6, 2, 32, 32)
