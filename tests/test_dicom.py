@@ -42,7 +42,7 @@ def test_a_modality_lut_is_applied_before_the_window(make_dicom: MakeDicom) -> N
     lut = Dataset()
     lut.LUTDescriptor = [4, 0, 16]
     lut.ModalityLUTType = "US"
-    lut.LUTData = [0, 3000, 1000, 2000]
+    lut.add_new("LUTData", "OW", np.array([0, 3000, 1000, 2000], "<u2").tobytes())
     path = make_dicom("a.dcm", stored, ModalityLUTSequence=[lut], WindowCenter=1500, WindowWidth=3001)
     image, _ = read_dicom(path)
     assert np.argsort(image.pixels[0, :4]).tolist() == [0, 2, 3, 1]

@@ -1,0 +1,57 @@
+"""Copy the results of two training runs into weights/ and write the manifest.
+
+Usage: python scripts/assemble_weights.py --detector RUN --classifier RUN --version V [--test EVALUATION.json]
+       [--provenance PROVENANCE.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from classify.config import PreprocessSpec
+from detect.config import CLASSES
+from pipeline.weights import write_manifest
+
+
+def main() -> None:
+    """Copy, hash, describe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detector", type=Path, required=True)
+    parser.add_argument("--classifier", type=Path, required=True)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--test", type=Path, help="figures printed by `osteolens evaluate --json` on a test cohort")
+    parser.add_argument("--provenance", type=Path, help="JSON that says what the weights were trained on")
+    parser.add_argument("--out", type=Path, default=Path("weights"))
+    options = parser.parse_args()
+    for run, stage in ((options.detector, "detector"), (options.classifier, "classifier")):
+        for suffix in ("onnx", "safetensors"):
+            shutil.copyfile(run / f"{stage}.{suffix}", options.out / f"{stage}.{suffix}")
+    test = json.loads(options.test.read_text("utf-8")) if options.test else None
+    provenance = json.loads(options.provenance.read_text("utf-8")) if options.provenance else {}
+    detector = json.loads((options.detector / "metrics.json").read_text("utf-8"))
+    classifier = json.loads((options.classifier / "metrics.json").read_text("utf-8"))
+    models = {
+        "detector": {
+            "architecture": detector["config"]["model"],
+            "input_px": detector["config"]["image_px"],
+            "classes": [f"{view}_{level}" for view, level in CLASSES],
+            "training": provenance.get("detector"),
+            "settings": detector["config"],
+            "metrics": {"validation": detector["validation"], "test": test},
+        },
+        "classifier": {
+            "architecture": "dual-channel DenseNet-121 with covariates",
+            "preprocess": PreprocessSpec().model_dump(),
+            "training": provenance.get("classifier"),
+            "settings": classifier["config"],
+            "metrics": {"validation": classifier["validation"], "test": test},
+        },
+    }
+    write_manifest(options.out, options.version, models)
+
+
+if __name__ == "__main__":
+    main()
