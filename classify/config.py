@@ -26,7 +26,9 @@ class PreprocessSpec(StrictConfig):
 class ClassifierTraining(StrictConfig):
     """How a classifier is trained."""
 
-    stages: list[tuple[int, int]] = Field([(128, 10), (192, 4), (256, 2)], description="(working side, epochs) in turn")
+    stages: list[tuple[int, int]] = Field(
+        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides 512"
+    )
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(6e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")

@@ -41,6 +41,7 @@ class DualChannelDenseNet(nn.Module):
             present: (n, 2), 1 where the AP or lateral image exists.
             covariates: (n, 6) from `classify.covariates.encode`.
         """
+        ap, lateral = _centre_columns(ap), _centre_columns(lateral)
         features = torch.cat(
             (
                 self.ap(ap)[-1].relu().mean((2, 3)) * present[:, :1],
@@ -65,6 +66,12 @@ class ProbabilityExport(nn.Module):
     def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> Tensor:
         """Softmax of the class logits."""
         return torch.softmax(self.network(self.shrink(ap), self.shrink(lateral), present, covariates)[0], 1)
+
+
+def _centre_columns(images: Tensor) -> Tensor:
+    """The central five eighths of the columns; a crop of L1-L4 is tall, and the rest of its square is grey border."""
+    margin = images.shape[-1] * 3 // 16
+    return images[..., margin : images.shape[-1] - margin]
 
 
 def _densenet() -> Any:

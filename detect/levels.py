@@ -46,13 +46,12 @@ def name_levels(
     chain = _best_chain(boxes, level_scores)
     if len(chain) < 3:
         return None
-    named = tuple(
-        VertebraBox(
-            DETECTED_LEVELS[level], *map(float, boxes[i, :4]), confidence=min(1.0, float(level_scores[i].sum()))
-        )
-        for i, level in chain
-    )
-    return SpineDetection(view, named, image_shape, naming_margin(level_scores, chain))
+    named = []
+    for i, level in chain:
+        x0, y0, x1, y1 = map(float, boxes[i])
+        confidence = min(1.0, float(level_scores[i].sum()))
+        named.append(VertebraBox(DETECTED_LEVELS[level], x0, y0, x1, y1, confidence))
+    return SpineDetection(view, tuple(named), image_shape, naming_margin(level_scores, chain))
 
 
 def _gain(level_scores: Floats) -> Floats:

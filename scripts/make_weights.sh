@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# From nothing to weights/: simulate, train both stages, test on another seed, assemble. About four hours on two cores.
+# usage: scripts/make_weights.sh ANATOMY_FOLDER [DEVICE]
+set -euo pipefail
+anatomy=$1
+device=${2:-cpu}
+cd "$(dirname "$0")/.."
+lens=${LENS:-.venv/bin/osteolens}
+
+$lens simulate runs/cohort-train -n 520 --seed 1 --site training --anatomy "$anatomy" --device "$device"
+$lens simulate runs/cohort-val -n 60 --seed 2 --site validation --anatomy "$anatomy" --device "$device"
+$lens simulate runs/cohort-test -n 100 --seed 3 --site mixed --anatomy "$anatomy" --device "$device"
+$lens simulate runs/cohort-wide -n 260 --seed 4 --site training --variety wide --anatomy "$anatomy" --device "$device"
+
+$lens train detector runs/cohort-train --validation runs/cohort-val --out runs/stage1 --device "$device" \
+  --set renders=6 --set epochs=2
+$lens train detector runs/cohort-train runs/cohort-wide --validation runs/cohort-val --out runs/detector2 \
+  --device "$device" --start-from runs/stage1/detector.safetensors --set renders=3 --set epochs=3 --set lr=0.001 --seed 7
+$lens train classifier runs/cohort-train runs/cohort-wide --validation runs/cohort-val --out runs/classifier \
+  --device "$device"
+
+python=${lens%osteolens}python
+$python scripts/assemble_weights.py --detector runs/detector2 --classifier runs/classifier --version draft
+$lens process runs/cohort-test --out runs/test-out --no-resume -q >/dev/null
+$lens evaluate runs/test-out runs/cohort-test --json > runs/test.json
+$python scripts/assemble_weights.py --detector runs/detector2 --classifier runs/classifier \
+  --version 2026.11 --test runs/test.json --provenance scripts/provenance.json
