@@ -52,7 +52,7 @@ def process(
         given = Covariates(age, Sex(sex.upper()) if sex else None, height, weight, bmi)
         settings = load_config(ScreenConfig, config, set_ or ())
         folder = source if source is not None else Path(str(files("examples")))
-        index = index_cohort(folder, exclude=out.absolute() if out.exists() else None)
+        index = index_cohort(folder, exclude=out)
         if dry_run:
             _print_index(index, as_json)
             return

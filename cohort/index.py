@@ -58,11 +58,14 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
         table = read_cohort_csv(source / "cohort.csv") if (source / "cohort.csv").is_file() else {}
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
+    own_output = None
+    if exclude is not None and exclude.resolve().is_relative_to(root.resolve()):
+        own_output = exclude.resolve().relative_to(root.resolve())
     studies: dict[str, Study] = {}
     skipped: list[Skipped] = []
     for path in files:
         relative = path.relative_to(root)
-        if exclude is not None and path.is_relative_to(exclude):
+        if own_output is not None and relative.is_relative_to(own_output):
             continue
         if any(part.startswith(".") for part in relative.parts):
             continue

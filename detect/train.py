@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +123,7 @@ def _trainer(overrides: dict[str, Any], start_from: Path | None, fast_cpu: bool)
         def _model_train(self) -> None:
             super()._model_train()
             if fast_cpu:
+                torch.set_num_threads(os.cpu_count() or 1)  # ultralytics leaves one core idle
                 self.model.to(memory_format=torch.channels_last)
                 if not hasattr(self.model, "_plain_loss"):
                     self.model._plain_loss = self.model.loss
@@ -185,6 +185,3 @@ def export_detector(checkpoint: Path, out: Path, image_px: int) -> float:
     reference = expected[0] if isinstance(expected, (tuple, list)) else expected
     assert found.shape[1] == 4 + len(CLASSES), found.shape
     return float(np.abs(found - reference.numpy()).max())
-
-
-Progress = Callable[[int, int], None]

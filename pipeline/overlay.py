@@ -36,9 +36,10 @@ def write_overlay(prediction: Prediction, view: View, pixels: npt.NDArray[np.flo
         x0, y0, x1, y1 = (round(v * scale) for v in box.corners)
         cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2 if box.level in TARGET_LEVELS else 1, cv2.LINE_AA)
         label = f"{box.level} {box.confidence:.2f}"
-        at = (min(x1 + 6, picture.shape[1] - 74), (y0 + y1) // 2 + 5)
-        cv2.putText(picture, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(picture, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+        (wide, tall), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+        at = (min(x1 + 6, picture.shape[1] - wide - 4), (y0 + y1 + tall) // 2)
+        cv2.rectangle(picture, (at[0] - 3, at[1] - tall - 3), (at[0] + wide + 3, at[1] + 4), (16, 16, 16), -1)
+        cv2.putText(picture, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
     band = np.full((52, picture.shape[1], 3), 24, np.uint8)
     for line, text in enumerate(_result_lines(prediction, view)):
         cv2.putText(band, text, (8, 20 + 22 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)

@@ -101,10 +101,14 @@ def test_a_bad_number_is_found_by_file_and_line(tmp_path: Path) -> None:
         index_cohort(tmp_path)
 
 
-def test_the_output_folder_is_not_read_back(tmp_path: Path) -> None:
+def test_the_output_folder_is_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture(tmp_path / "film.png")
     picture(tmp_path / "out" / "overlays" / "film_AP.png")
     assert len(index_cohort(tmp_path, exclude=tmp_path / "out").studies) == 1
+    monkeypatch.chdir(tmp_path)
+    assert len(index_cohort(Path(), exclude=Path("out")).studies) == 1
+    assert len(index_cohort(tmp_path, exclude=Path("out")).studies) == 1
+    assert len(index_cohort(tmp_path).studies) == 2
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
