@@ -52,6 +52,8 @@ def process(
         given = Covariates(age, Sex(sex.upper()) if sex else None, height, weight, bmi)
         settings = load_config(ScreenConfig, config, set_ or ())
         folder = source if source is not None else Path(str(files("examples")))
+        if out.resolve() == folder.resolve():
+            raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
         index = index_cohort(folder, exclude=out)
         if dry_run:
             _print_index(index, as_json)

@@ -19,9 +19,7 @@ def simulate(
     anatomy: Annotated[Path | None, typer.Option(help="Folder of bone meshes; built-in bones when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     start: Annotated[int, typer.Option(min=0, help="Index of the first patient.")] = 0,
-    variety: Annotated[
-        str, typer.Option(help="usual, or wide: pelvis and field further apart, for detectors.")
-    ] = "usual",
+    variety: Annotated[str, typer.Option(help="usual; wide or faint for training detectors.")] = "usual",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings; write nothing.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,

@@ -18,8 +18,8 @@ from phantom.physics import beam_table, detect_signal, transmission
 from phantom.population import Person
 from phantom.posture import Posture, Variety, draw_posture
 from phantom.projector import Geometry, project
-from phantom.skeleton import Skeleton, build_skeleton
-from phantom.tissue import CtTissue, SoftTissue, draw_tissue
+from phantom.skeleton import Skeleton, build_skeleton, faded
+from phantom.tissue import CtTissue, SoftTissue, draw_tissue, with_pelvic_gas
 
 SOURCE_TO_DETECTOR_MM = 1150.0
 
@@ -70,10 +70,14 @@ def simulate_patient(
     posture = draw_posture(person, anatomy, rng, variety)
     skeleton = build_skeleton(person, anatomy, posture, generator, device)
     tissue = draw_tissue(person, ct, rng, generator, device)
+    if variety is Variety.FAINT:
+        fading = np.random.default_rng([person.seed, 3])
+        skeleton = faded(skeleton, float(fading.uniform(0.25, 1.0)))
+        tissue = with_pelvic_gas(tissue, fading)
     images = {}
     for view in View:
         geometry = _geometry(view, tissue, spacing_mm, rng)
-        if variety is Variety.WIDE and view is View.AP:
+        if variety is not Variety.USUAL and view is View.AP:
             geometry = _abdominal_field(geometry, spacing_mm, np.random.default_rng([person.seed, 2]))
         images[view] = _image(view, anatomy, posture, skeleton, tissue, machine, geometry, rng, generator)
     return SimulatedPatient(

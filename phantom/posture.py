@@ -13,10 +13,15 @@ from phantom.population import Person
 
 
 class Variety(StrEnum):
-    """How widely posture and field are drawn."""
+    """How widely posture, field and contrast are drawn.
+
+    WIDE sets pelvis and field further apart than people's are; FAINT does so too, fades the sacrum, hips and ribs and
+    lays bowel gas over the pelvis, as many real films show them. Both are for training detectors.
+    """
 
     USUAL = "usual"
     WIDE = "wide"
+    FAINT = "faint"
 
 
 LORDOSIS_SHARE = {"L5": 0.36, "L4": 0.25, "L3": 0.18, "L2": 0.13, "L1": 0.08, "T12": -0.02, "T11": -0.06, "T10": -0.07}

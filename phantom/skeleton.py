@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -81,6 +81,12 @@ def build_skeleton(
         owner,
         posterior,
     )
+
+
+def faded(skeleton: Skeleton, share: float) -> Skeleton:
+    """The same bones with this share of mineral left in sacrum, hips and ribs; the spine and its DXA are untouched."""
+    frame = skeleton.frame
+    return replace(skeleton, frame=Volume(frame.density * share, frame.origin_mm, frame.step_mm))
 
 
 def _extent(anatomy: Anatomy, posture: Posture) -> tuple[Vector, Vector]:

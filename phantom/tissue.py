@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +175,20 @@ def _add_organs(
             bubble = _ellipse(x, y, z, at, radii)
             keep = torch.minimum(keep, 1 - 0.97 * _soft(bubble, 1.8))
     return muscle * keep, adipose * keep
+
+
+def with_pelvic_gas(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
+    """The same tissue with bowel gas in front of the sacrum and the lower lumbar bodies."""
+    device = tissue.muscle.density.device
+    lines = [LOW_MM[a] + STEP_MM * torch.arange(SHAPE[a], device=device) for a in range(3)]
+    x, y, z = torch.meshgrid(*lines, indexing="ij")
+    keep = torch.ones_like(x)
+    for _ in range(rng.integers(1, 9)):
+        at = (rng.normal(0, 40), rng.uniform(-90, -40), rng.uniform(-190, -40))
+        radii = (rng.uniform(6, 26), rng.uniform(6, 18), rng.uniform(5, 22))
+        keep = torch.minimum(keep, 1 - 0.97 * _soft(_ellipse(x, y, z, at, radii), 1.8))
+    volumes = [Volume(v.density * keep, LOW_MM, STEP_MM) for v in (tissue.muscle, tissue.adipose)]
+    return replace(tissue, muscle=volumes[0], adipose=volumes[1])
 
 
 def load_ct(folder: Path | None) -> CtTissue | None:

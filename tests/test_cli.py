@@ -66,6 +66,12 @@ def test_usage_errors_give_exit_code_2(tmp_path: Path, options: list[str]) -> No
     assert done.exit_code == 2
 
 
+def test_results_never_go_into_the_input_folder(tmp_path: Path) -> None:
+    folder = one_example(tmp_path)
+    done = runner.invoke(app, ["process", str(folder), "--out", str(folder)])
+    assert done.exit_code == 1 and "is the input folder" in done.stderr
+
+
 def test_an_empty_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     done = runner.invoke(app, ["process", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
