@@ -11,7 +11,7 @@ demo: $(VENV)/.base
 	$(BIN)/osteolens evaluate $(OUT)
 
 test: $(VENV)/.full
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.full
 	$(BIN)/ruff format --check .

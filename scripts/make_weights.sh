@@ -12,16 +12,20 @@ $lens simulate runs/cohort-val -n 60 --seed 2 --site validation --anatomy "$anat
 $lens simulate runs/cohort-test -n 100 --seed 3 --site mixed --anatomy "$anatomy" --device "$device"
 $lens simulate runs/cohort-wide -n 260 --seed 4 --site training --variety wide --anatomy "$anatomy" --device "$device"
 
+$lens simulate runs/cohort-faint -n 142 --seed 6 --site training --variety faint --anatomy "$anatomy" --device "$device"
+
 $lens train detector runs/cohort-train --validation runs/cohort-val --out runs/stage1 --device "$device" \
   --set renders=6 --set epochs=2
-$lens train detector runs/cohort-train runs/cohort-wide --validation runs/cohort-val --out runs/detector2 \
-  --device "$device" --start-from runs/stage1/detector.safetensors --set renders=3 --set epochs=3 --set lr=0.001 --seed 7
+$lens train detector runs/cohort-train runs/cohort-wide --validation runs/cohort-val --out runs/stage2 \
+  --device "$device" --start-from runs/stage1/detector.safetensors --set renders=3 --set epochs=2 --set lr=0.001 --seed 7
+$lens train detector runs/cohort-wide runs/cohort-faint --validation runs/cohort-val --out runs/detector \
+  --device "$device" --start-from runs/stage2/detector.safetensors --set renders=3 --set epochs=2 --set lr=0.0008 --seed 9
 $lens train classifier runs/cohort-train runs/cohort-wide --validation runs/cohort-val --out runs/classifier \
-  --device "$device"
+  --device "$device" --set 'stages=[[128, 14], [256, 4]]' --set lr=0.0008
 
 python=${lens%osteolens}python
-$python scripts/assemble_weights.py --detector runs/detector2 --classifier runs/classifier --version draft
+$python scripts/assemble_weights.py --detector runs/detector --classifier runs/classifier --version draft
 $lens process runs/cohort-test --out runs/test-out --no-resume -q >/dev/null
 $lens evaluate runs/test-out runs/cohort-test --json > runs/test.json
-$python scripts/assemble_weights.py --detector runs/detector2 --classifier runs/classifier \
+$python scripts/assemble_weights.py --detector runs/detector --classifier runs/classifier \
   --version 2026.11 --test runs/test.json --provenance scripts/provenance.json

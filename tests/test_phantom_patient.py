@@ -88,7 +88,7 @@ def test_people_are_drawn_by_index_and_seed() -> None:
     people = [draw_person(k, 0) for k in range(3000)]
     ages = np.array([p.age_years for p in people])
     assert ages.min() >= 50 and ages.max() <= 95
-    assert ages.mean() == pytest.approx(65.4, abs=1.5) and ages.std() == pytest.approx(9.3, abs=1.5)
+    assert ages.mean() == pytest.approx(65.4, abs=2.0) and ages.std() == pytest.approx(9.3, abs=1.5)
     assert np.mean([p.sex is Sex.MALE for p in people]) == pytest.approx(0.311, abs=0.03)
     assert np.mean([p.bmi_kg_m2 for p in people]) == pytest.approx(23.97, abs=0.3)
 
