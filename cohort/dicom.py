@@ -89,6 +89,8 @@ def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, H
     _check_shape(head, path)
     header = _header(head, path)
     dataset = _dataset(path, stop_before_pixels=False)
+    if "PixelData" not in dataset:
+        raise ReadError(f"{path.name}: pixels cannot be decoded (the file ends before they do); copy it again, whole")
     try:
         stored = dataset.pixel_array
         if stored.ndim != 2:
@@ -130,7 +132,7 @@ def _dataset(path: Path, stop_before_pixels: bool) -> Any:
         known = dataset.get("SOPClassUID") or dataset.get("Rows")
     except _PARSE_ERRORS as error:
         raise ReadError(f"{path.name}: not readable as DICOM ({error}); expected a CR or DX image") from error
-    if not known:
+    if not known and stop_before_pixels:
         raise ReadError(f"{path.name}: no DICOM image header found; expected a CR or DX image")
     return dataset
 

@@ -79,7 +79,8 @@ def test_tables_report_and_pictures_are_written(run: tuple[Path, RunSummary]) ->
     page = (out / "report.html").read_text("utf-8")
     assert page.count("<article>") == 6 and "not a medical device" in page
     for picture in (out / "overlays").glob("*.png"):
-        assert max(Image.open(picture).size) >= 1000
+        with Image.open(picture) as shown:
+            assert max(shown.size) >= 1000
     assert len(list((out / "overlays").glob("*.png"))) == 12
     log = json.loads((out / "run.json").read_text("utf-8"))
     assert log["counts"]["screened"] == 6 and log["weights"]["version"]
