@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,10 @@ def set_verbosity(verbose: int, quiet: bool) -> None:
     """Log level of the libraries: warnings by default, -v info, -vv debug, -q errors alone."""
     level = logging.ERROR if quiet else {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("pydicom").setLevel(logging.ERROR if level > logging.INFO else level)
+    if level > logging.INFO:  # pydicom tells of every odd value in a header, and may quote it
+        warnings.filterwarnings("ignore", module="pydicom")
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(lambda record: not record.name.startswith("pydicom"))
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,19 @@ def test_json_stands_alone_on_stdout(tmp_path: Path) -> None:
 def test_quiet_says_nothing_on_stderr(tmp_path: Path) -> None:
     done = runner.invoke(app, ["process", str(one_example(tmp_path)), "--out", str(tmp_path / "out"), "-q"])
     assert done.exit_code == 0 and done.stderr == ""
+
+
+def test_odd_header_values_are_not_quoted_on_stderr(tmp_path: Path) -> None:
+    import pydicom
+
+    folder = one_example(tmp_path)
+    ds = pydicom.dcmread(folder / "AP.dcm")
+    with pytest.warns(UserWarning, match="value length"):
+        ds.AccessionNumber = "secret-number-of-a-patient"
+        ds.save_as(folder / "AP.dcm")
+    command = [sys.executable, "-m", "cli.main", "process", str(folder), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=EXAMPLES.parent)
+    assert done.returncode == 0 and "secret" not in done.stderr and "Warning" not in done.stderr
 
 
 def test_single_study_options_reach_the_result(tmp_path: Path) -> None:
