@@ -50,9 +50,9 @@ def _variety(text: str) -> Any:
 
 
 def _need_torch() -> None:
-    from importlib.util import find_spec
-
     from cohort.errors import MissingExtra
 
-    if find_spec("torch") is None:
-        raise MissingExtra("simulate", "torch")
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("simulate", "torch") from error
