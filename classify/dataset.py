@@ -161,7 +161,7 @@ def batches(
 
 
 def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirror, small turn, zoom and shift by view, contrast, blur or noise; values stay about normalised."""
+    """Mirror, small turn, zoom and shift by view, contrast, flattening, noise: other readers, other machines."""
     count, views, side, _ = images.shape
     flat = images.reshape(count * views, 1, side, side)
     total = len(flat)
@@ -178,6 +178,9 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     gain = torch.tensor(np.exp(rng.normal(0, 0.10, total)), dtype=torch.float32, device=images.device)
     shift = torch.tensor(rng.normal(0, 0.10, total), dtype=torch.float32, device=images.device)
     flat = flat * gain[:, None, None, None] + shift[:, None, None, None] * (flat != 0)
+    broad = functional.avg_pool2d(flat, side // 8 * 2 + 1, 1, side // 8, count_include_pad=False)
+    edge = torch.tensor(rng.uniform(-0.35, 0.6, total), dtype=torch.float32, device=images.device)
+    flat = flat + edge[:, None, None, None] * (flat - broad) * (flat != 0)
     if rng.random() < 0.3:
         flat = flat + 0.08 * torch.randn_like(flat) * rng.random()
     return flat.reshape(count, views, side, side)
