@@ -17,7 +17,7 @@ from phantom.machine import Machine, present
 from phantom.physics import beam_table, detect_signal, transmission
 from phantom.population import Person
 from phantom.posture import Posture, Variety, draw_posture
-from phantom.projector import Geometry, project
+from phantom.projector import Geometry, Volume, project
 from phantom.skeleton import Skeleton, build_skeleton, faded
 from phantom.tissue import CtTissue, SoftTissue, draw_tissue, with_pelvic_gas
 
@@ -142,11 +142,8 @@ def _image(
     return SimulatedImage(stored, (centre * 4095, width * 4095), spacing_mm, machine.kvp[view], boxes)
 
 
-def _project_coarse(volume: object, geometry: Geometry, factor: int) -> torch.Tensor:
+def _project_coarse(volume: Volume, geometry: Geometry, factor: int) -> torch.Tensor:
     """Project at every factor-th pixel and interpolate; for volumes much coarser than the detector."""
-    from phantom.projector import Volume
-
-    assert isinstance(volume, Volume)
     rows, columns = len(geometry.v_mm), len(geometry.u_mm)
     u = torch.linspace(float(geometry.u_mm[0]), float(geometry.u_mm[-1]), columns // factor + 2)
     v = torch.linspace(float(geometry.v_mm[0]), float(geometry.v_mm[-1]), rows // factor + 2)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to weights/: simulate, train both stages, test on another seed, assemble. About four hours on two cores.
+# The recipe of the shipped weights in one go; they were trained in shorter runs that resumed (scripts/provenance.json).
 # usage: scripts/make_weights.sh ANATOMY_FOLDER [DEVICE]
 set -euo pipefail
 anatomy=$1
@@ -20,8 +21,8 @@ $lens train detector runs/cohort-train runs/cohort-wide --validation runs/cohort
   --device "$device" --start-from runs/stage1/detector.safetensors --set renders=3 --set epochs=2 --set lr=0.001 --seed 7
 $lens train detector runs/cohort-wide runs/cohort-faint --validation runs/cohort-val --out runs/detector \
   --device "$device" --start-from runs/stage2/detector.safetensors --set renders=3 --set epochs=2 --set lr=0.0008 --seed 9
-$lens train classifier runs/cohort-train runs/cohort-wide --validation runs/cohort-val --out runs/classifier \
-  --device "$device" --set 'stages=[[128, 14], [256, 4]]' --set lr=0.0008
+$lens train classifier runs/cohort-train runs/cohort-wide runs/cohort-faint --validation runs/cohort-val --out runs/classifier \
+  --device "$device" --set 'stages=[[128, 14], [256, 8]]' --set lr=0.0008
 
 python=${lens%osteolens}python
 $python scripts/assemble_weights.py --detector runs/detector --classifier runs/classifier --version draft
