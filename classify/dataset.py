@@ -178,7 +178,8 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     gain = torch.tensor(np.exp(rng.normal(0, 0.10, total)), dtype=torch.float32, device=images.device)
     shift = torch.tensor(rng.normal(0, 0.10, total), dtype=torch.float32, device=images.device)
     flat = flat * gain[:, None, None, None] + shift[:, None, None, None] * (flat != 0)
-    broad = functional.avg_pool2d(flat, side // 8 * 2 + 1, 1, side // 8, count_include_pad=False)
+    coarse = functional.interpolate(flat, scale_factor=1 / 16, mode="area")
+    broad = functional.interpolate(coarse, size=(side, side), mode="bilinear")
     edge = torch.tensor(rng.uniform(-0.35, 0.6, total), dtype=torch.float32, device=images.device)
     flat = flat + edge[:, None, None, None] * (flat - broad) * (flat != 0)
     if rng.random() < 0.3:

@@ -22,7 +22,7 @@ $lens train detector runs/cohort-train runs/cohort-wide --validation runs/cohort
 $lens train detector runs/cohort-wide runs/cohort-faint --validation runs/cohort-val --out runs/detector \
   --device "$device" --start-from runs/stage2/detector.safetensors --set renders=3 --set epochs=2 --set lr=0.0008 --seed 9
 $lens train classifier runs/cohort-train runs/cohort-wide runs/cohort-faint --validation runs/cohort-val --out runs/classifier \
-  --device "$device" --set 'stages=[[128, 14], [256, 8]]' --set lr=0.0008
+  --device "$device" --set 'stages=[[128, 14], [256, 7]]' --set lr=0.0008
 
 python=${lens%osteolens}python
 $python scripts/assemble_weights.py --detector runs/detector --classifier runs/classifier --version draft
