@@ -49,9 +49,10 @@ class Person:
 def draw_person(index: int, seed: int) -> Person:
     """The person with this index of the cohort with this seed; the same whatever was drawn before.
 
-    Age: a skewed distribution of 50-95 years, mean about 67 (Mao et al. 2022, Table 1: 65.4), SD about 9. BMI: mean 23.97,
-    SD 3.51 (Table 1). Trabecular vBMD falls with age from the peaks of the China Biobank (Cheng 2021: women 185, men
-    177 mg/cm3 at 30-34; old women 62), with the spread of Zhang 2020; shell and posterior elements follow it in part.
+    Age: a skewed distribution of 50-95 years, mean about 67 (Mao et al. 2022, Table 1: 65.4), SD about 9. BMI: mean
+    23.97, SD 3.51 (Table 1). Trabecular vBMD falls with age from the peaks of the China Biobank (Cheng 2021: women 185,
+    men 177 mg/cm3 at 30-34; old women 62), with the spread of Zhang 2020; shell and posterior elements
+    follow it in part.
     """
     rng = np.random.default_rng([seed, index])
     sex = Sex.MALE if rng.random() < MALE_SHARE else Sex.FEMALE

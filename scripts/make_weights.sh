@@ -10,7 +10,7 @@ lens=${LENS:-.venv/bin/osteolens}
 
 $lens simulate runs/cohort-train -n 520 --seed 1 --site training --anatomy "$anatomy" --device "$device"
 $lens simulate runs/cohort-val -n 60 --seed 2 --site validation --anatomy "$anatomy" --device "$device"
-$lens simulate runs/cohort-test -n 100 --seed 3 --site mixed --anatomy "$anatomy" --device "$device"
+$lens simulate runs/cohort-confirm -n 100 --seed 8 --site mixed --anatomy "$anatomy" --device "$device"
 $lens simulate runs/cohort-wide -n 260 --seed 4 --site training --variety wide --anatomy "$anatomy" --device "$device"
 
 $lens simulate runs/cohort-faint -n 142 --seed 6 --site training --variety faint --anatomy "$anatomy" --device "$device"
@@ -26,7 +26,7 @@ $lens train classifier runs/cohort-train runs/cohort-wide runs/cohort-faint --va
 
 python=${lens%osteolens}python
 $python scripts/assemble_weights.py --detector runs/detector --classifier runs/classifier --version draft
-$lens process runs/cohort-test --out runs/test-out --no-resume -q >/dev/null
-$lens evaluate runs/test-out runs/cohort-test --json > runs/test.json
+$lens process runs/cohort-confirm --out runs/confirm-out --no-resume -q >/dev/null
+$lens evaluate runs/confirm-out runs/cohort-confirm --json > runs/confirm.json
 $python scripts/assemble_weights.py --detector runs/detector --classifier runs/classifier \
-  --version 2026.11 --test runs/test.json --provenance scripts/provenance.json
+  --version 2026.11 --test runs/confirm.json --provenance scripts/provenance.json
