@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +13,20 @@ from cli.console import errors_as_exit_codes, progress, say, set_verbosity
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="Cohort folder to write; an interrupted run goes on.")],
-    patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Number of patients.")] = 10,
+    patients: Annotated[int | None, typer.Option("--patients", "-n", min=1, help="Number of patients [10].")] = None,
     seed: Annotated[int, typer.Option(help="Seed; another seed is another population.")] = 0,
-    site: Annotated[str, typer.Option(help="training, validation, test1, test2 or mixed.")] = "mixed",
+    site: Annotated[
+        str, typer.Option(help="training, validation, test1, test2, mixed, or counts: training:2000,test1:300.")
+    ] = "mixed",
     spacing: Annotated[float, typer.Option("--spacing-mm", help="Detector pixel in mm.")] = 0.6,
     anatomy: Annotated[Path | None, typer.Option(help="Folder of bone meshes; built-in bones when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    start: Annotated[int, typer.Option(min=0, help="Index of the first patient.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a core. Their number changes no bit.")] = 0,
     variety: Annotated[str, typer.Option(help="usual; wide or faint for training detectors.")] = "usual",
+    config: Annotated[Path | None, typer.Option(help="YAML of population settings.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="One population setting as key=value.")] = None,
+    audit: Annotated[bool, typer.Option("--audit", help="Write a report on the cohort's honesty.")] = False,
+    real: Annotated[Path | None, typer.Option(help="Folder of real films to show beside simulated ones.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings; write nothing.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
@@ -28,17 +35,37 @@ def simulate(
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         _need_torch()
-        from phantom.write import SimulationPlan, check_plan, simulate_cohort
+        from cohort.config import load_config
+        from phantom.population import PopulationConfig
+        from phantom.write import SimulationPlan, assign_sites, simulate_cohort
 
-        plan = SimulationPlan(out, patients, seed, site, spacing, anatomy, device, start, _variety(variety))
-        check_plan(plan)
+        population = load_config(PopulationConfig, config, set_ or ())
+        counts = [part.partition(":")[2] for part in site.split(",") if ":" in part]
+        wanted = patients or sum(int(c) for c in counts if c.isdigit()) or 10
+        jobs = jobs or (os.cpu_count() or 1 if device == "cpu" else 1)
+        plan = SimulationPlan(out, wanted, seed, site, spacing, anatomy, device, _variety(variety), jobs, population)
+        assign_sites(plan)
         if dry_run:
-            say(f"would simulate {patients} patients of seed {seed} into {out}")
+            say(f"would simulate {wanted} patients of seed {seed} into {out}")
             return
-        with progress("simulating", patients) as bar:
+        with progress("simulating", wanted) as bar:
             fresh = simulate_cohort(plan, bar)
         if not quiet:
-            say(f"{fresh} patients simulated, {patients - fresh} stood already; cohort: {out}")
+            say(f"{fresh} patients simulated, {wanted - fresh} stood already; cohort: {out}")
+        if audit:
+            _audit(plan, real, quiet)
+
+
+def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
+    from phantom.write import young_adults
+    from pipeline.audit import AuditConfig, audit_cohort
+
+    count = AuditConfig().young_adults
+    with progress("young adults", 2 * count) as bar:
+        young = young_adults(plan, count, bar)
+    summary = audit_cohort(plan.out, young, real)
+    if not quiet:
+        say(f"audit: {summary.passed} of {summary.checks} checks pass; report: {plan.out / 'audit' / 'report.html'}")
 
 
 def _variety(text: str) -> Any:

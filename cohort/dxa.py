@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS
-from cohort.study import Covariates, DxaResult, Sex
+from cohort.study import Covariates, DxaResult, Findings, Sex
 
 KEY_COLUMNS = ("study_uid", "patient_id")
 
@@ -22,13 +22,16 @@ class CohortRow:
     covariates: Covariates
     dxa: DxaResult | None
     site: str | None
+    findings: Findings
+    study_date: date | None
 
 
 def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
     """Rows by study_uid and by patient_id, whichever columns stand.
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
-    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, site. Others are ignored; empty cells are unknown values.
+    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, site, study_date, menopause_age_years, implant, fracture_grade,
+    cobb_deg, exposure. Others are ignored; empty cells are unknown values.
 
     Raises:
         ReadError: no key column, or a value that is no number or no sex.
@@ -87,7 +90,21 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
             _day(cells, "dxa_date", where),
             cells.get("dxa_reference", "").strip() or None,
         )
-    return CohortRow(covariates, dxa, cells.get("site", "").strip() or None)
+    site = cells.get("site", "").strip() or None
+    return CohortRow(covariates, dxa, site, _findings(cells, where), _day(cells, "study_date", where))
+
+
+def _findings(cells: dict[str, str], where: str) -> Findings:
+    """Implant: empty is unknown; none, no, false and 0 are without. Exposure: only `good` is readable."""
+    implant, exposure = (cells.get(name, "").strip().lower() for name in ("implant", "exposure"))
+    grade = _number(cells, "fracture_grade", where, 0, 3)
+    return Findings(
+        _number(cells, "menopause_age_years", where, 20, 70),
+        None if not implant else implant not in ("none", "no", "false", "0"),
+        None if grade is None else int(grade),
+        _number(cells, "cobb_deg", where, 0, 150),
+        None if not exposure else exposure == "good",
+    )
 
 
 def _number(cells: dict[str, str], name: str, where: str, low: float, high: float) -> float | None:

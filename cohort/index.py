@@ -143,7 +143,12 @@ def _with_table(study: Study, key: str, table: dict[str, CohortRow]) -> Study:
     if row is None:
         return study
     return replace(
-        study, covariates=study.covariates.overridden_by(row.covariates), dxa=row.dxa, site=row.site or study.site
+        study,
+        covariates=study.covariates.overridden_by(row.covariates),
+        dxa=row.dxa,
+        site=row.site or study.site,
+        study_date=row.study_date or study.study_date,
+        findings=row.findings,
     )
 
 
@@ -180,5 +185,7 @@ def _index_manifest(path: Path) -> CohortIndex:
             covariates.overridden_by(row.covariates),
             row.dxa,
             row.site,
+            row.study_date,
+            findings=row.findings,
         )
     return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped))

@@ -132,6 +132,25 @@ def classify_t_score(t_score: float) -> BmdClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Findings:
+    """What the exclusion criteria ask for beside images and DXA, each None when unknown.
+
+    Attributes:
+        menopause_age_years: age at menopause.
+        implant: metal or cement at L1-L4.
+        fracture_grade: highest Genant grade of a compression fracture at L1-L4, 0 without.
+        cobb_deg: Cobb angle of a lumbar scoliosis.
+        readable: whether the exposure lets L1-L4 be outlined.
+    """
+
+    menopause_age_years: float | None = None
+    implant: bool | None = None
+    fracture_grade: int | None = None
+    cobb_deg: float | None = None
+    readable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """One patient's visit: at most one image a view, by path; pixels are read when needed.
 
@@ -145,6 +164,7 @@ class Study:
         site: hospital or machine, where known.
         study_date: day of the radiographs.
         unsorted: images whose view no header, name or table tells; the image itself decides.
+        findings: what the exclusion criteria ask for.
     """
 
     study_uid: str
@@ -156,6 +176,7 @@ class Study:
     site: str | None = None
     study_date: date | None = None
     unsorted: tuple[Path, ...] = ()
+    findings: Findings = Findings()
 
     @property
     def images(self) -> tuple[tuple[View | None, Path], ...]:

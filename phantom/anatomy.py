@@ -78,12 +78,14 @@ class Anatomy:
         vertebrae: T10 to L5.
         pelvis: sacrum and hips.
         ribs: for T10, T11 and T12, rib bones whose frame is that vertebra's body frame.
+        shell_factor: correction of the shell's thickness for this source's shapes.
     """
 
     name: str
     vertebrae: dict[VertebralLevel, Vertebra]
     pelvis: Pelvis
     ribs: dict[VertebralLevel, tuple[Bone, ...]]
+    shell_factor: float = 1.0
 
 
 def voxel_centres(bone: Bone) -> Vector:
@@ -147,7 +149,7 @@ def vertebra_from_bone(bone: Bone) -> Vertebra:
         & (np.abs(local[..., 2]) < 0.5 * height + 4)
     )
     body_points = local[surface]
-    chosen = np.random.default_rng(0).permutation(len(body_points))[:600]
+    chosen = np.random.default_rng(0).permutation(len(body_points))[:2400]
     placed = Bone(bone.name, bone.sdf, bone.origin, bone.step_mm, axes, centre)
     return Vertebra(placed, (width, depth, height), body_points[chosen])
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -25,6 +26,22 @@ class BeamTable:
     muscle: Tensor
     adipose: Tensor
     hydroxyapatite: Tensor
+
+
+@lru_cache(maxsize=8)
+def mass_attenuation(kev: float) -> tuple[float, float, float]:
+    """Mass attenuation of muscle, adipose tissue and hydroxyapatite at one energy, cm2/g; interpolated in log.
+
+    Raises:
+        ConfigError: the energy is outside the table.
+    """
+    table = pd.read_csv(str(files("phantom") / "physics.csv"))
+    energy = table["energy_kev"].to_numpy()
+    if not energy[0] <= kev <= energy[-1]:
+        raise ConfigError(f"{kev:g} keV is outside the table of {energy[0]:g}-{energy[-1]:g} keV")
+    names = ("muscle_cm2_g", "adipose_cm2_g", "hydroxyapatite_cm2_g")
+    muscle, adipose, mineral = (float(np.exp(np.interp(kev, energy, np.log(table[n].to_numpy())))) for n in names)
+    return muscle, adipose, mineral
 
 
 @lru_cache(maxsize=16)
@@ -85,6 +102,19 @@ def wide_blur(image: Tensor, sigma_px: float) -> Tensor:
     radius = round(3 * sigma_px / step)
     blurred = gaussian_blur(coarse, min(sigma_px / step, max(coarse.shape) / 3 if radius else 1.0))
     return functional.interpolate(blurred[None, None], size=image.shape, mode="bilinear", align_corners=False)[0, 0]
+
+
+def scatter_to_primary(thickness_g_cm2: float, field_cm2: float, grid: float) -> float:
+    """Scatter over primary behind the grid at the middle of the field.
+
+    Args:
+        thickness_g_cm2: of the patient there.
+        field_cm2: irradiated area at the detector; the ratio saturates with it.
+        grid: selectivity of the grid relative to a usual 12:1 one; above 1 lets more scatter through.
+
+    Source: about 0.4-0.6 behind 20-25 cm (AP) and 0.8-1.2 behind 30 cm and more (lateral); the quadratic is ours.
+    """
+    return grid * 1.1e-3 * thickness_g_cm2**2 * 1.3 * field_cm2 / (field_cm2 + 300.0)
 
 
 def detect_signal(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from cohort.spine import LEVELS, VertebralLevel
+from cohort.spine import VertebralLevel
 from phantom.anatomy import Anatomy, Vector, rotation_x
+from phantom.pathology import BODIES, Deformity, DeformityKind, Pathology
+from phantom.placement import Placement
 from phantom.population import Person
 
 
@@ -32,118 +34,118 @@ DISC_MM = {"L5": 9.5, "L4": 11.0, "L3": 10.5, "L2": 9.5, "L1": 8.5, "T12": 7.5, 
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """A rigid pose and a shape: body frame of the source to the patient.
-
-    A source point q goes to `centre + rotation @ shaped(q)`, where shaping scales the axes, wedges the front against
-    the back and dishes the endplates; both directions are in closed form.
-    """
-
-    rotation: Vector
-    centre: Vector
-    scale: Vector
-    half_depth: float = 17.0
-    half_width: float = 23.0
-    wedge: float = 0.0
-    dish: float = 0.0
-
-    def height_factor(self, x: Vector, y: Vector) -> Vector:
-        """Local factor on height at scaled x, y (mm): below 1 in front for a wedge, in the middle for a dish."""
-        forward = np.clip(-y / self.half_depth, -1.0, 1.0)
-        radius = np.clip((x / self.half_width) ** 2 + (y / self.half_depth) ** 2, 0.0, 1.0)
-        return np.asarray(1 - self.wedge * (0.5 + 0.5 * forward) - self.dish * (1 - radius))
-
-    def to_patient(self, points: Vector) -> Vector:
-        """Body-frame points (n, 3) to patient mm."""
-        shaped = points * self.scale
-        shaped[:, 2] *= self.height_factor(shaped[:, 0], shaped[:, 1])
-        return np.asarray(self.centre + shaped @ self.rotation.T)
-
-
-@dataclass(frozen=True, slots=True)
 class Posture:
-    """Placements of all bones of one patient; the origin is the centre of L3."""
+    """Placements of all bones of one patient; the origin is the centre of the third body from below.
+
+    Attributes:
+        vertebrae: by place in the stack, T10 to L5 as in a spine with five lumbar vertebrae.
+        pelvis: sacrum.
+        hips: both hips.
+        rib_scale: size of the ribs.
+        cobb_deg: largest coronal angle between two bodies.
+    """
 
     vertebrae: dict[VertebralLevel, Placement]
     pelvis: Placement
     hips: Placement
     rib_scale: float
-    coronal_deg: float
+    cobb_deg: float
 
 
-def draw_posture(person: Person, anatomy: Anatomy, rng: np.random.Generator, variety: Variety) -> Posture:
+def draw_posture(
+    person: Person, pathology: Pathology, anatomy: Anatomy, rng: np.random.Generator, variety: Variety
+) -> Posture:
     """Stack the spine from the S1 endplate upwards with a drawn lordosis, curve and disc heights.
 
-    Lordosis and slope: recumbent 36.8 +- 13.2 deg (PMC6680033), the slope following it. A tenth of patients have a
-    visible scoliosis, a tenth a wedged or dished body, a third a narrowed disc. WIDE draws the pelvis further apart
-    than people's are: slope against lordosis, incidence, tilt of L5 and height of the iliac crests.
+    Lordosis and slope: recumbent 36.8 +- 13.2 deg (PMC6680033), the slope following it. Discs narrow with degeneration.
+    Bodies bend smoothly by about 0.6 mm. WIDE draws the pelvis further apart than people's are: slope against lordosis,
+    incidence, tilt of L5 and height of the iliac crests.
     """
     apart = _draw_apart(person.seed, variety)
-    lordosis = float(np.clip(rng.normal(40, 12), 8, 75))
+    lordosis = float(np.clip(rng.normal(40, 13), 5, 78))
     slope = float(np.clip(12 + 0.6 * lordosis + rng.normal(0, 7) + apart.slope_deg, 3, 62))
-    curve = abs(rng.normal(0, 3.0)) + (rng.uniform(6, 16) if rng.random() < 0.10 else 0.0)
     phase, waves = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.1)
     turn = rng.normal(0, 4.0)
-    broken = rng.choice(LEVELS[1:8]) if rng.random() < 0.10 else None
     disc_scale = person.size * rng.normal(1.0, 0.13)
-    tilt = slope
+    narrowed = 0.05 + 0.10 * person.degeneration
     frames = np.array([rng.normal(0, 0.03), rng.normal(0, 0.03), rng.normal(0, 0.025)])
+    fractures = dict(pathology.fractures)
     pelvis_rotation = _rotation(slope, rng.normal(0, 2.0), turn + rng.normal(0, 1.5))
-    top, up = np.zeros(3), pelvis_rotation[:, 2]
+    tilt, top, up = slope, np.zeros(3), pelvis_rotation[:, 2]
     vertebrae: dict[VertebralLevel, Placement] = {}
-    width_wanted = {level: 46.0 * person.size * (1 + 0.03 * (k - 5)) for k, level in enumerate(LEVELS)}
-    for k, level in enumerate(reversed(LEVELS[:8])):
+    coronals = []
+    for k, level in enumerate(reversed(BODIES)):
         tilt -= LORDOSIS_SHARE[level.value] * lordosis + rng.normal(0, 1.5)
         tilt += apart.fifth_lumbar_deg if level is VertebralLevel.L5 else 0.0
-        coronal = curve * np.sin(phase + waves * np.pi * k / 4) + rng.normal(0, 0.7)
-        axial = turn + 0.5 * curve * np.sin(phase + waves * np.pi * k / 4 + 0.5) + rng.normal(0, 0.7)
-        rotation = _rotation(tilt, coronal, axial)
-        vertebra = anatomy.vertebrae[level]
-        size = width_wanted[level] / vertebra.size_mm[0]
-        deep = 0.745 * width_wanted[level] / vertebra.size_mm[1]
-        tall = 0.60 * width_wanted[VertebralLevel.L3] * (1 + 0.02 * (4 - k if k > 4 else 0)) / vertebra.size_mm[2]
-        if level.value.startswith("T"):
-            tall *= {"T12": 0.94, "T11": 0.89, "T10": 0.85}[level.value]
-        scale = np.array([size, 0.6 * size + 0.4 * deep, 0.35 * size + 0.65 * tall]) * (1 + frames)
-        scale = scale * (1 + rng.normal(0, 0.012, 3))
-        hurt = level is broken
-        placement_wedge = rng.uniform(0.15, 0.40) if hurt and rng.random() < 0.6 else rng.normal(0.0, 0.02)
-        dish = rng.uniform(0.10, 0.35) if hurt else abs(rng.normal(0, 0.03))
-        height = vertebra.size_mm[2] * scale[2] * (1 - 0.5 * placement_wedge)
-        disc = (
-            DISC_MM[level.value]
-            * disc_scale
-            * rng.normal(1, 0.08)
-            * (rng.uniform(0.45, 0.75) if rng.random() < 0.06 else 1)
-        )
+        along = phase + waves * np.pi * k / 4
+        coronals.append(pathology.curve_deg * np.sin(along) + rng.normal(0, 0.7))
+        axial = turn + 0.5 * pathology.curve_deg * np.sin(along + 0.5) + rng.normal(0, 0.7)
+        rotation = _rotation(tilt, coronals[-1], axial)
+        shape = _shape(level, person, anatomy.vertebrae[level].size_mm, frames, fractures.get(level), rng)
+        height = 2 * shape.half_height * (1 - 0.5 * shape.wedge - shape.crush)
+        disc = DISC_MM[level.value] * disc_scale * rng.normal(1, 0.08)
+        disc *= rng.uniform(0.40, 0.75) if rng.random() < narrowed else 1.0
+        if level is VertebralLevel.L5:
+            disc *= 1 - 0.7 * pathology.sacralised
         centre = top + up * disc / 2 + rotation[:, 2] * (disc / 2 + height / 2)
-        vertebrae[level] = Placement(
-            rotation,
-            centre,
-            scale,
-            vertebra.size_mm[1] * scale[1] / 2,
-            vertebra.size_mm[0] * scale[0] / 2,
-            float(placement_wedge),
-            float(dish),
-        )
+        vertebrae[level] = replace(shape, rotation=rotation, centre=centre)
         top, up = centre + rotation[:, 2] * height / 2, rotation[:, 2]
-    hip = 46.0 * person.size * 1.10 / anatomy.pelvis.endplate_mm[0]
-    hip = float(np.clip(hip, 0.80, 1.15))
-    pelvis_scale = hip * np.array([rng.normal(1.03, 0.05), rng.normal(1.0, 0.04), rng.normal(1.0, 0.07)])
+    origin = vertebrae[VertebralLevel.L3].centre
+    moved = {level: replace(p, centre=p.centre - origin) for level, p in vertebrae.items()}
+    pelvis, hips = _pelvis(person, anatomy, slope, turn, origin, apart, rng)
+    return Posture(moved, pelvis, hips, float(rng.normal(1.0, 0.06)), float(np.ptp(coronals)))
+
+
+def _shape(
+    level: VertebralLevel,
+    person: Person,
+    size_mm: tuple[float, float, float],
+    frames: Vector,
+    deformity: Deformity | None,
+    rng: np.random.Generator,
+) -> Placement:
+    """Scale, deformity and bend of one vertebra; its pose is set by the caller."""
+    place = BODIES.index(level)
+    wanted = 46.0 * person.size * (1 + 0.03 * (place - 5))
+    size, deep = wanted / size_mm[0], 0.745 * wanted / size_mm[1]
+    tall = 0.60 * 46.0 * person.size * (1 + 0.02 * min(0, place - 3)) / size_mm[2]
+    tall *= {"T12": 0.94, "T11": 0.89, "T10": 0.85}.get(level.value, 1.0)
+    scale = np.array([size, 0.6 * size + 0.4 * deep, 0.35 * size + 0.65 * tall]) * (1 + frames)
+    scale = scale * (1 + rng.normal(0, 0.012, 3))
+    kind, loss = (deformity.kind, deformity.loss) if deformity else (None, 0.0)
+    half_width, half_depth, half_height = np.array(size_mm) * scale / 2
+    return Placement(
+        np.eye(3),
+        np.zeros(3),
+        scale,
+        float(half_depth),
+        float(half_width),
+        float(half_height),
+        float(rng.normal(0.0, 0.02)) + (loss if kind is DeformityKind.WEDGE else 0.0),
+        abs(float(rng.normal(0, 0.03))) + (loss if kind is DeformityKind.BICONCAVE else 0.0),
+        loss if kind is DeformityKind.CRUSH else 0.0,
+        rng.normal(0, 0.6, (3, 4)),
+    )
+
+
+def _pelvis(
+    person: Person,
+    anatomy: Anatomy,
+    slope: float,
+    turn: float,
+    origin: Vector,
+    apart: _Apart,
+    rng: np.random.Generator,
+) -> tuple[Placement, Placement]:
+    """Sacrum with its endplate under L5, and hips with it."""
+    hip = float(np.clip(46.0 * person.size * 1.10 / anatomy.pelvis.endplate_mm[0], 0.80, 1.15))
+    scale = hip * np.array([rng.normal(1.03, 0.05), rng.normal(1.0, 0.04), rng.normal(1.0, 0.07)])
     lean = rotation_x(slope - anatomy.pelvis.slope_deg)
     incidence = rotation_x(rng.normal(0, 5.0) + apart.incidence_deg)
-    origin = vertebrae[VertebralLevel.L3].centre
-    moved = {
-        level: Placement(p.rotation, p.centre - origin, p.scale, p.half_depth, p.half_width, p.wedge, p.dish)
-        for level, p in vertebrae.items()
-    }
     upright = _rotation(0.0, rng.normal(0, 1.5), turn)
-    pelvis = Placement(
-        upright @ lean @ incidence @ rotation_x(anatomy.pelvis.slope_deg), -origin, pelvis_scale, 1e6, 1e6
-    )
+    rotation = upright @ lean @ incidence @ rotation_x(anatomy.pelvis.slope_deg)
     raised = upright @ np.array([0.0, 0.0, apart.crest_mm])
-    hips = Placement(pelvis.rotation, pelvis.centre + raised, pelvis_scale, 1e6, 1e6)
-    return Posture(moved, pelvis, hips, float(rng.normal(1.0, 0.06)), float(curve))
+    return Placement(rotation, -origin, scale), Placement(rotation, raised - origin, scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,4 +172,4 @@ def procedural_anatomy() -> Anatomy:
     """The built-in anatomy: T10 to L5, sacrum, hips with femoral heads, ribs 10 to 12."""
     vertebrae: dict[VertebralLevel, Vertebra] = {level: _vertebra(level) for level in BODY_MM}
     ribs = {level: _ribs(level) for level in (VertebralLevel.T10, VertebralLevel.T11, VertebralLevel.T12)}
-    return Anatomy("procedural", vertebrae, _pelvis(), ribs)
+    return Anatomy("procedural", vertebrae, _pelvis(), ribs, shell_factor=0.74)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from cohort.errors import AnatomyError, MissingExtra
+from phantom.habitus import SLICE_MM, CtTissue, Habitus, SkinShape
 from phantom.population import Person
 from phantom.projector import Volume
 
@@ -29,23 +28,14 @@ class SoftTissue:
         adipose: fat, g/cm3.
         back_mm: y of the back's skin at L3.
         side_mm: x of the left skin at L3.
+        habitus: whose shape it has.
     """
 
     muscle: Volume
     adipose: Volume
     back_mm: float
     side_mm: float
-
-
-@dataclass(frozen=True, slots=True)
-class CtTissue:
-    """Soft tissue of one CT on a regular grid: fractions (2, nx, ny, nz) of muscle and fat, centred on L3."""
-
-    densities: Tensor
-    step_mm: float
-    centre_mm: tuple[float, float, float]
-    half_width_mm: float
-    half_depth_mm: float
+    habitus: str = "oval"
 
 
 def body_half_axes_mm(person: Person, scatter: tuple[float, float]) -> tuple[float, float]:
@@ -57,20 +47,37 @@ def body_half_axes_mm(person: Person, scatter: tuple[float, float]) -> tuple[flo
     return effective * 1.20 / 2 * scatter[0], effective * 0.84 / 2 * scatter[1]
 
 
+class _Trunk(NamedTuple):
+    """Grid and trunk: coordinates (nx, ny, nz) in mm, half axes, back's skin, and the skin's shape or None."""
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
+    a: float
+    b: float
+    back: float
+    skin: SkinShape | None
+
+
 def draw_tissue(
-    person: Person, ct: CtTissue | None, rng: np.random.Generator, generator: torch.Generator, device: torch.device
+    person: Person, habitus: Habitus, rng: np.random.Generator, generator: torch.Generator, device: torch.device
 ) -> SoftTissue:
-    """Soft tissue of one person, half of the time from the CT where one is given."""
+    """Soft tissue of one person: the oval, a given skin or the CT, each about as often as the others."""
     half_width, half_depth = body_half_axes_mm(person, (rng.normal(1, 0.05), rng.normal(1, 0.06)))
     back = float(np.clip(0.52 * half_depth + rng.normal(14, 6), 55, 130))
     lines = [LOW_MM[a] + STEP_MM * torch.arange(SHAPE[a], device=device) for a in range(3)]
     x, y, z = torch.meshgrid(*lines, indexing="ij")
-    if ct is not None and rng.random() < 0.5:
-        muscle, adipose = _from_ct(ct, x, y, z, half_width, half_depth, back, rng)
+    choices: list[CtTissue | SkinShape | None] = [None, *habitus.skins]
+    if habitus.ct is not None:
+        choices += [habitus.ct] * max(1, len(habitus.skins))
+    chosen = choices[int(rng.integers(len(choices)))]
+    trunk = _Trunk(x, y, z, half_width, half_depth, back, chosen if isinstance(chosen, SkinShape) else None)
+    if isinstance(chosen, CtTissue):
+        muscle, adipose, name = *_from_ct(chosen, trunk, rng), "ct"
     else:
-        muscle, adipose = _built_in(x, y, z, half_width, half_depth, back, rng, generator)
-    muscle, adipose = _add_organs(muscle, adipose, x, y, z, half_width, half_depth, back, rng)
-    return SoftTissue(Volume(muscle, LOW_MM, STEP_MM), Volume(adipose, LOW_MM, STEP_MM), back, half_width)
+        muscle, adipose, name = *_built_in(trunk, rng, generator), chosen.name if chosen else "oval"
+    muscle, adipose = _add_organs(muscle, adipose, trunk, rng, generator)
+    return SoftTissue(Volume(muscle, LOW_MM, STEP_MM), Volume(adipose, LOW_MM, STEP_MM), back, half_width, name)
 
 
 def _soft(edge: Tensor, width: float) -> Tensor:
@@ -87,26 +94,29 @@ def _ellipse(
     return (q - 1) * min(radii)
 
 
-def _trunk(x: Tensor, y: Tensor, z: Tensor, a: float, b: float, middle: float) -> Tensor:
-    """Signed distance to an oval trunk that widens at the hips; half axes a (lateral) and b (AP)."""
-    waist = 1 + 0.04 * torch.cos((z + 20) / 90) + 0.10 * ((-z - 60) / 150).clamp(0, 1)
-    return (((x.abs() / (a * waist)) ** 2.5 + ((y - middle).abs() / b) ** 2.5) ** 0.4 - 1) * min(a, b)
+def _skin_distance(t: _Trunk) -> Tensor:
+    """Signed distance to the trunk's skin: the given shape stretched to size, or an oval that widens at the hips."""
+    middle = t.back - t.b
+    if t.skin is None:
+        waist = 1 + 0.04 * torch.cos((t.z + 20) / 90) + 0.10 * ((-t.z - 60) / 150).clamp(0, 1)
+        return (((t.x.abs() / (t.a * waist)) ** 2.5 + ((t.y - middle).abs() / t.b) ** 2.5) ** 0.4 - 1) * min(t.a, t.b)
+    x, y = t.x[:, :, 0] * (t.skin.half_width_mm / t.a), (t.y[:, :, 0] - middle) * (t.skin.half_depth_mm / t.b)
+    radius = t.skin.radius_mm.to(t.x.device)
+    turn = (torch.atan2(y, x) + np.pi) / (2 * np.pi)
+    height = (t.z[0, 0] - t.skin.low_mm) / (SLICE_MM * (len(radius) - 1))
+    around = torch.cat((radius, radius[:, :1]), 1)[None, None]
+    shape = (*turn.shape, len(height))
+    where = torch.stack((turn[..., None].expand(shape), height.expand(shape)), -1) * 2 - 1
+    found = functional.grid_sample(around, where.flatten(0, 1)[None], align_corners=True, padding_mode="border")
+    return (torch.hypot(x, y)[..., None] / found.reshape(shape) - 1) * min(t.a, t.b)
 
 
-def _built_in(
-    x: Tensor,
-    y: Tensor,
-    z: Tensor,
-    a: float,
-    b: float,
-    back: float,
-    rng: np.random.Generator,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """An oval trunk: subcutaneous fat, a muscle wall, viscera in fat, psoas and back muscles."""
-    oval = _trunk(x, y, z, a, b, back - b)
+def _built_in(t: _Trunk, rng: np.random.Generator, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A trunk filled in: subcutaneous fat, a muscle wall, viscera in fat, kidneys, psoas and back muscles."""
+    x, y, z = t.x, t.y, t.z
+    oval = _skin_distance(t)
     skin = _soft(oval, 1.5)
-    fat_layer = float(np.clip(rng.normal(0.16 * a, 5), 8, 45))
+    fat_layer = float(np.clip(rng.normal(0.16 * t.a, 5), 8, 45))
     inside_fat = _soft(oval + fat_layer, 2.0)
     cavity = _soft(oval + fat_layer + 14, 3.0)
     lump = functional.interpolate(
@@ -120,40 +130,32 @@ def _built_in(
         erector = _ellipse(x, y, z * 0, (side * 34, 52.0, 0.0), (31.0, 24.0, 1e6))
         fraction = torch.maximum(fraction, _soft(psoas, 3.0))
         fraction = torch.maximum(fraction, _soft(erector, 4.0) * inside_fat)
+        kidney = _ellipse(x, y, z, (side * 62.0, 28.0, 22.0 + 8 * side + rng.normal(0, 9)), (25.0, 21.0, 53.0))
+        fraction = torch.maximum(fraction, _soft(kidney, 3.0))
     spine = _ellipse(x, y, z * 0, (0.0, 14.0, 0.0), (30.0, 40.0, 1e6))
     fraction = torch.maximum(fraction, _soft(spine, 5.0))
     return skin * fraction * 1.05, skin * (1 - fraction) * 0.95
 
 
-def _from_ct(
-    ct: CtTissue, x: Tensor, y: Tensor, z: Tensor, a: float, b: float, back: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def _from_ct(ct: CtTissue, t: _Trunk, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """The CT stretched to the person's trunk, mirrored half of the time."""
-    sx = ct.half_width_mm / a * (-1 if rng.random() < 0.5 else 1)
-    sy = ct.half_depth_mm / b
+    sx = ct.half_width_mm / t.a * (-1 if rng.random() < 0.5 else 1)
+    sy = ct.half_depth_mm / t.b
     centre = (ct.centre_mm[0], ct.centre_mm[1], ct.centre_mm[2] + rng.normal(0, 12))
-    where = torch.stack((x * sx + centre[0], y * sy + centre[1], z * rng.normal(1, 0.06) + centre[2]), -1)
-    size = torch.tensor([n - 1 for n in ct.densities.shape[1:]], device=x.device) * ct.step_mm
+    where = torch.stack((t.x * sx + centre[0], t.y * sy + centre[1], t.z * rng.normal(1, 0.06) + centre[2]), -1)
+    size = torch.tensor([n - 1 for n in ct.densities.shape[1:]], device=t.x.device) * ct.step_mm
     grid = (2 * where / size - 1).flip(-1)[None]
-    both = functional.grid_sample(ct.densities[None].to(x.device), grid, align_corners=True, padding_mode="reflection")[
-        0
-    ]
-    skin = _soft(_trunk(x, y, z, a, b, back - b), 1.5)
+    densities = ct.densities[None].to(t.x.device)
+    both = functional.grid_sample(densities, grid, align_corners=True, padding_mode="reflection")[0]
+    skin = _soft(_skin_distance(t), 1.5)
     return both[0] * skin, both[1] * skin
 
 
 def _add_organs(
-    muscle: Tensor,
-    adipose: Tensor,
-    x: Tensor,
-    y: Tensor,
-    z: Tensor,
-    a: float,
-    b: float,
-    back: float,
-    rng: np.random.Generator,
+    muscle: Tensor, adipose: Tensor, t: _Trunk, rng: np.random.Generator, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Liver on the right, lung bases at the top, bowel gas in clusters in the front half."""
+    """Liver on the right, lung bases at the top, bowel gas in clusters in the front half, stool in the colon."""
+    x, y, z, a, b, back = t.x, t.y, t.z, t.a, t.b, t.back
     front = back - 1.35 * b
     side = 1 if rng.random() < 0.03 else -1
     liver = _ellipse(x, y, z, (side * 0.45 * a, back - b, 85 + rng.normal(0, 15)), (0.42 * a, 0.7 * b, 70.0))
@@ -174,7 +176,22 @@ def _add_organs(
             radii = (rng.uniform(6, 24), rng.uniform(6, 20), rng.uniform(6, 24))
             bubble = _ellipse(x, y, z, at, radii)
             keep = torch.minimum(keep, 1 - 0.97 * _soft(bubble, 1.8))
+    keep = keep * _stool(t, front, rng, generator)
     return muscle * keep, adipose * keep
+
+
+def _stool(t: _Trunk, front: float, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+    """Mottled gas in parts of the colon along the flanks and across: what is left of the density, (nx, ny, nz)."""
+    keep = torch.ones_like(t.x)
+    speckle = torch.rand(t.x.shape, generator=generator, device=t.x.device)
+    speckle = functional.avg_pool3d(speckle[None, None], 3, 1, 1)[0, 0]
+    for _ in range(rng.integers(0, 4)):
+        side = rng.choice([-0.62, 0.62, 0.0], p=[0.45, 0.35, 0.20])
+        at = (side * t.a + rng.normal(0, 8), front + rng.normal(20, 12), rng.uniform(-150, 30) if side else 45.0)
+        radii = (rng.uniform(16, 26), rng.uniform(16, 24), rng.uniform(30, 70))
+        part = _soft(_ellipse(t.x, t.y, t.z, at, radii), 2.5)
+        keep = torch.minimum(keep, 1 - part * ((speckle - 0.47) * 6).clamp(0, 0.85))
+    return keep
 
 
 def with_pelvic_gas(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
@@ -189,52 +206,3 @@ def with_pelvic_gas(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
         keep = torch.minimum(keep, 1 - 0.97 * _soft(_ellipse(x, y, z, at, radii), 1.8))
     volumes = [Volume(v.density * keep, LOW_MM, STEP_MM) for v in (tissue.muscle, tissue.adipose)]
     return replace(tissue, muscle=volumes[0], adipose=volumes[1])
-
-
-def load_ct(folder: Path | None) -> CtTissue | None:
-    """Soft tissue of `totalseg_ct` in an anatomy folder: bones and metal replaced by muscle; None without one.
-
-    Raises:
-        AnatomyError: the labels hold no L3.
-        MissingExtra: nibabel is not installed.
-    """
-    if folder is None or not (folder / "totalseg_ct" / "example_ct.nii.gz").is_file():
-        return None
-    try:
-        import nibabel
-    except ImportError as error:
-        raise MissingExtra("simulate --anatomy", "nibabel") from error
-    image = nibabel.as_closest_canonical(nibabel.load(folder / "totalseg_ct" / "example_ct.nii.gz"))
-    hu = np.asarray(image.dataobj, np.float32)[::-1, ::-1]
-    stored = nibabel.load(folder / "totalseg_ct" / "example_seg_fast_force_split.nii.gz")
-    label = np.asarray(nibabel.as_closest_canonical(stored).dataobj).astype(np.uint8)[::-1, ::-1]
-    step = float(image.header.get_zooms()[0])
-    third = np.argwhere(label == 29)
-    if len(third) == 0:
-        raise AnatomyError(f"{folder / 'totalseg_ct'}: label 29 (L3) is absent; expected TotalSegmentator labels")
-    body = ndimage.binary_opening(hu > -300, iterations=2)
-    parts, _ = ndimage.label(body)
-    body = parts == np.bincount(parts.ravel())[1:].argmax() + 1
-    for k in range(body.shape[2]):
-        body[:, :, k] = ndimage.binary_fill_holes(body[:, :, k])
-    bone = np.isin(label, [*range(25, 51), 75, 76, 77, 78, *range(92, 118)]) | (hu > 180)
-    bone = ndimage.binary_dilation(bone, iterations=1)
-    soft = np.where(bone & body, 45.0, hu)
-    soft = np.where(body, np.clip(soft, -1000, 120), -1000)
-    lung = np.isin(label, [10, 11, 12, 13, 14]).sum((0, 1))
-    cut = int(np.nonzero(lung > 20)[0][0]) - 1 if (lung > 20).any() else soft.shape[2]
-    soft = soft[:, :, :cut]
-    gas = 1 / (1 + np.exp((soft + 500) / 60))
-    lean = np.clip((soft + 110) / 155, 0, 1.15)
-    densities = np.stack(((1 - gas) * lean * 1.05, (1 - gas) * np.clip(1 - lean, 0, 1) * 0.95)).astype(np.float32)
-    centre = third.mean(0) * step
-    middle = int(third[:, 2].mean())
-    wide = np.nonzero(body[:, :, middle].any(1))[0]
-    deep = np.nonzero(body[:, :, middle].any(0))[0]
-    return CtTissue(
-        torch.from_numpy(densities),
-        step,
-        (float(centre[0]), float(centre[1]) - 20.0, float(centre[2])),
-        float(np.ptp(wide)) * step / 2,
-        float(np.ptp(deep)) * step / 2,
-    )

@@ -1,31 +1,37 @@
-"""Write an in-silico cohort as a hospital's folder: DICOM DX, cohort.csv, rois.csv, simulation.json."""
+"""Simulate a cohort and write it as a hospital's folder: DICOM DX and tables; resumable, in several processes."""
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import torch
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEGLSLossless, generate_uid
+from pydicom.uid import generate_uid
 
 from cohort.errors import ConfigError
-from cohort.spine import View
-from phantom.machine import MACHINES, Machine
+from cohort.spine import VertebraBox, View
+from cohort.study import Sex
+from phantom.anatomy import Anatomy
+from phantom.dicom import NOTICE, radiograph_dataset
+from phantom.habitus import Habitus, load_habitus
+from phantom.machine import MACHINES
 from phantom.meshes import load_anatomies
-from phantom.patient import SimulatedImage, SimulatedPatient, simulate_patient
-from phantom.population import draw_person
+from phantom.patient import SimulatedPatient, build_body, scan, simulate_patient
+from phantom.population import DEFAULT_POPULATION, PopulationConfig, draw_person
 from phantom.posture import Variety
-from phantom.tissue import load_ct
+from phantom.radiograph import SimulatedImage
+from phantom.readers import draw_readings
+from phantom.tables import write_tables
 
-log = logging.getLogger(__name__)
-
-NOTICE = "In-silico: simulated radiographs and DXA. No patient, no clinical evidence."
+YOUNG_YEARS = (20.0, 40.0)
+"""Ages of the young adults whose areal BMD checks the simulator against the DXA reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,15 @@ class SimulationPlan:
 
     Attributes:
         out: cohort folder.
-        patients: number of patients.
+        patients: number of patients; with counts in `site` it must be their sum.
         seed: seed of the cohort; another seed is another population.
-        site: machine and hospital, one of MACHINES, or "mixed" for all in turn.
-        spacing_mm: detector pixel.
+        site: one of MACHINES, "mixed" for all in turn, or counts such as "training:2000,test1:300".
+        spacing_mm: wanted detector pixel; each machine bins its own elements to about it.
         anatomy: folder of meshes, or None for the built-in anatomy.
         device: torch device.
-        start: index of the first patient.
-        variety: USUAL draws people as they are, WIDE pelvis and field further apart, to train a detector on.
+        variety: USUAL draws people as they are, WIDE and FAINT further apart, to train a detector on.
+        jobs: processes, each with one thread, so that their number changes no bit.
+        population: who comes to the hospital.
     """
 
     out: Path
@@ -51,8 +58,9 @@ class SimulationPlan:
     spacing_mm: float = 0.6
     anatomy: Path | None = None
     device: str = "cpu"
-    start: int = 0
     variety: Variety = Variety.USUAL
+    jobs: int = 1
+    population: PopulationConfig = DEFAULT_POPULATION
 
 
 def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _: None) -> int:
@@ -64,37 +72,109 @@ def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _
         ConfigError: unknown site, no patients, or a folder of another plan.
         AnatomyError: the anatomy folder cannot be used.
     """
-    check_plan(plan)
+    sites = assign_sites(plan)
+    _loaded(plan.anatomy)
     _claim_folder(plan)
-    anatomies, ct = load_anatomies(plan.anatomy), load_ct(plan.anatomy)
-    device = torch.device(plan.device)
-    fresh = 0
-    for index in range(plan.start, plan.start + plan.patients):
-        person = draw_person(index, plan.seed)
-        folder = plan.out / person.patient_id
-        if not (folder / "patient.json").is_file():
-            site = list(MACHINES)[index % len(MACHINES)] if plan.site == "mixed" else plan.site
-            with torch.inference_mode():
-                patient = simulate_patient(person, anatomies, ct, MACHINES[site], plan.spacing_mm, device, plan.variety)
-            _write_patient(folder, patient, MACHINES[site], site)
-            fresh += 1
-        done(index - plan.start + 1)
-    _write_tables(plan.out)
-    return fresh
+    open_tasks = [
+        (plan, index, site)
+        for index, site in enumerate(sites)
+        if not (plan.out / draw_person(index, plan.seed, plan.population).patient_id / "patient.json").is_file()
+    ]
+    stood = len(sites) - len(open_tasks)
+    done(stood)
+    for number, _ in enumerate(_mapped(_simulate_one, open_tasks, plan.jobs), start=1):
+        done(stood + number)
+    write_tables(plan.out)
+    return len(open_tasks)
 
 
-def check_plan(plan: SimulationPlan) -> None:
-    """Refuse an impossible plan before anything is written.
+def young_adults(
+    plan: SimulationPlan, count: int, done: Callable[[int], None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """DXA alone of `count` women and as many men of 20 to 40 years: sex, age_years, vbmd_mg_cm3, bmd_g_cm2."""
+    ages = [YOUNG_YEARS[0] + (YOUNG_YEARS[1] - YOUNG_YEARS[0]) * (k + 0.5) / count for k in range(count)]
+    tasks = [(plan, k, ages[k], sex) for sex in Sex for k in range(count)]
+    rows = []
+    for number, row in enumerate(_mapped(_scan_one, tasks, plan.jobs), start=1):
+        rows.append(row)
+        done(number)
+    return rows
+
+
+def assign_sites(plan: SimulationPlan) -> list[str]:
+    """The site of every patient of a plan.
 
     Raises:
-        ConfigError: unknown site, no patients, or an absurd pixel.
+        ConfigError: unknown site, no patients, counts that do not add up, no process, or an absurd pixel.
     """
-    if plan.patients < 1 or not 0.1 <= plan.spacing_mm <= 2.0:
+    if plan.patients < 1 or not 0.1 <= plan.spacing_mm <= 2.0 or plan.jobs < 1:
         raise ConfigError(
-            f"simulate: got {plan.patients} patients at {plan.spacing_mm} mm; expected >= 1 and 0.1-2.0 mm"
+            f"simulate: got {plan.patients} patients at {plan.spacing_mm} mm in {plan.jobs} processes; "
+            "expected >= 1, 0.1-2.0 mm and >= 1"
         )
-    if plan.site != "mixed" and plan.site not in MACHINES:
-        raise ConfigError(f"site {plan.site!r} is unknown; choose one of mixed, {', '.join(MACHINES)}")
+    names: list[str] = []
+    for part in plan.site.split(","):
+        name, colon, count = part.strip().partition(":")
+        if name not in MACHINES and not (name == "mixed" and not colon):
+            known = ", ".join(MACHINES)
+            raise ConfigError(f"site {name!r} is unknown; choose mixed, one of {known}, or counts such as training:200")
+        if colon and not count.isdigit():
+            raise ConfigError(f"site {part!r}: expected a count after the colon, such as {name}:200")
+        if name == "mixed":
+            names += [list(MACHINES)[k % len(MACHINES)] for k in range(plan.patients)]
+        else:
+            names += [name] * (int(count) if colon else plan.patients)
+    if len(names) != plan.patients:
+        raise ConfigError(
+            f"site {plan.site!r} names {len(names)} patients, --patients {plan.patients}; make them agree"
+        )
+    return names
+
+
+def _mapped(function: Callable[[Any], Any], tasks: list[Any], jobs: int) -> Iterator[Any]:
+    """Results in order, from processes of one thread each; a single job stays in this process."""
+    if jobs == 1 or len(tasks) < 2:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield from map(function, tasks)
+        finally:
+            torch.set_num_threads(threads)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(function, tasks)
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path | None) -> tuple[tuple[Anatomy, ...], Habitus]:
+    return load_anatomies(folder), load_habitus(folder)
+
+
+def _simulate_one(task: tuple[SimulationPlan, int, str]) -> None:
+    plan, index, site = task
+    anatomies, habitus = _loaded(plan.anatomy)
+    person = draw_person(index, plan.seed, plan.population)
+    with torch.inference_mode():
+        patient = simulate_patient(
+            person, anatomies, habitus, MACHINES[site], plan.spacing_mm, torch.device(plan.device), plan.variety,
+            plan.population,
+        )  # fmt: skip
+    _write_patient(plan.out / person.patient_id, patient, site)
+
+
+def _scan_one(task: tuple[SimulationPlan, int, float, Sex]) -> dict[str, Any]:
+    plan, index, age_years, sex = task
+    anatomies, habitus = _loaded(plan.anatomy)
+    person = draw_person(index, plan.seed + 90000 + (sex is Sex.MALE), plan.population, age_years, sex)
+    with torch.inference_mode():
+        dxa = scan(build_body(person, anatomies, habitus, torch.device(plan.device), population=plan.population))
+    return {
+        "sex": str(sex),
+        "age_years": person.age_years,
+        "vbmd_mg_cm3": round(person.vbmd_mg_cm3, 1),
+        "bmd_g_cm2": dxa.result.bmd_g_cm2,
+    }
 
 
 def _claim_folder(plan: SimulationPlan) -> None:
@@ -105,6 +185,7 @@ def _claim_folder(plan: SimulationPlan) -> None:
         "spacing_mm": plan.spacing_mm,
         "variety": str(plan.variety),
         "anatomies": "built-in" if plan.anatomy is None else "built-in and meshes",
+        "population": plan.population.model_dump(),
     }
     path = plan.out / "simulation.json"
     if path.is_file():
@@ -118,112 +199,65 @@ def _claim_folder(plan: SimulationPlan) -> None:
     path.write_text(json.dumps(stated, indent=1))
 
 
-def _write_patient(folder: Path, patient: SimulatedPatient, machine: Machine, site: str) -> None:
+def _write_patient(folder: Path, patient: SimulatedPatient, site: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    person, dxa = patient.person, patient.dxa
+    person, dxa, pathology = patient.person, patient.dxa.result, patient.pathology
     study_uid = generate_uid(entropy_srcs=[person.patient_id, "study"])
     study_date = date(2020, 1, 1) + timedelta(days=person.seed % 700)
     for view, image in patient.images.items():
-        dataset = _dicom(patient, view, image, machine, study_uid, study_date)
+        dataset = radiograph_dataset(person, view, image, patient.machine, study_uid, study_date)
         dataset.save_as(folder / f"{view}.dcm", enforce_file_format=True)
-    record = {
+    row = {
         "patient_id": person.patient_id,
         "study_uid": study_uid,
         "site": site,
+        "machine": patient.machine.name,
         "study_date": study_date.isoformat(),
         "age_years": person.age_years,
         "sex": str(person.sex),
         "height_cm": person.height_cm,
         "weight_kg": person.weight_kg,
+        "menopause_age_years": person.menopause_age_years,
         "t_score": dxa.t_score,
         "bmd_g_cm2": dxa.bmd_g_cm2,
         **{f"t_score_{level}": value for level, value in dxa.t_score_by_level.items()},
-        "dxa_date": (study_date + timedelta(days=person.seed % 90)).isoformat(),
+        "dxa_date": (study_date + timedelta(days=person.dxa_interval_days)).isoformat(),
+        "dxa_reference": dxa.reference,
+        "implant": str(pathology.implant),
+        "fracture_grade": pathology.fracture_grade,
+        "fractures": " ".join(
+            f"{pathology.name_of(body) or 'L6'}:{deformity.kind}:{deformity.loss:.2f}"
+            for body, deformity in pathology.fractures
+        ),
+        "cobb_deg": round(patient.cobb_deg, 1),
+        "exposure": str(pathology.exposure),
+        "lumbar_count": pathology.lumbar_count,
+        "sacralised": round(pathology.sacralised, 2),
+        "osteophytes": len(pathology.osteophytes),
+        "aortic_plaques": len(pathology.plaques),
         "vbmd_mg_cm3": round(person.vbmd_mg_cm3, 1),
-        "posterior_share": round(patient.posterior_share, 3),
+        "shell_mm": round(person.shell_mm, 4),
+        "posterior_factor": round(person.posterior_factor, 4),
+        "bone_size": round(person.size, 4),
+        "true_bmd_g_cm2": round(patient.dxa.true_bmd_g_cm2, 4),
+        "posterior_share": round(patient.dxa.posterior_share, 3),
         "anatomy": patient.anatomy,
-        "boxes": {
-            str(view): {str(b.level): [round(float(v), 1) for v in b.corners] for b in image.boxes}
-            for view, image in patient.images.items()
-        },
+        "habitus": patient.habitus,
     }
+    record = {"row": row, "images": {str(v): _image_record(v, i, person.seed) for v, i in patient.images.items()}}
     partial = folder / "patient.json.partial"
     partial.write_text(json.dumps(record))
     partial.replace(folder / "patient.json")
 
 
-def _dicom(
-    patient: SimulatedPatient,
-    view: View,
-    image: SimulatedImage,
-    machine: Machine,
-    study_uid: str,
-    study_date: date,
-) -> FileDataset:
-    """A DX image for presentation, 12 bits, JPEG-LS lossless (DICOM PS3.3 A.26)."""
-    person = patient.person
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[person.patient_id, str(view)])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    ds.StudyInstanceUID = study_uid
-    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[person.patient_id, str(view), "series"])
-    ds.PatientID, ds.PatientName = person.patient_id, "In-silico^OsteoLens"
-    ds.PatientBirthDate = ""
-    ds.PatientSex = str(person.sex)
-    ds.PatientAge = f"{int(person.age_years):03d}Y"
-    ds.PatientSize, ds.PatientWeight = round(person.height_cm / 100, 3), person.weight_kg
-    ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = study_date.strftime("%Y%m%d"), "120000", "", "1"
-    ds.ReferringPhysicianName = ""
-    ds.Modality, ds.Manufacturer, ds.StationName = "DX", "OsteoLens in-silico", machine.name
-    ds.SeriesNumber, ds.InstanceNumber = (1 if view is View.AP else 2), 1
-    ds.SeriesDescription = "L-SPINE AP (in-silico)" if view is View.AP else "L-SPINE LAT (in-silico)"
-    ds.ImageComments = NOTICE
-    ds.BodyPartExamined, ds.PresentationIntentType = "LSPINE", "FOR PRESENTATION"
-    ds.ImageType = ["DERIVED", "PRIMARY"]
-    ds.ViewPosition = "AP" if view is View.AP else "LL"
-    ds.ImageLaterality, ds.PatientOrientation = "U", ["L", "F"] if view is View.AP else ["P", "F"]
-    ds.KVP, ds.DistanceSourceToDetector = image.kvp, 1150
-    spacing = [f"{image.spacing_mm:.4f}"] * 2
-    ds.ImagerPixelSpacing = spacing
-    if machine.spacing_attribute == "PixelSpacing":
-        ds.PixelSpacing = spacing
-        ds.PixelSpacingCalibrationType = "GEOMETRY"
-    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
-    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
-    stored, (centre, width) = image.stored, image.window
-    ds.PresentationLUTShape = "IDENTITY"
-    if machine.photometric == "MONOCHROME1":
-        stored, centre = 4095 - stored, 4095 - centre
-        ds.PresentationLUTShape = "INVERSE"
-    ds.PhotometricInterpretation = machine.photometric
-    ds.WindowCenter, ds.WindowWidth = f"{centre:.1f}", f"{width:.1f}"
-    ds.Rows, ds.Columns = stored.shape
-    ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 16, 12, 11, 0
-    ds.BurnedInAnnotation, ds.LossyImageCompression = "NO", "00"
-    ds.PixelData = stored.astype("<u2").tobytes()
-    ds.compress(JPEGLSLossless, generate_instance_uid=False)
-    return ds
+def _image_record(view: View, image: SimulatedImage, seed: int) -> dict[str, Any]:
+    def corners(boxes: Sequence[VertebraBox]) -> dict[str, list[float]]:
+        return {str(b.level): [round(float(v), 1) for v in b.corners] for b in boxes}
 
-
-def _records(out: Path) -> Iterator[dict[str, object]]:
-    for path in sorted(out.glob("*/patient.json")):
-        yield json.loads(path.read_text())
-
-
-def _write_tables(out: Path) -> None:
-    """cohort.csv and rois.csv from the patients' records."""
-    rows, rois = [], []
-    for record in _records(out):
-        boxes = record.pop("boxes")
-        rows.append(record)
-        assert isinstance(boxes, dict)
-        for view, levels in boxes.items():
-            for level, corners in levels.items():
-                rois.append([record["study_uid"], view, level, *corners])
-    pd.DataFrame(rows).to_csv(out / "cohort.csv", index=False)
-    pd.DataFrame(rois, columns=["study_uid", "view", "level", "x0", "y0", "x1", "y1"]).to_csv(
-        out / "rois.csv", index=False
-    )
+    readings = draw_readings(image.boxes, view, image.spacing_mm, seed)
+    return {
+        "shape": list(image.stored.shape),
+        "boxes": corners(image.boxes),
+        "outlines": {str(k): [[round(float(c), 1) for c in p] for p in line] for k, line in image.outlines.items()},
+        "readers": {name: corners(own) for name, own in readings.items()},
+    }

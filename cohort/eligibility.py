@@ -1,0 +1,62 @@
+"""Inclusion and exclusion criteria of the paper: who may be trained on and judged, and why the others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from cohort.config import StrictConfig
+from cohort.study import Sex, Study
+
+
+class EligibilityCriteria(StrictConfig):
+    """Criteria of Mao et al. 2022, "Patient cohort"; what a cohort does not state excludes nobody."""
+
+    min_age_years: float = Field(50.0, ge=0, le=120)
+    """Youngest age."""
+    max_dxa_days: int = Field(90, ge=0)
+    """Most days between radiographs and DXA; the paper: within 3 months."""
+    max_cobb_deg: float = Field(20.0, ge=0, le=180)
+    """Largest Cobb angle that is not a serious scoliosis; the paper gives no number, this one is ours."""
+    max_fracture_grade: int = Field(0, ge=0, le=3)
+    """Highest Genant grade of L1-L4 that is not a compression fracture."""
+
+
+DEFAULT_CRITERIA = EligibilityCriteria()
+
+
+def exclusions(study: Study, criteria: EligibilityCriteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
+    """Every criterion that this study misses, in the order of the paper; empty when it is eligible."""
+    found, covariates, findings = [], study.covariates, study.findings
+    age = covariates.age_years
+    if age is not None and age < criteria.min_age_years:
+        found.append(f"younger than {criteria.min_age_years:g} years")
+    menopause = findings.menopause_age_years if covariates.sex is Sex.FEMALE else None
+    if age is not None and menopause is not None and age < menopause:
+        found.append("before menopause")
+    if study.dxa is None or study.dxa.t_score is None:
+        found.append("no T-score")
+    apart = _days_apart(study)
+    if apart is not None and apart > criteria.max_dxa_days:
+        found.append(f"DXA more than {criteria.max_dxa_days} days away")
+    if findings.implant:
+        found.append("implant or cement at L1-L4")
+    if findings.cobb_deg is not None and findings.cobb_deg > criteria.max_cobb_deg:
+        found.append(f"scoliosis above {criteria.max_cobb_deg:g} degrees")
+    if findings.fracture_grade is not None and findings.fracture_grade > criteria.max_fracture_grade:
+        found.append("compression fracture at L1-L4")
+    if findings.readable is False:
+        found.append("exposure too poor")
+    return tuple(found)
+
+
+def _days_apart(study: Study) -> int | None:
+    if study.dxa is None or study.dxa.scan_date is None or study.study_date is None:
+        return None
+    return abs((study.dxa.scan_date - study.study_date).days)
+
+
+def eligible(studies: Iterable[Study], criteria: EligibilityCriteria = DEFAULT_CRITERIA) -> list[Study]:
+    """The studies that miss no criterion."""
+    return [study for study in studies if not exclusions(study, criteria)]
