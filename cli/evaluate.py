@@ -15,6 +15,8 @@ def evaluate(
     cohort: Annotated[
         Path | None, typer.Argument(help="Folder with cohort.csv and rois.csv; the six examples when left out.")
     ] = None,
+    site: Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv.")] = None,
+    everyone: Annotated[bool, typer.Option("--everyone", help="Judge excluded patients too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
@@ -26,7 +28,7 @@ def evaluate(
 
         from pipeline.evaluate import evaluate_results
 
-        figures = evaluate_results(results, cohort or Path(str(files("examples"))))
+        figures = evaluate_results(results, cohort or Path(str(files("examples"))), site, everyone)
         if as_json:
             print_json(figures)
         else:

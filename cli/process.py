@@ -23,6 +23,9 @@ def process(
     height: Annotated[float | None, typer.Option(min=50, max=260, help="Height in cm, for a single study.")] = None,
     weight: Annotated[float | None, typer.Option(min=10, max=400, help="Weight in kg, for a single study.")] = None,
     bmi: Annotated[float | None, typer.Option(min=8, max=90, help="BMI in kg/m2, for a single study.")] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Another folder of weights with its manifest.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")] = None,
@@ -55,6 +58,8 @@ def process(
         if out.resolve() == folder.resolve():
             raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
         index = index_cohort(folder, exclude=out)
+        if site is not None:
+            index = _of_sites(index, site)
         if dry_run:
             _print_index(index, as_json)
             return
@@ -88,6 +93,19 @@ def process(
             )
         if summary.count("failed"):
             raise typer.Exit(3)
+
+
+def _of_sites(index: Any, site: str) -> Any:
+    from dataclasses import replace
+
+    from cohort.errors import ConfigError
+
+    wanted = {name.strip() for name in site.split(",")}
+    kept = tuple(study for study in index.studies if study.site in wanted)
+    if not kept:
+        known = sorted({str(study.site) for study in index.studies})
+        raise ConfigError(f"--site {site}: no study is of this site; found {', '.join(known)}")
+    return replace(index, studies=kept)
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,10 +49,13 @@ def detector(
         from pipeline.training import training_cohorts
 
         settings = load_config(DetectorTraining, config, set_ or ())
-        training, held_out, rois = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
-        say(f"{len(training)} studies to train on, {len(held_out)} held out; settings: {settings.model_dump_json()}")
-        with progress("rendering", 1) as bar:
-            yolo = write_yolo_folder(training, held_out, rois, out / "yolo", settings, seed, lambda k, n: bar(k // n))
+        found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
+        _say_what(found, settings)
+        images = 2 * (len(found.training) + len(found.held_out))
+        with progress("rendering", images) as bar:
+            yolo = write_yolo_folder(
+                found.training, found.held_out, found.rois, out / "yolo", settings, seed, lambda now, _: bar(now)
+            )
         print_json(train_detector(yolo, out, settings, device, seed, resume, start_from))
 
 
@@ -84,10 +87,13 @@ def classifier(
         from pipeline.training import training_cohorts
 
         spec = PreprocessSpec()
-        training, held_out, rois = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
-        say(f"{len(training)} studies to train on, {len(held_out)} held out; settings: {settings.model_dump_json()}")
-        crops = build_crops(training, rois, spec, out / "crops", JITTERED_COPIES, seed)
-        checks = build_crops(held_out, rois, spec, out / "crops-validation", 1, seed)
+        found = training_cohorts(cohorts, validation, settings.validation_share, seed, out, only_eligible=True)
+        _say_what(found, settings)
+        with progress("cropping", len(found.training)) as bar:
+            crops = build_crops(
+                found.training, found.rois, spec, out / "crops", JITTERED_COPIES, seed, lambda now, _: bar(now)
+            )
+        checks = build_crops(found.held_out, found.rois, spec, out / "crops-validation", 1, seed)
         best = train_classifier(
             crops,
             checks,
@@ -100,3 +106,11 @@ def classifier(
             lambda row: say(", ".join(f"{name} {value:.3g}" for name, value in row.items())),
         )
         print_json(best)
+
+
+def _say_what(found: Any, settings: Any) -> None:
+    left_out = "".join(f"; {count} left out: {reason}" for reason, count in found.left_out.items())
+    say(
+        f"{len(found.training)} studies to train on, {len(found.held_out)} held out{left_out}; "
+        f"settings: {settings.model_dump_json()}"
+    )

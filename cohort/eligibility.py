@@ -23,6 +23,8 @@ class EligibilityCriteria(StrictConfig):
     """Highest Genant grade of L1-L4 that is not a compression fracture."""
 
 
+NO_T_SCORE = "no T-score"
+
 DEFAULT_CRITERIA = EligibilityCriteria()
 
 
@@ -36,7 +38,7 @@ def exclusions(study: Study, criteria: EligibilityCriteria = DEFAULT_CRITERIA) -
     if age is not None and menopause is not None and age < menopause:
         found.append("before menopause")
     if study.dxa is None or study.dxa.t_score is None:
-        found.append("no T-score")
+        found.append(NO_T_SCORE)
     apart = _days_apart(study)
     if apart is not None and apart > criteria.max_dxa_days:
         found.append(f"DXA more than {criteria.max_dxa_days} days away")

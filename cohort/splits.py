@@ -11,6 +11,14 @@ import pandas as pd
 from cohort.errors import ConfigError
 from cohort.study import Study
 
+VALIDATION_SITE = "validation"
+"""Site whose studies are held out when no other validation cohort is named."""
+
+
+def is_test_site(site: str | None) -> bool:
+    """Whether a site's studies are for judging alone, as its name says (`test`, `test1`, `test-2`)."""
+    return site is not None and site.lower().startswith("test")
+
 
 def split_by_patient(studies: Sequence[Study], share: float, seed: int) -> tuple[list[Study], list[Study]]:
     """Training and held-out studies; all studies of a patient fall on one side.

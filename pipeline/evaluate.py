@@ -10,37 +10,72 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from cohort.annotations import Rois, read_rois
-from cohort.dxa import read_cohort_csv
+from cohort.dxa import CohortRow, read_cohort_csv
+from cohort.eligibility import NO_T_SCORE, exclusions
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, View, iou
-from cohort.study import BMD_CLASSES
+from cohort.study import BMD_CLASSES, Study
 
 
-def evaluate_results(results: Path, cohort: Path) -> dict[str, float | int]:
-    """Figures of a results folder.
+def evaluate_results(
+    results: Path, cohort: Path, site: str | None = None, everyone: bool = False
+) -> dict[str, float | int]:
+    """Figures of a results folder, of one site or all, over the patients whom the paper's criteria include.
 
     Counts of studies; share of studies whose every view has all of L1-L4 at IoU 0.5 or more with the manual ROI of
     the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; three-class macro AUC (mean of
     the three one-against-rest areas), AUC of osteoporosis, and accuracy at the argmax, where DXA is known.
 
     Raises:
-        ReadError: no results, or neither ROIs nor DXA to compare with.
+        ReadError: no results, no study of the site, or neither ROIs nor DXA to compare with.
     """
     documents = [json.loads(path.read_text("utf-8")) for path in sorted((results / "studies").glob("*.json"))]
     if not documents:
         raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
-    figures: dict[str, float | int] = {
-        "studies": len(documents),
-        "refused": sum(d["refusal"] is not None for d in documents),
-    }
     rois_path, table_path = cohort / "rois.csv", cohort / "cohort.csv"
     if not rois_path.is_file() and not table_path.is_file():
         raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
+    rows = read_cohort_csv(table_path) if table_path.is_file() else {}
+    documents = [d for d in documents if site is None or _site(d, rows) == site]
+    if not documents:
+        raise ReadError(f"{results}: no study is of site {site!r} in {table_path}")
+    included = [d for d in documents if everyone or _included(d, rows)]
+    figures: dict[str, float | int] = {
+        "studies": len(included),
+        "excluded": len(documents) - len(included),
+        "refused": sum(d["refusal"] is not None for d in included),
+    }
+    documents = included
     if rois_path.is_file():
         figures.update(_boxes(documents, read_rois(rois_path)))
     if table_path.is_file():
-        figures.update(_classes(documents, table_path))
+        figures.update(_classes(documents, rows))
     return figures
+
+
+def _row(document: dict[str, Any], rows: dict[str, CohortRow]) -> CohortRow | None:
+    return rows.get(document["study_uid"]) or rows.get(document["patient_id"])
+
+
+def _site(document: dict[str, Any], rows: dict[str, CohortRow]) -> str | None:
+    row = _row(document, rows)
+    return None if row is None else row.site
+
+
+def _included(document: dict[str, Any], rows: dict[str, CohortRow]) -> bool:
+    """Whether the criteria include this study; one without DXA is judged on its boxes."""
+    row = _row(document, rows)
+    if row is None:
+        return True
+    study = Study(
+        document["study_uid"],
+        document["patient_id"],
+        covariates=row.covariates,
+        dxa=row.dxa,
+        study_date=row.study_date,
+        findings=row.findings,
+    )
+    return not set(exclusions(study)) - {NO_T_SCORE}
 
 
 def _boxes(documents: list[dict[str, Any]], rois: Rois) -> dict[str, float | int]:
@@ -74,11 +109,10 @@ def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
     return [] if shown is None else list(shown["boxes"])
 
 
-def _classes(documents: list[dict[str, Any]], table: Path) -> dict[str, float | int]:
-    rows = read_cohort_csv(table)
+def _classes(documents: list[dict[str, Any]], rows: dict[str, CohortRow]) -> dict[str, float | int]:
     labels, shares = [], []
     for document in documents:
-        row = rows.get(document["study_uid"]) or rows.get(document["patient_id"])
+        row = _row(document, rows)
         known = row.dxa.bmd_class if row is not None and row.dxa is not None else None
         if known is not None and document["probabilities"]:
             labels.append(BMD_CLASSES.index(known))

@@ -2,40 +2,78 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cohort.annotations import Rois, read_rois
+from cohort.eligibility import exclusions
 from cohort.errors import ReadError
 from cohort.index import index_cohort
-from cohort.splits import split_by_patient, write_split
+from cohort.splits import VALIDATION_SITE, is_test_site, split_by_patient, write_split
 from cohort.study import Study
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingCohorts:
+    """Who is trained on and who is held out, with the ROIs of both, and how many were left out by reason."""
+
+    training: list[Study]
+    held_out: list[Study]
+    rois: Rois
+    left_out: dict[str, int]
+
+
 def training_cohorts(
-    cohorts: Sequence[Path], validation: Path | None, share: float, seed: int, out: Path
-) -> tuple[list[Study], list[Study], Rois]:
+    cohorts: Sequence[Path], validation: Path | None, share: float, seed: int, out: Path, only_eligible: bool = False
+) -> TrainingCohorts:
     """Training studies of all cohorts, held-out studies and the ROIs of both; the split goes to out/split.csv.
 
+    Studies of test sites never enter. Without a validation cohort the studies of site `validation` are held out, and
+    without those a share of the patients.
+
     Raises:
-        ReadError: no studies, no rois.csv, or a patient on both sides.
+        ReadError: no studies are left, no rois.csv, or a patient on both sides.
     """
     studies: list[Study] = []
     rois: Rois = {}
     for cohort in cohorts:
         more_studies, more_rois = _read(cohort)
         studies, rois = studies + more_studies, {**rois, **more_rois}
-    if validation is None:
-        training, held_out = split_by_patient(studies, share, seed)
-    else:
+    held_out: list[Study] = []
+    if validation is not None:
         held_out, more = _read(validation)
-        training, rois = studies, {**rois, **more}
-        shared = {s.patient_id for s in training} & {s.patient_id for s in held_out}
-        if shared:
-            raise ReadError(f"{len(shared)} patients stand in both training and {validation}; expected none")
+        rois = {**rois, **more}
+    left_out: Counter[str] = Counter()
+    studies, held_out = (_kept(side, only_eligible, left_out) for side in (studies, held_out))
+    if not studies:
+        found = ", ".join(f"{reason} {count}" for reason, count in left_out.items())
+        raise ReadError(f"nothing is left to train on: {found}; give a cohort with eligible studies of other sites")
+    if validation is None:
+        held_out = [s for s in studies if s.site == VALIDATION_SITE]
+        training = [s for s in studies if s.site != VALIDATION_SITE]
+        if not held_out or not training:
+            training, held_out = split_by_patient(studies, share, seed)
+    else:
+        training = studies
+    shared = {s.patient_id for s in training} & {s.patient_id for s in held_out}
+    if shared:
+        raise ReadError(f"{len(shared)} patients stand in both training and {validation}; expected none")
     out.mkdir(parents=True, exist_ok=True)
     write_split(training, held_out, out / "split.csv")
-    return training, held_out, rois
+    return TrainingCohorts(training, held_out, rois, dict(left_out))
+
+
+def _kept(studies: Sequence[Study], only_eligible: bool, left_out: Counter[str]) -> list[Study]:
+    kept = []
+    for study in studies:
+        reasons = ("test site",) if is_test_site(study.site) else exclusions(study) if only_eligible else ()
+        if reasons:
+            left_out[reasons[0]] += 1
+        else:
+            kept.append(study)
+    return kept
 
 
 def _read(cohort: Path) -> tuple[list[Study], Rois]:
