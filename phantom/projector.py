@@ -63,14 +63,25 @@ class Geometry:
         return torch.stack((column, row), 1)
 
 
-def project(volume: Volume, geometry: Geometry, chunk: int = 24) -> Tensor:
+def project(volume: Volume, geometry: Geometry, chunk: int = 24, merge: int = 1) -> Tensor:
     """Line integrals in g/cm2 at every pixel, (rows, columns).
 
     Each slice across the beam is linearly interpolated to the detector as two small matrix products, so the same
     code is fast on CPU and GPU. Cost: slices x rows x columns x voxels across, about 15 GFLOP for one spine.
+
+    Args:
+        volume: what is projected.
+        geometry: source and detector.
+        chunk: slices a step; bounds the memory.
+        merge: neighbouring slices that are added first and share a magnification. One mm along a metre of beam moves
+            a ray by 0.15 mm at 150 mm from the axis, so 2 is right for a grid of 1 mm.
     """
     axes = (geometry.beam_axis, 2, geometry.across_axis)
     density = volume.density.permute(*axes)
+    if merge > 1:
+        spare = -density.shape[0] % merge
+        padded = torch.nn.functional.pad(density, (0, 0, 0, 0, 0, spare))
+        density = padded.reshape(-1, merge, *padded.shape[1:]).sum(1)
     _, heights, widths = density.shape
     origin = [volume.origin_mm[a] for a in axes]
     device = density.device
@@ -79,7 +90,7 @@ def project(volume: Volume, geometry: Geometry, chunk: int = 24) -> Tensor:
     used = torch.nonzero(density.abs().amax((1, 2)) > 0).flatten().tolist()
     for start in range(0, len(used), chunk):
         index = torch.tensor(used[start : start + chunk], device=device)
-        along = origin[0] + index * volume.step_mm - geometry.source_mm
+        along = origin[0] + (index * merge + (merge - 1) / 2) * volume.step_mm - geometry.source_mm
         shrink = (along / geometry.distance_mm)[:, None]
         across = (geometry.centre_mm[0] + u[None] * shrink - origin[2]) / volume.step_mm
         height = (geometry.centre_mm[1] + v[None] * shrink - origin[1]) / volume.step_mm

@@ -133,5 +133,5 @@ def _project_spine(volume: Volume, geometry: Geometry) -> torch.Tensor:
     left, right = ((edge - geometry.centre_mm[0]) * scale for edge in (low, high))
     wanted = (geometry.u_mm >= min(left, 0)) & (geometry.u_mm <= max(right, 0))
     out = torch.zeros(len(geometry.v_mm), len(geometry.u_mm), device=volume.density.device)
-    out[:, wanted] = project(volume, replace(geometry, u_mm=geometry.u_mm[wanted]))
+    out[:, wanted] = project(volume, replace(geometry, u_mm=geometry.u_mm[wanted]), merge=2)
     return out

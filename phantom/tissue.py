@@ -65,8 +65,7 @@ def draw_tissue(
     """Soft tissue of one person: the oval, a given skin or the CT, each about as often as the others."""
     half_width, half_depth = body_half_axes_mm(person, (rng.normal(1, 0.05), rng.normal(1, 0.06)))
     back = float(np.clip(0.52 * half_depth + rng.normal(14, 6), 55, 130))
-    lines = [LOW_MM[a] + STEP_MM * torch.arange(SHAPE[a], device=device) for a in range(3)]
-    x, y, z = torch.meshgrid(*lines, indexing="ij")
+    x, y, z = _grid(device)
     choices: list[CtTissue | SkinShape | None] = [None, *habitus.skins]
     if habitus.ct is not None:
         choices += [habitus.ct] * max(1, len(habitus.skins))
@@ -80,14 +79,31 @@ def draw_tissue(
     return SoftTissue(Volume(muscle, LOW_MM, STEP_MM), Volume(adipose, LOW_MM, STEP_MM), back, half_width, name)
 
 
+def _grid(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    lines = [LOW_MM[a] + STEP_MM * torch.arange(SHAPE[a], device=device) for a in range(3)]
+    x, y, z = torch.meshgrid(*lines, indexing="ij")
+    return x, y, z
+
+
+def _hollow(keep: Tensor, t: _Trunk, at: tuple[float, ...], radii: tuple[float, ...]) -> None:
+    """Take a gas bubble out of what is kept, in place, near the bubble alone."""
+    window = []
+    for axis in range(3):
+        reach = radii[axis] * (1 + 14.0 / min(radii))
+        first = (at[axis] - reach - LOW_MM[axis]) / STEP_MM
+        last = (at[axis] + reach - LOW_MM[axis]) / STEP_MM
+        window.append(slice(max(0, int(first)), max(0, int(last) + 2)))
+    part = tuple(window)
+    bubble = _ellipse(t.x[part], t.y[part], t.z[part], at, radii)
+    keep[part] = torch.minimum(keep[part], 1 - 0.97 * _soft(bubble, 1.8))
+
+
 def _soft(edge: Tensor, width: float) -> Tensor:
     """1 inside (negative distance), 0 outside, with a soft border."""
     return torch.sigmoid(-edge / width)
 
 
-def _ellipse(
-    x: Tensor, y: Tensor, z: Tensor, centre: tuple[float, float, float], radii: tuple[float, float, float]
-) -> Tensor:
+def _ellipse(x: Tensor, y: Tensor, z: Tensor, centre: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:
     q = torch.sqrt(
         ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 + ((z - centre[2]) / radii[2]) ** 2
     )
@@ -174,8 +190,7 @@ def _add_organs(
         for _ in range(rng.integers(1, 6)):
             at = (cx + rng.normal(0, 22), cy + rng.normal(0, 12), cz + rng.normal(0, 18))
             radii = (rng.uniform(6, 24), rng.uniform(6, 20), rng.uniform(6, 24))
-            bubble = _ellipse(x, y, z, at, radii)
-            keep = torch.minimum(keep, 1 - 0.97 * _soft(bubble, 1.8))
+            _hollow(keep, t, at, radii)
     keep = keep * _stool(t, front, rng, generator)
     return muscle * keep, adipose * keep
 
@@ -197,12 +212,12 @@ def _stool(t: _Trunk, front: float, rng: np.random.Generator, generator: torch.G
 def with_pelvic_gas(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
     """The same tissue with bowel gas in front of the sacrum and the lower lumbar bodies."""
     device = tissue.muscle.density.device
-    lines = [LOW_MM[a] + STEP_MM * torch.arange(SHAPE[a], device=device) for a in range(3)]
-    x, y, z = torch.meshgrid(*lines, indexing="ij")
-    keep = torch.ones_like(x)
+    x, y, z = _grid(device)
+    grid = _Trunk(x, y, z, 0.0, 0.0, 0.0, None)
+    keep = torch.ones_like(grid.x)
     for _ in range(rng.integers(1, 9)):
         at = (rng.normal(0, 40), rng.uniform(-90, -40), rng.uniform(-190, -40))
         radii = (rng.uniform(6, 26), rng.uniform(6, 18), rng.uniform(5, 22))
-        keep = torch.minimum(keep, 1 - 0.97 * _soft(_ellipse(x, y, z, at, radii), 1.8))
+        _hollow(keep, grid, at, radii)
     volumes = [Volume(v.density * keep, LOW_MM, STEP_MM) for v in (tissue.muscle, tissue.adipose)]
     return replace(tissue, muscle=volumes[0], adipose=volumes[1])

@@ -45,6 +45,14 @@ def test_a_slab_gives_its_thickness_along_slanted_rays() -> None:
     assert float(shown[40, 80]) == pytest.approx(6.0 * slant, rel=1e-4)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_merged_slices_change_little(axis: int) -> None:
+    volume = sphere(30, 1.0, 1.0, (12, -9, 20))
+    plain, merged = (project(volume, geometry(axis, 161, 1.0), merge=k) for k in (1, 2))
+    assert float((plain - merged).abs().max()) < 0.01 * float(plain.max())
+    assert float(merged.sum()) == pytest.approx(float(plain.sum()), rel=1e-3)
+
+
 def test_magnification_is_source_distance_over_object_distance() -> None:
     shown = project(sphere(3, 1.0, 1.0, (20, 30, -10)), geometry(1, 161, 1.0))
     row, column = np.unravel_index(int(shown.argmax()), shown.shape)
