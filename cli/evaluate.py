@@ -3,34 +3,100 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
 
 
-def evaluate(
-    results: Annotated[Path, typer.Argument(help="Output folder of `osteolens process`.")],
-    cohort: Annotated[
-        Path | None, typer.Argument(help="Folder with cohort.csv and rois.csv; the six examples when left out.")
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv.")] = None,
+class DefaultsToResults(TyperGroup):
+    """`osteolens evaluate OUT COHORT` is `osteolens evaluate results OUT COHORT`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command before a first argument that names none."""
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["results", *args]
+        return super().parse_args(ctx, args)
+
+
+evaluate_app = typer.Typer(
+    cls=DefaultsToResults,
+    no_args_is_help=True,
+    help="Judge an output folder of `osteolens process` against manual ROIs and DXA. Runs no model.",
+)
+
+Results = Annotated[Path, typer.Argument(help="Output folder of `osteolens process`.")]
+Cohort = Annotated[
+    Path | None, typer.Argument(help="Folder with cohort.csv and rois.csv; the six examples when left out.")
+]
+Site = Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Verbose = Annotated[int, typer.Option("-v", count=True, help="More messages.")]
+Quiet = Annotated[bool, typer.Option("-q", help="Errors alone.")]
+
+
+@evaluate_app.command("results")
+def results(
+    results: Results,
+    cohort: Cohort = None,
+    site: Site = None,
     everyone: Annotated[bool, typer.Option("--everyone", help="Judge excluded patients too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
-    quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
 ) -> None:
-    """Compare results with manual ROIs (level and overlap) and with DXA classes (AUC, accuracy). Runs no model."""
+    """Compare results with manual ROIs (level and overlap) and with DXA classes (AUC, accuracy)."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from importlib.resources import files
-
         from pipeline.evaluate import evaluate_results
 
-        figures = evaluate_results(results, cohort or Path(str(files("examples"))), site, everyone)
+        figures = evaluate_results(results, cohort or _examples(), site, everyone)
         if as_json:
             print_json(figures)
         else:
-            rows = [[name.replace("_", " "), f"{v:.3f}" if isinstance(v, float) else v] for name, v in figures.items()]
-            print_table("evaluation", ["measure", "value"], rows)
+            print_table("evaluation", ["measure", "value"], _rows(figures))
+
+
+@evaluate_app.command("detector")
+def detector(
+    results: Results,
+    cohort: Cohort = None,
+    site: Site = None,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the boxes alone: mAP, overlap, naming, errors in mm; by view and level, site and finding."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from pipeline.evaluate_detector import evaluate_detector
+
+        figures = evaluate_detector(results, cohort or _examples(), site)
+        if as_json:
+            print_json(figures)
+            return
+        views = {name: figures["eligible"].pop(name) for name in ("AP", "LATERAL") if name in figures["eligible"]}
+        print_table("eligible studies", ["measure", "value"], _rows(figures["eligible"]))
+        for name, own in views.items():
+            print_table(name, ["measure", "value"], _rows(own))
+        for title, groups in (("by site", figures["by_site"]), ("by finding, everyone", figures["by_finding"])):
+            if groups:
+                columns = list(next(iter(groups.values())))
+                rows = [[name, *(_shown(own[c]) for c in columns)] for name, own in groups.items()]
+                print_table(title, ["group", *(c.replace("_", " ") for c in columns)], rows)
+
+
+def _examples() -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("examples")))
+
+
+def _rows(figures: dict[str, float | int]) -> list[list[object]]:
+    return [[name.replace("_", " "), _shown(value)] for name, value in figures.items()]
+
+
+def _shown(value: float | int) -> object:
+    return f"{value:.3f}" if isinstance(value, float) else value

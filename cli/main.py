@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.evaluate import evaluate
+from cli.evaluate import evaluate_app
 from cli.process import process
 from cli.simulate import simulate
 from cli.train import train_app
@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(process)
-app.command()(evaluate)
+app.add_typer(evaluate_app, name="evaluate")
 app.command()(simulate)
 app.add_typer(train_app, name="train")
 

@@ -31,7 +31,7 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
     t_score_L1 .. t_score_L4, dxa_date, dxa_reference, site, study_date, menopause_age_years, implant, fracture_grade,
-    cobb_deg, exposure. Others are ignored; empty cells are unknown values.
+    cobb_deg, exposure, lumbar_count. Others are ignored; empty cells are unknown values.
 
     Raises:
         ReadError: no key column, or a value that is no number or no sex.
@@ -98,12 +98,14 @@ def _findings(cells: dict[str, str], where: str) -> Findings:
     """Implant: empty is unknown; none, no, false and 0 are without. Exposure: only `good` is readable."""
     implant, exposure = (cells.get(name, "").strip().lower() for name in ("implant", "exposure"))
     grade = _number(cells, "fracture_grade", where, 0, 3)
+    count = _number(cells, "lumbar_count", where, 3, 7)
     return Findings(
         _number(cells, "menopause_age_years", where, 20, 70),
         None if not implant else implant not in ("none", "no", "false", "0"),
         None if grade is None else int(grade),
         _number(cells, "cobb_deg", where, 0, 150),
         None if not exposure else exposure == "good",
+        None if count is None else int(count),
     )
 
 

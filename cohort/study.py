@@ -141,6 +141,7 @@ class Findings:
         fracture_grade: highest Genant grade of a compression fracture at L1-L4, 0 without.
         cobb_deg: Cobb angle of a lumbar scoliosis.
         readable: whether the exposure lets L1-L4 be outlined.
+        lumbar_count: vertebrae between the ribs and the sacrum; excludes nobody.
     """
 
     menopause_age_years: float | None = None
@@ -148,6 +149,7 @@ class Findings:
     fracture_grade: int | None = None
     cobb_deg: float | None = None
     readable: bool | None = None
+    lumbar_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,7 @@ def evaluate_results(
     Raises:
         ReadError: no results, no study of the site, or neither ROIs nor DXA to compare with.
     """
-    documents = [json.loads(path.read_text("utf-8")) for path in sorted((results / "studies").glob("*.json"))]
-    if not documents:
-        raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
+    documents = read_results(results)
     rois_path, table_path = cohort / "rois.csv", cohort / "cohort.csv"
     if not rois_path.is_file() and not table_path.is_file():
         raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
@@ -39,7 +37,7 @@ def evaluate_results(
     documents = [d for d in documents if site is None or _site(d, rows) == site]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table_path}")
-    included = [d for d in documents if everyone or _included(d, rows)]
+    included = [d for d in documents if everyone or is_included(d, rows)]
     figures: dict[str, float | int] = {
         "studies": len(included),
         "excluded": len(documents) - len(included),
@@ -53,18 +51,31 @@ def evaluate_results(
     return figures
 
 
-def _row(document: dict[str, Any], rows: dict[str, CohortRow]) -> CohortRow | None:
+def read_results(results: Path) -> list[dict[str, Any]]:
+    """Every study's JSON of an output folder.
+
+    Raises:
+        ReadError: there is none.
+    """
+    documents = [json.loads(path.read_text("utf-8")) for path in sorted((results / "studies").glob("*.json"))]
+    if not documents:
+        raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
+    return documents
+
+
+def row_of_document(document: dict[str, Any], rows: dict[str, CohortRow]) -> CohortRow | None:
+    """The line of cohort.csv of one result, by study or by patient."""
     return rows.get(document["study_uid"]) or rows.get(document["patient_id"])
 
 
 def _site(document: dict[str, Any], rows: dict[str, CohortRow]) -> str | None:
-    row = _row(document, rows)
+    row = row_of_document(document, rows)
     return None if row is None else row.site
 
 
-def _included(document: dict[str, Any], rows: dict[str, CohortRow]) -> bool:
+def is_included(document: dict[str, Any], rows: dict[str, CohortRow]) -> bool:
     """Whether the criteria include this study; one without DXA is judged on its boxes."""
-    row = _row(document, rows)
+    row = row_of_document(document, rows)
     if row is None:
         return True
     study = Study(
@@ -112,7 +123,7 @@ def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
 def _classes(documents: list[dict[str, Any]], rows: dict[str, CohortRow]) -> dict[str, float | int]:
     labels, shares = [], []
     for document in documents:
-        row = _row(document, rows)
+        row = row_of_document(document, rows)
         known = row.dxa.bmd_class if row is not None and row.dxa is not None else None
         if known is not None and document["probabilities"]:
             labels.append(BMD_CLASSES.index(known))

@@ -29,6 +29,7 @@ class ScreenedView:
 
     image: str
     detection: SpineDetection
+    pixel_spacing_mm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def _view_json(shown: ScreenedView) -> dict[str, Any]:
         "image": shown.image,
         "rows": found.image_shape[0],
         "columns": found.image_shape[1],
+        "pixel_spacing_mm": list(shown.pixel_spacing_mm) if shown.pixel_spacing_mm else None,
         "naming_margin": round(min(found.naming_margin, 99.0), 3),
         "boxes": [
             {

@@ -76,7 +76,7 @@ class Screener:
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
             elif detection is not None:
-                views[detection.view] = ScreenedView(radiograph.path.name, detection)
+                views[detection.view] = ScreenedView(radiograph.path.name, detection, radiograph.pixel_spacing_mm)
                 pixels[detection.view] = radiograph.pixels
             if reason is not None or detection is None:
                 code, text = reason or ("no_spine", "nothing found")

@@ -1,0 +1,139 @@
+"""The detection stage of saved results against manual ROIs, by view, level, site and finding; runs no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cohort.annotations import Rois, read_rois
+from cohort.dxa import CohortRow, read_cohort_csv
+from cohort.errors import ReadError
+from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
+from detect.metrics import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
+from pipeline.evaluate import is_included, read_results, row_of_document
+
+Figures = dict[str, float | int]
+
+FINDINGS: dict[str, Callable[[CohortRow], bool]] = {
+    "implant": lambda row: bool(row.findings.implant),
+    "compression fracture": lambda row: (row.findings.fracture_grade or 0) > 0,
+    "scoliosis above 20 degrees": lambda row: (row.findings.cobb_deg or 0) > 20,
+    "poor exposure": lambda row: row.findings.readable is False,
+    "six lumbar vertebrae": lambda row: row.findings.lumbar_count == 6,
+    "four lumbar vertebrae": lambda row: row.findings.lumbar_count == 4,
+}
+"""Groups of studies that a detector may find harder."""
+
+
+def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> dict[str, Any]:
+    """Figures of the detector over the studies of one site or all.
+
+    `eligible` holds, for the patients whom the paper's criteria include: `studies`, `refused`,
+    `studies_with_all_levels_right`, and by view mAP50, mAP50-95, AP50-95 by level, `mean_iou` and the same by level,
+    `edge_mm_median`, `edge_mm_p95` and `centre_mm_median`. `by_site` and `by_finding` hold counts and shares of the
+    same kind, the latter over everyone. Errors in mm are at the detector plane.
+
+    Raises:
+        ReadError: no results, no ROIs, or no study of the site.
+    """
+    documents = read_results(results)
+    if not (cohort / "rois.csv").is_file():
+        raise ReadError(f"{cohort}: rois.csv is missing; a detector is judged against manual ROIs")
+    rois = read_rois(cohort / "rois.csv")
+    rows = read_cohort_csv(cohort / "cohort.csv") if (cohort / "cohort.csv").is_file() else {}
+    groups = {d["study_uid"]: row_of_document(d, rows) for d in documents}
+    documents = [d for d in documents if site is None or _site(groups[d["study_uid"]]) == site]
+    judged = [d for d in documents if any((d["study_uid"], view) in rois for view in View)]
+    if not judged:
+        raise ReadError(f"{results}: no study of site {site or 'any'} has ROIs in {cohort / 'rois.csv'}")
+    included = [d for d in judged if is_included(d, rows)]
+    sites = sorted({_site(groups[d["study_uid"]]) or "" for d in included} - {""})
+    by_site = {s: _summary([d for d in included if _site(groups[d["study_uid"]]) == s], rois) for s in sites}
+    by_finding = {}
+    for name, has in FINDINGS.items():
+        chosen = [d for d in judged if (row := groups[d["study_uid"]]) is not None and has(row)]
+        if chosen:
+            by_finding[name] = _summary(chosen, rois)
+    return {
+        "eligible": _full(included, rois),
+        "by_site": by_site,
+        "by_finding": by_finding,
+    }
+
+
+def _site(row: CohortRow | None) -> str | None:
+    return None if row is None else row.site
+
+
+def _full(documents: Sequence[dict[str, Any]], rois: Rois) -> dict[str, Any]:
+    figures: dict[str, Any] = dict(_summary(documents, rois))
+    for view in View:
+        images = _images(documents, rois, (view,))
+        errors = box_errors(images)
+        if not errors:
+            continue
+        figures[view.value] = {
+            **average_precision(images),
+            "mean_iou": float(np.mean([e.overlap for e in errors])),
+            **{f"mean_iou_{level}": _mean_overlap(errors, level) for level in TARGET_LEVELS},
+            **_millimetres(errors),
+        }
+    return figures
+
+
+def _mean_overlap(errors: Sequence[BoxErrors], level: VertebralLevel) -> float:
+    own = [e.overlap for e in errors if e.level is level]
+    return float(np.mean(own)) if own else float("nan")
+
+
+def _millimetres(errors: Sequence[BoxErrors]) -> Figures:
+    edges = np.array([e.edges_mm for e in errors])
+    centres = np.array([e.centre_mm for e in errors])
+    if not np.isfinite(edges).any():
+        return {}
+    return {
+        "edge_mm_median": float(np.nanmedian(edges)),
+        "edge_mm_p95": float(np.nanpercentile(edges, 95)),
+        "centre_mm_median": float(np.nanmedian(centres)),
+    }
+
+
+def _summary(documents: Sequence[dict[str, Any]], rois: Rois) -> Figures:
+    errors = box_errors(_images(documents, rois, tuple(View)))
+    right = list(studies_right(errors).values())
+    return {
+        "studies": len(documents),
+        "refused": sum(d["refusal"] is not None for d in documents),
+        "studies_with_all_levels_right": float(np.mean(right)) if right else float("nan"),
+        "mean_iou": float(np.mean([e.overlap for e in errors])) if errors else float("nan"),
+    }
+
+
+def _images(documents: Sequence[dict[str, Any]], rois: Rois, views: Sequence[View]) -> list[JudgedImage]:
+    images = []
+    for document in documents:
+        for view in views:
+            truth = rois.get((document["study_uid"], view))
+            if truth is None:
+                continue
+            shown = document["views"].get(view.value)
+            found = () if shown is None else tuple(map(_box, shown["boxes"]))
+            spacing = None if shown is None else shown.get("pixel_spacing_mm")
+            images.append(
+                JudgedImage(
+                    document["study_uid"],
+                    view,
+                    tuple(b for b in truth if b.level in TARGET_LEVELS),
+                    tuple(b for b in found if b.level in TARGET_LEVELS),
+                    None if spacing is None else (float(spacing[0]), float(spacing[1])),
+                )
+            )
+    return images
+
+
+def _box(stored: dict[str, Any]) -> VertebraBox:
+    x0, y0, x1, y1 = (float(stored[name]) for name in ("x0", "y0", "x1", "y1"))
+    return VertebraBox(VertebralLevel(stored["level"]), x0, y0, x1, y1, float(stored["confidence"]))
