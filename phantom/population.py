@@ -110,8 +110,8 @@ DEFAULT_POPULATION = PopulationConfig()
 def thinning(sex: Sex, age_years: float) -> float:
     """Shell thickness relative to youth; chosen so that areal BMD falls with age as published (Lynn 2005)."""
     if sex is Sex.FEMALE:
-        return float(np.exp(-0.165 * np.clip((age_years - 45) / 20, 0, 1.5)))
-    return float(np.exp(-0.20 * np.clip((age_years - 40) / 25, 0, 1.6)))
+        return float(np.exp(-0.18 * np.clip((age_years - 45) / 20, 0, 1.5)))
+    return float(np.exp(-0.21 * np.clip((age_years - 40) / 25, 0, 1.6)))
 
 
 def draw_person(
@@ -124,7 +124,7 @@ def draw_person(
     """The person with this index of the cohort with this seed; the same whatever was drawn before.
 
     Age is beta distributed between 50 and 95 years. vBMD has the mean of its age and sex and a spread of 24 mg/cm3 at
-    30 and 33 from 65 years on (Zhang 2020: 32-36); shell and posterior elements share a part of the person's deviation
+    30 and 36 from 65 years on (Zhang 2020: 32-36); shell and posterior elements share a part of the person's deviation
     from that mean. The latter thicken with wear, one reason why areal BMD of the spine hardly falls in old age.
 
     Args:
@@ -143,11 +143,11 @@ def draw_person(
     mean_height, sd_height = (157.0, 6.0) if sex is Sex.FEMALE else (167.5, 6.3)
     height = float(np.clip(rng.normal(mean_height - 0.1 * (age - 60), sd_height), 135, 195))
     expected = float(np.interp(age, *EXPECTED_VBMD[sex]))
-    spread = float(np.interp(age, [30, 65], [24.0, 33.0]))
-    vbmd = float(np.clip(expected + 2.0 * (bmi - 24) + spread * rng.standard_normal(), 15, 290))
+    spread = float(np.interp(age, [30, 65], [24.0, 36.0]))
+    vbmd = float(np.clip(expected + 2.3 * (bmi - 24) + spread * rng.standard_normal(), 15, 290))
     degeneration = float(np.clip((age - 40) / 45 + 0.3 * rng.standard_normal(), 0, 1.6))
     status = (vbmd - expected) / 34
-    shell = 0.412 * thinning(sex, age) * np.exp(0.05 * status + 0.15 * rng.standard_normal())
+    shell = 0.419 * thinning(sex, age) * np.exp(0.06 * status + 0.155 * rng.standard_normal())
     posterior = 1.98 * np.exp(0.06 * status + 0.12 * rng.standard_normal() + 0.09 * (degeneration - 0.3))
     size = float((0.90 if sex is Sex.FEMALE else 0.985) * (1 + 0.004 * (height - mean_height)) * rng.normal(1, 0.035))
     menopause = round(float(rng.normal(49.5, 3.0)), 1)
