@@ -23,6 +23,9 @@ def process(
     height: Annotated[float | None, typer.Option(min=50, max=260, help="Height in cm, for a single study.")] = None,
     weight: Annotated[float | None, typer.Option(min=10, max=400, help="Weight in kg, for a single study.")] = None,
     bmi: Annotated[float | None, typer.Option(min=8, max=90, help="BMI in kg/m2, for a single study.")] = None,
+    shift: Annotated[
+        int, typer.Option("--shift-levels", min=-3, max=3, help="Rename all levels of one study: +1 makes L2 of L1.")
+    ] = 0,
     site: Annotated[
         str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")
     ] = None,
@@ -53,7 +56,8 @@ def process(
         if sex is not None and sex.upper() not in ("F", "M"):
             raise typer.BadParameter(f"got {sex!r}, expected F or M", param_hint="--sex")
         given = Covariates(age, Sex(sex.upper()) if sex else None, height, weight, bmi)
-        settings = load_config(ScreenConfig, config, set_ or ())
+        overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
+        settings = load_config(ScreenConfig, config, overrides)
         folder = source if source is not None else Path(str(files("examples")))
         if out.resolve() == folder.resolve():
             raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -107,3 +109,16 @@ def naming_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
         ]
         shifted.append(np.mean(moved))
     return float(own - max(shifted))
+
+
+def shift_levels(detection: SpineDetection, by: int) -> SpineDetection:
+    """The same boxes under other names, as a reader corrects a naming: +1 makes L2 of L1; what falls outside goes.
+
+    The margin becomes infinite, since a person decided.
+    """
+    named = []
+    for box in detection.boxes:
+        place = DETECTED_LEVELS.index(box.level) + by
+        if 0 <= place < len(DETECTED_LEVELS):
+            named.append(replace(box, level=DETECTED_LEVELS[place]))
+    return replace(detection, boxes=tuple(named), naming_margin=float("inf"))

@@ -72,12 +72,18 @@ def process(
         done: called with each row.
 
     Raises:
-        ConfigError: covariates were given for more than one study, or the output folder cannot be written.
+        ConfigError: covariates or a shift of levels were given for more than one study, or the output folder cannot be
+            written.
     """
     if given != UNKNOWN and len(index.studies) > 1:
         raise ConfigError(
             f"--age, --sex, --height, --weight and --bmi describe one patient, but {len(index.studies)} studies were "
             "found; put them into cohort.csv beside the images"
+        )
+    if config.shift_levels and len(index.studies) > 1:
+        raise ConfigError(
+            f"shift_levels corrects one study that a reader has looked at, but {len(index.studies)} were found; "
+            "give that study's folder"
         )
     try:
         for name in ("studies", "overlays"):
@@ -89,7 +95,7 @@ def process(
     studies = [replace(s, covariates=s.covariates.overridden_by(given)) for s in index.studies]
     pending = []
     for study in studies:
-        kept = _kept_row(study, out, weights) if resume else None
+        kept = _kept_row(study, out, weights) if resume and not config.shift_levels else None
         if kept is None:
             pending.append(study)
         else:

@@ -13,6 +13,7 @@ class ScreenConfig(StrictConfig):
 
     detect: DetectConfig = Field(default_factory=DetectConfig, description="detection thresholds")
     min_confidence: float = Field(0.25, ge=0, le=1, description="least mean box confidence of L1-L4 in a view")
+    shift_levels: int = Field(0, ge=-3, le=3, description="names moved by a reader, towards the feet when positive")
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
     threads: int = Field(0, ge=0, le=256, description="threads of onnxruntime; 0 takes all cores")
     read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")

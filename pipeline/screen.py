@@ -13,6 +13,7 @@ from cohort.images import read_radiograph
 from cohort.spine import View
 from cohort.study import Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
+from detect.levels import shift_levels
 from detect.quality import refusal_of, warnings_of
 from pipeline.config import ScreenConfig
 from pipeline.prediction import Prediction, Refusal, ScreenedView
@@ -66,12 +67,16 @@ class Screener:
         """Classify one study from every view that is fit for it; refuse it when none is."""
         study = read.study
         warnings = [f"an image was left out: {reason}" for reason in read.unread]
+        if self.config.shift_levels:
+            warnings.append(f"a reader moved all levels by {self.config.shift_levels:+d}")
         views: dict[View, ScreenedView] = {}
         pixels: dict[View, npt.NDArray[np.float32]] = {}
         inputs: dict[View, npt.NDArray[np.float32]] = {}
         refusals: list[Refusal] = []
         for radiograph in read.radiographs:
             detection = self._detector.detect(radiograph)
+            if detection is not None and self.config.shift_levels:
+                detection = shift_levels(detection, self.config.shift_levels)
             reason = refusal_of(detection, self.config.min_confidence)
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")

@@ -111,6 +111,13 @@ def test_settings_reach_the_run(tmp_path: Path) -> None:
     assert (log["config"]["overlay_px"], log["config"]["threads"], log["config"]["read_ahead"]) == (300, 1, 1)
 
 
+def test_levels_can_be_shifted_from_the_command_line(tmp_path: Path) -> None:
+    base = ["process", str(one_example(tmp_path)), "--out", str(tmp_path / "out"), "--json"]
+    done = runner.invoke(app, [*base, "--shift-levels", "-1"])
+    assert "a reader moved all levels by -1" in json.loads(done.stdout)[0]["warnings"]
+    assert runner.invoke(app, [*base, "--shift-levels", "7"]).exit_code == 2
+
+
 def test_other_weights_can_be_named(tmp_path: Path) -> None:
     done = runner.invoke(app, ["process", "--out", str(tmp_path / "out"), "--weights", str(tmp_path)])
     assert done.exit_code == 1 and "manifest" in done.stderr

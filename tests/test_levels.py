@@ -6,7 +6,7 @@ import numpy as np
 
 from cohort.spine import DETECTED_LEVELS, VertebralLevel, View
 from detect.config import CLASSES, DetectConfig
-from detect.levels import name_levels
+from detect.levels import name_levels, shift_levels
 
 SHAPE = (800, 500)
 
@@ -81,3 +81,12 @@ def test_a_doubtful_naming_has_a_small_margin() -> None:
     unsure = name_levels(boxes, 0.52 * scores + 0.48 * shifted, SHAPE, DetectConfig())
     assert sure is not None and unsure is not None
     assert unsure.naming_margin < 0.35 < sure.naming_margin
+
+
+def test_a_reader_can_move_the_names() -> None:
+    found = name_levels(*column(1, 7), SHAPE, DetectConfig())
+    assert found is not None
+    down, up = shift_levels(found, 1), shift_levels(found, -1)
+    assert [b.level.value for b in down.boxes] == ["L1", "L2", "L3", "L4", "L5", "S1"]
+    assert [b.level.value for b in up.boxes] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+    assert down.boxes[0].corners == found.boxes[0].corners and up.naming_margin == float("inf")

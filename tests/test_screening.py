@@ -196,6 +196,21 @@ def test_a_confidence_bar_can_refuse(weights: Weights) -> None:
     assert prediction.refusal is not None and prediction.refusal.code == "low_confidence"
 
 
+def test_a_reader_can_correct_the_levels_of_one_study(weights: Weights, tmp_path: Path) -> None:
+    source = tmp_path / "one"
+    shutil.copytree(EXAMPLES / example().patient_id, source)
+    index = index_cohort(source)
+    process(index, tmp_path / "out", weights, ScreenConfig())
+    path = next((tmp_path / "out" / "studies").glob("*.json"))
+    plain = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
+    summary = process(index, tmp_path / "out", weights, ScreenConfig(shift_levels=-1))
+    moved = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
+    assert summary.resumed == 0 and "a reader moved all levels by -1" in summary.rows[0]["warnings"]
+    assert moved["L1"] == plain["L2"] and moved["L3"] == plain["L4"]
+    with pytest.raises(ConfigError, match="shift_levels corrects one study"):
+        process(index_cohort(EXAMPLES), tmp_path / "all", weights, ScreenConfig(shift_levels=1))
+
+
 def test_a_study_without_readable_images_raises(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no such file"):
         read_study(Study("x", "x", ap=tmp_path / "gone.png"))
