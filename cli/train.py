@@ -59,6 +59,35 @@ def detector(
         print_json(train_detector(yolo, out, settings, device, seed, resume, start_from))
 
 
+@train_app.command("segmenter")
+def segmenter(
+    cohorts: Cohorts,
+    out: Out = Path("runs/segmenter"),
+    validation: Validation = None,
+    config: Config = None,
+    set_: Set = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    verbose: Verbose = 0,
+) -> None:
+    """Train the U-Net that outlines vertebral bodies inside the boxes and export it to ONNX."""
+    set_verbosity(verbose, False)
+    with errors_as_exit_codes():
+        from cohort.config import load_config
+        from detect.config import SegmenterTraining
+        from detect.segment_train import build_store, train_segmenter
+        from pipeline.training import outlines_of, training_cohorts
+
+        settings = load_config(SegmenterTraining, config, set_ or ())
+        found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
+        _say_what(found, settings)
+        outlines = outlines_of([*cohorts, *([validation] if validation else [])], [*found.training, *found.held_out])
+        with progress("cropping", len(found.training)) as bar:
+            crops = build_store(found.training, outlines, out / "crops.npy", settings, seed, lambda now, _: bar(now))
+        checks = build_store(found.held_out, outlines, out / "crops-validation.npy", settings, seed)
+        print_json(train_segmenter(crops, checks, out, settings, device, seed, _say_row))
+
+
 @train_app.command("classifier")
 def classifier(
     cohorts: Cohorts,
@@ -103,7 +132,7 @@ def classifier(
             device,
             seed,
             resume,
-            lambda row: say(", ".join(f"{name} {value:.3g}" for name, value in row.items())),
+            _say_row,
         )
         print_json(best)
 
@@ -114,3 +143,7 @@ def _say_what(found: Any, settings: Any) -> None:
         f"{len(found.training)} studies to train on, {len(found.held_out)} held out{left_out}; "
         f"settings: {settings.model_dump_json()}"
     )
+
+
+def _say_row(row: dict[str, float]) -> None:
+    say(", ".join(f"{name} {value:.3g}" for name, value in row.items()))

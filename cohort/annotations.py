@@ -1,15 +1,24 @@
-"""Manual ROIs: boxes by study, view and level."""
+"""Manual ROIs: boxes by study, view and level, and outlines of bodies."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from cohort.dxa import read_table
 from cohort.errors import ReadError
 from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
+from cohort.study import Study
 
 Rois = dict[tuple[str, View], tuple[VertebraBox, ...]]
 """Boxes in cranio-caudal order, by (study_uid, view)."""
+
+Outlines = dict[tuple[str, View], dict[VertebralLevel, npt.NDArray[np.float64]]]
+"""Polygons (n, 2) as x, y in pixels of the original image, by (study_uid, view) and level."""
 
 _COLUMNS = ("study_uid", "view", "level", "x0", "y0", "x1", "y1")
 
@@ -33,3 +42,26 @@ def read_rois(path: Path) -> Rois:
             raise ReadError(f"{path.name} line {number}: {error}") from error
         found.setdefault((cells["study_uid"].strip(), view), []).append(box)
     return {key: tuple(sorted(boxes, key=lambda b: LEVELS.index(b.level))) for key, boxes in found.items()}
+
+
+def read_outlines(path: Path, studies: Sequence[Study]) -> Outlines:
+    """Polygons of a COCO file whose image names are paths relative to its folder; others are left out.
+
+    Raises:
+        ReadError: not a COCO document, or a category that is no vertebral level.
+    """
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        names = {row["id"]: VertebralLevel(row["name"]) for row in document["categories"]}
+        files = {row["id"]: (path.parent / row["file_name"]).resolve() for row in document["images"]}
+        annotations = [(row["image_id"], row["category_id"], row["segmentation"]) for row in document["annotations"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"{path}: no COCO document of vertebral levels ({error}); see docs/data-format.md") from error
+    owners = {image.resolve(): (s.study_uid, view) for s in studies for view, image in s.images if view is not None}
+    found: Outlines = {}
+    for image_id, category, polygons in annotations:
+        owner = owners.get(files[image_id])
+        if owner is not None and polygons:
+            points = np.asarray(polygons[0], np.float64).reshape(-1, 2)
+            found.setdefault(owner, {})[names[category]] = points
+    return found

@@ -33,3 +33,16 @@ class DetectorTraining(StrictConfig):
     lr: float = Field(0.002, gt=0, le=0.1, description="initial learning rate of AdamW")
     validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
     max_minutes: float = Field(0.0, ge=0, description="stop after this time; 0 for no limit")
+
+
+class SegmenterTraining(StrictConfig):
+    """How a body segmenter is trained."""
+
+    encoder: str = Field(
+        "timm-mobilenetv3_small_100", description="segmentation-models-pytorch encoder, not pretrained"
+    )
+    bodies_an_image: int = Field(4, ge=1, le=8, description="crops kept of each image")
+    epochs: int = Field(6, ge=1, le=1000, description="passes over all crops")
+    batch: int = Field(32, ge=2, le=1024, description="crops a step")
+    lr: float = Field(2e-3, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
+    validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")

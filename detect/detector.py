@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from cohort.errors import WeightsError
 from cohort.spine import SpineDetection
@@ -16,6 +15,7 @@ from cohort.study import Radiograph
 from detect.config import CLASSES, DetectConfig
 from detect.letterbox import detector_input
 from detect.levels import name_levels
+from detect.session import open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,7 @@ class VertebraDetector:
         Raises:
             WeightsError: the file is no detector of this version.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own that share no public base
-            raise WeightsError(f"{onnx.name}: cannot be loaded as ONNX ({error})") from error
+        self._session = open_session(onnx, threads)
         self._input = self._session.get_inputs()[0]
         channels = self._session.get_outputs()[0].shape[1]
         if channels != 4 + len(CLASSES):

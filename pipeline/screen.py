@@ -15,6 +15,7 @@ from cohort.study import Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
 from detect.levels import shift_levels
 from detect.quality import refusal_of, warnings_of
+from detect.segment import BodySegmenter, refined
 from pipeline.config import ScreenConfig
 from pipeline.prediction import Prediction, Refusal, ScreenedView
 from pipeline.weights import Weights
@@ -55,12 +56,15 @@ def read_study(study: Study) -> ReadStudy:
 
 
 class Screener:
-    """Both models, loaded once for a whole folder."""
+    """All models, loaded once for a whole folder."""
 
     def __init__(self, weights: Weights, config: ScreenConfig | None = None) -> None:
         self.config = config or ScreenConfig()
         self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
         self._classifier = BmdClassifier(weights.classifier, weights.preprocess, self.config.threads)
+        self._segmenter = None
+        if weights.segmenter is not None and self.config.refine:
+            self._segmenter = BodySegmenter(weights.segmenter, self.config.threads)
         self._identifiers = weights.identifiers
 
     def screen(self, read: ReadStudy) -> Screened:
@@ -77,6 +81,9 @@ class Screener:
             detection = self._detector.detect(radiograph)
             if detection is not None and self.config.shift_levels:
                 detection = shift_levels(detection, self.config.shift_levels)
+            if detection is not None and self._segmenter is not None:
+                outlines = self._segmenter.outlines(radiograph, detection)
+                detection = refined(detection, outlines, radiograph.pixel_spacing_mm)
             reason = refusal_of(detection, self.config.min_confidence)
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cohort.annotations import Rois, read_rois
+from cohort.annotations import Outlines, Rois, read_outlines, read_rois
 from cohort.eligibility import exclusions
 from cohort.errors import ReadError
 from cohort.index import index_cohort
@@ -63,6 +63,22 @@ def training_cohorts(
     out.mkdir(parents=True, exist_ok=True)
     write_split(training, held_out, out / "split.csv")
     return TrainingCohorts(training, held_out, rois, dict(left_out))
+
+
+def outlines_of(cohorts: Sequence[Path], studies: Sequence[Study]) -> Outlines:
+    """Outlines of these studies from the cohorts' annotations.json.
+
+    Raises:
+        ReadError: no cohort has one, or it is no COCO document.
+    """
+    files = [path for cohort in cohorts if (path := cohort / "annotations.json").is_file()]
+    if not files:
+        names = ", ".join(str(cohort) for cohort in cohorts)
+        raise ReadError(f"{names}: no annotations.json; a segmenter needs outlines of bodies as COCO polygons")
+    found: Outlines = {}
+    for path in files:
+        found.update(read_outlines(path, studies))
+    return found
 
 
 def _kept(studies: Sequence[Study], only_eligible: bool, left_out: Counter[str]) -> list[Study]:

@@ -15,6 +15,7 @@ from classify.config import PreprocessSpec
 from cohort.errors import WeightsError
 
 MANIFEST = "manifest.json"
+SEGMENTER = "segmenter.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,14 @@ class Weights:
         classifier: ONNX of the classifier.
         preprocess: preprocessing of the classifier.
         identifiers: name, version and hash of each, written into every prediction.
+        segmenter: ONNX of the body segmenter, or None where the weights have none.
     """
 
     detector: Path
     classifier: Path
     preprocess: PreprocessSpec
     identifiers: dict[str, str]
+    segmenter: Path | None = None
 
 
 def sha256(path: Path) -> str:
@@ -71,7 +74,8 @@ def load_weights(folder: Path | None = None) -> Weights:
         preprocess = PreprocessSpec(**manifest["models"]["classifier"]["preprocess"])
     except (KeyError, ValidationError) as error:
         raise WeightsError(f"{path}: no valid classifier preprocessing ({error})") from error
-    return Weights(folder / "detector.onnx", folder / "classifier.onnx", preprocess, identifiers)
+    segmenter = folder / SEGMENTER if SEGMENTER in manifest["files"] else None
+    return Weights(folder / "detector.onnx", folder / "classifier.onnx", preprocess, identifiers, segmenter)
 
 
 def _check(folder: Path, name: str, expected: str) -> None:
@@ -85,7 +89,7 @@ def _check(folder: Path, name: str, expected: str) -> None:
 
 def write_manifest(folder: Path, version: str, models: dict[str, Any]) -> None:
     """Hash the weights in a folder and write its manifest."""
-    names = ("detector.onnx", "detector.safetensors", "classifier.onnx", "classifier.safetensors")
+    names = ("detector.onnx", "detector.safetensors", SEGMENTER, "classifier.onnx", "classifier.safetensors")
     entries = {
         name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
         for name in names

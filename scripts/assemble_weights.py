@@ -1,7 +1,7 @@
 """Copy the results of two training runs into weights/ and write the manifest.
 
-Usage: python scripts/assemble_weights.py --detector RUN --classifier RUN --version V [--test EVALUATION.json]
-       [--provenance PROVENANCE.json]
+Usage: python scripts/assemble_weights.py --detector RUN --classifier RUN [--segmenter RUN] --version V
+       [--test EVALUATION.json] [--provenance PROVENANCE.json]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--classifier", type=Path, required=True)
+    parser.add_argument("--segmenter", type=Path)
     parser.add_argument("--version", required=True)
     parser.add_argument("--test", type=Path, help="figures printed by `osteolens evaluate --json` on a test cohort")
     parser.add_argument("--provenance", type=Path, help="JSON that says what the weights were trained on")
@@ -29,6 +30,8 @@ def main() -> None:
     for run, stage in ((options.detector, "detector"), (options.classifier, "classifier")):
         for suffix in ("onnx", "safetensors"):
             shutil.copyfile(run / f"{stage}.{suffix}", options.out / f"{stage}.{suffix}")
+    if options.segmenter is not None:
+        shutil.copyfile(options.segmenter / "segmenter.onnx", options.out / "segmenter.onnx")
     test = json.loads(options.test.read_text("utf-8")) if options.test else None
     provenance = json.loads(options.provenance.read_text("utf-8")) if options.provenance else {}
     detector = json.loads((options.detector / "metrics.json").read_text("utf-8"))
@@ -50,6 +53,14 @@ def main() -> None:
             "metrics": {"validation": classifier["validation"], "test": test},
         },
     }
+    if options.segmenter is not None:
+        segmenter = json.loads((options.segmenter / "metrics.json").read_text("utf-8"))
+        models["segmenter"] = {
+            "architecture": f"U-Net, {segmenter['config']['encoder']}",
+            "training": provenance.get("segmenter"),
+            "settings": segmenter["config"],
+            "metrics": {"validation": segmenter["validation"]},
+        }
     write_manifest(options.out, options.version, models)
 
 

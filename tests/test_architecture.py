@@ -67,4 +67,4 @@ def test_only_the_study_boundary_and_model_loading_catch_everything() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception":
                 found.add(f"{path.parent.name}/{path.name}")
-    assert found == {"pipeline/batch.py", "detect/detector.py", "classify/classifier.py"}
+    assert found == {"pipeline/batch.py", "detect/session.py", "classify/classifier.py"}

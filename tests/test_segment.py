@@ -1,0 +1,206 @@
+"""Masks inside the boxes: geometry on made-up bodies, and the training's real path."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cohort.annotations import read_outlines, read_rois
+from cohort.errors import ReadError, WeightsError
+from cohort.index import index_cohort
+from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View, iou
+from detect.segment import (
+    BodySegmenter,
+    BodyShape,
+    body_shapes,
+    cobb_angle,
+    crop_image,
+    crop_matrix,
+    height_loss,
+    mask_outline,
+    refined,
+)
+from pipeline.screen import Screener, read_study
+from pipeline.weights import load_weights
+from tests.conftest import MakeDicom
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+BOX = VertebraBox(VertebralLevel.L3, 100.0, 200.0, 160.0, 250.0)
+
+
+def body(
+    width: float = 60, height: float = 40, tilt: float = 0.0, front: float = 1.0, waist: float = 1.0
+) -> np.ndarray:
+    """Outline of a body round (130, 225), its front edge and its middle lower than its back by factors."""
+    x, width = np.linspace(-0.5, 0.5, 61), 60.0
+    half = 0.5 * height * (1 + (front - 1) * (0.5 - x)) * (1 + (waist - 1) * (1 - (2 * x) ** 2))
+    points = np.concatenate((np.c_[x * width, -half], np.c_[x[::-1] * width, half[::-1]]))
+    c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+    return points @ np.array([[c, s], [-s, c]]) + (130, 225)
+
+
+def test_a_crop_holds_its_box_in_the_middle() -> None:
+    matrix = crop_matrix(BOX)
+    corners = np.array([[100.0, 200], [160, 250]]) @ matrix[:, :2].T + matrix[:, 2]
+    assert corners.mean(0) == pytest.approx((64, 64))
+    assert corners[1, 0] - corners[0, 0] == pytest.approx(128 / 1.45)
+
+
+def test_a_mask_gives_back_its_outline() -> None:
+    matrix = crop_matrix(BOX)
+    polygon = body() @ matrix[:, :2].T + matrix[:, 2]
+    mask = np.zeros((128, 128), np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
+    cv2.circle(mask, (6, 6), 4, 1, -1)
+    found = mask_outline(mask.astype(np.float32), matrix)
+    assert found is not None
+    assert np.abs(found.min(0) - body().min(0)).max() < 1 and np.abs(found.max(0) - body().max(0)).max() < 1
+    assert mask_outline(np.zeros((128, 128), np.float32), matrix) is None
+
+
+def test_a_crop_is_stretched_to_its_own_contrast() -> None:
+    pixels = np.full((400, 300), 0.4, np.float32)
+    pixels[200:250, 100:160] = 0.5
+    crop = crop_image(pixels, crop_matrix(BOX))
+    assert crop.shape == (128, 128) and crop.min() == 0 and crop.max() == 1
+
+
+def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
+    upper = replace(BOX, level=VertebralLevel.L2, y0=140.0, y1=190.0)
+    detection = SpineDetection(View.AP, (upper, replace(BOX, confidence=0.7)), (400, 300))
+    outlines = {VertebralLevel.L2: body() - (0, 60), VertebralLevel.L3: body()}
+    moved = refined(detection, outlines, (0.5, 0.5))
+    third = moved.boxes[1]
+    assert third.confidence == 0.7 and third.level is VertebralLevel.L3
+    assert (third.x0, third.x1) == pytest.approx((98, 162)), "1 mm is 2 px beyond the body"
+    assert third.y0 == pytest.approx(195, abs=1), "middle of the disc"
+    alone = refined(detection, {VertebralLevel.L3: body()}, None)
+    assert alone == detection, "one outline has no neighbour and moves nothing"
+    cut = refined(replace(detection, image_shape=(400, 150)), outlines, None)
+    assert cut.boxes[1].x1 == 150
+
+
+@pytest.mark.parametrize("tilt", [-25.0, 0.0, 12.0])
+def test_tilt_is_found_and_heights_do_not_depend_on_it(tilt: float) -> None:
+    shape = body_shapes({VertebralLevel.L3: body(tilt=tilt)})[0]
+    assert shape.tilt_deg == pytest.approx(tilt, abs=1.0)
+    assert shape.heights_px == pytest.approx((40, 40, 40), abs=1.5)
+
+
+def test_losses_of_height_are_told_by_kind() -> None:
+    def loss(outline: np.ndarray, neighbours: list[BodyShape]) -> float:
+        return height_loss(body_shapes({VertebralLevel.L3: outline})[0], neighbours)
+
+    usual = body_shapes({VertebralLevel.L2: body(), VertebralLevel.L4: body()})
+    assert loss(body(), usual) < 0.05
+    assert loss(body(front=0.6), usual) == pytest.approx(0.32, abs=0.06)
+    assert loss(body(waist=0.65), usual) == pytest.approx(0.28, abs=0.06)
+    assert loss(body(height=26), usual) == pytest.approx(0.35, abs=0.04)
+    assert loss(body(height=26), []) < 0.05
+
+
+def test_the_cobb_angle_is_the_largest_difference_of_tilt() -> None:
+    shapes = body_shapes(
+        {VertebralLevel.L1: body(tilt=14), VertebralLevel.L2: body(), VertebralLevel.L3: body(tilt=-9)}
+    )
+    assert cobb_angle(shapes) == pytest.approx(23, abs=1.5) and cobb_angle(shapes[:1]) == 0
+
+
+def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        BodySegmenter(tmp_path / "x.onnx")
+    with pytest.raises(WeightsError, match="expected n x 1 x 128 x 128"):
+        BodySegmenter(load_weights().detector)
+
+
+def with_outlines(tmp_path: Path) -> Path:
+    """The examples with every box's inner part as an outline."""
+    folder = tmp_path / "cohort"
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "*.py", "annotations.json"))
+    studies = {s.study_uid: s for s in index_cohort(folder).studies}
+    names = [str(level) for level in VertebralLevel]
+    images, annotations = [], []
+    for (uid, view), boxes in read_rois(folder / "rois.csv").items():
+        path = studies[uid].ap if view is View.AP else studies[uid].lateral
+        assert path is not None
+        images.append({"id": len(images), "file_name": str(path.relative_to(folder))})
+        for box in boxes:
+            x0, y0, x1, y1 = box.x0 + 3, box.y0 + 8, box.x1 - 3, box.y1 - 8
+            polygon = [x0, y0, x1, y0, x1, y1, x0, y1]
+            row = {"image_id": len(images) - 1, "category_id": names.index(str(box.level)), "segmentation": [polygon]}
+            annotations.append(row)
+    categories = [{"id": k, "name": name} for k, name in enumerate(names)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_outlines_are_read_by_study_view_and_level(tmp_path: Path) -> None:
+    folder = with_outlines(tmp_path)
+    studies = index_cohort(folder).studies
+    outlines = read_outlines(folder / "annotations.json", studies)
+    box = next(b for b in read_rois(folder / "rois.csv")[studies[0].study_uid, View.AP] if b.level.value == "L2")
+    points = outlines[studies[0].study_uid, View.AP][VertebralLevel.L2]
+    assert points.min(0) == pytest.approx((box.x0 + 3, box.y0 + 8))
+    (folder / "annotations.json").write_text("{}")
+    with pytest.raises(ReadError, match="no COCO document"):
+        read_outlines(folder / "annotations.json", studies)
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    folder = with_outlines(tmp_path)
+    command = ["train", "segmenter", str(folder), "--out", str(tmp_path / "s"), "--set", "batch=4"]
+    command += ["--set", "validation_share=0.3", "--set", "bodies_an_image=2", "--set", "epochs=2"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    metrics = json.loads((tmp_path / "s" / "metrics.json").read_text("utf-8"))
+    assert 0 <= metrics["validation"]["dice"] <= 1 and len(metrics["history"]) == 2
+    weights = replace(load_weights(), segmenter=tmp_path / "s" / "segmenter.onnx")
+    study = read_study(index_cohort(folder).studies[0])
+    prediction = Screener(weights).screen(study).prediction
+    assert set(prediction.views) == set(View)
+    (folder / "annotations.json").unlink()
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1 and "no annotations.json" in done.stderr
+
+
+def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.config import ScreenConfig
+
+    calls = []
+
+    class Fake:
+        def __init__(self, *_: object) -> None: ...
+
+        def outlines(self, _: object, detection: SpineDetection) -> dict[VertebralLevel, np.ndarray]:
+            calls.append(detection.view)
+            inner = {}
+            for b in detection.boxes:
+                inner[b.level] = np.array(
+                    [[b.x0 + 9, b.y0 + 9], [b.x1 - 9, b.y0 + 9], [b.x1 - 9, b.y1 - 9], [b.x0 + 9, b.y1 - 9]]
+                )
+            return inner
+
+    monkeypatch.setattr("pipeline.screen.BodySegmenter", Fake)
+    weights = replace(load_weights(), segmenter=Path("fake.onnx"))
+    study = read_study(index_cohort(EXAMPLES).studies[0])
+    plain = Screener(weights, ScreenConfig(refine=False)).screen(study).prediction
+    assert calls == []
+    moved = Screener(weights, ScreenConfig(refine=True)).screen(study).prediction
+    assert set(calls) == set(View)
+    before, after = (p.views[View.AP].detection.box(VertebralLevel.L2) for p in (plain, moved))
+    assert before is not None and after is not None
+    assert after.x0 > before.x0 and 0.5 < iou(before.corners, after.corners) < 1
