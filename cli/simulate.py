@@ -25,7 +25,9 @@ def simulate(
     variety: Annotated[str, typer.Option(help="usual; wide or faint for training detectors.")] = "usual",
     config: Annotated[Path | None, typer.Option(help="YAML of population settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One population setting as key=value.")] = None,
-    audit: Annotated[bool, typer.Option("--audit", help="Write a report on the cohort's honesty.")] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Write OUT-audit/report.html: how honest the cohort is.")
+    ] = False,
     real: Annotated[Path | None, typer.Option(help="Folder of real films to show beside simulated ones.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings; write nothing.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
@@ -63,9 +65,10 @@ def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
     count = AuditConfig().young_adults
     with progress("young adults", 2 * count) as bar:
         young = young_adults(plan, count, bar)
-    summary = audit_cohort(plan.out, young, real)
+    out = plan.out.with_name(f"{plan.out.name}-audit")
+    summary = audit_cohort(plan.out, young, out, real)
     if not quiet:
-        say(f"audit: {summary.passed} of {summary.checks} checks pass; report: {plan.out / 'audit' / 'report.html'}")
+        say(f"audit: {summary.passed} of {summary.checks} checks pass; report: {out / 'report.html'}")
 
 
 def _variety(text: str) -> Any:

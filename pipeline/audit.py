@@ -81,15 +81,17 @@ class AuditSummary:
 def audit_cohort(
     cohort: Path,
     young: Sequence[dict[str, Any]],
+    out: Path,
     real: Path | None = None,
     config: AuditConfig | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> AuditSummary:
-    """Write `audit/report.html`, `audit/audit.json` and figures into a simulated cohort's folder.
+    """Write `report.html`, `audit.json` and figures on a simulated cohort.
 
     Args:
         cohort: folder with cohort.csv, rois.csv and readers.csv of `osteolens simulate`.
         young: rows of sex, age_years, vbmd_mg_cm3 and bmd_g_cm2 of simulated young adults.
+        out: folder to write, outside the cohort, since its pictures are no radiographs.
         real: folder of real films to show beside simulated ones.
         config: sample sizes.
         done: called with the number of studies whose images are read.
@@ -98,7 +100,7 @@ def audit_cohort(
         ReadError: no eligible study, or a table without the columns that only a simulation has.
     """
     config = config or AuditConfig()
-    studies = index_cohort(cohort, cohort / "audit").studies
+    studies = index_cohort(cohort).studies
     reasons = {study.study_uid: exclusions(study) for study in studies}
     kept = [study for study in studies if not reasons[study.study_uid]]
     table = pd.read_csv(cohort / "cohort.csv").set_index("study_uid") if (cohort / "cohort.csv").is_file() else None
@@ -136,8 +138,7 @@ def audit_cohort(
         "image_studies": len(chosen),
         "young_adults": len(adults),
     }
-    out = cohort / "audit"
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     (out / "audit.json").write_text(json.dumps(document, indent=1))
     write_audit_report(out, document, truth, adults, kept, real)
     return AuditSummary(len(checks), sum(check.passed for check in checks))

@@ -72,8 +72,8 @@ def test_an_audit_reports_flow_table_checks_and_figures(tmp_path: Path, make_dic
     real = tmp_path / "real"
     real.mkdir()
     (real / "film_AP.dcm").write_bytes((folder / "P000" / "AP.dcm").read_bytes())
-    summary = audit_cohort(folder, YOUNG, real)
-    document = json.loads((folder / "audit" / "audit.json").read_text())
+    summary = audit_cohort(folder, YOUNG, tmp_path / "audit", real)
+    document = json.loads((tmp_path / "audit" / "audit.json").read_text())
     assert document["patients"] == PATIENTS and document["eligible"] == PATIENTS - 1
     assert document["excluded_for"] == {"implant or cement at L1-L4": 1}
     assert document["table_1"]["total"]["n"] == PATIENTS - 1
@@ -83,15 +83,15 @@ def test_an_audit_reports_flow_table_checks_and_figures(tmp_path: Path, make_dic
     assert summary.checks == len(passed) and summary.passed == sum(passed.values())
     assert passed["young women: mean areal BMD, g/cm2"] and passed["mineral in posterior elements, %"]
     assert passed["AUC of osteoporosis from header"]
-    page = (folder / "audit" / "report.html").read_text()
+    page = (tmp_path / "audit" / "report.html").read_text()
     assert "In-silico" in page and page.count("data:image/png;base64,") == 5 and "http" not in page
-    assert (folder / "audit" / "panel_ap.png").is_file()
+    assert (tmp_path / "audit" / "panel_ap.png").is_file()
 
 
 def test_a_window_that_gives_the_class_away_fails_the_audit(tmp_path: Path, make_dicom: MakeDicom) -> None:
     folder = write_cohort(tmp_path, make_dicom, leak=True)
-    audit_cohort(folder, YOUNG, None, AuditConfig(image_studies=50))
-    document = json.loads((folder / "audit" / "audit.json").read_text())
+    audit_cohort(folder, YOUNG, tmp_path / "audit", None, AuditConfig(image_studies=50))
+    document = json.loads((tmp_path / "audit" / "audit.json").read_text())
     checks = {c["name"]: c for c in document["checks"]}
     assert document["image_studies"] == 50
     assert checks["AUC of osteoporosis from header"]["value"] > 0.95
@@ -104,7 +104,7 @@ def test_a_hospitals_cohort_cannot_be_audited(tmp_path: Path, make_dicom: MakeDi
     table = pd.read_csv(folder / "cohort.csv").drop(columns=["vbmd_mg_cm3"])
     table.to_csv(folder / "cohort.csv", index=False)
     with pytest.raises(ReadError, match="expected a simulated cohort"):
-        audit_cohort(folder, YOUNG)
+        audit_cohort(folder, YOUNG, tmp_path / "audit")
 
 
 def test_overlap_of_two_readers_is_intersection_over_union(tmp_path: Path, make_dicom: MakeDicom) -> None:
