@@ -143,8 +143,14 @@ def draw_pathology(person: Person, config: PopulationConfig) -> Pathology:
         carriers,
         _draw_osteophytes(person, rng),
         _draw_plaques(person, rng),
-        rng.choice([Exposure.UNDER, Exposure.OVER]) if rng.random() < config.poor_exposure_share else Exposure.GOOD,
+        _draw_exposure(config.poor_exposure_share, rng),
     )
+
+
+def _draw_exposure(poor_share: float, rng: np.random.Generator) -> Exposure:
+    if rng.random() >= poor_share:
+        return Exposure.GOOD
+    return (Exposure.UNDER, Exposure.OVER)[int(rng.integers(2))]
 
 
 def _draw_curve(serious_share: float, rng: np.random.Generator) -> float:

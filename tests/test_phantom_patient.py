@@ -88,6 +88,37 @@ def test_denser_bone_has_a_higher_t_score_and_shows_brighter() -> None:
     assert contrast[1] > contrast[0]
 
 
+def test_poor_exposures_show_in_the_image() -> None:
+    from phantom.pathology import Exposure
+    from phantom.patient import build_body
+    from phantom.posture import Variety
+    from phantom.radiograph import draw_field, take_radiograph
+
+    body = build_body(draw_person(1, 5), (procedural_anatomy(),), Habitus(), CPU)
+    machine = MACHINES["test1"][0]
+    noise, flat = {}, {}
+    for exposure in Exposure:
+        rng = np.random.default_rng(0)
+        geometry = draw_field(View.AP, body.tissue, machine, 0.6, Variety.USUAL, rng)
+        generator = torch.Generator().manual_seed(0)
+        image, _ = take_radiograph(View.AP, body.skeleton, body.tissue, machine, geometry, exposure, rng, generator)
+        middle = image.stored[150:450, 60:-60].astype(float)
+        noise[exposure] = float(np.median(np.abs(np.diff(middle, axis=1))))
+        _, counts = np.unique(image.stored, return_counts=True)
+        flat[exposure] = counts.max() / counts.sum()
+    assert noise[Exposure.UNDER] > 2 * noise[Exposure.GOOD]
+    assert flat[Exposure.OVER] > flat[Exposure.GOOD] + 0.05
+
+
+def test_exposures_are_drawn_as_what_they_are() -> None:
+    from phantom.pathology import Exposure, draw_pathology
+    from phantom.population import PopulationConfig
+
+    every = PopulationConfig(poor_exposure_share=1.0)
+    drawn = {draw_pathology(draw_person(k, 1), every).exposure for k in range(40)}
+    assert drawn == {Exposure.UNDER, Exposure.OVER} and all(isinstance(e, Exposure) for e in drawn)
+
+
 def test_a_cohort_reads_like_a_hospitals(cohort: Path) -> None:
     index = index_cohort(cohort)
     assert len(index.studies) == 4
