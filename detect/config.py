@@ -18,6 +18,10 @@ class DetectConfig(StrictConfig):
     nms_iou: float = Field(0.45, ge=0.1, le=0.9, description="overlap above which two candidates are one body")
     max_candidates: int = Field(40, ge=8, le=200, description="most candidates that enter the naming")
     min_view_share: float = Field(0.60, ge=0.5, le=1.0, description="least share of score that the chosen view holds")
+    max_metal_ap: float = Field(
+        0.03, ge=0, le=1, description="share of metal in the AP column from which it is refused"
+    )
+    max_metal_lateral: float = Field(0.005, ge=0, le=1, description="the same for the lateral column")
     warn_margin: float = Field(0.35, ge=0.0, le=10.0, description="naming margin below which a warning is given")
 
 

@@ -14,7 +14,7 @@ from cohort.spine import View
 from cohort.study import Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
 from detect.levels import shift_levels
-from detect.quality import refusal_of, warnings_of
+from detect.quality import IMPLANT, refusal_of, warnings_of
 from detect.segment import BodySegmenter, refined
 from pipeline.config import ScreenConfig
 from pipeline.prediction import Prediction, Refusal, ScreenedView
@@ -84,7 +84,7 @@ class Screener:
             if detection is not None and self._segmenter is not None:
                 outlines = self._segmenter.outlines(radiograph, detection)
                 detection = refined(detection, outlines, radiograph.pixel_spacing_mm)
-            reason = refusal_of(detection, self.config.min_confidence)
+            reason = refusal_of(detection, radiograph, self.config.detect, self.config.min_confidence)
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
             elif detection is not None:
@@ -96,8 +96,9 @@ class Screener:
                 continue
             warnings += warnings_of(detection, radiograph, self.config.detect)
             inputs[detection.view] = self._classifier.network_input(radiograph.pixels, detection)
-        if not inputs:
-            return Screened(self._prediction(study, views, warnings, refusals[0]), pixels)
+        implant = next((refusal for refusal in refusals if refusal.code == IMPLANT), None)
+        if implant is not None or not inputs:
+            return Screened(self._prediction(study, views, warnings, implant or refusals[0]), pixels)
         warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]
         warnings += [f"no {view.value} view; accuracy is lower with one view" for view in View if view not in inputs]
         covariates = study.covariates

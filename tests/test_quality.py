@@ -1,0 +1,104 @@
+"""The quality gate on pictures whose faults are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from cohort.study import Radiograph, SpacingSource, Study
+from detect.config import DetectConfig
+from detect.quality import metal_share, refusal_of, warnings_of
+
+BOXES = tuple(VertebraBox(level, 100, 60 + 66 * k, 180, 120 + 66 * k, 0.9) for k, level in enumerate(TARGET_LEVELS))
+FOUND = SpineDetection(View.AP, BOXES, (400, 300), 2.0)
+
+
+def picture(metal: str = "") -> Radiograph:
+    """Soft tissue at 0.3, bodies at 0.5 with bright thin cortices, and screws, cement or a wire where asked."""
+    pixels = np.full((400, 300), 0.3, np.float32)
+    for box in BOXES:
+        start, end = (int(box.x0), int(box.y0)), (int(box.x1), int(box.y1))
+        cv2.rectangle(pixels, start, end, 0.5, -1)
+        cv2.rectangle(pixels, start, end, 0.95, 2)
+        if metal == "screws":
+            for x in (118, 162):
+                cv2.circle(pixels, (x, (start[1] + end[1]) // 2), 11, 1.0, -1)
+        if metal == "wire":
+            cv2.line(pixels, (140, start[1]), (140, end[1]), 1.0, 2)
+    if metal == "cement":
+        cv2.circle(pixels, (140, 156), 24, 1.0, -1)
+    pixels = pixels + np.random.default_rng(0).normal(0, 0.01, pixels.shape).astype(np.float32)
+    return Radiograph(np.clip(pixels, 0, 1), (0.5, 0.5), SpacingSource.PIXEL_SPACING, View.AP, Path("x.dcm"))
+
+
+@pytest.mark.parametrize("metal", ["screws", "cement"])
+def test_implants_are_refused_with_their_share(metal: str) -> None:
+    reason = refusal_of(FOUND, picture(metal), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "implant" and "looks like metal or cement" in reason[1]
+    assert refusal_of(FOUND, picture(metal), DetectConfig(max_metal_ap=0.5), 0.25) is None
+
+
+@pytest.mark.parametrize("metal", ["", "wire"])
+def test_cortices_and_wires_are_no_implants(metal: str) -> None:
+    assert metal_share(picture(metal).pixels, FOUND) < 0.01
+    assert refusal_of(FOUND, picture(metal), DetectConfig(), 0.25) is None
+
+
+def test_a_lateral_column_reaches_behind_the_bodies_and_has_its_own_limit() -> None:
+    radiograph = picture()
+    pixels = radiograph.pixels.copy()
+    cv2.circle(pixels, (215, 150), 9, 1.0, -1)
+    lateral = replace(FOUND, view=View.LATERAL)
+    assert metal_share(pixels, FOUND) < metal_share(pixels, lateral)
+    reason = refusal_of(lateral, replace(radiograph, pixels=pixels), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "implant"
+    assert refusal_of(lateral, replace(radiograph, pixels=pixels), DetectConfig(max_metal_lateral=0.2), 0.25) is None
+
+
+def test_missing_levels_and_low_confidence_come_first() -> None:
+    lacking = replace(FOUND, boxes=BOXES[1:])
+    reason = refusal_of(lacking, picture("screws"), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "missing_level" and "L1" in reason[1]
+    reason = refusal_of(FOUND, picture(), DetectConfig(), 0.95)
+    assert reason is not None and reason[0] == "low_confidence"
+    reason = refusal_of(None, picture(), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "no_spine"
+
+
+def test_warnings_name_view_margin_and_spacing() -> None:
+    odd = replace(picture(), view=View.LATERAL, pixel_spacing_mm=(2.0, 2.0))
+    found = warnings_of(replace(FOUND, naming_margin=0.1), odd, DetectConfig())
+    assert any("the file says LATERAL" in w for w in found)
+    assert any("little margin (0.10)" in w for w in found)
+    assert any("160 mm is implausible" in w for w in found)
+    unknown = replace(picture(), pixel_spacing_mm=None, spacing_source=SpacingSource.NONE)
+    assert any("no pixel spacing" in w for w in warnings_of(FOUND, unknown, DetectConfig()))
+
+
+def test_one_view_with_metal_refuses_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cohort.index import index_cohort
+    from pipeline.screen import Screener, read_study
+    from pipeline.weights import load_weights
+
+    examples = Path(__file__).parent.parent / "examples"
+    study: Study = index_cohort(examples).studies[0]
+    seen = []
+
+    def only_ap(_: object, detection: SpineDetection) -> float:
+        seen.append(detection.view)
+        return 0.5 if detection.view is View.AP else 0.0
+
+    monkeypatch.setattr("detect.quality.metal_share", only_ap)
+    prediction = Screener(load_weights()).screen(read_study(study)).prediction
+    assert set(seen) == set(View)
+    assert prediction.bmd_class is None and prediction.refusal is not None and prediction.refusal.code == "implant"
+
+
+def test_no_boxes_have_no_metal() -> None:
+    empty = SpineDetection(View.AP, (VertebraBox(VertebralLevel.L5, 1, 1, 9, 9),), (400, 300))
+    assert metal_share(picture("screws").pixels, empty) == 0.0
