@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.evaluate import evaluate_app
+from cli.import_ import import_
 from cli.process import process
 from cli.simulate import simulate
 from cli.train import train_app
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(process)
 app.add_typer(evaluate_app, name="evaluate")
 app.command()(simulate)
+app.command("import")(import_)
 app.add_typer(train_app, name="train")
 
 
