@@ -14,6 +14,7 @@ from cohort.dicom import MAX_PIXELS
 from cohort.errors import ReadError
 from cohort.importers import DrawnImage, Polygon
 from cohort.index import Skipped
+from cohort.roi import roi_boxes
 from cohort.spine import VertebralLevel, View
 
 LUMBAR = tuple(VertebralLevel(f"L{k}") for k in range(1, 6))
