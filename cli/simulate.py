@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,10 +51,12 @@ def simulate(
         if dry_run:
             say(f"would simulate {wanted} patients of seed {seed} into {out}")
             return
+        started = time.perf_counter()
         with progress("simulating", wanted) as bar:
             fresh = simulate_cohort(plan, bar)
         if not quiet:
-            say(f"{fresh} patients simulated, {wanted - fresh} stood already; cohort: {out}")
+            each = f" ({(time.perf_counter() - started) / fresh:.2f} s each)" if fresh else ""
+            say(f"{fresh} patients simulated{each}, {wanted - fresh} stood already; cohort: {out}")
         if audit:
             _audit(plan, real, quiet)
 
