@@ -1,4 +1,4 @@
-"""Remake examples/: six in-silico studies, two of each class, the first that seed 11 gives.
+"""Remake examples/: six in-silico studies, two of each class, the first eligible ones that seed 11 gives.
 
 Usage: python scripts/make_examples.py [--anatomy DIR]. Without the meshes the bones are the built-in ones and the
 files differ from the shipped ones.
@@ -7,17 +7,21 @@ files differ from the shipped ones.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-from cohort.study import BMD_CLASSES, classify_t_score
+from cohort.eligibility import exclusions
+from cohort.index import index_cohort
+from cohort.study import BMD_CLASSES
 from phantom.write import SimulationPlan, simulate_cohort
 
 SEED = 11
 CANDIDATES = 24
+EACH = 2
 
 
 def main() -> None:
@@ -28,29 +32,27 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         cohort = Path(scratch) / "cohort"
+        simulate_cohort(SimulationPlan(cohort, CANDIDATES, SEED, anatomy=options.anatomy, jobs=os.cpu_count() or 1))
+        table = pd.read_csv(cohort / "cohort.csv", dtype=str).set_index("study_uid")
         chosen: dict[str, list[str]] = {c.value: [] for c in BMD_CLASSES}
-        for count in range(1, CANDIDATES + 1):
-            simulate_cohort(SimulationPlan(cohort, count, SEED, "mixed", 0.6, options.anatomy))
-            table = pd.read_csv(cohort / "cohort.csv")
-            last = table.iloc[-1]
-            kept = chosen[classify_t_score(float(last["t_score"])).value]
-            if len(kept) < 2:
-                kept.append(str(last["patient_id"]))
-            if all(len(names) == 2 for names in chosen.values()):
-                break
-        names = sorted(name for kept in chosen.values() for name in kept)
-        options.out.mkdir(exist_ok=True)
-        for name in names:
-            target = options.out / name
-            target.mkdir(exist_ok=True)
-            for path in (cohort / name).glob("*.dcm"):
+        for study in sorted(index_cohort(cohort).studies, key=lambda s: s.patient_id):
+            plain = not exclusions(study) and table.loc[study.study_uid, "lumbar_count"] == "5"
+            if plain and study.dxa is not None and study.dxa.bmd_class is not None:
+                kept = chosen[study.dxa.bmd_class.value]
+                if len(kept) < EACH:
+                    kept.append(study.study_uid)
+        uids = [uid for kept in chosen.values() for uid in kept]
+        for old in options.out.glob("SIM*"):
+            shutil.rmtree(old)
+        for patient in table.loc[uids, "patient_id"]:
+            target = options.out / str(patient)
+            target.mkdir(parents=True)
+            for path in (cohort / str(patient)).glob("*.dcm"):
                 shutil.copyfile(path, target / path.name)
-        table = pd.read_csv(cohort / "cohort.csv", dtype=str)
-        table = table[table["patient_id"].isin(names)]
-        table.to_csv(options.out / "cohort.csv", index=False)
-        rois = pd.read_csv(cohort / "rois.csv", dtype=str)
-        rois[rois["study_uid"].isin(table["study_uid"])].to_csv(options.out / "rois.csv", index=False)
-        print(table[["patient_id", "sex", "age_years", "t_score", "site"]].to_string(index=False))
+        for name in ("cohort.csv", "rois.csv", "readers.csv"):
+            rows = pd.read_csv(cohort / name, dtype=str)
+            rows[rows["study_uid"].isin(uids)].to_csv(options.out / name, index=False)
+        print(table.loc[uids, ["patient_id", "sex", "age_years", "t_score", "site"]].to_string(index=False))
 
 
 if __name__ == "__main__":
