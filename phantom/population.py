@@ -13,13 +13,13 @@ from cohort.study import Sex
 YOUNGEST_YEARS, OLDEST_YEARS = 50.0, 95.0
 
 EXPECTED_VBMD: dict[Sex, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    Sex.FEMALE: ((20, 32, 40, 45, 50, 55, 60, 70, 80, 95), (180, 185, 176, 166, 148, 128, 112, 87, 71, 62)),
-    Sex.MALE: ((20, 32, 40, 50, 60, 70, 80, 95), (176, 177, 161, 142, 126, 111, 98, 90)),
+    Sex.FEMALE: ((20, 32, 40, 45, 50, 55, 60, 70, 80, 95), (176, 180, 172, 164, 148, 128, 112, 87, 71, 62)),
+    Sex.MALE: ((20, 32, 40, 50, 60, 70, 80, 95), (162, 165, 156, 142, 126, 111, 98, 90)),
 }
 """Mean trabecular vBMD of L1-L4 in mg/cm3 by age in years.
 
-Source: peaks (185.4 women, 176.6 men at 30-34 y) and old women's 62.4 after China Biobank (Cheng 2021, PMID 33145809);
-men of 21-59 y 145-152 (Zhang 2020); the course between is ours.
+Source: old women's 62.4 and women's peak after China Biobank (Cheng 2021, PMID 33145809: 185.4 at L1-L2, a little less
+over L1-L4); men's youth between its 176.6 at L1-L2 and 145-152 at L2-L4 (Zhang 2020, 21-59 y); the course is ours.
 """
 
 

@@ -48,7 +48,7 @@ WOMEN_FROM_60_BMD = (0.795, 0.140)
 class AuditConfig(StrictConfig):
     """Sample sizes of the audit."""
 
-    young_adults: int = Field(60, ge=5)
+    young_adults: int = Field(150, ge=5)
     """Young adults of each sex whose DXA is simulated."""
     image_studies: int = Field(1000, ge=50)
     """Most eligible studies whose images are read for the search of short cuts."""
