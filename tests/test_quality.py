@@ -52,7 +52,7 @@ def test_cortices_and_wires_are_no_implants(metal: str) -> None:
 def test_a_lateral_column_reaches_behind_the_bodies_and_has_its_own_limit() -> None:
     radiograph = picture()
     pixels = radiograph.pixels.copy()
-    cv2.circle(pixels, (215, 150), 9, 1.0, -1)
+    cv2.circle(pixels, (215, 150), 13, 1.0, -1)
     lateral = replace(FOUND, view=View.LATERAL)
     assert metal_share(pixels, FOUND) < metal_share(pixels, lateral)
     reason = refusal_of(lateral, replace(radiograph, pixels=pixels), DetectConfig(), 0.25)
