@@ -147,7 +147,8 @@ def draw_person(
     vbmd = float(np.clip(expected + 2.3 * (bmi - 24) + spread * rng.standard_normal(), 15, 290))
     degeneration = float(np.clip((age - 40) / 45 + 0.3 * rng.standard_normal(), 0, 1.6))
     status = (vbmd - expected) / 34
-    shell = 0.419 * thinning(sex, age) * np.exp(0.06 * status + 0.155 * rng.standard_normal())
+    unlike = float(np.interp(age, [30, 50], [0.09, 0.155]))
+    shell = 0.419 * thinning(sex, age) * np.exp(0.06 * status + unlike * rng.standard_normal())
     posterior = 1.98 * np.exp(0.06 * status + 0.12 * rng.standard_normal() + 0.09 * (degeneration - 0.3))
     size = float((0.90 if sex is Sex.FEMALE else 0.985) * (1 + 0.004 * (height - mean_height)) * rng.normal(1, 0.035))
     menopause = round(float(rng.normal(49.5, 3.0)), 1)
