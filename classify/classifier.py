@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import column_crop
 from classify.preprocess import equalised, normalised
-from cohort.errors import WeightsError
+from cohort.session import open_session
 from cohort.spine import SpineDetection, View
 from cohort.study import BMD_CLASSES, BmdClass, Covariates
 
@@ -26,12 +25,7 @@ class BmdClassifier:
         Raises:
             WeightsError: the file is no classifier.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own that share no public base
-            raise WeightsError(f"{onnx.name}: cannot be loaded as ONNX ({error})") from error
+        self._session = open_session(onnx, threads)
         self.spec = spec
 
     def network_input(self, pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:

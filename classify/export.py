@@ -1,9 +1,10 @@
-"""The classifier on disk: half-precision safetensors, and an ONNX graph that reads its weights from that very file."""
+"""The classifier on disk: half-precision safetensors by branch, and an ONNX graph that reads its weights from them."""
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,19 @@ def load_network(network: Any, path: Path) -> None:
         raise ValueError(f"{path.name}: {len(unknown)} tensors missing, {len(missing.unexpected_keys)} unknown")
 
 
-def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_side: int) -> float:
-    """Write classifier.safetensors and classifier.onnx; the graph's weights are external data of the safetensors.
+PARTS = ("ap", "lateral", "fusion")
+"""Files of the shipped weights: both branches, and all that stands behind them."""
 
-    So each number is stored once, and the two files cannot drift apart.
+
+def part_path(out: Path, part: str) -> Path:
+    """Where one part of the weights lies."""
+    return out / f"classifier_{part}.safetensors"
+
+
+def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_side: int) -> float:
+    """Write classifier_ap, _lateral, _fusion.safetensors and classifier.onnx, whose tensors are external data in them.
+
+    So each number is stored once, and the files cannot drift apart.
 
     Returns:
         largest difference of a probability between torch and onnxruntime on random input.
@@ -52,8 +62,10 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
 
     from classify.model import ProbabilityExport
 
-    save_network(network, out / "classifier.safetensors")
-    load_network(network, out / "classifier.safetensors")
+    save_network(network, out / "whole.partial.safetensors")
+    load_network(network, out / "whole.partial.safetensors")
+    split_weights(out / "whole.partial.safetensors", out)
+    (out / "whole.partial.safetensors").unlink()
     size = spec.size_px
     model = ProbabilityExport(network, max(1, size // working_side)).eval()
     inputs = (torch.randn(1, 1, size, size), torch.randn(1, 1, size, size), torch.ones(1, 2), torch.randn(1, 6))
@@ -65,7 +77,7 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
         dynamic_axes={name: {0: "n"} for name in [*names, "probabilities"]},
     )  # fmt: skip
     graph = onnx.load(path)
-    _point_to_safetensors(graph, out / "classifier.safetensors", prefix="network.")
+    _point_to_safetensors(graph, [part_path(out, part) for part in PARTS], prefix="network.")
     onnx.save(graph, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)})[0]
@@ -74,24 +86,43 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
     return float(np.abs(found - expected).max())
 
 
-def _point_to_safetensors(graph: Any, weights: Path, prefix: str) -> None:
-    """Replace float32 initialisers by float16 external tensors inside the safetensors file, with a cast behind each."""
+def split_weights(whole: Path, out: Path) -> None:
+    """One safetensors file into its parts: tensors of a branch by their name's first word, the others together."""
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(whole)
+    for part in PARTS:
+        own = {name: value for name, value in state.items() if _part_of(name) == part}
+        save_file(own, part_path(out, part))
+
+
+def _part_of(name: str) -> str:
+    first = name.partition(".")[0]
+    return first if first in PARTS else "fusion"
+
+
+def _point_to_safetensors(graph: Any, weights: Sequence[Path], prefix: str) -> None:
+    """Replace float32 initialisers by float16 external tensors inside safetensors files, with a cast behind each."""
     import onnx
     from onnx import TensorProto, helper
 
-    with weights.open("rb") as stream:
-        length = struct.unpack("<Q", stream.read(8))[0]
-        header = json.loads(stream.read(length))
+    places: dict[str, tuple[Path, int, dict[str, Any]]] = {}
+    for path in weights:
+        with path.open("rb") as stream:
+            length = struct.unpack("<Q", stream.read(8))[0]
+            header = json.loads(stream.read(length))
+        places.update({name: (path, 8 + length, entry) for name, entry in header.items() if name != "__metadata__"})
     kept, casts = [], []
     for tensor in graph.graph.initializer:
-        entry = header.get(tensor.name.removeprefix(prefix))
-        if entry is None or list(tensor.dims) != entry["shape"]:
+        found = places.get(tensor.name.removeprefix(prefix))
+        if found is None or list(tensor.dims) != found[2]["shape"]:
             kept.append(tensor)
             continue
+        path, base, entry = found
         half = TensorProto(name=f"{tensor.name}.half", data_type=TensorProto.FLOAT16, dims=tensor.dims)
         half.data_location = TensorProto.EXTERNAL
         start, end = entry["data_offsets"]
-        for key, value in (("location", weights.name), ("offset", 8 + length + start), ("length", end - start)):
+        for key, value in (("location", path.name), ("offset", base + start), ("length", end - start)):
             half.external_data.append(onnx.StringStringEntryProto(key=key, value=str(value)))
         kept.append(half)
         casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))

@@ -39,7 +39,7 @@ def train_classifier(
     resume: bool = False,
     report: EpochReport = lambda _: None,
 ) -> dict[str, float]:
-    """Fit the dual-channel DenseNet on cached crops; writes classifier.safetensors, classifier.onnx, metrics.json.
+    """Fit the dual-channel DenseNet on cached crops; writes classifier_*.safetensors, classifier.onnx, metrics.json.
 
     Loss: cross-entropy plus a Huber loss of a T-score head, which only guides. One learning-rate cycle over all
     stages; the epoch with the best validation macro AUC at the last stage is kept. A checkpoint after each epoch

@@ -63,11 +63,10 @@ def simulate(
 
 def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
     from phantom.write import young_adults
-    from pipeline.audit import AuditConfig, audit_cohort
+    from pipeline.audit import YOUNG_ADULTS, audit_cohort
 
-    count = AuditConfig().young_adults
-    with progress("young adults", 2 * count) as bar:
-        young = young_adults(plan, count, bar)
+    with progress("young adults", 2 * YOUNG_ADULTS) as bar:
+        young = young_adults(plan, YOUNG_ADULTS, bar)
     out = plan.out.with_name(f"{plan.out.name}-audit")
     summary = audit_cohort(plan.out, young, out, real)
     if not quiet:

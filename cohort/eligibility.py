@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pydantic import Field
 
 from cohort.config import StrictConfig
@@ -57,8 +55,3 @@ def _days_apart(study: Study) -> int | None:
     if study.dxa is None or study.dxa.scan_date is None or study.study_date is None:
         return None
     return abs((study.dxa.scan_date - study.study_date).days)
-
-
-def eligible(studies: Iterable[Study], criteria: EligibilityCriteria = DEFAULT_CRITERIA) -> list[Study]:
-    """The studies that miss no criterion."""
-    return [study for study in studies if not exclusions(study, criteria)]

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.errors import WeightsError
+from cohort.session import open_session
 from cohort.spine import SpineDetection
 from cohort.study import Radiograph
 from detect.config import CLASSES, DetectConfig
 from detect.letterbox import detector_input
 from detect.levels import name_levels
-from detect.session import open_session
 
 
 @dataclass(frozen=True, slots=True)

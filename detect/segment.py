@@ -1,9 +1,9 @@
-"""Body masks inside the boxes: the only inference of segmentation, and what masks tell of edges, heights and tilt."""
+"""Body masks inside the boxes: the only inference of segmentation, and boxes by the ROI rule from the masks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from cohort.errors import WeightsError
 from cohort.roi import roi_boxes
+from cohort.session import open_session
 from cohort.spine import SpineDetection, VertebraBox, VertebralLevel
 from cohort.study import Radiograph
-from detect.session import open_session
 
 CROP_PX = 128
 """Side of the square crop that the network sees."""
@@ -99,82 +99,3 @@ def _moved(box: VertebraBox, to: VertebraBox | None, image_shape: tuple[int, int
     rows, columns = image_shape
     x0, y0, x1, y1 = max(to.x0, 0.0), max(to.y0, 0.0), min(to.x1, float(columns)), min(to.y1, float(rows))
     return replace(box, x0=x0, y0=y0, x1=x1, y1=y1) if x1 > x0 and y1 > y0 else box
-
-
-@dataclass(frozen=True, slots=True)
-class BodyShape:
-    """What an outline tells of one body.
-
-    Attributes:
-        level: its name.
-        heights_px: front or left, middle, back or right height across the body's own axis, in image pixels.
-        tilt_deg: turn of its endplates against the image's rows, positive when the right side is lower.
-    """
-
-    level: VertebralLevel
-    heights_px: tuple[float, float, float]
-    tilt_deg: float
-
-
-def body_shapes(outlines: Mapping[VertebralLevel, Points]) -> list[BodyShape]:
-    """Heights and tilt of each outline; the endplates are lines fitted to its upper and lower border."""
-    shapes = []
-    for level, points in outlines.items():
-        tilt = 0.0
-        for _ in range(3):
-            upright = _turned(points, -tilt)
-            tilt += _endplate_slope(upright)
-        upright = _turned(points, -tilt)
-        left, right = upright[:, 0].min(), upright[:, 0].max()
-        heights = []
-        for share in (0.14, 0.5, 0.86):
-            near = np.abs(upright[:, 0] - (left + share * (right - left))) < 0.06 * (right - left)
-            column = upright[near, 1]
-            heights.append(float(np.ptp(column)) if len(column) > 1 else float("nan"))
-        shapes.append(BodyShape(level, (heights[0], heights[1], heights[2]), float(tilt)))
-    return shapes
-
-
-def _turned(points: Points, degrees: float) -> Points:
-    middle = points.mean(0)
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.asarray((points - middle) @ np.array([[c, s], [-s, c]]) + middle)
-
-
-def _endplate_slope(points: Points) -> float:
-    """Mean slope in degrees of the upper and lower border over the middle two thirds of an outline."""
-    left, right = points[:, 0].min(), points[:, 0].max()
-    lines = np.linspace(left + (right - left) / 6, right - (right - left) / 6, 15)
-    upper, lower = [], []
-    for x in lines:
-        near = points[np.abs(points[:, 0] - x) < (right - left) / 20, 1]
-        if len(near) > 1:
-            upper.append((x, near.min()))
-            lower.append((x, near.max()))
-    if len(upper) < 4:
-        return 0.0
-    slopes = [float(np.polyfit(np.array(side)[:, 0], np.array(side)[:, 1], 1)[0]) for side in (upper, lower)]
-    return float(np.degrees(np.arctan(np.mean(slopes))))
-
-
-def height_loss(shape: BodyShape, neighbours: Sequence[BodyShape]) -> float:
-    """Largest loss of height of a body as a share, by itself and against its neighbours; 0 to 1.
-
-    Wedge: the lower of front and back against the higher. Biconcave: the middle against the mean of both. Crush: the
-    mean height against the neighbours' mean.
-
-    Source: Genant 1993; deformity from a ratio under 0.80.
-    """
-    first, middle, last = shape.heights_px
-    wedge = 1 - min(first, last) / max(first, last)
-    biconcave = 1 - middle / ((first + last) / 2)
-    crush = 0.0
-    if neighbours:
-        crush = 1 - float(np.mean(shape.heights_px)) / float(np.mean([n.heights_px for n in neighbours]))
-    return float(np.nanmax([0.0, wedge, biconcave, crush]))
-
-
-def cobb_angle(shapes: Sequence[BodyShape]) -> float:
-    """Largest difference of tilt between two bodies in degrees; 0 with fewer than two."""
-    tilts = [shape.tilt_deg for shape in shapes]
-    return float(np.ptp(tilts)) if len(tilts) > 1 else 0.0

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,8 @@ STORED_PX = 176
 """Side of a stored crop; the surplus over CROP_PX is room to move, turn and scale."""
 
 
-@dataclass(frozen=True, slots=True)
-class CropStore:
-    """Crops and masks on disk: uint8 (n, 2, STORED_PX, STORED_PX), the image and 255 inside the body."""
-
-    crops: npt.NDArray[np.uint8]
+CropStore = npt.NDArray[np.uint8]
+"""Crops and masks, memory-mapped from disk: (n, 2, STORED_PX, STORED_PX), the image and 255 inside the body."""
 
 
 def build_store(
@@ -50,7 +47,7 @@ def build_store(
         ReadError: no image has outlines.
     """
     if path.is_file():
-        return CropStore(np.load(path, mmap_mode="r"))
+        return np.asanyarray(np.load(path, mmap_mode="r"))
     rng = np.random.default_rng(seed)
     stored = []
     for number, study in enumerate(studies, start=1):
@@ -64,7 +61,7 @@ def build_store(
     partial = path.with_suffix(".partial.npy")
     np.save(partial, np.stack(stored))
     partial.replace(path)
-    return CropStore(np.load(path, mmap_mode="r"))
+    return np.asanyarray(np.load(path, mmap_mode="r"))
 
 
 def _crops_of(
@@ -100,7 +97,7 @@ def batches(
 ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
     """Images and masks (size, 1, CROP_PX, CROP_PX); augmented when a generator is given."""
     for start in range(0, len(order), size):
-        pairs = [_pair(store.crops[k], rng) for k in order[start : start + size]]
+        pairs = [_pair(store[k], rng) for k in order[start : start + size]]
         yield np.stack([p[0] for p in pairs])[:, None], np.stack([p[1] for p in pairs])[:, None]
 
 
@@ -179,7 +176,7 @@ def train_segmenter(
     ).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=0.01)
     model, optimizer = fabric.setup(network, optimizer)
-    steps = config.epochs * -(-len(training.crops) // config.batch)
+    steps = config.epochs * -(-len(training) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer.optimizer, config.lr, steps, pct_start=0.1)
     history: list[dict[str, float]] = []
     started, best = time.monotonic(), out / "best.safetensors"
@@ -187,7 +184,7 @@ def train_segmenter(
         rng = np.random.default_rng([seed, epoch])
         model.train()
         losses = []
-        for images, masks in batches(training, rng.permutation(len(training.crops)), config.batch, rng):
+        for images, masks in batches(training, rng.permutation(len(training)), config.batch, rng):
             truth = torch.from_numpy(masks).to(fabric.device)
             logits = model(torch.from_numpy(images).to(fabric.device, memory_format=torch.channels_last)).float()
             share = torch.sigmoid(logits)
@@ -225,7 +222,7 @@ def _dice(model: Any, store: CropStore, size: int, device: Any) -> float:
     model.eval()
     found = []
     with torch.inference_mode():
-        for images, masks in batches(store, np.arange(len(store.crops)), size, None):
+        for images, masks in batches(store, np.arange(len(store)), size, None):
             logits = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
             shown, truth = logits.float().cpu().numpy() > 0, masks > 0.5
             both = (shown & truth).sum((1, 2, 3))

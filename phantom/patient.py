@@ -47,39 +47,44 @@ class SimulatedPatient:
     dxa: DxaMeasurement
 
 
-def build_body(
-    person: Person,
-    anatomies: tuple[Anatomy, ...],
-    habitus: Habitus,
-    device: torch.device,
-    variety: Variety = Variety.USUAL,
-    population: PopulationConfig = DEFAULT_POPULATION,
-) -> Body:
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """What all patients of a simulated hospital share.
+
+    Attributes:
+        anatomies: bones to draw from.
+        habitus: soft tissue to draw from.
+        device: where it is computed.
+        population: who comes.
+        variety: how widely posture, field and contrast are drawn.
+        spacing_mm: wanted detector pixel.
+    """
+
+    anatomies: tuple[Anatomy, ...]
+    habitus: Habitus
+    device: torch.device
+    population: PopulationConfig = DEFAULT_POPULATION
+    variety: Variety = Variety.USUAL
+    spacing_mm: float = 0.6
+
+
+def build_body(person: Person, hospital: Hospital) -> Body:
     """Bones and soft tissue of one person; deterministic in the person's seed."""
-    rng = np.random.default_rng([person.seed, 0])
+    rng, device = np.random.default_rng([person.seed, 0]), hospital.device
     generator = torch.Generator(device=device).manual_seed(person.seed)
-    anatomy = anatomies[int(rng.integers(len(anatomies)))]
-    pathology = draw_pathology(person, population)
-    posture = draw_posture(person, pathology, anatomy, rng, variety)
+    anatomy = hospital.anatomies[int(rng.integers(len(hospital.anatomies)))]
+    pathology = draw_pathology(person, hospital.population)
+    posture = draw_posture(person, pathology, anatomy, rng, hospital.variety)
     skeleton = build_skeleton(person, pathology, anatomy, posture, generator, device)
-    tissue = draw_tissue(person, habitus, rng, generator, device)
+    tissue = draw_tissue(person, hospital.habitus, rng, generator, device)
     return Body(person, pathology, anatomy, posture, skeleton, tissue)
 
 
-def simulate_patient(
-    person: Person,
-    anatomies: tuple[Anatomy, ...],
-    habitus: Habitus,
-    machines: tuple[Machine, ...],
-    spacing_mm: float,
-    device: torch.device,
-    variety: Variety = Variety.USUAL,
-    population: PopulationConfig = DEFAULT_POPULATION,
-) -> SimulatedPatient:
+def simulate_patient(person: Person, hospital: Hospital, machines: tuple[Machine, ...]) -> SimulatedPatient:
     """Image one person in both views on one of the machines and measure DXA on the same bones."""
-    body = build_body(person, anatomies, habitus, device, variety, population)
+    body = build_body(person, hospital)
     dxa = scan(body)
-    if variety is Variety.FAINT:
+    if hospital.variety is Variety.FAINT:
         fading = np.random.default_rng([person.seed, 3])
         body = replace(
             body,
@@ -87,7 +92,7 @@ def simulate_patient(
             tissue=with_pelvic_gas(body.tissue, fading),
         )
     machine = machines[person.seed % len(machines)]
-    images = {view: _image(view, body, machine, spacing_mm, variety, device) for view in View}
+    images = {view: _image(view, body, machine, hospital) for view in View}
     return SimulatedPatient(
         person, body.pathology, body.anatomy.name, body.tissue.habitus, machine, body.posture.cobb_deg, images, dxa
     )
@@ -99,14 +104,12 @@ def scan(body: Body) -> DxaMeasurement:
     return measure_dxa(body.skeleton, body.tissue, body.posture, body.pathology, body.person.sex, rng)
 
 
-def _image(
-    view: View, body: Body, machine: Machine, wanted_mm: float, variety: Variety, device: torch.device
-) -> SimulatedImage:
+def _image(view: View, body: Body, machine: Machine, hospital: Hospital) -> SimulatedImage:
     seed = [body.person.seed, 5 if view is View.AP else 6]
     rng = np.random.default_rng(seed)
-    generator = torch.Generator(device=device).manual_seed(body.person.seed * 2 + seed[1] - 5)
-    spacing_mm = machine.spacing_mm(wanted_mm)
-    geometry = draw_field(view, body.tissue, machine, spacing_mm, variety, rng)
+    generator = torch.Generator(device=hospital.device).manual_seed(body.person.seed * 2 + seed[1] - 5)
+    spacing_mm = machine.spacing_mm(hospital.spacing_mm)
+    geometry = draw_field(view, body.tissue, machine, spacing_mm, hospital.variety, rng)
     image, (right, down) = take_radiograph(
         view, body.skeleton, body.tissue, machine, geometry, body.pathology.exposure, rng, generator
     )

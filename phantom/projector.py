@@ -63,7 +63,11 @@ class Geometry:
         return torch.stack((column, row), 1)
 
 
-def project(volume: Volume, geometry: Geometry, chunk: int = 24, merge: int = 1) -> Tensor:
+SLICES_A_STEP = 24
+"""Slices projected together; bounds the memory."""
+
+
+def project(volume: Volume, geometry: Geometry, merge: int = 1) -> Tensor:
     """Line integrals in g/cm2 at every pixel, (rows, columns).
 
     Each slice across the beam is linearly interpolated to the detector as two small matrix products, so the same
@@ -72,7 +76,6 @@ def project(volume: Volume, geometry: Geometry, chunk: int = 24, merge: int = 1)
     Args:
         volume: what is projected.
         geometry: source and detector.
-        chunk: slices a step; bounds the memory.
         merge: neighbouring slices that are added first and share a magnification. One mm along a metre of beam moves
             a ray by 0.15 mm at 150 mm from the axis, so 2 is right for a grid of 1 mm.
     """
@@ -88,8 +91,8 @@ def project(volume: Volume, geometry: Geometry, chunk: int = 24, merge: int = 1)
     u, v = geometry.u_mm.to(device), geometry.v_mm.to(device)
     out = torch.zeros(len(v), len(u), device=device)
     used = torch.nonzero(density.abs().amax((1, 2)) > 0).flatten().tolist()
-    for start in range(0, len(used), chunk):
-        index = torch.tensor(used[start : start + chunk], device=device)
+    for start in range(0, len(used), SLICES_A_STEP):
+        index = torch.tensor(used[start : start + SLICES_A_STEP], device=device)
         along = origin[0] + (index * merge + (merge - 1) / 2) * volume.step_mm - geometry.source_mm
         shrink = (along / geometry.distance_mm)[:, None]
         across = (geometry.centre_mm[0] + u[None] * shrink - origin[2]) / volume.step_mm

@@ -23,7 +23,7 @@ from phantom.dicom import NOTICE, radiograph_dataset
 from phantom.habitus import Habitus, load_habitus
 from phantom.machine import MACHINES
 from phantom.meshes import load_anatomies
-from phantom.patient import SimulatedPatient, build_body, scan, simulate_patient
+from phantom.patient import Hospital, SimulatedPatient, build_body, scan, simulate_patient
 from phantom.population import DEFAULT_POPULATION, PopulationConfig, draw_person
 from phantom.posture import Variety
 from phantom.radiograph import SimulatedImage
@@ -151,24 +151,24 @@ def _loaded(folder: Path | None) -> tuple[tuple[Anatomy, ...], Habitus]:
     return load_anatomies(folder), load_habitus(folder)
 
 
+def _hospital(plan: SimulationPlan) -> Hospital:
+    anatomies, habitus = _loaded(plan.anatomy)
+    return Hospital(anatomies, habitus, torch.device(plan.device), plan.population, plan.variety, plan.spacing_mm)
+
+
 def _simulate_one(task: tuple[SimulationPlan, int, str]) -> None:
     plan, index, site = task
-    anatomies, habitus = _loaded(plan.anatomy)
     person = draw_person(index, plan.seed, plan.population)
     with torch.inference_mode():
-        patient = simulate_patient(
-            person, anatomies, habitus, MACHINES[site], plan.spacing_mm, torch.device(plan.device), plan.variety,
-            plan.population,
-        )  # fmt: skip
+        patient = simulate_patient(person, _hospital(plan), MACHINES[site])
     _write_patient(plan.out / person.patient_id, patient, site)
 
 
 def _scan_one(task: tuple[SimulationPlan, int, float, Sex]) -> dict[str, Any]:
     plan, index, age_years, sex = task
-    anatomies, habitus = _loaded(plan.anatomy)
     person = draw_person(index, plan.seed + 90000 + (sex is Sex.MALE), plan.population, age_years, sex)
     with torch.inference_mode():
-        dxa = scan(build_body(person, anatomies, habitus, torch.device(plan.device), population=plan.population))
+        dxa = scan(build_body(person, _hospital(plan)))
     return {
         "sex": str(sex),
         "age_years": person.age_years,

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 from scipy import stats
 
 from cohort.annotations import read_rois
-from cohort.config import StrictConfig
 from cohort.eligibility import exclusions
 from cohort.errors import ReadError
 from cohort.index import index_cohort
@@ -45,13 +43,8 @@ WOMEN_FROM_60_BMD = (0.795, 0.140)
 """Women of 60 years and more in Hong Kong (Wang and Xiao 2022, PMC9403581, Table 1)."""
 
 
-class AuditConfig(StrictConfig):
-    """Sample sizes of the audit."""
-
-    young_adults: int = Field(150, ge=5)
-    """Young adults of each sex whose DXA is simulated."""
-    image_studies: int = Field(1000, ge=50)
-    """Most eligible studies whose images are read for the search of short cuts."""
+YOUNG_ADULTS = 150
+"""Young adults of each sex whose DXA is simulated for an audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ def audit_cohort(
     young: Sequence[dict[str, Any]],
     out: Path,
     real: Path | None = None,
-    config: AuditConfig | None = None,
+    image_studies: int = 1000,
     done: Callable[[int], None] = lambda _: None,
 ) -> AuditSummary:
     """Write `report.html`, `audit.json` and figures on a simulated cohort.
@@ -93,13 +86,12 @@ def audit_cohort(
         young: rows of sex, age_years, vbmd_mg_cm3 and bmd_g_cm2 of simulated young adults.
         out: folder to write, outside the cohort, since its pictures are no radiographs.
         real: folder of real films to show beside simulated ones.
-        config: sample sizes.
+        image_studies: most eligible studies whose images are read for the search of short cuts.
         done: called with the number of studies whose images are read.
 
     Raises:
         ReadError: no eligible study, or a table without the columns that only a simulation has.
     """
-    config = config or AuditConfig()
     studies = index_cohort(cohort).studies
     reasons = {study.study_uid: exclusions(study) for study in studies}
     kept = [study for study in studies if not reasons[study.study_uid]]
@@ -111,7 +103,7 @@ def audit_cohort(
     positive = np.array([s.dxa is not None and s.dxa.t_score is not None and s.dxa.t_score <= -2.5 for s in kept])
     covariates = covariate_features(kept)
     by_covariates = cross_validated_auc(covariates, positive)
-    chosen = np.random.default_rng(0).permutation(len(kept))[: config.image_studies]
+    chosen = np.random.default_rng(0).permutation(len(kept))[:image_studies]
     groups = image_features([kept[k] for k in chosen], read_rois(cohort / "rois.csv"), done)
     areas = shortcut_areas(groups, positive[chosen])
     adults = pd.DataFrame(list(young))
@@ -126,6 +118,7 @@ def audit_cohort(
         ),
         Check("mean overlap of two readers", overlap, 0.90, 0.94, "Mao 2022: above 90 %"),
     ]
+    error = truth["bmd_g_cm2"] - truth["true_bmd_g_cm2"]
     flow = Counter(reason for found in reasons.values() for reason in found)
     document = {
         "notice": "In-silico: simulated radiographs and DXA. No patient, no clinical evidence.",
@@ -137,6 +130,7 @@ def audit_cohort(
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
         "image_studies": len(chosen),
         "young_adults": len(adults),
+        "dxa_error_g_cm2": {"mean": float(error.mean()), "sd": float(error.std())},
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "audit.json").write_text(json.dumps(document, indent=1))

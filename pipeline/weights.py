@@ -16,6 +16,8 @@ from cohort.errors import WeightsError
 
 MANIFEST = "manifest.json"
 SEGMENTER = "segmenter.onnx"
+CLASSIFIER_PARTS = tuple(f"classifier_{part}.safetensors" for part in ("ap", "lateral", "fusion"))
+"""Tensors that classifier.onnx reads, by branch so that no file is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,8 @@ def load_weights(folder: Path | None = None) -> Weights:
     identifiers: dict[str, str] = {"version": str(manifest["version"])}
     for name, entry in manifest["files"].items():
         _check(folder, name, entry["sha256"])
-        if name.endswith(".onnx"):
-            identifiers[name.removesuffix(".onnx")] = entry["sha256"][:16]
-        elif name == "classifier.safetensors":
-            identifiers["classifier_weights"] = entry["sha256"][:16]
+        if name.endswith(".onnx") or name.startswith("classifier_"):
+            identifiers[Path(name).stem] = entry["sha256"][:16]
     try:
         preprocess = PreprocessSpec(**manifest["models"]["classifier"]["preprocess"])
     except (KeyError, ValidationError) as error:
@@ -89,7 +89,7 @@ def _check(folder: Path, name: str, expected: str) -> None:
 
 def write_manifest(folder: Path, version: str, models: dict[str, Any]) -> None:
     """Hash the weights in a folder and write its manifest."""
-    names = ("detector.onnx", "detector.safetensors", SEGMENTER, "classifier.onnx", "classifier.safetensors")
+    names = ("detector.onnx", "detector.safetensors", SEGMENTER, "classifier.onnx", *CLASSIFIER_PARTS)
     entries = {
         name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
         for name in names

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from classify.config import PreprocessSpec
 from detect.config import CLASSES
-from pipeline.weights import write_manifest
+from pipeline.weights import CLASSIFIER_PARTS, write_manifest
 
 
 def main() -> None:
@@ -27,9 +27,12 @@ def main() -> None:
     parser.add_argument("--provenance", type=Path, help="JSON that says what the weights were trained on")
     parser.add_argument("--out", type=Path, default=Path("weights"))
     options = parser.parse_args()
-    for run, stage in ((options.detector, "detector"), (options.classifier, "classifier")):
-        for suffix in ("onnx", "safetensors"):
-            shutil.copyfile(run / f"{stage}.{suffix}", options.out / f"{stage}.{suffix}")
+    for run, names in (
+        (options.detector, ("detector.onnx", "detector.safetensors")),
+        (options.classifier, ("classifier.onnx", *CLASSIFIER_PARTS)),
+    ):
+        for name in names:
+            shutil.copyfile(run / name, options.out / name)
     if options.segmenter is not None:
         shutil.copyfile(options.segmenter / "segmenter.onnx", options.out / "segmenter.onnx")
     test = json.loads(options.test.read_text("utf-8")) if options.test else None

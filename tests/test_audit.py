@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cohort.errors import ReadError
-from pipeline.audit import AuditConfig, Check, audit_cohort, reader_overlap
+from pipeline.audit import Check, audit_cohort, reader_overlap
 from pipeline.shortcuts import cross_validated_auc, shortcut_areas
 from tests.conftest import MakeDicom
 
@@ -56,6 +56,7 @@ def write_cohort(tmp_path: Path, make_dicom: MakeDicom, leak: bool) -> Path:
                 "bmd_g_cm2": 0.99 + 0.1 * t_score,
                 "vbmd_mg_cm3": 160 + 30 * t_score + 25 * rng.normal(),
                 "posterior_share": 0.51,
+                "true_bmd_g_cm2": 0.96 + 0.1 * t_score,
                 "implant": "screws" if k == 7 else "none",
             }
         )
@@ -79,6 +80,7 @@ def test_an_audit_reports_flow_table_checks_and_figures(tmp_path: Path, make_dic
     assert document["table_1"]["total"]["n"] == PATIENTS - 1
     assert document["table_1"]["training"]["n"] + document["table_1"]["test1"]["n"] == PATIENTS - 1
     assert 0 <= document["table_1"]["p"]["age_mean"] <= 1
+    assert document["dxa_error_g_cm2"]["mean"] == pytest.approx(0.03)
     passed = {c["name"]: c["passed"] for c in document["checks"]}
     assert summary.checks == len(passed) and summary.passed == sum(passed.values())
     assert passed["young women: mean areal BMD, g/cm2"] and passed["mineral in posterior elements, %"]
@@ -90,7 +92,7 @@ def test_an_audit_reports_flow_table_checks_and_figures(tmp_path: Path, make_dic
 
 def test_a_window_that_gives_the_class_away_fails_the_audit(tmp_path: Path, make_dicom: MakeDicom) -> None:
     folder = write_cohort(tmp_path, make_dicom, leak=True)
-    audit_cohort(folder, YOUNG, tmp_path / "audit", None, AuditConfig(image_studies=50))
+    audit_cohort(folder, YOUNG, tmp_path / "audit", None, image_studies=50)
     document = json.loads((tmp_path / "audit" / "audit.json").read_text())
     checks = {c["name"]: c for c in document["checks"]}
     assert document["image_studies"] == 50

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cohort.dxa import read_cohort_csv
-from cohort.eligibility import EligibilityCriteria, eligible, exclusions
+from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.errors import ReadError
 from cohort.study import Covariates, DxaResult, Findings, Sex, Study
 
@@ -44,7 +44,6 @@ def test_a_study_that_meets_every_criterion_is_eligible() -> None:
 def test_each_criterion_excludes(change: dict, reason: str) -> None:
     study = replace(GOOD, **change)
     assert exclusions(study) == (reason,)
-    assert eligible([GOOD, study]) == [GOOD]
 
 
 def test_criteria_are_settings() -> None:

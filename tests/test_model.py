@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from classify.config import PreprocessSpec  # noqa: E402
 from classify.export import export_classifier, load_network, save_network  # noqa: E402
 from classify.model import DualChannelDenseNet, ProbabilityExport  # noqa: E402
+from pipeline.weights import CLASSIFIER_PARTS  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -61,7 +62,9 @@ def test_weights_survive_the_round_trip_in_half_precision(network: DualChannelDe
 def test_the_export_agrees_with_torch_and_stores_weights_once(network: DualChannelDenseNet, tmp_path: Path) -> None:
     assert export_classifier(network, tmp_path, PreprocessSpec(size_px=128), 64) < 1e-4
     assert (tmp_path / "classifier.onnx").stat().st_size < 1_500_000
-    assert (tmp_path / "classifier.safetensors").stat().st_size > 25_000_000
+    sizes = {path.name: path.stat().st_size for path in tmp_path.glob("*.safetensors")}
+    assert set(sizes) == set(CLASSIFIER_PARTS)
+    assert sum(sizes.values()) > 25_000_000 and max(sizes.values()) < 20_000_000
 
 
 def test_the_export_averages_down_to_the_working_side(network: DualChannelDenseNet) -> None:

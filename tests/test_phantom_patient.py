@@ -19,7 +19,7 @@ from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel, View  # noqa: E4
 from cohort.study import SpacingSource  # noqa: E402
 from phantom.habitus import Habitus  # noqa: E402
 from phantom.machine import MACHINES  # noqa: E402
-from phantom.patient import SimulatedPatient, simulate_patient  # noqa: E402
+from phantom.patient import Hospital, SimulatedPatient, simulate_patient  # noqa: E402
 from phantom.population import Person, draw_person  # noqa: E402
 from phantom.procedural import procedural_anatomy  # noqa: E402
 from phantom.write import SimulationPlan, assign_sites, simulate_cohort, young_adults  # noqa: E402
@@ -28,7 +28,8 @@ CPU = torch.device("cpu")
 
 
 def simulated(person: Person, spacing_mm: float = 1.2) -> SimulatedPatient:
-    return simulate_patient(person, (procedural_anatomy(),), Habitus(), MACHINES["training"], spacing_mm, CPU)
+    hospital = Hospital((procedural_anatomy(),), Habitus(), CPU, spacing_mm=spacing_mm)
+    return simulate_patient(person, hospital, MACHINES["training"])
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_poor_exposures_show_in_the_image() -> None:
     from phantom.posture import Variety
     from phantom.radiograph import draw_field, take_radiograph
 
-    body = build_body(draw_person(1, 5), (procedural_anatomy(),), Habitus(), CPU)
+    body = build_body(draw_person(1, 5), Hospital((procedural_anatomy(),), Habitus(), CPU))
     machine = MACHINES["test1"][0]
     noise, flat = {}, {}
     for exposure in Exposure:

@@ -19,12 +19,8 @@ from cohort.index import index_cohort
 from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View, iou
 from detect.segment import (
     BodySegmenter,
-    BodyShape,
-    body_shapes,
-    cobb_angle,
     crop_image,
     crop_matrix,
-    height_loss,
     mask_outline,
     refined,
 )
@@ -36,15 +32,10 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 BOX = VertebraBox(VertebralLevel.L3, 100.0, 200.0, 160.0, 250.0)
 
 
-def body(
-    width: float = 60, height: float = 40, tilt: float = 0.0, front: float = 1.0, waist: float = 1.0
-) -> np.ndarray:
-    """Outline of a body round (130, 225), its front edge and its middle lower than its back by factors."""
-    x, width = np.linspace(-0.5, 0.5, 61), 60.0
-    half = 0.5 * height * (1 + (front - 1) * (0.5 - x)) * (1 + (waist - 1) * (1 - (2 * x) ** 2))
-    points = np.concatenate((np.c_[x * width, -half], np.c_[x[::-1] * width, half[::-1]]))
-    c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
-    return points @ np.array([[c, s], [-s, c]]) + (130, 225)
+def body() -> np.ndarray:
+    """Outline of a body of 60 x 40 px round (130, 225)."""
+    x = np.linspace(100, 160, 61)
+    return np.concatenate((np.c_[x, np.full(61, 205.0)], np.c_[x[::-1], np.full(61, 245.0)]))
 
 
 def test_a_crop_holds_its_box_in_the_middle() -> None:
@@ -86,32 +77,6 @@ def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     assert alone == detection, "one outline has no neighbour and moves nothing"
     cut = refined(replace(detection, image_shape=(400, 150)), outlines, None)
     assert cut.boxes[1].x1 == 150
-
-
-@pytest.mark.parametrize("tilt", [-25.0, 0.0, 12.0])
-def test_tilt_is_found_and_heights_do_not_depend_on_it(tilt: float) -> None:
-    shape = body_shapes({VertebralLevel.L3: body(tilt=tilt)})[0]
-    assert shape.tilt_deg == pytest.approx(tilt, abs=1.0)
-    assert shape.heights_px == pytest.approx((40, 40, 40), abs=1.5)
-
-
-def test_losses_of_height_are_told_by_kind() -> None:
-    def loss(outline: np.ndarray, neighbours: list[BodyShape]) -> float:
-        return height_loss(body_shapes({VertebralLevel.L3: outline})[0], neighbours)
-
-    usual = body_shapes({VertebralLevel.L2: body(), VertebralLevel.L4: body()})
-    assert loss(body(), usual) < 0.05
-    assert loss(body(front=0.6), usual) == pytest.approx(0.32, abs=0.06)
-    assert loss(body(waist=0.65), usual) == pytest.approx(0.28, abs=0.06)
-    assert loss(body(height=26), usual) == pytest.approx(0.35, abs=0.04)
-    assert loss(body(height=26), []) < 0.05
-
-
-def test_the_cobb_angle_is_the_largest_difference_of_tilt() -> None:
-    shapes = body_shapes(
-        {VertebralLevel.L1: body(tilt=14), VertebralLevel.L2: body(), VertebralLevel.L3: body(tilt=-9)}
-    )
-    assert cobb_angle(shapes) == pytest.approx(23, abs=1.5) and cobb_angle(shapes[:1]) == 0
 
 
 def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:

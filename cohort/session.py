@@ -1,12 +1,19 @@
-"""Opening an ONNX network of this package."""
+"""Opening an ONNX network: one door for every stage, with one list of what may go wrong."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from cohort.errors import WeightsError
+
+LOAD_ERRORS = (
+    ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NoModel, ort.NoSuchFile,
+    ort.NotImplemented, ort.RuntimeException, RuntimeError, ValueError, OSError,
+)  # fmt: skip
+"""What onnxruntime raises for a file that it cannot load; its classes share no base but Exception."""
 
 
 def open_session(onnx: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -19,5 +26,5 @@ def open_session(onnx: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own that share no public base
+    except LOAD_ERRORS as error:
         raise WeightsError(f"{onnx.name}: cannot be loaded as ONNX ({error})") from error
