@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,23 @@ from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import column_crop
 from classify.preprocess import equalised, normalised
+from cohort.errors import WeightsError
 from cohort.session import open_session
 from cohort.spine import SpineDetection, View
 from cohort.study import BMD_CLASSES, BmdClass, Covariates
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What the classifier says of one study.
+
+    Attributes:
+        probabilities: by class, summing to one.
+        t_score: estimate of the L1-L4 T-score.
+    """
+
+    probabilities: dict[BmdClass, float]
+    t_score: float
 
 
 class BmdClassifier:
@@ -26,6 +41,9 @@ class BmdClassifier:
             WeightsError: the file is no classifier.
         """
         self._session = open_session(onnx, threads)
+        outputs = [output.name for output in self._session.get_outputs()]
+        if outputs != ["probabilities", "t_score"]:
+            raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected probabilities, t_score")
         self.spec = spec
 
     def network_input(self, pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
@@ -36,8 +54,8 @@ class BmdClassifier:
         """
         return normalised(equalised(column_crop(pixels, detection), self.spec), self.spec)
 
-    def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> dict[BmdClass, float]:
-        """Probabilities of the three classes from one or two views; absent views and covariates are told so."""
+    def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
+        """Classes and T-score from one or two views; absent views and covariates are told so."""
         empty = np.zeros((1, self.spec.size_px, self.spec.size_px), np.float32)
         feed = {
             "ap": inputs.get(View.AP, empty)[None],
@@ -45,5 +63,6 @@ class BmdClassifier:
             "present": np.array([[float(view in inputs) for view in View]], np.float32),
             "covariates": encode(covariates)[None],
         }
-        probabilities = self._session.run(None, feed)[0][0]
-        return {c: float(p) for c, p in zip(BMD_CLASSES, probabilities, strict=True)}
+        probabilities, t_score = self._session.run(["probabilities", "t_score"], feed)
+        shares = {c: float(p) for c, p in zip(BMD_CLASSES, probabilities[0], strict=True)}
+        return Classified(shares, float(t_score[0]))

@@ -12,6 +12,8 @@ import numpy as np
 
 from classify.config import PreprocessSpec
 
+OUTPUTS = ["probabilities", "t_score"]
+
 
 def save_network(network: Any, path: Path) -> None:
     """Parameters and buffers as float16 safetensors, written beside and renamed."""
@@ -54,7 +56,7 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
     So each number is stored once, and the files cannot drift apart.
 
     Returns:
-        largest difference of a probability between torch and onnxruntime on random input.
+        largest difference of a probability or T-score between torch and onnxruntime on random input.
     """
     import onnx
     import onnxruntime
@@ -72,18 +74,18 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
     names = ["ap", "lateral", "present", "covariates"]
     path = out / "classifier.onnx"
     torch.onnx.export(
-        model, inputs, str(path), input_names=names, output_names=["probabilities"], opset_version=17, dynamo=False,
+        model, inputs, str(path), input_names=names, output_names=OUTPUTS, opset_version=17, dynamo=False,
         do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE,
-        dynamic_axes={name: {0: "n"} for name in [*names, "probabilities"]},
+        dynamic_axes={name: {0: "n"} for name in [*names, *OUTPUTS]},
     )  # fmt: skip
     graph = onnx.load(path)
     _point_to_safetensors(graph, [part_path(out, part) for part in PARTS], prefix="network.")
     onnx.save(graph, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)})[0]
+    found = session.run(None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)})
     with torch.inference_mode():
-        expected = model(*inputs).numpy()
-    return float(np.abs(found - expected).max())
+        expected = model(*inputs)
+    return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, expected, strict=True))
 
 
 def split_weights(whole: Path, out: Path) -> None:

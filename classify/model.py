@@ -16,8 +16,9 @@ COVARIATE_INPUTS = 6
 class DualChannelDenseNet(nn.Module):
     """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
 
-    A view that is absent has its features zeroed by `present`. Besides class logits the network gives a T-score,
-    which guides training only.
+    A view that is absent has its features zeroed by `present`. The network gives a T-score with its spread; the class
+    logits are the logarithms of that distribution's shares below -2.5, between, and above -1.0, plus a learned
+    correction. So classes are ordered as the T-score is, and both heads learn from both targets.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
@@ -29,11 +30,14 @@ class DualChannelDenseNet(nn.Module):
         self.covariates = nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
         self.fuse = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * 1024 + 2 + 32, 128), nn.ReLU(), nn.Dropout(0.2))
         self.classes = nn.Linear(128, len(BMD_CLASSES))
-        self.t_score = nn.Linear(128, 1)
-        nn.init.constant_(self.t_score.bias, -1.8)
+        self.t_score = nn.Linear(128, 2)
+        nn.init.zeros_(self.classes.weight)
+        nn.init.zeros_(self.classes.bias)
+        with torch.no_grad():
+            self.t_score.bias.copy_(torch.tensor([-1.8, 0.0]))
 
     def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
-        """Class logits (n, 3) and T-scores (n,).
+        """Class logits (n, 3) and T-scores with the logarithm of their spread (n, 2).
 
         Args:
             ap: (n, 1, side, side).
@@ -52,20 +56,35 @@ class DualChannelDenseNet(nn.Module):
             1,
         )
         fused = self.fuse(features)
-        return self.classes(fused), self.t_score(fused)[:, 0]
+        t_score = self.t_score(fused).float()
+        return ordinal_logits(t_score) + self.classes(fused).float(), t_score
+
+
+def ordinal_logits(t_score: Tensor) -> Tensor:
+    """Log-shares (n, 3) of normal, osteopenia and osteoporosis of logistic distributions of T-scores.
+
+    Args:
+        t_score: (n, 2), location and logarithm of the scale.
+    """
+    location, scale = t_score[:, 0], t_score[:, 1].clamp(-2.5, 2.0).exp()
+    above = torch.sigmoid((location + 1.0) / scale)
+    below = torch.sigmoid((-2.5 - location) / scale)
+    shares = torch.stack((above, 1 - above - below, below), 1)
+    return shares.clamp_min(1e-6).log()
 
 
 class ProbabilityExport(nn.Module):
-    """The network as it is shipped: full-size crops in, averaged down to the working side; probabilities (n, 3) out."""
+    """The network as it is shipped: full-size crops in, averaged down to the working side; classes and T-score out."""
 
     def __init__(self, network: DualChannelDenseNet, shrink: int) -> None:
         super().__init__()
         self.network = network
         self.shrink = nn.AvgPool2d(shrink) if shrink > 1 else nn.Identity()
 
-    def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> Tensor:
-        """Softmax of the class logits."""
-        return torch.softmax(self.network(self.shrink(ap), self.shrink(lateral), present, covariates)[0], 1)
+    def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (n, 3) and T-scores (n,)."""
+        logits, t_score = self.network(self.shrink(ap), self.shrink(lateral), present, covariates)
+        return torch.softmax(logits, 1), t_score[:, 0]
 
 
 def _centre_columns(images: Tensor) -> Tensor:

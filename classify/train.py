@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from classify.config import ClassifierTraining, PreprocessSpec
 from cohort.errors import MissingExtra
+from cohort.study import BMD_CLASSES, BmdClass
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,12 @@ def macro_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float
     if len(np.unique(labels)) < 3:
         return float("nan")
     return float(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
+
+
+def osteoporosis_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:
+    """Area under the ROC curve of osteoporosis against the rest; NaN when either is absent."""
+    positive = labels == BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
+    return float(roc_auc_score(positive, probabilities[:, -1])) if 0 < positive.sum() < len(labels) else float("nan")
 
 
 def train_classifier(
@@ -41,7 +48,7 @@ def train_classifier(
 ) -> dict[str, float]:
     """Fit the dual-channel DenseNet on cached crops; writes classifier_*.safetensors, classifier.onnx, metrics.json.
 
-    Loss: cross-entropy plus a Huber loss of a T-score head, which only guides. One learning-rate cycle over all
+    Loss: cross-entropy plus a Huber loss of the T-score. One learning-rate cycle over all
     stages; the epoch with the best validation macro AUC at the last stage is kept. A checkpoint after each epoch
     (safetensors and JSON) lets a stopped run go on.
 
@@ -97,19 +104,21 @@ def train_classifier(
                 group["lr"] = config.lr * _one_cycle(share)
             logits, t_score = model(batch.images[:, :1], batch.images[:, 1:], batch.present, batch.covariates)
             loss = functional.cross_entropy(logits.float(), batch.labels, weight)
-            loss = loss + config.t_score_weight * functional.smooth_l1_loss(t_score.float(), batch.t_scores)
+            loss = loss + config.t_score_weight * functional.smooth_l1_loss(t_score[:, 0], batch.t_scores)
             fabric.backward(loss)
             fabric.clip_gradients(model, optimizer, max_norm=2.0)
             optimizer.step()
             optimizer.zero_grad()
             losses.append(float(loss.detach()))
-        probabilities = predict(model, validation, side, spec, config.batch, fabric.device)
+        probabilities, t_scores = predict(model, validation, side, spec, config.batch, fabric.device)
         row = {
             "epoch": epoch + 1,
             "side": side,
             "loss": float(np.mean(losses)),
             "macro_auc": macro_auc(validation.labels, probabilities),
             "accuracy": float(np.mean(probabilities.argmax(1) == validation.labels)),
+            "auc_osteoporosis": osteoporosis_auc(validation.labels, probabilities),
+            "t_score_mae": float(np.mean(np.abs(t_scores - validation.t_scores))),
             "minutes": (time.monotonic() - started) / 60,
         }
         history.append(row)
@@ -132,19 +141,22 @@ def train_classifier(
     return best
 
 
-def predict(model: Any, crops: Any, side: int, spec: PreprocessSpec, size: int, device: Any) -> npt.NDArray[np.float64]:
-    """Class probabilities (n, 3) of plain crops at a working side."""
+def predict(
+    model: Any, crops: Any, side: int, spec: PreprocessSpec, size: int, device: Any
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Class probabilities (n, 3) and T-scores (n,) of plain crops at a working side."""
     import torch
 
     from classify.dataset import batches
 
     model.eval()
-    found = []
+    found, scores = [], []
     with torch.inference_mode():
         for batch in batches(crops, side, size, spec, None, np.random.default_rng(0), device):
-            logits, _ = model(batch.images[:, :1], batch.images[:, 1:], batch.present, batch.covariates)
+            logits, t_score = model(batch.images[:, :1], batch.images[:, 1:], batch.present, batch.covariates)
             found.append(torch.softmax(logits.float(), 1).cpu().numpy())
-    return np.concatenate(found).astype(np.float64)
+            scores.append(t_score[:, 0].float().cpu().numpy())
+    return np.concatenate(found).astype(np.float64), np.concatenate(scores).astype(np.float64)
 
 
 def _one_cycle(share: float) -> float:

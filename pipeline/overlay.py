@@ -53,4 +53,6 @@ def _result_lines(prediction: Prediction, view: View) -> tuple[str, str]:
         code = prediction.refusal.code if prediction.refusal else "refused"
         return f"{view}: refused ({code})", "research use, not a medical device"
     shares = "  ".join(f"{c} {p:.2f}" for c, p in prediction.probabilities.items())
+    if prediction.t_score is not None:
+        shares += f"  T-score about {prediction.t_score:.1f}"
     return f"{view}: {prediction.bmd_class}", shares

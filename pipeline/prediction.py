@@ -46,6 +46,7 @@ class Prediction:
         refusal: reason for no class, or None.
         model: identifiers and hashes of the weights.
         covariates: values used, None where unknown.
+        t_score: estimate of the L1-L4 T-score, None when refused.
     """
 
     study_uid: str
@@ -57,6 +58,7 @@ class Prediction:
     refusal: Refusal | None
     model: dict[str, str]
     covariates: dict[str, float | str | None]
+    t_score: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The contract of docs/data-format.md; coordinates in pixels of the original image."""
@@ -67,6 +69,7 @@ class Prediction:
             "probabilities": {c.value: round(self.probabilities[c], 4) for c in BMD_CLASSES}
             if self.probabilities
             else None,
+            "t_score_estimate": None if self.t_score is None else round(self.t_score, 2),
             "views": {view.value: _view_json(shown) for view, shown in self.views.items()},
             "covariates": self.covariates,
             "warnings": list(self.warnings),

@@ -107,7 +107,8 @@ class Screener:
                 warnings.append(f"{name} is unknown; accuracy is lower without it")
         if covariates.age_years is not None and covariates.age_years < 50:
             warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
-        probabilities = self._classifier.classify(inputs, covariates)
+        classified = self._classifier.classify(inputs, covariates)
+        probabilities = classified.probabilities
         best = max(probabilities, key=lambda c: probabilities[c])
         return Screened(
             Prediction(
@@ -120,6 +121,7 @@ class Screener:
                 None,
                 self._identifiers,
                 covariates_json(covariates),
+                classified.t_score,
             ),
             pixels,
         )

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from classify.config import PreprocessSpec  # noqa: E402
 from classify.export import export_classifier, load_network, save_network  # noqa: E402
-from classify.model import DualChannelDenseNet, ProbabilityExport  # noqa: E402
+from classify.model import DualChannelDenseNet, ProbabilityExport, ordinal_logits  # noqa: E402
 from pipeline.weights import CLASSIFIER_PARTS  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
@@ -71,7 +71,24 @@ def test_the_export_averages_down_to_the_working_side(network: DualChannelDenseN
     image = torch.rand(1, 1, 128, 128)
     small = torch.nn.functional.avg_pool2d(image, 2)
     with torch.inference_mode():
-        shipped = ProbabilityExport(network, 2)(image, image, torch.ones(1, 2), torch.zeros(1, 6))
+        shipped, t_score = ProbabilityExport(network, 2)(image, image, torch.ones(1, 2), torch.zeros(1, 6))
     expected = torch.softmax(logits(network, small, small, [1, 1]), 1)  # type: ignore[arg-type]
     torch.testing.assert_close(shipped, expected)
     assert shipped.sum().item() == pytest.approx(1, abs=1e-5)
+    assert t_score.shape == (1,)
+
+
+def test_classes_follow_the_t_score() -> None:
+    scores = torch.tensor([[0.5, -0.5], [-1.75, -0.5], [-4.0, -0.5]])
+    shares = ordinal_logits(scores).exp()
+    torch.testing.assert_close(shares.sum(1), torch.ones(3), atol=1e-5, rtol=0)
+    assert shares.argmax(1).tolist() == [0, 1, 2]
+    certain, unsure = (ordinal_logits(torch.tensor([[-3.0, s]])).exp()[0, 2] for s in (-2.0, 1.0))
+    assert certain > 0.95 > 0.7 > unsure
+
+
+def test_an_untrained_correction_leaves_the_order_of_the_t_score(network: DualChannelDenseNet) -> None:
+    images = torch.rand(8, 1, 64, 64)
+    with torch.inference_mode():
+        found, t_score = network(images, images, torch.ones(8, 2), torch.randn(8, 6))
+    torch.testing.assert_close(found, ordinal_logits(t_score))

@@ -57,8 +57,9 @@ def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
     assert [row["epoch"] for row in state["history"]] == [1, 2]
     classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", PreprocessSpec())
     image = np.zeros((1, 512, 512), np.float32)
-    shares = classifier.classify({View.AP: image}, Covariates(age_years=70))
-    assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+    found = classifier.classify({View.AP: image}, Covariates(age_years=70))
+    assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert -6 < found.t_score < 3
 
 
 def test_a_split_never_parts_a_patient() -> None:
