@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from classify.calibration import NO_CALIBRATION, Calibration, Decision, decide, prediction_set, tempered
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import column_crop
@@ -23,19 +24,31 @@ class Classified:
     """What the classifier says of one study.
 
     Attributes:
-        probabilities: by class, summing to one.
+        probabilities: calibrated, by class, summing to one.
         t_score: estimate of the L1-L4 T-score.
+        prediction_set: classes that hold the truth with the calibration's coverage.
+        decision: whether the share of osteoporosis decides at the calibration's predictive values.
     """
 
     probabilities: dict[BmdClass, float]
     t_score: float
+    prediction_set: tuple[BmdClass, ...]
+    decision: Decision
 
 
 class BmdClassifier:
     """A loaded classifier and the preprocessing it was trained with; one instance serves a whole folder."""
 
-    def __init__(self, onnx: Path, spec: PreprocessSpec, threads: int = 0) -> None:
+    def __init__(
+        self, onnx: Path, spec: PreprocessSpec, threads: int = 0, calibration: Calibration = NO_CALIBRATION
+    ) -> None:
         """Load the network.
+
+        Args:
+            onnx: exported classifier.
+            spec: preprocessing that it was trained with.
+            threads: of onnxruntime; 0 takes all cores.
+            calibration: fitted on validation studies.
 
         Raises:
             WeightsError: the file is no classifier.
@@ -45,6 +58,7 @@ class BmdClassifier:
         if outputs != ["probabilities", "t_score"]:
             raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected probabilities, t_score")
         self.spec = spec
+        self._calibration = calibration
 
     def network_input(self, pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
         """Crop and preprocess one view: float32 (1, size, size).
@@ -64,5 +78,7 @@ class BmdClassifier:
             "covariates": encode(covariates)[None],
         }
         probabilities, t_score = self._session.run(["probabilities", "t_score"], feed)
-        shares = {c: float(p) for c, p in zip(BMD_CLASSES, probabilities[0], strict=True)}
-        return Classified(shares, float(t_score[0]))
+        shares = tempered(probabilities.astype(np.float64), self._calibration.temperature)[0]
+        by_class = {c: float(p) for c, p in zip(BMD_CLASSES, shares, strict=True)}
+        decision = decide(by_class[BmdClass.OSTEOPOROSIS], self._calibration)
+        return Classified(by_class, float(t_score[0]), prediction_set(shares, self._calibration), decision)

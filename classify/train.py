@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from classify.calibration import MIN_STUDIES, NO_CALIBRATION, fit_calibration
 from classify.config import ClassifierTraining, PreprocessSpec
 from cohort.errors import MissingExtra
 from cohort.study import BMD_CLASSES, BmdClass
@@ -46,7 +47,8 @@ def train_classifier(
     resume: bool = False,
     report: EpochReport = lambda _: None,
 ) -> dict[str, float]:
-    """Fit the dual-channel DenseNet on cached crops; writes classifier_*.safetensors, classifier.onnx, metrics.json.
+    """Fit the dual-channel DenseNet on cached crops; writes classifier_*.safetensors, classifier.onnx,
+    calibration.json and metrics.json.
 
     Loss: cross-entropy plus a Huber loss of the T-score. One learning-rate cycle over all
     stages; the epoch with the best validation macro AUC at the last stage is kept. A checkpoint after each epoch
@@ -133,12 +135,20 @@ def train_classifier(
             break
     chosen = out / "best.safetensors" if (out / "best.safetensors").is_file() else weights
     load_network(network, chosen)
+    probabilities, _ = predict(model, validation, int(history[-1]["side"]), spec, config.batch, fabric.device)
+    _write_calibration(probabilities, validation.labels, out / "calibration.json")
     export_classifier(network.float().cpu().eval(), out, spec, int(history[-1]["side"]))
     best = max(history, key=lambda h: h["macro_auc"] if h["side"] == plan[-1] else -1)
     (out / "metrics.json").write_text(
         json.dumps({"validation": best, "history": history, "config": config.model_dump()}, indent=1)
     )
     return best
+
+
+def _write_calibration(probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], path: Path) -> None:
+    enough = len(labels) >= MIN_STUDIES
+    calibration = fit_calibration(probabilities, labels) if enough else NO_CALIBRATION
+    path.write_text(calibration.model_dump_json(indent=1))
 
 
 def predict(

@@ -47,6 +47,8 @@ class Prediction:
         model: identifiers and hashes of the weights.
         covariates: values used, None where unknown.
         t_score: estimate of the L1-L4 T-score, None when refused.
+        prediction_set: classes that hold the truth with the weights' stated coverage, empty when refused.
+        decision: whether osteoporosis is likely, unlikely or undecided at the weights' predictive values, or None.
     """
 
     study_uid: str
@@ -59,6 +61,8 @@ class Prediction:
     model: dict[str, str]
     covariates: dict[str, float | str | None]
     t_score: float | None = None
+    prediction_set: tuple[BmdClass, ...] = ()
+    decision: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The contract of docs/data-format.md; coordinates in pixels of the original image."""
@@ -70,6 +74,8 @@ class Prediction:
             if self.probabilities
             else None,
             "t_score_estimate": None if self.t_score is None else round(self.t_score, 2),
+            "prediction_set": [c.value for c in self.prediction_set],
+            "decision": self.decision,
             "views": {view.value: _view_json(shown) for view, shown in self.views.items()},
             "covariates": self.covariates,
             "warnings": list(self.warnings),

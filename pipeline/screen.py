@@ -61,7 +61,9 @@ class Screener:
     def __init__(self, weights: Weights, config: ScreenConfig | None = None) -> None:
         self.config = config or ScreenConfig()
         self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
-        self._classifier = BmdClassifier(weights.classifier, weights.preprocess, self.config.threads)
+        self._classifier = BmdClassifier(
+            weights.classifier, weights.preprocess, self.config.threads, weights.calibration
+        )
         self._segmenter = None
         if weights.segmenter is not None and self.config.refine:
             self._segmenter = BodySegmenter(weights.segmenter, self.config.threads)
@@ -122,6 +124,8 @@ class Screener:
                 self._identifiers,
                 covariates_json(covariates),
                 classified.t_score,
+                classified.prediction_set,
+                classified.decision.value,
             ),
             pixels,
         )

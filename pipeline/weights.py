@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from classify.calibration import NO_CALIBRATION, Calibration
 from classify.config import PreprocessSpec
 from cohort.errors import WeightsError
 
@@ -30,6 +31,7 @@ class Weights:
         preprocess: preprocessing of the classifier.
         identifiers: name, version and hash of each, written into every prediction.
         segmenter: ONNX of the body segmenter, or None where the weights have none.
+        calibration: of the classifier; none where the manifest holds none.
     """
 
     detector: Path
@@ -37,6 +39,7 @@ class Weights:
     preprocess: PreprocessSpec
     identifiers: dict[str, str]
     segmenter: Path | None = None
+    calibration: Calibration = NO_CALIBRATION
 
 
 def sha256(path: Path) -> str:
@@ -72,10 +75,13 @@ def load_weights(folder: Path | None = None) -> Weights:
             identifiers[Path(name).stem] = entry["sha256"][:16]
     try:
         preprocess = PreprocessSpec(**manifest["models"]["classifier"]["preprocess"])
+        calibration = Calibration(**manifest["models"]["classifier"].get("calibration", {}))
     except (KeyError, ValidationError) as error:
-        raise WeightsError(f"{path}: no valid classifier preprocessing ({error})") from error
+        raise WeightsError(f"{path}: no valid classifier preprocessing and calibration ({error})") from error
     segmenter = folder / SEGMENTER if SEGMENTER in manifest["files"] else None
-    return Weights(folder / "detector.onnx", folder / "classifier.onnx", preprocess, identifiers, segmenter)
+    return Weights(
+        folder / "detector.onnx", folder / "classifier.onnx", preprocess, identifiers, segmenter, calibration
+    )
 
 
 def _check(folder: Path, name: str, expected: str) -> None:

@@ -51,6 +51,7 @@ def main() -> None:
         "classifier": {
             "architecture": "dual-channel DenseNet-121 with covariates",
             "preprocess": PreprocessSpec().model_dump(),
+            "calibration": json.loads((options.classifier / "calibration.json").read_text("utf-8")),
             "training": provenance.get("classifier"),
             "settings": classifier["config"],
             "metrics": {"validation": classifier["validation"], "test": test},

@@ -1,0 +1,122 @@
+"""Probabilities that mean what they say: temperature, prediction sets with a stated coverage, a zone of no decision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.optimize import minimize_scalar
+
+from cohort.config import StrictConfig
+from cohort.study import BMD_CLASSES, BmdClass
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+class Calibration(StrictConfig):
+    """What was fitted on validation studies; stored beside the weights."""
+
+    temperature: float = Field(1.0, gt=0, le=20, description="logits are divided by it")
+    coverage: float = Field(0.9, gt=0, lt=1, description="share of truths that prediction sets hold")
+    set_score: float = Field(
+        1.0, ge=0, le=1, description="a class joins the set when one minus its share is below this"
+    )
+    rule_in: float = Field(1.01, ge=0, le=1.01, description="share of osteoporosis from which its PPV is reached")
+    rule_out: float = Field(-0.01, ge=-0.01, le=1, description="share of osteoporosis below which its NPV is reached")
+    predictive_value: float = Field(0.95, gt=0.5, lt=1, description="PPV and NPV of the two thresholds")
+    studies: int = Field(0, ge=0, description="validation studies behind these numbers")
+
+
+NO_CALIBRATION = Calibration()
+"""Probabilities as they are, sets of every class, and no decision."""
+
+MIN_STUDIES = 20
+"""Fewest validation studies that a calibration is fitted on."""
+
+
+class Decision(StrEnum):
+    """Whether the share of osteoporosis decides at the chosen predictive values (Hsieh 2021)."""
+
+    LIKELY = "osteoporosis likely"
+    UNLIKELY = "osteoporosis unlikely"
+    UNDECIDED = "undecided"
+
+
+def tempered(probabilities: Floats, temperature: float) -> Floats:
+    """Probabilities (n, classes) with their logits divided by a temperature.
+
+    Source: Guo 2017.
+    """
+    logits = np.log(np.clip(probabilities, 1e-9, 1)) / temperature
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
+def fit_calibration(
+    probabilities: Floats, labels: Labels, coverage: float = 0.9, predictive_value: float = 0.95
+) -> Calibration:
+    """Temperature of least log-loss, the score of split-conformal sets, and the zone of no decision.
+
+    Args:
+        probabilities: (n, 3) of studies that training never saw.
+        labels: (n,) index into BMD_CLASSES.
+        coverage: wanted share of truths inside prediction sets.
+        predictive_value: wanted PPV above and NPV below the zone.
+
+    Raises:
+        ValueError: fewer than 20 studies.
+
+    Source: Guo 2017 (temperature); Sadinle 2019 (sets of least ambiguity); Hsieh 2021 (two thresholds).
+    """
+    if len(labels) < MIN_STUDIES:
+        raise ValueError(f"{len(labels)} validation studies; a calibration needs {MIN_STUDIES} or more")
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        shares = tempered(probabilities, float(np.exp(log_temperature)))
+        return float(-np.log(np.clip(shares[rows, labels], 1e-9, 1)).mean())
+
+    temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+    shares = tempered(probabilities, temperature)
+    scores = np.sort(1 - shares[rows, labels])
+    place = min(len(scores) - 1, int(np.ceil((len(scores) + 1) * coverage)) - 1)
+    rule_out, rule_in = _thresholds(shares[:, -1], labels == len(BMD_CLASSES) - 1, predictive_value)
+    return Calibration(
+        temperature=temperature,
+        coverage=coverage,
+        set_score=float(scores[place]),
+        rule_in=rule_in,
+        rule_out=rule_out,
+        predictive_value=predictive_value,
+        studies=len(labels),
+    )
+
+
+def _thresholds(shares: Floats, positive: npt.NDArray[np.bool_], wanted: float) -> tuple[float, float]:
+    """Highest share below which the NPV, and lowest from which the PPV reaches the wanted value on these studies."""
+    order = np.argsort(shares)
+    ordered, truth = shares[order], positive[order]
+    below = 1 - np.cumsum(truth) / np.arange(1, len(truth) + 1)
+    above = np.cumsum(truth[::-1])[::-1] / np.arange(len(truth), 0, -1)
+    enough = max(10, len(truth) // 50)
+    low = [k for k in range(enough, len(truth)) if below[k - 1] >= wanted]
+    high = [k for k in range(len(truth) - enough) if above[k] >= wanted]
+    rule_out = float(ordered[low[-1]]) if low else -0.01
+    rule_in = float(ordered[high[0]]) if high else 1.01
+    return min(rule_out, rule_in), rule_in
+
+
+def prediction_set(shares: Floats, calibration: Calibration) -> tuple[BmdClass, ...]:
+    """Classes (of calibrated shares (3,)) that hold the truth with the stated coverage; never empty."""
+    inside = [c for c, p in zip(BMD_CLASSES, shares, strict=True) if 1 - p <= calibration.set_score]
+    return tuple(inside) or (BMD_CLASSES[int(np.argmax(shares))],)
+
+
+def decide(share_osteoporosis: float, calibration: Calibration) -> Decision:
+    """Rule in, rule out or neither, from the calibrated share of osteoporosis."""
+    if share_osteoporosis >= calibration.rule_in:
+        return Decision.LIKELY
+    return Decision.UNLIKELY if share_osteoporosis < calibration.rule_out else Decision.UNDECIDED
