@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.compare import compare_rois
 from cli.evaluate import evaluate_app
 from cli.import_ import import_
 from cli.process import process
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(process)
 app.add_typer(evaluate_app, name="evaluate")
 app.command()(simulate)
+app.command("compare-rois")(compare_rois)
 app.command("import")(import_)
 app.add_typer(train_app, name="train")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cohort.dxa import read_table
 from cohort.errors import ReadError
@@ -29,12 +30,16 @@ def read_rois(path: Path) -> Rois:
     Raises:
         ReadError: a column is missing, or a line holds no valid box.
     """
-    table = read_table(path)
+    return _rois(read_table(path), path)
+
+
+def _rois(table: pd.DataFrame, path: Path) -> Rois:
     missing = [name for name in _COLUMNS if name not in table]
     if missing:
         raise ReadError(f"{path.name}: columns {', '.join(missing)} are missing; expected {', '.join(_COLUMNS)}")
     found: dict[tuple[str, View], list[VertebraBox]] = {}
-    for number, cells in enumerate(table.to_dict("records"), start=2):
+    for index, cells in zip(table.index, table.to_dict("records"), strict=True):
+        number = int(index) + 2
         try:
             level, view = VertebralLevel(cells["level"].strip()), View(cells["view"].strip())
             box = VertebraBox(level, *(float(cells[name]) for name in _COLUMNS[3:]))
@@ -42,6 +47,18 @@ def read_rois(path: Path) -> Rois:
             raise ReadError(f"{path.name} line {number}: {error}") from error
         found.setdefault((cells["study_uid"].strip(), view), []).append(box)
     return {key: tuple(sorted(boxes, key=lambda b: LEVELS.index(b.level))) for key, boxes in found.items()}
+
+
+def read_readings(path: Path) -> dict[str, Rois]:
+    """Boxes by reader: a table as `read_rois` takes it, with a column `reader`; without one the reader is `manual`.
+
+    Raises:
+        ReadError: as for `read_rois`.
+    """
+    table = read_table(path)
+    if "reader" not in table:
+        return {"manual": read_rois(path)}
+    return {str(name): _rois(part, path) for name, part in table.groupby("reader", sort=True)}
 
 
 def read_outlines(path: Path, studies: Sequence[Study]) -> Outlines:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from classify.classifier import BmdClassifier
+from classify.classifier import BmdClassifier, Classified
 from cohort.errors import OsteoLensError, StudyError
 from cohort.images import read_radiograph
-from cohort.spine import View
+from cohort.spine import SpineDetection, View
 from cohort.study import Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
 from detect.levels import shift_levels
@@ -80,12 +81,7 @@ class Screener:
         inputs: dict[View, npt.NDArray[np.float32]] = {}
         refusals: list[Refusal] = []
         for radiograph in read.radiographs:
-            detection = self._detector.detect(radiograph)
-            if detection is not None and self.config.shift_levels:
-                detection = shift_levels(detection, self.config.shift_levels)
-            if detection is not None and self._segmenter is not None:
-                outlines = self._segmenter.outlines(radiograph, detection)
-                detection = refined(detection, outlines, radiograph.pixel_spacing_mm)
+            detection = self.detect(radiograph)
             reason = refusal_of(detection, radiograph, self.config.detect, self.config.min_confidence)
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
@@ -129,6 +125,30 @@ class Screener:
             ),
             pixels,
         )
+
+    def detect(self, radiograph: Radiograph) -> SpineDetection | None:
+        """Levelled boxes of one image, shifted and refined as configured; None where it shows no lumbar spine."""
+        detection = self._detector.detect(radiograph)
+        if detection is not None and self.config.shift_levels:
+            detection = shift_levels(detection, self.config.shift_levels)
+        if detection is not None and self._segmenter is not None:
+            outlines = self._segmenter.outlines(radiograph, detection)
+            detection = refined(detection, outlines, radiograph.pixel_spacing_mm)
+        return detection
+
+    def classify_boxes(
+        self,
+        pixels: Mapping[View, npt.NDArray[np.float32]],
+        detections: Mapping[View, SpineDetection],
+        covariates: Covariates,
+    ) -> Classified:
+        """Class of one study on given boxes, whoever drew them.
+
+        Raises:
+            StudyError: a view lacks one of L1 to L4.
+        """
+        inputs = {view: self._classifier.network_input(pixels[view], d) for view, d in detections.items()}
+        return self._classifier.classify(inputs, covariates)
 
     def _prediction(
         self, study: Study, views: dict[View, ScreenedView], warnings: list[str], refusal: Refusal

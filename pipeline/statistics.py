@@ -78,6 +78,8 @@ def paper_auc(auc: float, n: int) -> Estimate:
 def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
     """Areas (k,) under the ROC curves of k scores (k, n) on the same n cases, and their covariance (k, k).
 
+    The covariance is NaN where a class has a single case.
+
     Raises:
         ValueError: a class is absent.
 
@@ -92,15 +94,22 @@ def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
     areas = (ranks[:, :m].sum(1) - m * (m + 1) / 2) / (m * n)
     v10 = (ranks[:, :m] - within_events) / n
     v01 = 1 - (ranks[:, m:] - within_others) / m
-    return areas, np.atleast_2d(np.cov(v10)) / m + np.atleast_2d(np.cov(v01)) / n
+    return areas, _covariance(v10) / m + _covariance(v01) / n
+
+
+def _covariance(components: Floats) -> Floats:
+    """Sample covariance (k, k) of components (k, cases); NaN with a single case."""
+    if components.shape[1] < 2:
+        return np.full((len(components), len(components)), np.nan)
+    return np.atleast_2d(np.cov(components))
 
 
 def auc(positive: Flags, scores: Floats, confidence: float = 0.95) -> Estimate:
     """Area under the ROC curve of scores (n,) with DeLong's interval, cut at 0 and 1."""
     areas, covariance = delong(positive, scores[None])
-    half = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(max(covariance[0, 0], 0.0)))
+    half = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(np.maximum(covariance[0, 0], 0.0)))
     value = float(areas[0])
-    return Estimate(value, max(0.0, value - half), min(1.0, value + half))
+    return Estimate(value, float(np.clip(value - half, 0, 1)), float(np.clip(value + half, 0, 1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,6 +320,12 @@ def test_perfect_and_single_class_scores_behave() -> None:
         auc(np.ones(5, bool), np.arange(5.0))
 
 
+def test_one_positive_case_has_an_area_and_no_interval() -> None:
+    positive = np.array([True] + [False] * 6)
+    alone = auc(positive, np.arange(7.0)[::-1].copy())
+    assert alone.value == 1.0 and np.isnan(alone.low)
+
+
 def test_proportions_of_nothing_and_everything() -> None:
     assert np.isnan(proportion(0, 0).value)
     everything = proportion(10, 10)
