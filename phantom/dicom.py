@@ -16,25 +16,32 @@ NOTICE = "In-silico: simulated radiographs and DXA. No patient, no clinical evid
 
 
 def radiograph_dataset(
-    person: Person, view: View, image: SimulatedImage, machine: Machine, study_uid: str, study_date: date
+    patient_id: str,
+    view: View,
+    image: SimulatedImage,
+    machine: Machine,
+    study_uid: str,
+    study_date: date,
+    person: Person | None = None,
 ) -> FileDataset:
-    """A DX image for presentation, 12 bits, JPEG-LS lossless.
+    """A DX image for presentation, 12 bits, JPEG-LS lossless; without a person, age, sex and size stay empty.
 
     Source: DICOM PS3.3 A.26 (Digital X-Ray Image IOD).
     """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[person.patient_id, str(view)])
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[patient_id, str(view)])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     ds.StudyInstanceUID = study_uid
-    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[person.patient_id, str(view), "series"])
-    ds.PatientID, ds.PatientName = person.patient_id, "In-silico^OsteoLens"
+    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[patient_id, str(view), "series"])
+    ds.PatientID, ds.PatientName = patient_id, "In-silico^OsteoLens"
     ds.PatientBirthDate = ""
-    ds.PatientSex = str(person.sex)
-    ds.PatientAge = f"{int(person.age_years):03d}Y"
-    ds.PatientSize, ds.PatientWeight = round(person.height_cm / 100, 3), person.weight_kg
+    ds.PatientSex = str(person.sex) if person else ""
+    if person:
+        ds.PatientAge = f"{int(person.age_years):03d}Y"
+        ds.PatientSize, ds.PatientWeight = round(person.height_cm / 100, 3), person.weight_kg
     ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = study_date.strftime("%Y%m%d"), "120000", "", "1"
     ds.ReferringPhysicianName = ""
     ds.Modality, ds.Manufacturer, ds.StationName = "DX", "OsteoLens in-silico", machine.name

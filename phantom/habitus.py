@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import ndimage
 from torch import Tensor
@@ -15,6 +16,9 @@ from phantom.meshes import TO_LPS, load_scene
 
 L3_ABOVE_SACRUM_MM = 88.0
 """From the top of the sacrum to the centre of L3: two and a half bodies of 27 mm and two and a half discs."""
+
+L3_LABEL = 29
+"""L3 among TotalSegmentator's labels; one more is a level higher."""
 
 ANGLES = 72
 SLICE_MM = 20.0
@@ -121,50 +125,99 @@ def _radii(points: np.ndarray) -> np.ndarray:
     return ndimage.median_filter(found, 5, mode="wrap")
 
 
-def load_ct(folder: Path | None) -> CtTissue | None:
-    """Soft tissue of `totalseg_ct` in an anatomy folder: bones and metal replaced by muscle; None without one.
+@dataclass(frozen=True, slots=True)
+class LabelledCt:
+    """A CT in patient axes (x left, y back, z head) with TotalSegmentator's labels.
+
+    Attributes:
+        hu: float32 (nx, ny, nz), Hounsfield units.
+        label: uint8, same shape; 26 S1, 27 to 31 L5 to L1, 32 T12, 33 T11, 79 spinal canal.
+        inside: bool, same shape: the patient without the table.
+        step_mm: voxel edge.
+    """
+
+    hu: npt.NDArray[np.float32]
+    label: npt.NDArray[np.uint8]
+    inside: npt.NDArray[np.bool_]
+    step_mm: float
+
+    @property
+    def third_lumbar(self) -> npt.NDArray[np.float64]:
+        """Middle of L3 in voxels."""
+        return np.asarray(np.argwhere(self.label == L3_LABEL).mean(0))
+
+
+def read_ct(ct: Path, labels: Path) -> LabelledCt:
+    """A CT and its labels on the same isotropic grid.
 
     Raises:
-        AnatomyError: the labels hold no L3.
+        AnatomyError: unreadable, another grid, or no L3 among the labels.
         MissingExtra: nibabel is not installed.
     """
-    if folder is None or not (folder / "totalseg_ct" / "example_ct.nii.gz").is_file():
-        return None
     try:
         import nibabel
+        from nibabel.filebasedimages import ImageFileError
     except ImportError as error:
-        raise MissingExtra("simulate --anatomy", "nibabel") from error
-    image = nibabel.as_closest_canonical(nibabel.load(folder / "totalseg_ct" / "example_ct.nii.gz"))
+        raise MissingExtra("simulate", "nibabel") from error
+    try:
+        image, stored = (nibabel.as_closest_canonical(nibabel.load(path)) for path in (ct, labels))
+    except (OSError, ImageFileError) as error:
+        raise AnatomyError(f"{ct} and {labels}: cannot be read as NIfTI ({error})") from error
+    steps = np.array(image.header.get_zooms()[:3])
+    if image.shape != stored.shape or np.ptp(steps) > 0.01 * steps.mean():
+        raise AnatomyError(
+            f"{ct}: grid {image.shape} of {steps} mm, labels {stored.shape}; expected one isotropic grid for both"
+        )
     hu = np.asarray(image.dataobj, np.float32)[::-1, ::-1]
-    stored = nibabel.load(folder / "totalseg_ct" / "example_seg_fast_force_split.nii.gz")
-    label = np.asarray(nibabel.as_closest_canonical(stored).dataobj).astype(np.uint8)[::-1, ::-1]
-    step = float(image.header.get_zooms()[0])
-    third = np.argwhere(label == 29)
-    if len(third) == 0:
-        raise AnatomyError(f"{folder / 'totalseg_ct'}: label 29 (L3) is absent; expected TotalSegmentator labels")
+    label = np.asarray(stored.dataobj).astype(np.uint8)[::-1, ::-1]
+    if not (label == L3_LABEL).any():
+        raise AnatomyError(f"{labels}: label {L3_LABEL} (L3) is absent; expected TotalSegmentator labels")
     body = ndimage.binary_opening(hu > -300, iterations=2)
     parts, _ = ndimage.label(body)
     body = parts == np.bincount(parts.ravel())[1:].argmax() + 1
     for k in range(body.shape[2]):
         body[:, :, k] = ndimage.binary_fill_holes(body[:, :, k])
-    bone = np.isin(label, [*range(25, 51), 75, 76, 77, 78, *range(92, 118)]) | (hu > 180)
+    return LabelledCt(hu, label, body, float(image.header.get_zooms()[0]))
+
+
+def soft_densities(hu: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Muscle and fat density (2, nx, ny, nz) in g/cm3 of voxels without bone."""
+    gas = 1 / (1 + np.exp((hu + 500) / 60))
+    lean = np.clip((hu + 110) / 155, 0, 1.15)
+    return np.stack(((1 - gas) * lean * 1.05, (1 - gas) * np.clip(1 - lean, 0, 1) * 0.95)).astype(np.float32)
+
+
+def load_ct(folder: Path | None) -> CtTissue | None:
+    """Soft tissue of `totalseg_ct` in an anatomy folder: bones and metal replaced by muscle; None without one.
+
+    Raises:
+        AnatomyError: the CT cannot be used.
+        MissingExtra: nibabel is not installed.
+    """
+    if folder is None or not (folder / "totalseg_ct" / "example_ct.nii.gz").is_file():
+        return None
+    source = folder / "totalseg_ct"
+    ct = read_ct(source / "example_ct.nii.gz", source / "example_seg_fast_force_split.nii.gz")
+    bone = np.isin(ct.label, [*range(25, 51), 75, 76, 77, 78, *range(92, 118)]) | (ct.hu > 180)
     bone = ndimage.binary_dilation(bone, iterations=1)
-    soft = np.where(bone & body, 45.0, hu)
-    soft = np.where(body, np.clip(soft, -1000, 120), -1000)
-    lung = np.isin(label, [10, 11, 12, 13, 14]).sum((0, 1))
+    soft = np.where(bone & ct.inside, 45.0, ct.hu)
+    soft = np.where(ct.inside, np.clip(soft, -1000, 120), -1000)
+    lung = np.isin(ct.label, [10, 11, 12, 13, 14]).sum((0, 1))
     cut = int(np.nonzero(lung > 20)[0][0]) - 1 if (lung > 20).any() else soft.shape[2]
-    soft = soft[:, :, :cut]
-    gas = 1 / (1 + np.exp((soft + 500) / 60))
-    lean = np.clip((soft + 110) / 155, 0, 1.15)
-    densities = np.stack(((1 - gas) * lean * 1.05, (1 - gas) * np.clip(1 - lean, 0, 1) * 0.95)).astype(np.float32)
-    centre = third.mean(0) * step
-    middle = int(third[:, 2].mean())
-    wide = np.nonzero(body[:, :, middle].any(1))[0]
-    deep = np.nonzero(body[:, :, middle].any(0))[0]
+    densities = soft_densities(soft[:, :, :cut])
+    centre = ct.third_lumbar * ct.step_mm
+    half_width, half_depth = half_size_mm(ct)
     return CtTissue(
         torch.from_numpy(densities),
-        step,
+        ct.step_mm,
         (float(centre[0]), float(centre[1]) - 20.0, float(centre[2])),
-        float(np.ptp(wide)) * step / 2,
-        float(np.ptp(deep)) * step / 2,
+        half_width,
+        half_depth,
     )
+
+
+def half_size_mm(ct: LabelledCt) -> tuple[float, float]:
+    """Half width and half depth of the patient at L3."""
+    middle = ct.inside[:, :, int(ct.third_lumbar[2])]
+    wide, deep = (np.nonzero(middle.any(axis))[0] for axis in (1, 0))
+    return float(np.ptp(wide)) * ct.step_mm / 2, float(np.ptp(deep)) * ct.step_mm / 2

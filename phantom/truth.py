@@ -40,7 +40,7 @@ def body_truth(
         name = _name(box.level, pathology)
         if name not in DETECTED_LEVELS:
             continue
-        kept = _within(replace(box, level=name), len(geometry.u_mm), len(geometry.v_mm))
+        kept = within_field(replace(box, level=name), len(geometry.u_mm), len(geometry.v_mm))
         if kept is not None:
             boxes.append(kept)
             if box.level is not VertebralLevel.S1:
@@ -88,7 +88,7 @@ def _project(points: Vector, geometry: Geometry) -> Vector:
     return np.asarray(geometry.project_points(torch.from_numpy(points).float()).numpy(), np.float64)
 
 
-def _within(box: VertebraBox, columns: int, rows: int) -> VertebraBox | None:
+def within_field(box: VertebraBox, columns: int, rows: int) -> VertebraBox | None:
     """The box cut at the image's border, or None when less than three quarters of it are inside."""
     x0, y0 = max(box.x0, 0.0), max(box.y0, 0.0)
     x1, y1 = min(box.x1, float(columns)), min(box.y1, float(rows))

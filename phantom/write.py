@@ -205,7 +205,7 @@ def _write_patient(folder: Path, patient: SimulatedPatient, site: str) -> None:
     study_uid = generate_uid(entropy_srcs=[person.patient_id, "study"])
     study_date = date(2020, 1, 1) + timedelta(days=person.seed % 700)
     for view, image in patient.images.items():
-        dataset = radiograph_dataset(person, view, image, patient.machine, study_uid, study_date)
+        dataset = radiograph_dataset(person.patient_id, view, image, patient.machine, study_uid, study_date, person)
         dataset.save_as(folder / f"{view}.dcm", enforce_file_format=True)
     row = {
         "patient_id": person.patient_id,

@@ -1,0 +1,133 @@
+"""Radiographs of a real CT: both views digitally reconstructed, with ROI boxes from its own labelled bones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from pydicom.uid import generate_uid
+
+from cohort.roi import roi_boxes
+from cohort.spine import DETECTED_LEVELS, LEVELS, VertebraBox, VertebralLevel, View
+from phantom.dicom import radiograph_dataset
+from phantom.habitus import L3_LABEL, LabelledCt, half_size_mm, read_ct, soft_densities
+from phantom.machine import MACHINES
+from phantom.pathology import Exposure
+from phantom.posture import Variety
+from phantom.projector import Geometry, Volume
+from phantom.radiograph import SimulatedImage, draw_field, take_radiograph
+from phantom.skeleton import Skeleton
+from phantom.tables import BOX_COLUMNS
+from phantom.tissue import SoftTissue
+from phantom.truth import within_field
+
+MARROW_HU = 60.0
+MINERAL_HU_CM3_G = 1300.0
+"""Hounsfield units that a g/cm3 of hydroxyapatite adds at 120 kVp (about 1.3 a mg/cm3); marrow without it has 60."""
+
+BONE_HU = 140.0
+"""From here on a voxel outside the labelled bones counts as bone too; contrast medium would as well."""
+
+CANAL_LABEL = 79
+
+LEAST_VOXELS = 100
+"""Fewer are a scrap of a body at the border of the scan."""
+
+
+def ct_study(ct: Path, labels: Path, out: Path, patient_id: str, site: str = "test1", seed: int = 0) -> int:
+    """Write both views of one CT as DICOM below `out`, with cohort.csv and rois.csv; returns the number of boxes.
+
+    Args:
+        ct: NIfTI in Hounsfield units.
+        labels: NIfTI of TotalSegmentator's labels on the same grid.
+        out: cohort folder to write.
+        patient_id: name of the patient, and of the folder in `out`; letters, digits, - and _.
+        site: whose machine takes the images.
+        seed: of field, noise and display.
+
+    Raises:
+        AnatomyError: the CT or its labels cannot be used.
+    """
+    volume = read_ct(ct, labels)
+    folder = out / patient_id
+    folder.mkdir(parents=True, exist_ok=True)
+    study_uid = generate_uid(entropy_srcs=[patient_id, "ct"])
+    machine, day = MACHINES[site][0], date(2020, 1, 1)
+    rows = []
+    with torch.inference_mode():
+        images = ct_radiographs(volume, site, seed)
+    for view, image in images.items():
+        dataset = radiograph_dataset(patient_id, view, image, machine, study_uid, day)
+        dataset.save_as(folder / f"{view}.dcm", enforce_file_format=True)
+        rows += [[study_uid, str(view), str(b.level), *(round(float(v), 1) for v in b.corners)] for b in image.boxes]
+    pd.DataFrame(rows, columns=BOX_COLUMNS).to_csv(out / "rois.csv", index=False)
+    pd.DataFrame([{"patient_id": patient_id, "study_uid": study_uid, "site": site}]).to_csv(
+        out / "cohort.csv", index=False
+    )
+    return len(rows)
+
+
+def ct_radiographs(ct: LabelledCt, site: str, seed: int) -> dict[View, SimulatedImage]:
+    """AP and lateral radiographs of a CT with boxes of the bodies that are labelled and in the field."""
+    machine = MACHINES[site][0]
+    skeleton, tissue = _densities(ct)
+    points = _body_points(ct)
+    images = {}
+    for number, view in enumerate(View):
+        rng = np.random.default_rng([seed, number])
+        generator = torch.Generator().manual_seed(2 * seed + number)
+        geometry = draw_field(view, tissue, machine, machine.spacing_mm(0.6), Variety.USUAL, rng)
+        image, (right, down) = take_radiograph(view, skeleton, tissue, machine, geometry, Exposure.GOOD, rng, generator)
+        boxes = []
+        for box in _boxes(points, geometry):
+            kept = within_field(box, len(geometry.u_mm), len(geometry.v_mm))
+            if kept is not None:
+                moved = replace(kept, x0=kept.x0 + right, x1=kept.x1 + right, y0=kept.y0 + down, y1=kept.y1 + down)
+                boxes.append(moved)
+        images[view] = replace(image, boxes=tuple(boxes))
+    return images
+
+
+def _densities(ct: LabelledCt) -> tuple[Skeleton, SoftTissue]:
+    """Bones and soft tissue on the CT's grid, with the middle of L3 at the origin."""
+    labelled = np.isin(ct.label, [*range(25, 51), 75, 76, 77, 78, *range(92, 118)])
+    bone = ct.inside & ((labelled & (ct.hu > MARROW_HU)) | (ct.hu > BONE_HU))
+    mineral = np.where(bone, np.clip(ct.hu - MARROW_HU, 0, 2500) / MINERAL_HU_CM3_G, 0.0).astype(np.float32)
+    soft = np.where(ct.inside, np.where(bone, 45.0, np.clip(ct.hu, -1000, 120)), -1000).astype(np.float32)
+    muscle, adipose = soft_densities(soft)
+    x, y, z = (float(v) for v in -ct.third_lumbar * ct.step_mm)
+
+    def volume(density: npt.NDArray[np.float32]) -> Volume:
+        return Volume(torch.from_numpy(np.ascontiguousarray(density)), (x, y, z), ct.step_mm)
+
+    nothing = Volume(torch.zeros(2, 2, 2), (-1.0, -1.0, -1.0), 1.0)
+    none = torch.full((2, 2, 2), -1, dtype=torch.int8)
+    skeleton = Skeleton(nothing, volume(mineral), none, none > 0)
+    middle = ct.inside[:, :, int(ct.third_lumbar[2])]
+    back = float(np.nonzero(middle.any(0))[0].max()) * ct.step_mm + y
+    return skeleton, SoftTissue(volume(muscle), volume(adipose), back, half_size_mm(ct)[0], "ct")
+
+
+def _body_points(ct: LabelledCt) -> dict[VertebralLevel, npt.NDArray[np.float64]]:
+    """Voxels (n, 3) in mm of each body that is whole: what of a vertebra lies in front of its canal; all of S1."""
+    found = {}
+    canal = np.argwhere(ct.label == CANAL_LABEL)
+    for level in DETECTED_LEVELS:
+        voxels = np.argwhere(ct.label == L3_LABEL + LEVELS.index(VertebralLevel.L3) - LEVELS.index(level))
+        near = canal[np.isin(canal[:, 2], np.unique(voxels[:, 2]))]
+        if level is not VertebralLevel.S1 and len(near):
+            voxels = voxels[voxels[:, 1] < np.percentile(near[:, 1], 2)]
+        if len(voxels) < LEAST_VOXELS or voxels[:, 2].min() == 0 or voxels[:, 2].max() == ct.label.shape[2] - 1:
+            continue
+        found[level] = (voxels - ct.third_lumbar) * ct.step_mm
+    return found
+
+
+def _boxes(points: dict[VertebralLevel, npt.NDArray[np.float64]], geometry: Geometry) -> tuple[VertebraBox, ...]:
+    projected = {k: geometry.project_points(torch.from_numpy(p).float()).numpy() for k, p in points.items()}
+    return roi_boxes(projected, (geometry.spacing_mm, geometry.spacing_mm))
