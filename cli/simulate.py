@@ -30,6 +30,8 @@ def simulate(
         bool, typer.Option("--audit", help="Write OUT-audit/report.html: how honest the cohort is.")
     ] = False,
     real: Annotated[Path | None, typer.Option(help="Folder of real films to show beside simulated ones.")] = None,
+    ct: Annotated[Path | None, typer.Option(help="NIfTI CT to take both views of, instead of patients.")] = None,
+    ct_labels: Annotated[Path | None, typer.Option(help="Its TotalSegmentator labels, for the boxes.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings; write nothing.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
@@ -42,6 +44,9 @@ def simulate(
         from phantom.population import PopulationConfig
         from phantom.write import SimulationPlan, assign_sites, simulate_cohort
 
+        if ct is not None or ct_labels is not None:
+            _radiographs_of_ct(ct, ct_labels, out, site, seed, quiet)
+            return
         population = load_config(PopulationConfig, config, set_ or ())
         counts = [part.partition(":")[2] for part in site.split(",") if ":" in part]
         wanted = patients or sum(int(c) for c in counts if c.isdigit()) or 10
@@ -59,6 +64,20 @@ def simulate(
             say(f"{fresh} patients simulated{each}, {wanted - fresh} stood already; cohort: {out}")
         if audit:
             _audit(plan, real, quiet)
+
+
+def _radiographs_of_ct(ct: Path | None, labels: Path | None, out: Path, site: str, seed: int, quiet: bool) -> None:
+    from cohort.errors import ConfigError
+    from phantom.ct import ct_study
+    from phantom.machine import MACHINES
+
+    if ct is None or labels is None:
+        raise ConfigError("--ct and --ct-labels go together; give both")
+    if site not in (*MACHINES, "mixed"):
+        raise ConfigError(f"site {site!r} takes no CT; choose one of {', '.join(MACHINES)}")
+    boxes = ct_study(ct, labels, out, "CT", "test1" if site == "mixed" else site, seed)
+    if not quiet:
+        say(f"both views of {ct.name} with {boxes} boxes of whole bodies; cohort: {out}")
 
 
 def _audit(plan: Any, real: Path | None, quiet: bool) -> None:

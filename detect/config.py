@@ -22,6 +22,10 @@ class DetectConfig(StrictConfig):
         0.03, ge=0, le=1, description="share of metal in the AP column from which it is refused"
     )
     max_metal_lateral: float = Field(0.005, ge=0, le=1, description="the same for the lateral column")
+    max_detail: float = Field(0.55, gt=0, le=10, description="noise of the column from which it is refused")
+    min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which it is refused")
+    max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is refused")
+    max_curve_deg: float = Field(17.0, gt=0, le=90, description="turn of the spine in an AP view that is refused")
     warn_margin: float = Field(0.35, ge=0.0, le=10.0, description="naming margin below which a warning is given")
 
 

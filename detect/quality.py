@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cohort.spine import TARGET_LEVELS, SpineDetection, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectConfig
 
@@ -16,6 +16,12 @@ BODY_WIDTH_MM = (25.0, 85.0)
 
 IMPLANT = "implant"
 """Refusal code for metal or cement at L1-L4."""
+
+SCOLIOSIS = "scoliosis"
+"""Refusal code for a serious scoliosis, likewise."""
+
+WHOLE_STUDY = (IMPLANT, SCOLIOSIS)
+"""Codes found in one view that refuse the study, not the view alone."""
 
 METAL_RISE = 0.35
 """How much brighter than its surroundings metal is, on the image's scale of 0 to 1."""
@@ -48,10 +54,47 @@ def metal_share(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> f
     return float(np.mean(thick - around.astype(np.float32) / 255 > METAL_RISE))
 
 
+EXPOSURE_BODY_PX = 72
+"""Width of a body, in pixels, at which exposure is measured, so that fine and coarse detectors compare."""
+
+
+def exposure_measures(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> tuple[float, float]:
+    """Detail and clipping of the column of L1-L4.
+
+    Detail is the median of the absolute Laplacian over the standard deviation: quantum noise of a starved detector
+    raises it, a saturated one has none. Clipping is the share of the column that is constant over 5 x 5 pixels.
+
+    Args:
+        pixels: (rows, columns) in [0, 1].
+        detection: boxes of that image, L1-L4 among them.
+    """
+    boxes = np.array([box.corners for box in detection.boxes if box.level in TARGET_LEVELS])
+    x0, y0 = np.maximum(boxes[:, :2].min(0), 0).astype(int)
+    x1, y1 = boxes[:, 2:].max(0).astype(int)
+    shrink = EXPOSURE_BODY_PX / float(np.mean(boxes[:, 2] - boxes[:, 0]))
+    how = cv2.INTER_AREA if shrink < 1 else cv2.INTER_LINEAR
+    column = cv2.resize(pixels[y0:y1, x0:x1], None, fx=shrink, fy=shrink, interpolation=how)
+    middle, beside = column[1:-1, 1:-1], (column[:-2, 1:-1], column[2:, 1:-1], column[1:-1, :-2], column[1:-1, 2:])
+    detail = float(np.median(np.abs(4 * middle - sum(beside)))) / max(float(column.std()), 1e-4)
+    kernel = np.ones((5, 5), np.uint8)
+    flat = float(np.mean(cv2.dilate(column, kernel) - cv2.erode(column, kernel) < 1e-6))
+    return detail, flat
+
+
+def curve_deg(detection: SpineDetection) -> float:
+    """Spread of the spine's direction from box to box in an AP view: an estimate of the Cobb angle, T11 to L5."""
+    boxes = [box for box in detection.boxes if box.level is not VertebralLevel.S1]
+    centres = np.array([((b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2) for b in boxes])
+    if len(centres) < 3:
+        return 0.0
+    steps = np.diff(centres, axis=0)
+    return float(np.ptp(np.degrees(np.arctan2(steps[:, 0], steps[:, 1]))))
+
+
 def refusal_of(
     detection: SpineDetection | None, radiograph: Radiograph, config: DetectConfig, min_confidence: float
 ) -> tuple[str, str] | None:
-    """(code, reason) why a view cannot be used, or None. The code IMPLANT holds for the whole study."""
+    """(code, reason) why a view cannot be used, or None. Codes of WHOLE_STUDY refuse the study."""
     if detection is None:
         return "no_spine", "no chain of lumbar vertebral bodies in either view; expected an AP or lateral lumbar film"
     if detection.missing:
@@ -72,7 +115,33 @@ def refusal_of(
             f"{detection.view}: {100 * metal:.1f} % of the column of L1-L4 looks like metal or cement, at most "
             f"{100 * limit:.1f} % expected; implants are excluded, since they hide bone"
         )
+    return _poor_exposure(detection, radiograph, config) or _scoliosis(detection, config)
+
+
+def _poor_exposure(detection: SpineDetection, radiograph: Radiograph, config: DetectConfig) -> tuple[str, str] | None:
+    detail, flat = exposure_measures(radiograph.pixels, detection)
+    where = f"{detection.view}: the column of L1-L4"
+    if detail > config.max_detail:
+        return "exposure", (
+            f"{where} is mostly noise (detail {detail:.2f} of its contrast, at most {config.max_detail:.2f} expected); "
+            "underexposed films are excluded"
+        )
+    if detail < config.min_detail or flat > config.max_flat:
+        return "exposure", (
+            f"{where} is clipped (detail {detail:.3f}, {config.min_detail:.3f} or more expected; {100 * flat:.1f} % "
+            f"without any structure, at most {100 * config.max_flat:.1f} % expected); overexposed films are excluded"
+        )
     return None
+
+
+def _scoliosis(detection: SpineDetection, config: DetectConfig) -> tuple[str, str] | None:
+    curve = curve_deg(detection) if detection.view is View.AP else 0.0
+    if curve <= config.max_curve_deg:
+        return None
+    return SCOLIOSIS, (
+        f"the spine turns by {curve:.0f} degrees between its bodies, at most {config.max_curve_deg:.0f} expected; "
+        "serious scoliosis is excluded"
+    )
 
 
 def warnings_of(detection: SpineDetection, radiograph: Radiograph, config: DetectConfig) -> list[str]:

@@ -35,6 +35,8 @@ BONE_HU = 140.0
 
 CANAL_LABEL = 79
 
+HALF_VOXELS = np.array(np.meshgrid(*[[-0.5, 0.5]] * 3)).reshape(3, -1).T
+
 LEAST_VOXELS = 100
 """Fewer are a scrap of a body at the border of the scan."""
 
@@ -114,7 +116,7 @@ def _densities(ct: LabelledCt) -> tuple[Skeleton, SoftTissue]:
 
 
 def _body_points(ct: LabelledCt) -> dict[VertebralLevel, npt.NDArray[np.float64]]:
-    """Voxels (n, 3) in mm of each body that is whole: what of a vertebra lies in front of its canal; all of S1."""
+    """Voxel corners (n, 3) in mm of each whole body: what of a vertebra lies in front of its canal; all of S1."""
     found = {}
     canal = np.argwhere(ct.label == CANAL_LABEL)
     for level in DETECTED_LEVELS:
@@ -124,7 +126,8 @@ def _body_points(ct: LabelledCt) -> dict[VertebralLevel, npt.NDArray[np.float64]
             voxels = voxels[voxels[:, 1] < np.percentile(near[:, 1], 2)]
         if len(voxels) < LEAST_VOXELS or voxels[:, 2].min() == 0 or voxels[:, 2].max() == ct.label.shape[2] - 1:
             continue
-        found[level] = (voxels - ct.third_lumbar) * ct.step_mm
+        corners = (voxels[:, None] + HALF_VOXELS).reshape(-1, 3)
+        found[level] = (corners - ct.third_lumbar) * ct.step_mm
     return found
 
 

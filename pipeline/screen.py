@@ -15,7 +15,7 @@ from cohort.spine import SpineDetection, View
 from cohort.study import Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
 from detect.levels import shift_levels
-from detect.quality import IMPLANT, refusal_of, warnings_of
+from detect.quality import WHOLE_STUDY, refusal_of, warnings_of
 from detect.segment import BodySegmenter, refined
 from pipeline.config import ScreenConfig
 from pipeline.prediction import Prediction, Refusal, ScreenedView
@@ -94,9 +94,9 @@ class Screener:
                 continue
             warnings += warnings_of(detection, radiograph, self.config.detect)
             inputs[detection.view] = self._classifier.network_input(radiograph.pixels, detection)
-        implant = next((refusal for refusal in refusals if refusal.code == IMPLANT), None)
-        if implant is not None or not inputs:
-            return Screened(self._prediction(study, views, warnings, implant or refusals[0]), pixels)
+        excluded = next((refusal for refusal in refusals if refusal.code in WHOLE_STUDY), None)
+        if excluded is not None or not inputs:
+            return Screened(self._prediction(study, views, warnings, excluded or refusals[0]), pixels)
         warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]
         warnings += [f"no {view.value} view; accuracy is lower with one view" for view in View if view not in inputs]
         covariates = study.covariates

@@ -12,7 +12,7 @@ import pytest
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource, Study
 from detect.config import DetectConfig
-from detect.quality import metal_share, refusal_of, warnings_of
+from detect.quality import curve_deg, exposure_measures, metal_share, refusal_of, warnings_of
 
 BOXES = tuple(VertebraBox(level, 100, 60 + 66 * k, 180, 120 + 66 * k, 0.9) for k, level in enumerate(TARGET_LEVELS))
 FOUND = SpineDetection(View.AP, BOXES, (400, 300), 2.0)
@@ -102,3 +102,44 @@ def test_one_view_with_metal_refuses_the_study(monkeypatch: pytest.MonkeyPatch) 
 def test_no_boxes_have_no_metal() -> None:
     empty = SpineDetection(View.AP, (VertebraBox(VertebralLevel.L5, 1, 1, 9, 9),), (400, 300))
     assert metal_share(picture("screws").pixels, empty) == 0.0
+
+
+def test_starved_and_clipped_films_are_refused_with_their_measure() -> None:
+    good = picture()
+    assert refusal_of(FOUND, good, DetectConfig(), 0.25) is None
+    noise = np.random.default_rng(1).normal(0, 0.25, good.pixels.shape).astype(np.float32)
+    starved = replace(good, pixels=np.clip(0.5 * good.pixels + 0.25 + noise, 0, 1))
+    reason = refusal_of(FOUND, starved, DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "exposure" and "mostly noise" in reason[1]
+    clipped = replace(good, pixels=good.pixels.clip(max=0.45))
+    reason = refusal_of(FOUND, clipped, DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "exposure" and "clipped" in reason[1]
+    assert refusal_of(FOUND, clipped, DetectConfig(max_flat=1.0, min_detail=0.0), 0.25) is None
+
+
+def test_exposure_does_not_depend_on_the_size_of_a_pixel() -> None:
+    fine = cv2.resize(picture().pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    boxes = tuple(VertebraBox(b.level, *(3 * v for v in b.corners)) for b in BOXES)
+    detail, flat = exposure_measures(picture().pixels, FOUND)
+    again = exposure_measures(fine, SpineDetection(View.AP, boxes, fine.shape))
+    assert again == pytest.approx((detail, flat), abs=0.05)
+
+
+def curved(degrees: float) -> SpineDetection:
+    """L1 to L5 along a line that turns by this many degrees in its middle."""
+    x, y, boxes = 140.0, 60.0, []
+    for k, level in enumerate([*TARGET_LEVELS, VertebralLevel.L5]):
+        boxes.append(VertebraBox(level, x - 40, y - 30, x + 40, y + 30, 0.9))
+        turn = np.radians(degrees / 2 if k < 2 else -degrees / 2)
+        x, y = x + 64 * np.sin(turn), y + 64 * np.cos(turn)
+    return SpineDetection(View.AP, tuple(boxes), (400, 300), 2.0)
+
+
+def test_a_curve_is_measured_and_refuses_an_ap_view_alone() -> None:
+    assert curve_deg(curved(24)) == pytest.approx(24) and curve_deg(curved(0)) == 0
+    assert curve_deg(replace(FOUND, boxes=BOXES[:2])) == 0
+    reason = refusal_of(curved(24), picture(), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "scoliosis" and "24 degrees" in reason[1]
+    assert refusal_of(curved(10), picture(), DetectConfig(), 0.25) is None
+    lateral = refusal_of(replace(curved(24), view=View.LATERAL), picture(), DetectConfig(), 0.25)
+    assert lateral is None
