@@ -75,7 +75,8 @@ def segmenter(
     with errors_as_exit_codes():
         from cohort.config import load_config
         from detect.config import SegmenterTraining
-        from detect.segment_train import build_store, train_segmenter
+        from detect.segment_data import build_store
+        from detect.segment_train import train_segmenter
         from pipeline.training import outlines_of, training_cohorts
 
         settings = load_config(SegmenterTraining, config, set_ or ())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cohort.errors import ReadError
-from cohort.spine import TARGET_LEVELS
+from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
 from cohort.study import Covariates, DxaResult, Findings, Sex
 
 KEY_COLUMNS = ("study_uid", "patient_id")
@@ -31,7 +31,7 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
     t_score_L1 .. t_score_L4, dxa_date, dxa_reference, site, study_date, menopause_age_years, implant, fracture_grade,
-    cobb_deg, exposure, lumbar_count. Others are ignored; empty cells are unknown values.
+    cobb_deg, exposure, lumbar_count, fractures. Others are ignored; empty cells are unknown values.
 
     Raises:
         ReadError: no key column, or a value that is no number or no sex.
@@ -106,7 +106,27 @@ def _findings(cells: dict[str, str], where: str) -> Findings:
         _number(cells, "cobb_deg", where, 0, 150),
         None if not exposure else exposure == "good",
         None if count is None else int(count),
+        _fractures(cells.get("fractures", ""), where) if grade == 0 or cells.get("fractures") else None,
     )
+
+
+def _fractures(text: str, where: str) -> dict[VertebralLevel, float]:
+    """`L1:wedge:0.32 L3:crush:0.25` into the loss by level; names outside T10 to S1, such as L6, are left out."""
+    losses = {}
+    for part in text.split():
+        name, _, rest = part.partition(":")
+        share = rest.rpartition(":")[2]
+        try:
+            value = float(share)
+        except ValueError as error:
+            raise ReadError(
+                f"{where}: fractures holds {part!r}, expected level:kind:share such as L1:wedge:0.32"
+            ) from error
+        if not 0 <= value < 1:
+            raise ReadError(f"{where}: fractures holds {part!r}, expected a share of height from 0 to 1")
+        if name in LEVELS:
+            losses[VertebralLevel(name)] = value
+    return losses
 
 
 def _number(cells: dict[str, str], name: str, where: str, low: float, high: float) -> float | None:

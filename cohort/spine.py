@@ -45,7 +45,10 @@ DETECTED_LEVELS: tuple[VertebralLevel, ...] = LEVELS[1:]
 
 @dataclass(frozen=True, slots=True)
 class VertebraBox:
-    """One levelled ROI in pixels of the original image; x to the right, y downwards, x1 and y1 exclusive."""
+    """One levelled ROI in pixels of the original image; x to the right, y downwards, x1 and y1 exclusive.
+
+    `height_loss` is the share of the body's height that a compression took, where it was measured.
+    """
 
     level: VertebralLevel
     x0: float
@@ -53,6 +56,7 @@ class VertebraBox:
     x1: float
     y1: float
     confidence: float = 1.0
+    height_loss: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.x1 > self.x0 and self.y1 > self.y0):

@@ -142,6 +142,7 @@ class Findings:
         cobb_deg: Cobb angle of a lumbar scoliosis.
         readable: whether the exposure lets L1-L4 be outlined.
         lumbar_count: vertebrae between the ribs and the sacrum; excludes nobody.
+        height_loss: share of height that compression took, by fractured level; empty when there is no fracture.
     """
 
     menopause_age_years: float | None = None
@@ -150,6 +151,7 @@ class Findings:
     cobb_deg: float | None = None
     readable: bool | None = None
     lumbar_count: int | None = None
+    height_loss: dict[VertebralLevel, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

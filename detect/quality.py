@@ -20,7 +20,10 @@ IMPLANT = "implant"
 SCOLIOSIS = "scoliosis"
 """Refusal code for a serious scoliosis, likewise."""
 
-WHOLE_STUDY = (IMPLANT, SCOLIOSIS)
+FRACTURE = "compression_fracture"
+"""Refusal code for a suspected compression fracture of L1-L4, likewise."""
+
+WHOLE_STUDY = (IMPLANT, SCOLIOSIS, FRACTURE)
 """Codes found in one view that refuse the study, not the view alone."""
 
 METAL_RISE = 0.35
@@ -115,7 +118,22 @@ def refusal_of(
             f"{detection.view}: {100 * metal:.1f} % of the column of L1-L4 looks like metal or cement, at most "
             f"{100 * limit:.1f} % expected; implants are excluded, since they hide bone"
         )
-    return _poor_exposure(detection, radiograph, config) or _scoliosis(detection, config)
+    return (
+        _poor_exposure(detection, radiograph, config)
+        or _scoliosis(detection, config)
+        or _fracture(detection, config.max_height_loss)
+    )
+
+
+def _fracture(detection: SpineDetection, limit: float) -> tuple[str, str] | None:
+    losses = {b.level: b.height_loss for b in detection.boxes if b.level in TARGET_LEVELS and b.height_loss is not None}
+    level = max(losses, key=lambda k: losses[k], default=None)
+    if level is None or losses[level] <= limit:
+        return None
+    return FRACTURE, (
+        f"{level} seems to have lost {100 * losses[level]:.0f} % of its height, at most {100 * limit:.0f} % expected; "
+        "compression fractures are excluded, and a fragility fracture calls for assessment whatever the density"
+    )
 
 
 def _poor_exposure(detection: SpineDetection, radiograph: Radiograph, config: DetectConfig) -> tuple[str, str] | None:

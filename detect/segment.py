@@ -1,9 +1,9 @@
-"""Body masks inside the boxes: the only inference of segmentation, and boxes by the ROI rule from the masks."""
+"""Bodies inside the boxes: the only inference of masks and heights, and boxes by the ROI rule from the masks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cohort.errors import WeightsError
 from cohort.roi import roi_boxes
 from cohort.session import open_session
-from cohort.spine import SpineDetection, VertebraBox, VertebralLevel
+from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import Radiograph
 
 CROP_PX = 128
@@ -52,6 +52,19 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
     return np.asarray((points - matrix[:, 2]) / matrix[0, 0])
 
 
+@dataclass(frozen=True, slots=True)
+class SeenBody:
+    """What the network sees of one body.
+
+    Attributes:
+        outline: (n, 2) in image pixels, None without a clear mask.
+        height_loss: share of the body's height that a compression took; learned on lateral views.
+    """
+
+    outline: Points | None
+    height_loss: float
+
+
 class BodySegmenter:
     """A loaded segmentation network; one instance serves a whole folder."""
 
@@ -65,31 +78,40 @@ class BodySegmenter:
         shape = self._session.get_inputs()[0].shape
         if list(shape[1:]) != [1, CROP_PX, CROP_PX]:
             raise WeightsError(f"{onnx.name}: input {shape}, expected n x 1 x {CROP_PX} x {CROP_PX}")
+        outputs = [output.name for output in self._session.get_outputs()]
+        if outputs != ["masks", "height_loss"]:
+            raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected masks, height_loss")
 
-    def outlines(self, radiograph: Radiograph, detection: SpineDetection) -> dict[VertebralLevel, Points]:
-        """Outline of each detected body but the sacrum's, in image pixels; bodies without a clear mask are left out."""
+    def look(self, radiograph: Radiograph, detection: SpineDetection) -> dict[VertebralLevel, SeenBody]:
+        """Outline and loss of height of each detected body but the sacrum's."""
         boxes = [box for box in detection.boxes if box.level is not VertebralLevel.S1]
         if not boxes:
             return {}
         matrices = [crop_matrix(box) for box in boxes]
         crops = np.stack([crop_image(radiograph.pixels, matrix) for matrix in matrices])[:, None]
-        masks = self._session.run(None, {"crops": crops})[0][:, 0]
-        found = {}
-        for box, matrix, mask in zip(boxes, matrices, masks, strict=True):
-            outline = mask_outline(mask, matrix)
-            if outline is not None:
-                found[box.level] = outline
-        return found
+        masks, losses = self._session.run(None, {"crops": crops})
+        return {
+            box.level: SeenBody(mask_outline(mask[0], matrix), float(loss))
+            for box, matrix, mask, loss in zip(boxes, matrices, masks, losses, strict=True)
+        }
 
 
 def refined(
-    detection: SpineDetection, outlines: Mapping[VertebralLevel, Points], spacing_mm: tuple[float, float] | None
+    detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], spacing_mm: tuple[float, float] | None
 ) -> SpineDetection:
-    """The detection with boxes by the ROI rule from its masks; a body without a mask keeps the detector's box."""
+    """The detection with boxes by the ROI rule from its masks; a body without a mask keeps the detector's box.
+
+    Boxes of a lateral view also get their loss of height.
+    """
+    outlines = {level: body.outline for level, body in bodies.items() if body.outline is not None}
     by_rule = {box.level: box for box in roi_boxes(outlines, spacing_mm)} if len(outlines) > 1 else {}
-    return replace(
-        detection, boxes=tuple(_moved(b, by_rule.get(b.level), detection.image_shape) for b in detection.boxes)
-    )
+    boxes = []
+    for box in detection.boxes:
+        moved = _moved(box, by_rule.get(box.level), detection.image_shape)
+        if detection.view is View.LATERAL and box.level in bodies:
+            moved = replace(moved, height_loss=bodies[box.level].height_loss)
+        boxes.append(moved)
+    return replace(detection, boxes=tuple(boxes))
 
 
 def _moved(box: VertebraBox, to: VertebraBox | None, image_shape: tuple[int, int]) -> VertebraBox:

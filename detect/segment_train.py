@@ -1,141 +1,23 @@
-"""Train the body segmenter on outlines and export it to ONNX. Needs the extra 'train'."""
+"""Train the body segmenter on outlines and losses of height and export it to ONNX. Needs the extra 'train'."""
 
 from __future__ import annotations
 
 import json
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
 
-from cohort.annotations import Outlines
-from cohort.errors import MissingExtra, OsteoLensError, ReadError
-from cohort.images import read_radiograph
-from cohort.roi import roi_boxes
-from cohort.spine import VertebraBox
-from cohort.study import Study
+from cohort.errors import MissingExtra
 from detect.config import SegmenterTraining
-from detect.segment import CONTEXT, CROP_PX, crop_matrix
+from detect.segment import CROP_PX
+from detect.segment_data import CropStore, batches
 
-log = logging.getLogger(__name__)
-
-STORED_PX = 176
-"""Side of a stored crop; the surplus over CROP_PX is room to move, turn and scale."""
-
-
-CropStore = npt.NDArray[np.uint8]
-"""Crops and masks, memory-mapped from disk: (n, 2, STORED_PX, STORED_PX), the image and 255 inside the body."""
-
-
-def build_store(
-    studies: Sequence[Study],
-    outlines: Outlines,
-    path: Path,
-    config: SegmenterTraining,
-    seed: int,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
-) -> CropStore:
-    """Some bodies of every image as crops; a finished file is read back.
-
-    Raises:
-        ReadError: no image has outlines.
-    """
-    if path.is_file():
-        return np.asanyarray(np.load(path, mmap_mode="r"))
-    rng = np.random.default_rng(seed)
-    stored = []
-    for number, study in enumerate(studies, start=1):
-        for view, image in study.images:
-            own = outlines.get((study.study_uid, view)) if view is not None else None
-            if own:
-                stored += _crops_of(image, own, config.bodies_an_image, rng)
-        done(number, len(studies))
-    if not stored:
-        raise ReadError("no training image has outlines; expected annotations.json with polygons beside cohort.csv")
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, np.stack(stored))
-    partial.replace(path)
-    return np.asanyarray(np.load(path, mmap_mode="r"))
-
-
-def _crops_of(
-    image: Path, own: Mapping[Any, npt.NDArray[np.float64]], count: int, rng: np.random.Generator
-) -> list[npt.NDArray[np.uint8]]:
-    try:
-        pixels = read_radiograph(image)[0].pixels
-    except OsteoLensError as error:
-        log.warning("an image was left out: %s", error)
-        return []
-    boxes = roi_boxes(own, None)
-    chosen = rng.permutation(len(boxes))[:count]
-    stored = []
-    for box in (boxes[k] for k in chosen):
-        matrix = crop_matrix(_jittered(box, rng), STORED_PX, CONTEXT * STORED_PX / CROP_PX)
-        crop = cv2.warpAffine(pixels, matrix, (STORED_PX,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        polygon = own[box.level] @ matrix[:, :2].T + matrix[:, 2]
-        mask = np.zeros((STORED_PX, STORED_PX), np.uint8)
-        cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        stored.append(np.stack((np.round(crop * 255).astype(np.uint8), mask)))
-    return stored
-
-
-def _jittered(box: VertebraBox, rng: np.random.Generator) -> VertebraBox:
-    """The box as a detector might find it: edges moved by about 4 % of its sides."""
-    width, height = box.x1 - box.x0, box.y1 - box.y0
-    dx, dy = rng.normal(0, 0.04, 2) * width, rng.normal(0, 0.04, 2) * height
-    return replace(box, x0=box.x0 + dx[0], x1=box.x1 + dx[1], y0=box.y0 + dy[0], y1=box.y1 + dy[1])
-
-
-def batches(
-    store: CropStore, order: npt.NDArray[np.int64], size: int, rng: np.random.Generator | None
-) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Images and masks (size, 1, CROP_PX, CROP_PX); augmented when a generator is given."""
-    for start in range(0, len(order), size):
-        pairs = [_pair(store[k], rng) for k in order[start : start + size]]
-        yield np.stack([p[0] for p in pairs])[:, None], np.stack([p[1] for p in pairs])[:, None]
-
-
-def _pair(
-    stored: npt.NDArray[np.uint8], rng: np.random.Generator | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    middle, half = STORED_PX / 2, CROP_PX / 2
-    turn, scale, shift = 0.0, 1.0, np.zeros(2)
-    if rng is not None:
-        turn, scale, shift = rng.normal(0, 4.0), float(np.exp(rng.normal(0, 0.08))), rng.normal(0, 4.0, 2)
-    matrix = cv2.getRotationMatrix2D((middle, middle), turn, scale)
-    matrix[:, 2] += half - middle + shift
-    image, mask = (
-        cv2.warpAffine(plane, matrix, (CROP_PX,) * 2, flags=cv2.INTER_LINEAR, borderMode=mode)
-        for plane, mode in ((stored[0], cv2.BORDER_REPLICATE), (stored[1], cv2.BORDER_CONSTANT))
-    )
-    shown = image.astype(np.float32) / 255
-    if rng is not None:
-        shown = _displayed(shown, rng)
-        if rng.random() < 0.5:
-            shown, mask = shown[:, ::-1], mask[:, ::-1]
-    low, high = np.percentile(shown[::2, ::2], (1, 99))
-    shown = np.clip((shown - low) / max(float(high - low), 1e-3), 0, 1)
-    return np.asarray(shown, np.float32), mask.astype(np.float32) / 255
-
-
-def _displayed(image: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Film curve, uneven light, blur or sharpening, noise."""
-    out = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.35)))
-    if rng.random() < 0.3:
-        light = cv2.resize(rng.normal(0, 1, (2, 2)).astype(np.float32), image.shape, interpolation=cv2.INTER_LINEAR)
-        out = out + 0.12 * light
-    if rng.random() < 0.4:
-        soft = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.6, 2.5)))
-        out = soft if rng.random() < 0.5 else out + float(rng.uniform(0.3, 1.2)) * (out - soft)
-    if rng.random() < 0.5:
-        out = out + rng.normal(0, rng.uniform(0.005, 0.05), image.shape)
-    return np.asarray(out, np.float32)
+FRACTURE_WEIGHT = 5.0
+"""How much more a fractured body weighs than a whole one; about one in twenty is."""
 
 
 def train_segmenter(
@@ -149,8 +31,11 @@ def train_segmenter(
 ) -> dict[str, float]:
     """Fit a small U-Net by binary cross-entropy and Dice; writes segmenter.onnx and metrics.json.
 
+    A second head on its encoder learns the loss of height where it is known; fractured bodies weigh FRACTURE_WEIGHT.
+
     Returns:
-        epoch, loss, and mean Dice on the validation crops of the best epoch.
+        epoch, loss, mean Dice on the validation crops of the best epoch, and the area under the ROC curve of losses
+        of 25 % and more (Genant grade 2); NaN when there are none.
 
     Raises:
         MissingExtra: torch, lightning or segmentation-models-pytorch is not installed.
@@ -173,10 +58,12 @@ def train_segmenter(
         in_channels=1,
         classes=1,
         decoder_channels=(64, 32, 16, 8),
+        aux_params={"classes": 1, "pooling": "avg", "dropout": 0.2},
     ).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=0.01)
     model, optimizer = fabric.setup(network, optimizer)
-    steps = config.epochs * -(-len(training) // config.batch)
+    count = len(training.planes)
+    steps = config.epochs * -(-count // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer.optimizer, config.lr, steps, pct_start=0.1)
     history: list[dict[str, float]] = []
     started, best = time.monotonic(), out / "best.safetensors"
@@ -184,12 +71,16 @@ def train_segmenter(
         rng = np.random.default_rng([seed, epoch])
         model.train()
         losses = []
-        for images, masks in batches(training, rng.permutation(len(training)), config.batch, rng):
-            truth = torch.from_numpy(masks).to(fabric.device)
-            logits = model(torch.from_numpy(images).to(fabric.device, memory_format=torch.channels_last)).float()
+        for images, masks, lost in batches(training, rng.permutation(count), config.batch, rng):
+            truth, wanted = (torch.from_numpy(a).to(fabric.device) for a in (masks, lost))
+            logits, height = model(torch.from_numpy(images).to(fabric.device, memory_format=torch.channels_last))
+            logits, known = logits.float(), ~wanted.isnan()
             share = torch.sigmoid(logits)
             dice = 1 - (2 * (share * truth).sum((1, 2, 3)) + 1) / ((share + truth).sum((1, 2, 3)) + 1)
             loss = functional.binary_cross_entropy_with_logits(logits, truth) + dice.mean()
+            if bool(known.any()):
+                apart = (height.float()[known, 0] - 10 * wanted[known]).abs()
+                loss = loss + 0.1 * (apart * (1 + FRACTURE_WEIGHT * (wanted[known] > 0))).mean()
             fabric.backward(loss)
             optimizer.step()
             schedule.step()
@@ -198,7 +89,7 @@ def train_segmenter(
         row = {
             "epoch": epoch + 1,
             "loss": float(np.mean(losses)),
-            "dice": _dice(model, validation, config.batch, fabric.device),
+            **_judged(model, validation, config.batch, fabric.device),
             "minutes": (time.monotonic() - started) / 60,
         }
         history.append(row)
@@ -215,33 +106,53 @@ def train_segmenter(
     return chosen
 
 
-def _dice(model: Any, store: CropStore, size: int, device: Any) -> float:
-    """Mean Dice of thresholded masks on plain crops."""
+def _judged(model: Any, store: CropStore, size: int, device: Any) -> dict[str, float]:
+    """Mean Dice of thresholded masks on plain crops, and the ROC area of grade 2 fractures."""
     import torch
 
     model.eval()
-    found = []
+    dice, losses = [], []
     with torch.inference_mode():
-        for images, masks in batches(store, np.arange(len(store)), size, None):
-            logits = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
+        for images, masks, _ in batches(store, np.arange(len(store.planes)), size, None):
+            logits, height = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
             shown, truth = logits.float().cpu().numpy() > 0, masks > 0.5
             both = (shown & truth).sum((1, 2, 3))
-            found.append(2 * both / np.maximum(shown.sum((1, 2, 3)) + truth.sum((1, 2, 3)), 1))
-    return float(np.concatenate(found).mean())
+            dice.append(2 * both / np.maximum(shown.sum((1, 2, 3)) + truth.sum((1, 2, 3)), 1))
+            losses.append(height[:, 0].float().cpu().numpy())
+    known = ~np.isnan(store.height_loss)
+    grade_2 = store.height_loss[known] >= 0.25
+    area = float("nan")
+    if 0 < grade_2.sum() < len(grade_2):
+        area = float(roc_auc_score(grade_2, np.concatenate(losses)[known]))
+    return {"dice": float(np.concatenate(dice).mean()), "auc_grade_2": area}
 
 
 def export_segmenter(network: Any, path: Path) -> float:
-    """Write the network with a sigmoid behind it; returns the largest difference between torch and onnxruntime."""
+    """Write masks and losses of height as one graph; returns the largest difference between torch and onnxruntime."""
     import onnxruntime
     import torch
 
-    model = torch.nn.Sequential(network, torch.nn.Sigmoid()).eval()
+    names = ("crops", "masks", "height_loss")
+
+    class Export(torch.nn.Module):
+        """Masks in [0, 1] and losses of height as shares."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            logits, height = self.network(crops)
+            return torch.sigmoid(logits), (height[:, 0] / 10).clamp(0, 1)
+
+    model = Export().eval()
     crops = torch.rand(2, 1, CROP_PX, CROP_PX)
     torch.onnx.export(
-        model, (crops,), str(path), input_names=["crops"], output_names=["masks"], opset_version=17, dynamo=False,
-        do_constant_folding=True, dynamic_axes={"crops": {0: "n"}, "masks": {0: "n"}},
+        model, (crops,), str(path), input_names=[names[0]], output_names=list(names[1:]), opset_version=17,
+        dynamo=False, do_constant_folding=True, dynamic_axes={name: {0: "n"} for name in names},
     )  # fmt: skip
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        expected = model(crops).numpy()
-    return float(np.abs(session.run(None, {"crops": crops.numpy()})[0] - expected).max())
+        expected = model(crops)
+    found = session.run(None, {"crops": crops.numpy()})
+    return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, expected, strict=True))

@@ -97,6 +97,7 @@ def _view_json(shown: ScreenedView) -> dict[str, Any]:
                 "level": box.level.value,
                 **{name: round(value, 1) for name, value in zip(("x0", "y0", "x1", "y1"), box.corners, strict=True)},
                 "confidence": round(box.confidence, 3),
+                **({} if box.height_loss is None else {"height_loss": round(box.height_loss, 3)}),
             }
             for box in found.boxes
         ],

@@ -132,8 +132,8 @@ class Screener:
         if detection is not None and self.config.shift_levels:
             detection = shift_levels(detection, self.config.shift_levels)
         if detection is not None and self._segmenter is not None:
-            outlines = self._segmenter.outlines(radiograph, detection)
-            detection = refined(detection, outlines, radiograph.pixel_spacing_mm)
+            bodies = self._segmenter.look(radiograph, detection)
+            detection = refined(detection, bodies, radiograph.pixel_spacing_mm)
         return detection
 
     def classify_boxes(

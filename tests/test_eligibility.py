@@ -11,6 +11,7 @@ import pytest
 from cohort.dxa import read_cohort_csv
 from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.errors import ReadError
+from cohort.spine import VertebralLevel
 from cohort.study import Covariates, DxaResult, Findings, Sex, Study
 
 GOOD = Study(
@@ -64,9 +65,20 @@ def test_findings_are_read_from_the_table(tmp_path: Path) -> None:
         "A,-1,2021-01-01,none,0,3.5,good,49\nB,-1,,screws,2,,under,\nC,-1,,,,,,\n"
     )
     rows = read_cohort_csv(path)
-    assert rows["A"].findings == Findings(49, False, 0, 3.5, True) and rows["A"].study_date == date(2021, 1, 1)
+    assert rows["A"].findings == Findings(49, False, 0, 3.5, True, None, {}) and rows["A"].study_date == date(
+        2021, 1, 1
+    )
     assert rows["B"].findings == Findings(None, True, 2, None, False)
     assert rows["C"].findings == Findings()
+    path.write_text(
+        "patient_id,fracture_grade,fractures\nA,2,L1:wedge:0.32 L6:crush:0.25\nB,0,\nC,1,\nD,,\nE,0,T12:wedge:0.3\n"
+    )
+    losses = {key: row.findings.height_loss for key, row in read_cohort_csv(path).items()}
+    assert losses == {"A": {VertebralLevel.L1: 0.32}, "B": {}, "C": None, "D": None, "E": {VertebralLevel.T12: 0.3}}
+    for wrong in ("L1", "L1:wedge:some", "L1:wedge:32"):
+        path.write_text(f"patient_id,fractures\nA,{wrong}\n")
+        with pytest.raises(ReadError, match=f"line 2: fractures holds '{wrong}', expected"):
+            read_cohort_csv(path)
     path.write_text("patient_id,t_score,cobb_deg\nA,-1,steep\n")
     with pytest.raises(ReadError, match="cobb_deg is 'steep', expected a number"):
         read_cohort_csv(path)

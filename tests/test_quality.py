@@ -125,6 +125,14 @@ def test_exposure_does_not_depend_on_the_size_of_a_pixel() -> None:
     assert again == pytest.approx((detail, flat), abs=0.05)
 
 
+def test_a_fracture_is_refused_by_its_loss_of_height() -> None:
+    boxes = tuple(replace(box, height_loss=0.3 if k == 1 else 0.02) for k, box in enumerate(BOXES))
+    hurt = replace(FOUND, view=View.LATERAL, boxes=boxes)
+    reason = refusal_of(hurt, picture(), DetectConfig(max_height_loss=0.2), 0.25)
+    assert reason is not None and reason[0] == "compression_fracture" and "L2 seems to have lost 30 %" in reason[1]
+    assert refusal_of(hurt, picture(), DetectConfig(max_height_loss=0.35), 0.25) is None
+
+
 def curved(degrees: float) -> SpineDetection:
     """L1 to L5 along a line that turns by this many degrees in its middle."""
     x, y, boxes = 140.0, 60.0, []

@@ -19,6 +19,7 @@ from cohort.index import index_cohort
 from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View, iou
 from detect.segment import (
     BodySegmenter,
+    SeenBody,
     crop_image,
     crop_matrix,
     mask_outline,
@@ -67,16 +68,21 @@ def test_a_crop_is_stretched_to_its_own_contrast() -> None:
 def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     upper = replace(BOX, level=VertebralLevel.L2, y0=140.0, y1=190.0)
     detection = SpineDetection(View.AP, (upper, replace(BOX, confidence=0.7)), (400, 300))
-    outlines = {VertebralLevel.L2: body() - (0, 60), VertebralLevel.L3: body()}
-    moved = refined(detection, outlines, (0.5, 0.5))
+    bodies = {VertebralLevel.L2: SeenBody(body() - (0, 60), 0.1), VertebralLevel.L3: SeenBody(body(), 0.3)}
+    moved = refined(detection, bodies, (0.5, 0.5))
     third = moved.boxes[1]
     assert third.confidence == 0.7 and third.level is VertebralLevel.L3
     assert (third.x0, third.x1) == pytest.approx((98, 162)), "1 mm is 2 px beyond the body"
     assert third.y0 == pytest.approx(195, abs=1), "middle of the disc"
-    alone = refined(detection, {VertebralLevel.L3: body()}, None)
+    alone = refined(detection, {VertebralLevel.L3: SeenBody(body(), 0.3)}, None)
     assert alone == detection, "one outline has no neighbour and moves nothing"
-    cut = refined(replace(detection, image_shape=(400, 150)), outlines, None)
+    cut = refined(replace(detection, image_shape=(400, 150)), bodies, None)
     assert cut.boxes[1].x1 == 150
+    assert [box.height_loss for box in moved.boxes] == [None, None], "an AP view tells no loss of height"
+    lateral = refined(replace(detection, view=View.LATERAL), bodies, None)
+    assert [box.height_loss for box in lateral.boxes] == [0.1, 0.3]
+    blind = {level: SeenBody(None, seen.height_loss) for level, seen in bodies.items()}
+    assert refined(detection, blind, None) == detection
 
 
 def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:
@@ -150,13 +156,12 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
     class Fake:
         def __init__(self, *_: object) -> None: ...
 
-        def outlines(self, _: object, detection: SpineDetection) -> dict[VertebralLevel, np.ndarray]:
+        def look(self, _: object, detection: SpineDetection) -> dict[VertebralLevel, SeenBody]:
             calls.append(detection.view)
             inner = {}
             for b in detection.boxes:
-                inner[b.level] = np.array(
-                    [[b.x0 + 9, b.y0 + 9], [b.x1 - 9, b.y0 + 9], [b.x1 - 9, b.y1 - 9], [b.x0 + 9, b.y1 - 9]]
-                )
+                corners = [[b.x0 + 9, b.y0 + 9], [b.x1 - 9, b.y0 + 9], [b.x1 - 9, b.y1 - 9], [b.x0 + 9, b.y1 - 9]]
+                inner[b.level] = SeenBody(np.array(corners), 0.05)
             return inner
 
     monkeypatch.setattr("pipeline.screen.BodySegmenter", Fake)
