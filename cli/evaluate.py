@@ -88,6 +88,29 @@ def detector(
                 print_table(title, ["group", *(c.replace("_", " ") for c in columns)], rows)
 
 
+@evaluate_app.command("bodies")
+def bodies(
+    results: Results,
+    labels: Annotated[Path, typer.Argument(help="Folder of YOLO label files of one class, named as the images.")],
+    lowest: Annotated[int, typer.Option(min=1, help="Annotated bodies a film that count, from the bottom.")] = 5,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Share of annotated bodies without names that were found: for public whole-spine films."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from pipeline.evaluate_bodies import evaluate_bodies
+
+        figures = evaluate_bodies(results, labels, lowest)
+        if as_json:
+            print_json(figures)
+            return
+        columns = list(figures["all"])
+        rows = [[name.replace("_", " "), *(_shown(own[c]) for c in columns)] for name, own in figures.items()]
+        print_table(f"lowest {lowest} bodies", ["films", *(c.replace("_", " ") for c in columns)], rows)
+
+
 def _examples() -> Path:
     from importlib.resources import files
 

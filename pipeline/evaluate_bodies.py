@@ -1,0 +1,87 @@
+"""Found boxes against bodies that were annotated without names, as in public sets of whole-spine films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cohort.errors import ReadError
+from cohort.spine import iou
+from pipeline.evaluate import read_results
+
+Corners = tuple[float, float, float, float]
+
+HELD_BACK_EVERY = 3
+"""Every third film by name is held back: figures on these are given apart, and nothing may be tuned on them."""
+
+
+def evaluate_bodies(results: Path, labels: Path, lowest: int = 5, overlap: float = 0.5) -> dict[str, Any]:
+    """Share of the lowest annotated bodies of each film that any found box overlaps, whatever its name.
+
+    Args:
+        results: output folder of `process`; boxes of refused studies count too.
+        labels: YOLO label files (class, centre and size as shares of the image), named as the images.
+        lowest: annotated bodies of a film that are judged, from the bottom upwards.
+        overlap: intersection over union from which a body counts as found.
+
+    Returns:
+        `all` and `held_back`: films, bodies, recall, films_with_a_chain.
+
+    Raises:
+        ReadError: no label file belongs to a result, or a label line that is none.
+    """
+    films = {}
+    for document in read_results(results):
+        for view in document["views"].values():
+            films[Path(view["image"]).stem] = view
+    if not labels.is_dir():
+        raise ReadError(f"{labels}: expected a folder of YOLO label files")
+    rows = []
+    for number, path in enumerate(sorted(labels.glob("*.txt"))):
+        rows.append((number % HELD_BACK_EVERY == 0, *_judged(path, films.get(path.stem), lowest, overlap)))
+    if not rows or not any(row[2] for row in rows):
+        raise ReadError(f"{labels}: no label file fits an image of {results}; expected equal names")
+    return {"all": _figures(rows), "held_back": _figures([row for row in rows if row[0]])}
+
+
+def _judged(path: Path, view: dict[str, Any] | None, lowest: int, overlap: float) -> tuple[int, bool, int]:
+    """(bodies judged, whether a chain was found, bodies found) of one film."""
+    shares = read_bodies(path)[-lowest:]
+    if view is None:
+        return len(shares), False, 0
+    size = np.array([view["columns"], view["rows"]] * 2, float)
+    boxes = [tuple(float(box[k]) for k in ("x0", "y0", "x1", "y1")) for box in view["boxes"]]
+    wanted = [tuple((np.array(body) * size).tolist()) for body in shares]
+    return len(shares), True, sum(any(iou(body, box) >= overlap for box in boxes) for body in wanted)
+
+
+def read_bodies(path: Path) -> list[Corners]:
+    """Corners x0, y0, x1, y1 of a YOLO label file as shares of the image, from the head downwards.
+
+    Raises:
+        ReadError: a line without five numbers.
+    """
+    found = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            _, x, y, width, height = (float(cell) for cell in line.split())
+        except ValueError as error:
+            raise ReadError(
+                f"{path.name} line {number}: found {line!r}, expected class, x, y, width, height"
+            ) from error
+        found.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+    return sorted(found, key=lambda corners: corners[1] + corners[3])
+
+
+def _figures(rows: list[tuple[bool, int, bool, int]]) -> dict[str, float | int]:
+    bodies = sum(row[1] for row in rows)
+    return {
+        "films": len(rows),
+        "films_with_a_chain": sum(row[2] for row in rows),
+        "bodies": bodies,
+        "recall": sum(row[3] for row in rows) / bodies if bodies else float("nan"),
+    }
