@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -69,6 +69,10 @@ class VertebraBox:
     def corners(self) -> tuple[float, float, float, float]:
         """(x0, y0, x1, y1) in pixels."""
         return self.x0, self.y0, self.x1, self.y1
+
+    def moved(self, right: float, down: float) -> VertebraBox:
+        """The same box elsewhere."""
+        return replace(self, x0=self.x0 + right, x1=self.x1 + right, y0=self.y0 + down, y1=self.y1 + down)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,13 +85,9 @@ def ct_radiographs(ct: LabelledCt, site: str, seed: int) -> dict[View, Simulated
         generator = torch.Generator().manual_seed(2 * seed + number)
         geometry = draw_field(view, tissue, machine, machine.spacing_mm(0.6), Variety.USUAL, rng)
         image, (right, down) = take_radiograph(view, skeleton, tissue, machine, geometry, Exposure.GOOD, rng, generator)
-        boxes = []
-        for box in _boxes(points, geometry):
-            kept = within_field(box, len(geometry.u_mm), len(geometry.v_mm))
-            if kept is not None:
-                moved = replace(kept, x0=kept.x0 + right, x1=kept.x1 + right, y0=kept.y0 + down, y1=kept.y1 + down)
-                boxes.append(moved)
-        images[view] = replace(image, boxes=tuple(boxes))
+        size = len(geometry.u_mm), len(geometry.v_mm)
+        seen = [kept for box in _boxes(points, geometry) if (kept := within_field(box, *size)) is not None]
+        images[view] = replace(image, boxes=tuple(box.moved(right, down) for box in seen))
     return images
 
 

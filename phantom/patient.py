@@ -114,6 +114,6 @@ def _image(view: View, body: Body, machine: Machine, hospital: Hospital) -> Simu
         view, body.skeleton, body.tissue, machine, geometry, body.pathology.exposure, rng, generator
     )
     boxes, outlines = body_truth(body.anatomy, body.posture, body.pathology, geometry)
-    moved = tuple(replace(b, x0=b.x0 + right, x1=b.x1 + right, y0=b.y0 + down, y1=b.y1 + down) for b in boxes)
+    moved = tuple(box.moved(right, down) for box in boxes)
     shift = np.array([right, down], np.float32)
     return replace(image, boxes=moved, outlines={level: line + shift for level, line in outlines.items()})

@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from classify.config import PreprocessSpec
 from detect.config import CLASSES
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--segmenter", type=Path)
     parser.add_argument("--version", required=True)
     parser.add_argument("--test", type=Path, help="figures printed by `osteolens evaluate --json` on a test cohort")
+    parser.add_argument("--test-detector", type=Path, help="the same of `osteolens evaluate detector --json`")
     parser.add_argument("--provenance", type=Path, help="JSON that says what the weights were trained on")
     parser.add_argument("--out", type=Path, default=Path("weights"))
     options = parser.parse_args()
@@ -35,8 +37,7 @@ def main() -> None:
             shutil.copyfile(run / name, options.out / name)
     if options.segmenter is not None:
         shutil.copyfile(options.segmenter / "segmenter.onnx", options.out / "segmenter.onnx")
-    test = json.loads(options.test.read_text("utf-8")) if options.test else None
-    provenance = json.loads(options.provenance.read_text("utf-8")) if options.provenance else {}
+    test, boxes, provenance = (_read(path) for path in (options.test, options.test_detector, options.provenance))
     detector = json.loads((options.detector / "metrics.json").read_text("utf-8"))
     classifier = json.loads((options.classifier / "metrics.json").read_text("utf-8"))
     models = {
@@ -44,15 +45,15 @@ def main() -> None:
             "architecture": detector["config"]["model"],
             "input_px": detector["config"]["image_px"],
             "classes": [f"{view}_{level}" for view, level in CLASSES],
-            "training": provenance.get("detector"),
+            "training": (provenance or {}).get("detector"),
             "settings": detector["config"],
-            "metrics": {"validation": detector["validation"], "test": test},
+            "metrics": {"validation": detector["validation"], "test": boxes or test},
         },
         "classifier": {
             "architecture": "dual-channel DenseNet-121 with covariates",
             "preprocess": PreprocessSpec().model_dump(),
             "calibration": json.loads((options.classifier / "calibration.json").read_text("utf-8")),
-            "training": provenance.get("classifier"),
+            "training": (provenance or {}).get("classifier"),
             "settings": classifier["config"],
             "metrics": {"validation": classifier["validation"], "test": test},
         },
@@ -61,11 +62,15 @@ def main() -> None:
         segmenter = json.loads((options.segmenter / "metrics.json").read_text("utf-8"))
         models["segmenter"] = {
             "architecture": f"U-Net, {segmenter['config']['encoder']}",
-            "training": provenance.get("segmenter"),
+            "training": (provenance or {}).get("segmenter"),
             "settings": segmenter["config"],
             "metrics": {"validation": segmenter["validation"]},
         }
     write_manifest(options.out, options.version, models)
+
+
+def _read(path: Path | None) -> Any:
+    return json.loads(path.read_text("utf-8")) if path else None
 
 
 if __name__ == "__main__":
