@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebraBox, View
+from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from detect.config import CLASSES, DetectConfig
 
 Floats = npt.NDArray[np.float64]
@@ -18,6 +19,10 @@ _WORTH = 0.06
 """Score from which a candidate is better in the chain than out of it."""
 _MISSED_COST = 2.5
 """Cost of a level without a candidate inside the chain."""
+_SIXTH_COST = 1.0
+"""Cost of a body without a name between L5 and S1: a sixth lumbar one (about 3 % of people)."""
+SIXTH_GAP = 0.3
+"""Gap between the boxes of L5 and S1, in heights of a box, from which a sixth lumbar body lies there."""
 _SPACING_SD = 0.22
 """Spread of the distance between neighbouring centres, relative to their mean height."""
 
@@ -77,9 +82,10 @@ def _best_chain(boxes: Floats, level_scores: Floats) -> list[tuple[int, int]]:
                 continue
             size_cost = 1.5 * np.log(heights[i] / heights[j]) ** 2
             for step in (1, 2, 3):
-                misfit = (distance / (step * unit) - 1) / _SPACING_SD
-                cost = min(0.5 * misfit**2, 12.0) + size_cost + (step - 1) * _MISSED_COST
-                joined = total[j, : levels - step] - cost + gain[i, step:]
+                cost = np.full(levels - step, _spacing_cost(distance, step * unit) + (step - 1) * _MISSED_COST)
+                if step == 1:
+                    cost[-1] = min(cost[-1], _spacing_cost(distance, 2 * unit) + _SIXTH_COST)
+                joined = total[j, : levels - step] - cost - size_cost + gain[i, step:]
                 better = joined > total[i, step:]
                 total[i, step:] = np.where(better, joined, total[i, step:])
                 previous[i, step:] = np.where(better, j * levels + np.arange(levels - step), previous[i, step:])
@@ -92,6 +98,10 @@ def _best_chain(boxes: Floats, level_scores: Floats) -> list[tuple[int, int]]:
         chain.append((i, level))
         at = int(previous[i, level])
     return chain[::-1]
+
+
+def _spacing_cost(distance: float, expected: float) -> float:
+    return float(min(0.5 * ((distance / expected - 1) / _SPACING_SD) ** 2, 12.0))
 
 
 def naming_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
@@ -109,6 +119,34 @@ def naming_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
         ]
         shifted.append(np.mean(moved))
     return float(own - max(shifted))
+
+
+def has_sixth_lumbar(detection: SpineDetection) -> bool:
+    """Whether the boxes of L5 and S1 leave room for another body between them."""
+    fifth, sacrum = detection.box(VertebralLevel.L5), detection.box(VertebralLevel.S1)
+    if fifth is None or sacrum is None:
+        return False
+    height = float(np.median([box.y1 - box.y0 for box in detection.boxes]))
+    return sacrum.y0 - fifth.y1 > SIXTH_GAP * height
+
+
+def with_sixth_lumbar(detection: SpineDetection) -> SpineDetection:
+    """The same bodies named as in a spine of six: each name moves one body up, and the lowest lumbar one has none."""
+    if has_sixth_lumbar(detection) or detection.box(VertebralLevel.S1) is None:
+        return detection
+    named = []
+    for box in detection.boxes:
+        if box.level is VertebralLevel.S1:
+            named.append(box)
+        elif box.level is not VertebralLevel.L5:
+            named.append(replace(box, level=DETECTED_LEVELS[DETECTED_LEVELS.index(box.level) + 1]))
+    return replace(detection, boxes=tuple(named))
+
+
+def agreed(detections: Sequence[SpineDetection | None]) -> list[SpineDetection | None]:
+    """Names that hold for a whole study: a lateral view shows no ribs, so it takes a sixth lumbar body from the AP."""
+    six = any(d is not None and d.view is View.AP and has_sixth_lumbar(d) for d in detections)
+    return [with_sixth_lumbar(d) if six and d is not None and d.view is View.LATERAL else d for d in detections]
 
 
 def shift_levels(detection: SpineDetection, by: int) -> SpineDetection:

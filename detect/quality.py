@@ -9,6 +9,7 @@ import numpy.typing as npt
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectConfig
+from detect.levels import has_sixth_lumbar
 
 BODY_WIDTH_MM = (25.0, 85.0)
 """Plausible width of a lumbar ROI, magnified; Clouthier 2023 gives bodies of 39-59 mm."""
@@ -168,6 +169,8 @@ def warnings_of(detection: SpineDetection, radiograph: Radiograph, config: Detec
     view = detection.view.value
     if radiograph.view is not None and radiograph.view is not detection.view:
         found.append(f"{view}: the file says {radiograph.view.value}, the image shows {view}; the image is believed")
+    if has_sixth_lumbar(detection):
+        found.append(f"{view}: a body without a name lies between L5 and S1: six lumbar vertebrae? Check the levels")
     if detection.naming_margin < config.warn_margin:
         found.append(f"{view}: levels are named with little margin ({detection.naming_margin:.2f}); check them")
     if radiograph.spacing_source is SpacingSource.NONE:

@@ -94,7 +94,8 @@ def _compare_one(study: Study, readings: Mapping[str, Rois], screener: Screener,
         raise StudyError(f"no hand-drawn boxes of L1-L4 in both views by {', '.join(lacking)}")
     radiographs = read_study(study).radiographs
     started = time.perf_counter()
-    automatic = {d.view: (r, d) for r in radiographs if (d := screener.detect(r)) is not None and not d.missing}
+    detections = zip(radiographs, screener.detect(radiographs), strict=True)
+    automatic = {d.view: (r, d) for r, d in detections if d is not None and not d.missing}
     seconds = time.perf_counter() - started
     if len(automatic) < len(View):
         raise StudyError("the detector did not find L1-L4 in both views")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
 from cohort.study import Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
-from detect.levels import shift_levels
+from detect.levels import agreed, shift_levels
 from detect.quality import WHOLE_STUDY, refusal_of, warnings_of
 from detect.segment import BodySegmenter, refined
 from pipeline.config import ScreenConfig
@@ -80,8 +80,7 @@ class Screener:
         pixels: dict[View, npt.NDArray[np.float32]] = {}
         inputs: dict[View, npt.NDArray[np.float32]] = {}
         refusals: list[Refusal] = []
-        for radiograph in read.radiographs:
-            detection = self.detect(radiograph)
+        for radiograph, detection in zip(read.radiographs, self.detect(read.radiographs), strict=True):
             reason = refusal_of(detection, radiograph, self.config.detect, self.config.min_confidence)
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
@@ -126,15 +125,17 @@ class Screener:
             pixels,
         )
 
-    def detect(self, radiograph: Radiograph) -> SpineDetection | None:
-        """Levelled boxes of one image, shifted and refined as configured; None where it shows no lumbar spine."""
-        detection = self._detector.detect(radiograph)
-        if detection is not None and self.config.shift_levels:
-            detection = shift_levels(detection, self.config.shift_levels)
-        if detection is not None and self._segmenter is not None:
-            bodies = self._segmenter.look(radiograph, detection)
-            detection = refined(detection, bodies, radiograph.pixel_spacing_mm)
-        return detection
+    def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
+        """Levelled boxes of a study's images, refined and shifted as configured; None where no lumbar spine is."""
+        detections = [self._detector.detect(radiograph) for radiograph in radiographs]
+        if self._segmenter is not None:
+            for number, (radiograph, found) in enumerate(zip(radiographs, detections, strict=True)):
+                if found is not None:
+                    bodies = self._segmenter.look(radiograph, found)
+                    detections[number] = refined(found, bodies, radiograph.pixel_spacing_mm)
+        if self.config.shift_levels:
+            return [d and shift_levels(d, self.config.shift_levels) for d in detections]
+        return agreed(detections)
 
     def classify_boxes(
         self,

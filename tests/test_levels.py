@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cohort.spine import DETECTED_LEVELS, VertebralLevel, View
+from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebralLevel, View
 from detect.config import CLASSES, DetectConfig
-from detect.levels import name_levels, shift_levels
+from detect.levels import agreed, has_sixth_lumbar, name_levels, shift_levels
 
 SHAPE = (800, 500)
 
@@ -90,3 +90,36 @@ def test_a_reader_can_move_the_names() -> None:
     assert [b.level.value for b in down.boxes] == ["L1", "L2", "L3", "L4", "L5", "S1"]
     assert [b.level.value for b in up.boxes] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
     assert down.boxes[0].corners == found.boxes[0].corners and up.naming_margin == float("inf")
+
+
+def six_lumbar(view: View) -> SpineDetection:
+    """T12 to S1 with another body above the sacrum; an AP view sees ribs and leaves it unnamed, a lateral counts it."""
+    boxes, scores = column(1 if view is View.AP else 0, 8, view)
+    if view is View.AP:
+        scores[6] = 0.001
+        scores[7] = 0.001
+        scores[7, CLASSES.index((view, VertebralLevel.S1))] = 0.8
+    found = name_levels(boxes, scores, SHAPE, DetectConfig())
+    assert found is not None
+    return found
+
+
+def test_a_body_between_the_fifth_and_the_sacrum_stays_unnamed() -> None:
+    ap = six_lumbar(View.AP)
+    assert [b.level.value for b in ap.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
+    assert has_sixth_lumbar(ap)
+    usual = name_levels(*column(1, 7), SHAPE, DetectConfig())
+    assert usual is not None and not has_sixth_lumbar(usual)
+
+
+def test_a_lateral_view_takes_the_sixth_lumbar_body_from_the_ap() -> None:
+    ap, lateral = six_lumbar(View.AP), six_lumbar(View.LATERAL)
+    assert [b.level.value for b in lateral.boxes] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1"]
+    _, named = agreed([ap, lateral])
+    assert named is not None
+    assert [b.level.value for b in named.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
+    assert named.box(VertebralLevel.L4).y0 == ap.box(VertebralLevel.L4).y0
+    assert has_sixth_lumbar(named)
+    usual = name_levels(*column(1, 7), SHAPE, DetectConfig())
+    assert agreed([usual, lateral, None]) == [usual, lateral, None]
+    assert agreed([ap, named]) == [ap, named], "nothing moves twice"
