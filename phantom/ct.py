@@ -84,11 +84,25 @@ def ct_radiographs(ct: LabelledCt, site: str, seed: int) -> dict[View, Simulated
         rng = np.random.default_rng([seed, number])
         generator = torch.Generator().manual_seed(2 * seed + number)
         geometry = draw_field(view, tissue, machine, machine.spacing_mm(0.6), Variety.USUAL, rng)
+        geometry = _within_scan(geometry, skeleton.frame)
         image, (right, down) = take_radiograph(view, skeleton, tissue, machine, geometry, Exposure.GOOD, rng, generator)
         size = len(geometry.u_mm), len(geometry.v_mm)
         seen = [kept for box in _boxes(points, geometry) if (kept := within_field(box, *size)) is not None]
         images[view] = replace(image, boxes=tuple(box.moved(right, down) for box in seen))
     return images
+
+
+def _within_scan(geometry: Geometry, scan: Volume) -> Geometry:
+    """The field without rows whose rays leave the scan at its top or bottom before they leave the body."""
+    low = scan.origin_mm[2]
+    high = low + (scan.density.shape[2] - 1) * scan.step_mm
+    used = torch.nonzero(scan.density.sum((geometry.across_axis, 2)) > 0).flatten()
+    kept = torch.ones(len(geometry.v_mm), dtype=torch.bool)
+    for slab in (used[0], used[-1]):
+        along = scan.origin_mm[geometry.beam_axis] + float(slab) * scan.step_mm - geometry.source_mm
+        height = geometry.centre_mm[1] + geometry.v_mm * along / geometry.distance_mm
+        kept &= (height >= low) & (height <= high)
+    return replace(geometry, v_mm=geometry.v_mm[kept])
 
 
 def _densities(ct: LabelledCt) -> tuple[Skeleton, SoftTissue]:

@@ -58,22 +58,30 @@ def _judged(path: Path, view: dict[str, Any] | None, lowest: int, overlap: float
 
 
 def read_bodies(path: Path) -> list[Corners]:
-    """Corners x0, y0, x1, y1 of a YOLO label file as shares of the image, from the head downwards.
+    """Corners x0, y0, x1, y1 of the boxes or polygons of a YOLO label file as shares of the image, head first.
 
     Raises:
-        ReadError: a line without five numbers.
+        ReadError: a line that is neither.
     """
     found = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            _, x, y, width, height = (float(cell) for cell in line.split())
+            values = [float(cell) for cell in line.split()[1:]]
+            if len(values) == 4:
+                x, y, width, height = values
+                found.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+                continue
+            xs, ys = values[::2], values[1::2]
+            if len(xs) < 3 or len(xs) != len(ys):
+                raise ValueError(f"{len(values)} numbers")
         except ValueError as error:
             raise ReadError(
-                f"{path.name} line {number}: found {line!r}, expected class, x, y, width, height"
+                f"{path.name} line {number}: found {line[:60]!r} ({error}), expected class, x, y, width, height or a "
+                "polygon of x, y"
             ) from error
-        found.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+        found.append((min(xs), min(ys), max(xs), max(ys)))
     return sorted(found, key=lambda corners: corners[1] + corners[3])
 
 

@@ -53,6 +53,8 @@ def test_the_command_prints_both_groups(folders: tuple[Path, Path]) -> None:
 
 def test_labels_that_fit_nothing_or_are_none_are_said(folders: tuple[Path, Path], tmp_path: Path) -> None:
     results, labels = folders
+    (labels / "a.txt").write_text("0 0.1 0.2 0.3 0.2 0.3 0.4 0.1 0.4\n")
+    assert read_bodies(labels / "a.txt") == [(0.1, 0.2, 0.3, 0.4)]
     (labels / "a.txt").write_text("0 0.5 0.5\n")
     with pytest.raises(ReadError, match=r"a\.txt line 1"):
         read_bodies(labels / "a.txt")
