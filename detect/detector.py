@@ -11,11 +11,18 @@ import numpy.typing as npt
 
 from cohort.errors import WeightsError
 from cohort.session import open_session
-from cohort.spine import SpineDetection
+from cohort.spine import TARGET_LEVELS, SpineDetection
 from cohort.study import Radiograph
 from detect.config import CLASSES, DetectConfig
 from detect.letterbox import detector_input
 from detect.levels import name_levels
+
+TALL = 1.7
+"""Height over width from which a film may show the whole spine, whose bodies are small."""
+SURE = 3.0
+"""Summed confidence of L1-L4 below which a tall film is looked at again, its lower part alone."""
+LOWER_PARTS = (0.3, 0.45)
+"""Shares of a tall film's rows that further looks leave out at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +62,14 @@ class VertebraDetector:
         self.side = int(self._input.shape[-1])
         self.config = config or DetectConfig()
 
-    def propose(self, radiograph: Radiograph) -> Candidates:
-        """All candidate bodies of one image after class-agnostic non-maximum suppression, whole score vectors kept."""
-        image, matrix = detector_input(radiograph.pixels, self.side)
+    def propose(self, radiograph: Radiograph, top: int = 0) -> Candidates:
+        """All candidate bodies after class-agnostic non-maximum suppression, whole score vectors kept.
+
+        Args:
+            radiograph: one image.
+            top: first row that is looked at.
+        """
+        image, matrix = detector_input(radiograph.pixels[top:], self.side)
         blob = np.repeat(image[None, None].astype(np.float32) / 255, 3, axis=1)
         raw = self._session.run(None, {self._input.name: blob})[0][0].astype(np.float64).T
         scores = raw[:, 4:]
@@ -72,12 +84,25 @@ class VertebraDetector:
             corners, scores = corners[order], scores[order]
         scale, shift = matrix[0, 0], np.array([matrix[0, 2], matrix[1, 2]] * 2)
         rows, columns = radiograph.pixels.shape
-        boxes = (corners - shift) / scale
+        boxes = (corners - shift) / scale + np.array([0, top, 0, top])
         boxes = np.clip(boxes, 0, np.array([columns, rows, columns, rows]))
         solid = (boxes[:, 2] - boxes[:, 0] > 1) & (boxes[:, 3] - boxes[:, 1] > 1)
         return Candidates(boxes[solid], scores[solid], (rows, columns))
 
     def detect(self, radiograph: Radiograph) -> SpineDetection | None:
         """Levelled boxes of one image, or None where it shows no chain of lumbar bodies."""
-        found = self.propose(radiograph)
+        found = self._look(radiograph, 0)
+        rows, columns = radiograph.pixels.shape
+        if rows > TALL * columns and _strength(found) < SURE:
+            lower = [self._look(radiograph, int(share * rows)) for share in LOWER_PARTS]
+            found = max([found, *lower], key=_strength)
+        return found
+
+    def _look(self, radiograph: Radiograph, top: int) -> SpineDetection | None:
+        found = self.propose(radiograph, top)
         return name_levels(found.boxes, found.scores, found.image_shape, self.config)
+
+
+def _strength(detection: SpineDetection | None) -> float:
+    """Summed confidence of L1-L4."""
+    return 0.0 if detection is None else sum(b.confidence for b in detection.boxes if b.level in TARGET_LEVELS)
