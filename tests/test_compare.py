@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,10 @@ class FakeScreener:
         self.truth = read_rois(EXAMPLES / "rois.csv")
         self.uids = {p.parent.name: p for p in EXAMPLES.glob("*/AP.dcm")}
 
-    def detect(self, radiograph: Radiograph) -> SpineDetection | None:
+    def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
+        return [self._find(radiograph) for radiograph in radiographs]
+
+    def _find(self, radiograph: Radiograph) -> SpineDetection | None:
         import pydicom
 
         uid = str(pydicom.dcmread(radiograph.path, stop_before_pixels=True).StudyInstanceUID)
