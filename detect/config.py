@@ -19,9 +19,9 @@ class DetectConfig(StrictConfig):
     max_candidates: int = Field(40, ge=8, le=200, description="most candidates that enter the naming")
     min_view_share: float = Field(0.60, ge=0.5, le=1.0, description="least share of score that the chosen view holds")
     max_metal_ap: float = Field(
-        0.03, ge=0, le=1, description="share of metal in the AP column from which it is refused"
+        0.008, ge=0, le=1, description="share of metal in the AP column from which it is refused"
     )
-    max_metal_lateral: float = Field(0.005, ge=0, le=1, description="the same for the lateral column")
+    max_metal_lateral: float = Field(0.003, ge=0, le=1, description="the same for the lateral column")
     max_detail: float = Field(0.55, gt=0, le=10, description="noise of the column from which it is refused")
     min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which it is refused")
     max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is refused")

@@ -30,13 +30,17 @@ WHOLE_STUDY = (IMPLANT, SCOLIOSIS, FRACTURE)
 METAL_RISE = 0.35
 """How much brighter than its surroundings metal is, on the image's scale of 0 to 1."""
 
+METAL_TEXTURE = 0.04
+"""Standard deviation within metal, on the same scale, at most."""
+
 
 def metal_share(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> float:
     """Share of the column of L1-L4 that is far brighter than its surroundings and wider than any cortex.
 
     An opening by 6 % of a body's width (about 3 mm) removes cortical lines; what then stands METAL_RISE above the
-    median of the surrounding body's width is metal or cement. Screws reach behind the bodies, so a lateral column is
-    widened.
+    median of the surrounding body's width and has no texture of its own (a standard deviation below METAL_TEXTURE) is
+    metal or cement; bone that a display equalised hard is as bright but never as smooth. Screws reach behind the
+    bodies, so a lateral column is widened.
 
     Args:
         pixels: (rows, columns) in [0, 1].
@@ -55,7 +59,10 @@ def metal_share(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> f
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (opening, opening))
     thick = cv2.morphologyEx(column, cv2.MORPH_OPEN, kernel)
     around = cv2.medianBlur(np.round(column * 255).astype(np.uint8), max(3, int(1.1 * width) | 1))
-    return float(np.mean(thick - around.astype(np.float32) / 255 > METAL_RISE))
+    window = (max(5, opening),) * 2
+    variance = cv2.blur(column * column, window) - cv2.blur(column, window) ** 2
+    bright = thick - around.astype(np.float32) / 255 > METAL_RISE
+    return float(np.mean(bright & (variance < METAL_TEXTURE**2)))
 
 
 EXPOSURE_BODY_PX = 72
