@@ -49,6 +49,15 @@ def test_cortices_and_wires_are_no_implants(metal: str) -> None:
     assert refusal_of(FOUND, picture(metal), DetectConfig(), 0.25) is None
 
 
+def test_bright_bone_with_texture_is_no_implant() -> None:
+    radiograph = picture("screws")
+    rough = np.random.default_rng(2).normal(0, 0.12, radiograph.pixels.shape).astype(np.float32)
+    bright = radiograph.pixels > 0.97
+    pixels = np.where(bright, np.clip(0.88 + rough, 0, 1), radiograph.pixels).astype(np.float32)
+    assert metal_share(radiograph.pixels, FOUND) > 0.02
+    assert metal_share(pixels, FOUND) < 0.2 * metal_share(radiograph.pixels, FOUND)
+
+
 def test_a_lateral_column_reaches_behind_the_bodies_and_has_its_own_limit() -> None:
     radiograph = picture()
     pixels = radiograph.pixels.copy()
