@@ -12,6 +12,7 @@ from classify.calibration import NO_CALIBRATION, Calibration, Decision, decide, 
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import column_crop
+from classify.export import OUTPUTS
 from classify.preprocess import equalised, normalised
 from cohort.errors import WeightsError
 from cohort.session import open_session
@@ -55,8 +56,8 @@ class BmdClassifier:
         """
         self._session = open_session(onnx, threads)
         outputs = [output.name for output in self._session.get_outputs()]
-        if outputs != ["probabilities", "t_score"]:
-            raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected probabilities, t_score")
+        if outputs != OUTPUTS:
+            raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected {', '.join(OUTPUTS)}")
         self.spec = spec
         self._calibration = calibration
 
@@ -77,7 +78,7 @@ class BmdClassifier:
             "present": np.array([[float(view in inputs) for view in View]], np.float32),
             "covariates": encode(covariates)[None],
         }
-        probabilities, t_score = self._session.run(["probabilities", "t_score"], feed)
+        probabilities, t_score = self._session.run(OUTPUTS, feed)
         shares = tempered(probabilities.astype(np.float64), self._calibration.temperature)[0]
         by_class = {c: float(p) for c, p in zip(BMD_CLASSES, shares, strict=True)}
         decision = decide(by_class[BmdClass.OSTEOPOROSIS], self._calibration)

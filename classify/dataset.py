@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,13 @@ from classify.preprocess import equalised
 from cohort.annotations import Rois
 from cohort.errors import OsteoLensError, ReadError
 from cohort.images import read_radiograph
-from cohort.spine import SpineDetection, VertebraBox, View
+from cohort.spine import SpineDetection, View
 from cohort.study import BMD_CLASSES, Study
 
 log = logging.getLogger(__name__)
+
+READER_SHARE = 0.025
+"""By how much of a box readers differ at each side."""
 
 JITTERED_COPIES = 2
 """Crops cached for each training image, each from boxes moved as another reader might draw them."""
@@ -105,20 +108,13 @@ def _cached(
         try:
             pixels = read_radiograph(image)[0].pixels
             for copy in range(copies):
-                drawn = boxes if copies == 1 else tuple(_jitter(box, rng) for box in boxes)
+                drawn = boxes if copies == 1 else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
                 crops[copy, channel] = equalised(column_crop(pixels, SpineDetection(view, drawn, pixels.shape)), spec)
             present[channel] = 1
         except OsteoLensError as error:
             log.warning("%s left out of training: %s", view, error)
     np.savez_compressed(path, crops=crops, present=present)
     return crops, present
-
-
-def _jitter(box: VertebraBox, rng: np.random.Generator) -> VertebraBox:
-    """A box as another reader draws it: each side moved by about 2 % of the box."""
-    wide, tall = box.x1 - box.x0, box.y1 - box.y0
-    dx, dy = rng.normal(0, 0.025, 2) * wide, rng.normal(0, 0.025, 2) * tall
-    return replace(box, x0=box.x0 + dx[0], x1=box.x1 + dx[1], y0=box.y0 + dy[0], y1=box.y1 + dy[1])
 
 
 @dataclass(frozen=True, slots=True)

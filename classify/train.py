@@ -174,7 +174,7 @@ def predict(
 def _keep_freed_memory() -> None:
     """Have glibc reuse large blocks instead of giving them back, which costs page faults at every layer.
 
-    A step of 16 patients at 256 px on two cores: 2.0 s instead of 3.6 s. Elsewhere than on glibc nothing happens.
+    A step of 16 patients at 256 px on two cores: about 2.1 s instead of 2.8 to 3.6 s. Without glibc nothing happens.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -75,7 +75,7 @@ def _radiographs_of_ct(ct: Path | None, labels: Path | None, out: Path, site: st
         raise ConfigError("--ct and --ct-labels go together; give both")
     if site not in (*MACHINES, "mixed"):
         raise ConfigError(f"site {site!r} takes no CT; choose one of {', '.join(MACHINES)}")
-    boxes = ct_study(ct, labels, out, "CT", "test1" if site == "mixed" else site, seed)
+    boxes = ct_study(ct, labels, out, "test1" if site == "mixed" else site, seed)
     if not quiet:
         say(f"both views of {ct.name} with {boxes} boxes of whole bodies; cohort: {out}")
 

@@ -27,6 +27,7 @@ _PARSE_ERRORS = (
     ValueError, RuntimeError, AttributeError, NotImplementedError, KeyError, TypeError, IndexError, OSError,
     EOFError, struct.error, InvalidDicomError,
 )  # fmt: skip
+"""What pydicom and its decoders raise for a broken file; they have no common base, and each becomes a ReadError."""
 
 _VIEW_POSITIONS = {
     "AP": View.AP, "PA": View.AP, "LL": View.LATERAL, "RL": View.LATERAL, "LAT": View.LATERAL,

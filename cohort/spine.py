@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+import numpy as np
+
 
 class View(StrEnum):
     """Projection of a lumbar radiograph."""
@@ -73,6 +75,12 @@ class VertebraBox:
     def moved(self, right: float, down: float) -> VertebraBox:
         """The same box elsewhere."""
         return replace(self, x0=self.x0 + right, x1=self.x1 + right, y0=self.y0 + down, y1=self.y1 + down)
+
+    def jittered(self, rng: np.random.Generator, share: float) -> VertebraBox:
+        """The box as another reader draws it: each side moved by this share (one standard deviation) of the box."""
+        wide, tall = self.x1 - self.x0, self.y1 - self.y0
+        dx, dy = rng.normal(0, share, 2) * wide, rng.normal(0, share, 2) * tall
+        return replace(self, x0=self.x0 + dx[0], x1=self.x1 + dx[1], y0=self.y0 + dy[0], y1=self.y1 + dy[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -15,12 +15,15 @@ from cohort.annotations import Outlines
 from cohort.errors import OsteoLensError, ReadError
 from cohort.images import read_radiograph
 from cohort.roi import roi_boxes
-from cohort.spine import VertebraBox, VertebralLevel, View
+from cohort.spine import VertebralLevel, View
 from cohort.study import Study
 from detect.config import SegmenterTraining
 from detect.segment import CONTEXT, CROP_PX, crop_matrix
 
 log = logging.getLogger(__name__)
+
+DETECTOR_SHARE = 0.04
+"""By how much of a box a detector errs at each side."""
 
 STORED_PX = 176
 """Side of a stored crop; the surplus over CROP_PX is room to move, turn and scale."""
@@ -95,7 +98,7 @@ def _crops_of(
     for number, box in enumerate(boxes):
         if number not in drawn and box.level not in (height_loss or {}):
             continue
-        matrix = crop_matrix(_jittered(box, rng), STORED_PX, CONTEXT * STORED_PX / CROP_PX)
+        matrix = crop_matrix(box.jittered(rng, DETECTOR_SHARE), STORED_PX, CONTEXT * STORED_PX / CROP_PX)
         crop = cv2.warpAffine(pixels, matrix, (STORED_PX,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         polygon = own[box.level] @ matrix[:, :2].T + matrix[:, 2]
         mask = np.zeros((STORED_PX, STORED_PX), np.uint8)
@@ -103,13 +106,6 @@ def _crops_of(
         stored.append(np.stack((np.round(crop * 255).astype(np.uint8), mask)))
         losses.append(float("nan") if height_loss is None else height_loss.get(box.level, 0.0))
     return stored, losses
-
-
-def _jittered(box: VertebraBox, rng: np.random.Generator) -> VertebraBox:
-    """The box as a detector might find it: edges moved by about 4 % of its sides."""
-    width, height = box.x1 - box.x0, box.y1 - box.y0
-    dx, dy = rng.normal(0, 0.04, 2) * width, rng.normal(0, 0.04, 2) * height
-    return replace(box, x0=box.x0 + dx[0], x1=box.x1 + dx[1], y0=box.y0 + dy[0], y1=box.y1 + dy[1])
 
 
 def batches(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from pydicom.uid import generate_uid
 
@@ -22,9 +22,10 @@ from phantom.posture import Variety
 from phantom.projector import Geometry, Volume
 from phantom.radiograph import SimulatedImage, draw_field, take_radiograph
 from phantom.skeleton import Skeleton
-from phantom.tables import BOX_COLUMNS
+from phantom.tables import write_tables
 from phantom.tissue import SoftTissue
 from phantom.truth import within_field
+from phantom.write import image_record, write_record
 
 MARROW_HU = 60.0
 MINERAL_HU_CM3_G = 1300.0
@@ -41,14 +42,15 @@ LEAST_VOXELS = 100
 """Fewer are a scrap of a body at the border of the scan."""
 
 
-def ct_study(ct: Path, labels: Path, out: Path, patient_id: str, site: str = "test1", seed: int = 0) -> int:
-    """Write both views of one CT as DICOM below `out`, with cohort.csv and rois.csv; returns the number of boxes.
+def ct_study(ct: Path, labels: Path, out: Path, site: str = "test1", seed: int = 0) -> int:
+    """Add both views of one CT to the cohort folder `out`; returns the number of boxes.
+
+    The patient is named after the CT's file. Several CTs, or simulated patients and CTs, may share a folder.
 
     Args:
         ct: NIfTI in Hounsfield units.
         labels: NIfTI of TotalSegmentator's labels on the same grid.
         out: cohort folder to write.
-        patient_id: name of the patient, and of the folder in `out`; letters, digits, - and _.
         site: whose machine takes the images.
         seed: of field, noise and display.
 
@@ -56,22 +58,20 @@ def ct_study(ct: Path, labels: Path, out: Path, patient_id: str, site: str = "te
         AnatomyError: the CT or its labels cannot be used.
     """
     volume = read_ct(ct, labels)
+    patient_id = "CT-" + re.sub(r"[^A-Za-z0-9_-]", "_", ct.name.partition(".")[0])
     folder = out / patient_id
     folder.mkdir(parents=True, exist_ok=True)
     study_uid = generate_uid(entropy_srcs=[patient_id, "ct"])
-    machine, day = MACHINES[site][0], date(2020, 1, 1)
-    rows = []
     with torch.inference_mode():
         images = ct_radiographs(volume, site, seed)
     for view, image in images.items():
-        dataset = radiograph_dataset(patient_id, view, image, machine, study_uid, day)
+        dataset = radiograph_dataset(patient_id, view, image, MACHINES[site][0], study_uid, date(2020, 1, 1))
         dataset.save_as(folder / f"{view}.dcm", enforce_file_format=True)
-        rows += [[study_uid, str(view), str(b.level), *(round(float(v), 1) for v in b.corners)] for b in image.boxes]
-    pd.DataFrame(rows, columns=BOX_COLUMNS).to_csv(out / "rois.csv", index=False)
-    pd.DataFrame([{"patient_id": patient_id, "study_uid": study_uid, "site": site}]).to_csv(
-        out / "cohort.csv", index=False
-    )
-    return len(rows)
+    row = {"patient_id": patient_id, "study_uid": study_uid, "site": site, "machine": MACHINES[site][0].name}
+    records = {str(view): image_record(view, image, seed) for view, image in images.items()}
+    write_record({"row": row, "images": records}, folder)
+    write_tables(out)
+    return sum(len(image.boxes) for image in images.values())
 
 
 def ct_radiographs(ct: LabelledCt, site: str, seed: int) -> dict[View, SimulatedImage]:

@@ -244,13 +244,20 @@ def _write_patient(folder: Path, patient: SimulatedPatient, site: str) -> None:
         "anatomy": patient.anatomy,
         "habitus": patient.habitus,
     }
-    record = {"row": row, "images": {str(v): _image_record(v, i, person.seed) for v, i in patient.images.items()}}
+    record = {"row": row, "images": {str(v): image_record(v, i, person.seed) for v, i in patient.images.items()}}
+    write_record(record, folder)
+
+
+def write_record(record: dict[str, Any], folder: Path) -> None:
+    """patient.json, whole or not at all; `write_tables` collects them."""
     partial = folder / "patient.json.partial"
     partial.write_text(json.dumps(record))
     partial.replace(folder / "patient.json")
 
 
-def _image_record(view: View, image: SimulatedImage, seed: int) -> dict[str, Any]:
+def image_record(view: View, image: SimulatedImage, seed: int) -> dict[str, Any]:
+    """Truth and readings of one image as they stand in patient.json."""
+
     def corners(boxes: Sequence[VertebraBox]) -> dict[str, list[float]]:
         return {str(b.level): [round(float(v), 1) for v in b.corners] for b in boxes}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from cohort.annotations import Rois, read_rois
 from cohort.dxa import CohortRow, read_cohort_csv
@@ -15,6 +14,7 @@ from cohort.eligibility import NO_T_SCORE, exclusions
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, Study
+from pipeline.statistics import auc
 
 
 def evaluate_results(
@@ -136,7 +136,8 @@ def _classes(documents: list[dict[str, Any]], rows: dict[str, CohortRow]) -> dic
         "accuracy": float(np.mean(probabilities.argmax(1) == truth)),
     }
     if len(np.unique(truth)) == len(BMD_CLASSES):
-        areas = [float(roc_auc_score(truth == k, probabilities[:, k])) for k in range(len(BMD_CLASSES))]
-        figures["macro_auc"] = float(np.mean(areas))
-        figures.update({f"auc_{c.value}": a for c, a in zip(BMD_CLASSES, areas, strict=True)})
+        areas = {c.value: auc(truth == k, probabilities[:, k]) for k, c in enumerate(BMD_CLASSES)}
+        figures["macro_auc"] = float(np.mean([area.value for area in areas.values()]))
+        for name, area in areas.items():
+            figures.update({f"auc_{name}": area.value, f"auc_{name}_low": area.low, f"auc_{name}_high": area.high})
     return figures

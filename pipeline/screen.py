@@ -134,7 +134,7 @@ class Screener:
                     bodies = self._segmenter.look(radiograph, found)
                     detections[number] = refined(found, bodies, radiograph.pixel_spacing_mm)
         if self.config.shift_levels:
-            return [d and shift_levels(d, self.config.shift_levels) for d in detections]
+            return [None if d is None else shift_levels(d, self.config.shift_levels) for d in detections]
         return agreed(detections)
 
     def classify_boxes(

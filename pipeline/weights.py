@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from classify.calibration import NO_CALIBRATION, Calibration
 from classify.config import PreprocessSpec
+from classify.export import PARTS, part_path
 from cohort.errors import WeightsError
 
 MANIFEST = "manifest.json"
 SEGMENTER = "segmenter.onnx"
-CLASSIFIER_PARTS = tuple(f"classifier_{part}.safetensors" for part in ("ap", "lateral", "fusion"))
+CLASSIFIER_PARTS = tuple(part_path(Path(), part).name for part in PARTS)
 """Tensors that classifier.onnx reads, by branch so that no file is large."""
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from cli.main import app  # noqa: E402
 from cohort.annotations import read_rois  # noqa: E402
+from cohort.dxa import read_cohort_csv  # noqa: E402
 from cohort.errors import AnatomyError  # noqa: E402
 from cohort.images import read_radiograph  # noqa: E402
 from cohort.spine import VertebralLevel, View  # noqa: E402
@@ -53,12 +54,12 @@ def phantom_ct(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_boxes_are_the_blocks_by_the_rule_and_the_blocks_are_bright(
     phantom_ct: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    assert ct_study(*phantom_ct, tmp_path / "out", "CT") == 12
+    assert ct_study(*phantom_ct, tmp_path / "out") == 12
     rois = read_rois(tmp_path / "out" / "rois.csv")
     assert len(rois) == 2
     for (_, view), boxes in rois.items():
         assert [b.level.value for b in boxes] == ["T12", "L1", "L2", "L3", "L4", "L5"]
-        radiograph, _ = read_radiograph(tmp_path / "out" / "CT" / f"{view}.dcm")
+        radiograph, _ = read_radiograph(tmp_path / "out" / "CT-ct" / f"{view}.dcm")
         assert radiograph.view is view and radiograph.pixel_spacing_mm is not None
         third = next(b for b in boxes if b.level is VertebralLevel.L3)
         across = STEP_MM * BODY_VOXELS[0 if view is View.AP else 1]
@@ -75,9 +76,9 @@ def test_boxes_are_the_blocks_by_the_rule_and_the_blocks_are_bright(
 
 def test_the_same_seed_gives_the_same_film(phantom_ct: tuple[Path, Path], tmp_path: Path) -> None:
     for name in "ab":
-        ct_study(*phantom_ct, tmp_path / name, "CT", seed=3)
+        ct_study(*phantom_ct, tmp_path / name, seed=3)
     for view in View:
-        first, second = (read_radiograph(tmp_path / name / "CT" / f"{view}.dcm")[0].pixels for name in "ab")
+        first, second = (read_radiograph(tmp_path / name / "CT-ct" / f"{view}.dcm")[0].pixels for name in "ab")
         assert np.array_equal(first, second)
 
 
@@ -105,4 +106,16 @@ def test_the_command_needs_both_files(phantom_ct: tuple[Path, Path], tmp_path: P
         app, ["simulate", str(tmp_path / "y"), "--ct", str(ct), "--ct-labels", str(labels), "--site", "test2"]
     )
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "y" / "CT" / "AP.dcm").is_file() and "12 boxes" in result.output
+    assert (tmp_path / "y" / "CT-ct" / "AP.dcm").is_file() and "12 boxes" in result.output
+
+
+def test_a_second_ct_joins_the_cohort_and_the_first_stays(phantom_ct: tuple[Path, Path], tmp_path: Path) -> None:
+    ct, labels = phantom_ct
+    other = tmp_path / "a b.nii.gz"
+    other.write_bytes(ct.read_bytes())
+    ct_study(ct, labels, tmp_path / "out")
+    before = (tmp_path / "out" / "rois.csv").read_text().splitlines()
+    ct_study(other, labels, tmp_path / "out", "test2")
+    rows = read_cohort_csv(tmp_path / "out" / "cohort.csv")
+    assert rows["CT-ct"].site == "test1" and rows["CT-a_b"].site == "test2"
+    assert set(before) <= set((tmp_path / "out" / "rois.csv").read_text().splitlines())
