@@ -17,7 +17,7 @@ from classify.config import ClassifierTraining, PreprocessSpec
 from classify.covariates import encode
 from classify.crop import column_crop
 from classify.preprocess import equalised
-from cohort.annotations import Rois
+from cohort.annotations import Rois, check_inside
 from cohort.errors import OsteoLensError, ReadError
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
@@ -65,7 +65,7 @@ def build_crops(
     """Crops of all studies that have DXA and ROIs; each study is cached as one file and read back on a rerun.
 
     Raises:
-        ReadError: no study has a T-score and boxes of L1-L4 in at least one view.
+        ReadError: no study has a T-score and boxes of L1-L4 in at least one view, or a box lies outside its image.
     """
     cache.mkdir(parents=True, exist_ok=True)
     kept: list[tuple[Study, npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = []
@@ -107,6 +107,11 @@ def _cached(
             continue
         try:
             pixels = read_radiograph(image)[0].pixels
+        except OsteoLensError as error:
+            log.warning("%s left out of training: %s", view, error)
+            continue
+        check_inside(study.study_uid, view, boxes, pixels.shape)
+        try:
             for copy in range(copies):
                 drawn = boxes if copies == 1 else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
                 crops[copy, channel] = equalised(column_crop(pixels, SpineDetection(view, drawn, pixels.shape)), spec)

@@ -86,6 +86,8 @@ def detector(
                 columns = list(next(iter(groups.values())))
                 rows = [[name, *(_shown(own[c]) for c in columns)] for name, own in groups.items()]
                 print_table(title, ["group", *(c.replace("_", " ") for c in columns)], rows)
+        rows = [[name, reason, count] for name, own in figures["gate"].items() for reason, count in own.items()]
+        print_table("gate", ["group", "what", "studies"], rows)
 
 
 @evaluate_app.command("bodies")

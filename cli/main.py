@@ -12,6 +12,7 @@ from cli.import_ import import_
 from cli.process import process
 from cli.simulate import simulate
 from cli.train import train_app
+from cli.weights import weights
 
 app = typer.Typer(
     name="osteolens",
@@ -26,6 +27,7 @@ app.command()(simulate)
 app.command("compare-rois")(compare_rois)
 app.command("import")(import_)
 app.add_typer(train_app, name="train")
+app.command()(weights)
 
 
 def _version(wanted: bool) -> None:

@@ -36,7 +36,9 @@ def detector(
     device: Device = "cpu",
     seed: Seed = 0,
     resume: Resume = False,
-    start_from: Annotated[Path | None, typer.Option(help="detector.safetensors to fine-tune from.")] = None,
+    start_from: Annotated[
+        str, typer.Option(help="detector.safetensors to fine-tune from; `shipped`, or `none` for a fresh start.")
+    ] = "shipped",
     verbose: Verbose = 0,
 ) -> None:
     """Train the YOLO detector of L1-L4 (and T11, T12, L5, S1) and export it to ONNX."""
@@ -46,17 +48,29 @@ def detector(
         from detect.config import DetectorTraining
         from detect.dataset import write_yolo_folder
         from detect.train import train_detector
-        from pipeline.training import training_cohorts
+        from pipeline.training import outlines_of, training_cohorts
+        from pipeline.weights import load_weights
 
         settings = load_config(DetectorTraining, config, set_ or ())
+        start = {"shipped": load_weights().detector.with_suffix(".safetensors"), "none": None}.get(
+            start_from, Path(start_from)
+        )
         found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
         _say_what(found, settings)
+        outlines = outlines_of(cohorts, found.training)
         images = 2 * (len(found.training) + len(found.held_out))
         with progress("rendering", images) as bar:
             yolo = write_yolo_folder(
-                found.training, found.held_out, found.rois, out / "yolo", settings, seed, lambda now, _: bar(now)
+                found.training,
+                found.held_out,
+                found.rois,
+                outlines,
+                out / "yolo",
+                settings,
+                seed,
+                lambda now, _: bar(now),
             )
-        print_json(train_detector(yolo, out, settings, device, seed, resume, start_from))
+        print_json(train_detector(yolo, out, settings, device, seed, resume, start))
 
 
 @train_app.command("segmenter")
@@ -74,6 +88,7 @@ def segmenter(
     set_verbosity(verbose, False)
     with errors_as_exit_codes():
         from cohort.config import load_config
+        from cohort.errors import ReadError
         from detect.config import SegmenterTraining
         from detect.segment_data import build_store
         from detect.segment_train import train_segmenter
@@ -83,6 +98,8 @@ def segmenter(
         found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
         _say_what(found, settings)
         outlines = outlines_of([*cohorts, *([validation] if validation else [])], [*found.training, *found.held_out])
+        if not outlines:
+            raise ReadError("no cohort has outlines; a segmenter needs bodies as COCO polygons in annotations.json")
         with progress("cropping", len(found.training)) as bar:
             crops = build_store(found.training, outlines, out / "crops.npy", settings, seed, lambda now, _: bar(now))
         checks = build_store(found.held_out, outlines, out / "crops-validation.npy", settings, seed)

@@ -28,7 +28,7 @@ def read_rois(path: Path) -> Rois:
     """rois.csv with columns study_uid, view, level, x0, y0, x1, y1 in pixels of the original image.
 
     Raises:
-        ReadError: a column is missing, or a line holds no valid box.
+        ReadError: a column is missing, a line holds no valid box, or a level stands twice in one view.
     """
     return _rois(read_table(path), path)
 
@@ -45,8 +45,32 @@ def _rois(table: pd.DataFrame, path: Path) -> Rois:
             box = VertebraBox(level, *(float(cells[name]) for name in _COLUMNS[3:]))
         except ValueError as error:
             raise ReadError(f"{path.name} line {number}: {error}") from error
-        found.setdefault((cells["study_uid"].strip(), view), []).append(box)
+        own = found.setdefault((cells["study_uid"].strip(), view), [])
+        if any(other.level is level for other in own):
+            raise ReadError(
+                f"{path.name} line {number}: study {cells['study_uid'].strip()} has a second {view} box of {level}; "
+                "expected one a level"
+            )
+        own.append(box)
     return {key: tuple(sorted(boxes, key=lambda b: LEVELS.index(b.level))) for key, boxes in found.items()}
+
+
+def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image_shape: tuple[int, int]) -> None:
+    """Boxes drawn on another image, or in other units, lie outside their own.
+
+    Raises:
+        ReadError: less than half of a box lies inside the image (rows, columns).
+    """
+    rows, columns = image_shape
+    for box in boxes:
+        wide = min(box.x1, columns) - max(box.x0, 0)
+        tall = min(box.y1, rows) - max(box.y0, 0)
+        if max(wide, 0) * max(tall, 0) < 0.5 * (box.x1 - box.x0) * (box.y1 - box.y0):
+            corners = ", ".join(f"{value:.0f}" for value in box.corners)
+            raise ReadError(
+                f"study {study_uid}: the {view} box of {box.level} ({corners}) lies outside its image of "
+                f"{columns} x {rows} pixels; expected pixels of the original image"
+            )
 
 
 def read_readings(path: Path) -> dict[str, Rois]:

@@ -10,17 +10,6 @@ Image = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float64]
 
 
-def letterbox_matrix(shape: tuple[int, int], side: int) -> npt.NDArray[np.float64]:
-    """Affine (2, 3) that fits an image (rows, columns) centred into a square of this side."""
-    scale = side / max(shape)
-    return np.array(
-        [
-            [scale, 0.0, (side - shape[1] * scale) / 2],
-            [0.0, scale, (side - shape[0] * scale) / 2],
-        ]
-    )
-
-
 def move_boxes(boxes: Boxes, matrix: npt.NDArray[np.float64]) -> Boxes:
     """Boxes (n, 4) whose centres follow the affine and whose sides follow its scale; for small rotations."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
@@ -28,7 +17,9 @@ def move_boxes(boxes: Boxes, matrix: npt.NDArray[np.float64]) -> Boxes:
     return np.concatenate((centres - half, centres + half), 1)
 
 
-def augment(image: Image, boxes: Boxes, side: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Boxes]:
+def augment(
+    image: Image, boxes: Boxes, side: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     """One rendering of a radiograph as another room might show it.
 
     Args:
@@ -38,22 +29,33 @@ def augment(image: Image, boxes: Boxes, side: int, rng: np.random.Generator) -> 
         rng: source of every choice.
 
     Returns:
-        uint8 (side, side) and the boxes (n, 4) in it, not clipped.
+        uint8 (side, side) and the affine (2, 3) from pixels of the image to it; a flip is part of the affine.
     """
     shown = _display(image, rng)
     matrix = _geometry(image.shape, boxes, side, rng)
     fill = float(rng.choice([0.0, 0.0, 0.0, 0.0, 0.02, 1.0, rng.random()]))
-    out = cv2.warpAffine(shown, matrix, (side, side), flags=cv2.INTER_AREA, borderValue=fill)
-    moved = move_boxes(boxes, matrix)
     if rng.random() < 0.5:
-        out, moved = (
-            out[:, ::-1].copy(),
-            np.stack((side - moved[:, 2], moved[:, 1], side - moved[:, 0], moved[:, 3]), 1),
-        )
+        matrix = np.array([[-1.0, 0.0, side], [0.0, 1.0, 0.0]]) @ np.vstack((matrix, (0, 0, 1)))
+    out = _warped(shown, matrix, side, fill)
+    if rng.random() < 0.25:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.6))
     out = _overlays(out, rng)
     if rng.random() < 0.06:
         out = 1 - out
-    return np.round(np.clip(out, 0, 1) * 255).astype(np.uint8), moved
+    return np.round(np.clip(out, 0, 1) * 255).astype(np.uint8), matrix
+
+
+def _warped(image: Image, matrix: npt.NDArray[np.float64], side: int, fill: float) -> Image:
+    """The image through an affine, shrunk by area first where it loses much, since warping samples points."""
+    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink < 0.6:
+        rows, columns = image.shape
+        size = (max(1, round(columns * shrink)), max(1, round(rows * shrink)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag((columns / size[0], rows / size[1], 1.0))
+    at_centres = matrix.copy()  # boxes count from a pixel's corner, warping from its centre
+    at_centres[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    return np.asarray(cv2.warpAffine(image, at_centres, (side, side), flags=cv2.INTER_LINEAR, borderValue=fill))
 
 
 def _geometry(shape: tuple[int, ...], boxes: Boxes, side: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:

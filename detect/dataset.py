@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from cohort.annotations import Rois
-from cohort.errors import ReadError
+from cohort.annotations import Outlines, Rois, check_inside
+from cohort.errors import OsteoLensError, ReadError
 from cohort.images import read_radiograph
-from cohort.spine import VertebraBox, View
-from cohort.study import Study
+from cohort.roi import roi_boxes
+from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
+from cohort.study import Radiograph, Study
 from detect.augment import augment, move_boxes
 from detect.config import CLASSES, DetectorTraining
 from detect.letterbox import detector_input
@@ -27,6 +28,7 @@ def write_yolo_folder(
     training: Sequence[Study],
     validation: Sequence[Study],
     rois: Rois,
+    outlines: Outlines,
     out: Path,
     config: DetectorTraining,
     seed: int,
@@ -34,12 +36,17 @@ def write_yolo_folder(
 ) -> Path:
     """Render images and labels below `out`; returns the path of data.yaml. Finished images are kept.
 
+    A turned body has another upright box: where outlines are known the labels follow the ROI rule after the turn.
+
     Raises:
-        ReadError: no image of the training studies has ROIs.
+        ReadError: no image of the training studies has ROIs, or a box lies outside its image.
     """
     jobs = [(study, view, path, True) for study in training for view, path in _labelled(study, rois)]
     if not jobs:
-        raise ReadError("no training image has ROIs; expected rois.csv beside cohort.csv with the studies' boxes")
+        raise ReadError(
+            f"none of {len(training)} training studies has ROIs (the first is {training[0].study_uid}); expected their "
+            "boxes in rois.csv beside cohort.csv"
+        )
     jobs += [(study, view, path, False) for study in validation for view, path in _labelled(study, rois)]
     for split in ("train", "val"):
         for kind in ("images", "labels"):
@@ -49,7 +56,15 @@ def write_yolo_folder(
         copies = config.renders if is_training else 1
         names = [f"{study.study_uid}_{view}_{k}" for k in range(copies)]
         if not all((out / "labels" / split / f"{name}.txt").is_file() for name in names):
-            _render(study, view, path, rois, out, split, names, config.image_px, seed + number)
+            try:
+                radiograph, _ = read_radiograph(path, keep_full_range=True)
+            except OsteoLensError as error:
+                log.warning("an image was left out: %s", error)
+                continue
+            boxes = rois[study.study_uid, view]
+            check_inside(study.study_uid, view, boxes, radiograph.pixels.shape)
+            shape = outlines.get((study.study_uid, view), {})
+            _render(radiograph, view, boxes, shape, out, split, names, config.image_px, seed + number)
         done(number, len(jobs))
     data = out / "data.yaml"
     names_by_class = {k: f"{view}_{level}" for k, (view, level) in enumerate(CLASSES)}
@@ -66,30 +81,51 @@ def _labelled(study: Study, rois: Rois) -> list[tuple[View, Path]]:
 
 
 def _render(
-    study: Study,
+    radiograph: Radiograph,
     view: View,
-    path: Path,
-    rois: Rois,
+    rois: Sequence[VertebraBox],
+    outlines: Mapping[VertebralLevel, npt.NDArray[np.float64]],
     out: Path,
     split: str,
     names: Sequence[str],
     side: int,
     seed: int,
 ) -> None:
-    radiograph, _ = read_radiograph(path, keep_full_range=True)
-    boxes = [b for b in rois[study.study_uid, view] if (view, b.level) in CLASSES]
+    boxes = [b for b in rois if (view, b.level) in CLASSES]
     corners = np.array([b.corners for b in boxes], np.float64).reshape(-1, 4)
     rng = np.random.default_rng(seed)
     for name in names:
         if split == "train":
             source = radiograph.full_range if radiograph.full_range is not None else radiograph.pixels
-            image, moved = augment(source, corners, side, rng)
+            image, matrix = augment(source, corners, side, rng)
+            moved = _labels_after(boxes, outlines, matrix, radiograph.pixel_spacing_mm)
         else:
             image, matrix = detector_input(radiograph.pixels, side)
             moved = move_boxes(corners, matrix)
         cv2.imwrite(str(out / "images" / split / f"{name}.png"), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         lines = label_lines(boxes, moved, view, side)
         (out / "labels" / split / f"{name}.txt").write_text("\n".join(lines))
+
+
+def _labels_after(
+    boxes: Sequence[VertebraBox],
+    outlines: Mapping[VertebralLevel, npt.NDArray[np.float64]],
+    matrix: npt.NDArray[np.float64],
+    spacing_mm: tuple[float, float] | None,
+) -> npt.NDArray[np.float64]:
+    """Corners (n, 4) after the affine: by the ROI rule where a body and both its neighbours have outlines."""
+    plain = move_boxes(np.array([box.corners for box in boxes], np.float64).reshape(-1, 4), matrix)
+    if len(outlines) < 3:
+        return plain
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    moved = {level: points @ matrix[:, :2].T + matrix[:, 2] for level, points in outlines.items()}
+    smaller = None if spacing_mm is None else (spacing_mm[0] / scale, spacing_mm[1] / scale)
+    by_rule = {box.level: box.corners for box in roi_boxes(moved, smaller)}
+    for row, box in enumerate(boxes):
+        place = LEVELS.index(box.level)
+        if all(level in outlines for level in LEVELS[max(place - 1, 0) : place + 2]):
+            plain[row] = by_rule[box.level]
+    return plain
 
 
 def label_lines(boxes: Sequence[VertebraBox], corners: npt.NDArray[np.float64], view: View, side: int) -> list[str]:

@@ -82,7 +82,7 @@ class VertebraDetector:
             chosen = cv2.dnn.NMSBoxes(plain.tolist(), strength.tolist(), self.config.min_score, self.config.nms_iou)
             order = np.asarray(chosen, int).reshape(-1)[: self.config.max_candidates]
             corners, scores = corners[order], scores[order]
-        scale, shift = matrix[0, 0], np.array([matrix[0, 2], matrix[1, 2]] * 2)
+        scale, shift = np.array([matrix[0, 0], matrix[1, 1]] * 2), np.array([matrix[0, 2], matrix[1, 2]] * 2)
         rows, columns = radiograph.pixels.shape
         boxes = (corners - shift) / scale + np.array([0, top, 0, top])
         boxes = np.clip(boxes, 0, np.array([columns, rows, columns, rows]))

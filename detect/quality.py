@@ -27,6 +27,11 @@ FRACTURE = "compression_fracture"
 WHOLE_STUDY = (IMPLANT, SCOLIOSIS, FRACTURE)
 """Codes found in one view that refuse the study, not the view alone."""
 
+SIX_LUMBAR = "six lumbar vertebrae?"
+LITTLE_MARGIN = "levels are named with little margin"
+LEVEL_WARNINGS = (SIX_LUMBAR, LITTLE_MARGIN)
+"""Words by which warnings of a doubtful naming are known."""
+
 METAL_RISE = 0.35
 """How much brighter than its surroundings metal is, on the image's scale of 0 to 1."""
 
@@ -177,9 +182,9 @@ def warnings_of(detection: SpineDetection, radiograph: Radiograph, config: Detec
     if radiograph.view is not None and radiograph.view is not detection.view:
         found.append(f"{view}: the file says {radiograph.view.value}, the image shows {view}; the image is believed")
     if has_sixth_lumbar(detection):
-        found.append(f"{view}: a body without a name lies between L5 and S1: six lumbar vertebrae? Check the levels")
+        found.append(f"{view}: a body without a name lies between L5 and S1: {SIX_LUMBAR} Check the levels")
     if detection.naming_margin < config.warn_margin:
-        found.append(f"{view}: levels are named with little margin ({detection.naming_margin:.2f}); check them")
+        found.append(f"{view}: {LITTLE_MARGIN} ({detection.naming_margin:.2f}); check them")
     if radiograph.spacing_source is SpacingSource.NONE:
         found.append(f"{view}: no pixel spacing; sizes cannot be checked")
     elif radiograph.pixel_spacing_mm is not None:

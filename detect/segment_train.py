@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from cohort.errors import MissingExtra
+from cohort.memory import keep_freed_memory
 from detect.config import SegmenterTraining
 from detect.segment import CROP_PX
 from detect.segment_data import CropStore, batches
@@ -49,6 +50,7 @@ def train_segmenter(
     from safetensors.torch import load_file, save_file
     from torch.nn import functional
 
+    keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed")
     fabric.seed_everything(seed, verbose=False)
     network = smp.Unet(

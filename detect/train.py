@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from cohort.errors import MissingExtra
+from cohort.errors import MissingExtra, WeightsError
+from cohort.memory import keep_freed_memory
 from detect.config import CLASSES, DetectorTraining
 
 log = logging.getLogger(__name__)
+
+AGREED_PX = 0.5
+"""How far boxes of the exported network may lie from those of the trained one."""
 
 
 def train_detector(
@@ -26,6 +30,9 @@ def train_detector(
     start_from: Path | None = None,
 ) -> dict[str, float]:
     """Fit a YOLO on a rendered folder; writes detector.safetensors, detector.onnx and metrics.json into `out`.
+
+    Curves, sample overlays and checkpoints stand in out/fit. Training stops early after `config.patience` epochs
+    without progress.
 
     Mosaic is off and flips are left to the renderer, since order and context name the levels. On a CPU the forward
     pass runs in bfloat16 and channels_last (3 to 4 times faster), the loss in float32.
@@ -44,7 +51,9 @@ def train_detector(
 
     Raises:
         MissingExtra: ultralytics is not installed.
+        WeightsError: `start_from` is of another architecture, or ONNX and torch disagree.
     """
+    keep_freed_memory()
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(out.resolve()))
@@ -98,9 +107,10 @@ def train_detector(
         for name, value in trainer.metrics.items()
         if name.startswith("metrics/")
     }
-    (out / "metrics.json").write_text(json.dumps({"validation": metrics, "config": config.model_dump()}, indent=1))
     best = Path(trainer.best)
-    export_detector(best if best.is_file() else Path(trainer.last), out, config.image_px)
+    apart = export_detector(best if best.is_file() else Path(trainer.last), out, config.image_px)
+    document = {"validation": metrics, "onnx_apart_px": apart, "config": config.model_dump()}
+    (out / "metrics.json").write_text(json.dumps(document, indent=1))
     return metrics
 
 
@@ -117,7 +127,13 @@ def _trainer(overrides: dict[str, Any], start_from: Path | None, fast_cpu: bool)
                 from safetensors.torch import load_file
 
                 state = {name: value.float() for name, value in load_file(start_from).items()}
-                model.load_state_dict(state, strict=False)
+                try:
+                    model.load_state_dict(state)
+                except RuntimeError as error:
+                    raise WeightsError(
+                        f"{start_from}: not the weights of a {cfg}; start from weights of the same architecture, or "
+                        "with --start-from none"
+                    ) from error
             return model
 
         def _model_train(self) -> None:
@@ -160,7 +176,10 @@ def export_detector(checkpoint: Path, out: Path, image_px: int) -> float:
     """Write detector.onnx and detector.safetensors from an ultralytics checkpoint.
 
     Returns:
-        largest difference between torch and onnxruntime on a random image, in pixels and scores.
+        largest difference between torch and onnxruntime on a random image, in pixels.
+
+    Raises:
+        WeightsError: they differ by more than AGREED_PX, or the network has other classes.
     """
     import onnxruntime
     import torch
@@ -183,5 +202,9 @@ def export_detector(checkpoint: Path, out: Path, image_px: int) -> float:
     session = onnxruntime.InferenceSession(str(out / "detector.onnx"), providers=["CPUExecutionProvider"])
     found = session.run(None, {"images": image.numpy()})[0]
     reference = expected[0] if isinstance(expected, (tuple, list)) else expected
-    assert found.shape[1] == 4 + len(CLASSES), found.shape
-    return float(np.abs(found - reference.numpy()).max())
+    if found.shape[1] != 4 + len(CLASSES):
+        raise WeightsError(f"{checkpoint}: {found.shape[1]} outputs, expected {4 + len(CLASSES)}")
+    apart = float(np.abs(found - reference.numpy()).max())
+    if apart > AGREED_PX:
+        raise WeightsError(f"{checkpoint}: ONNX and torch differ by {apart:.2f} px, at most {AGREED_PX} expected")
+    return apart

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from cohort.dxa import CohortRow, read_cohort_csv
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
 from detect.metrics import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
+from detect.quality import LEVEL_WARNINGS
 from pipeline.evaluate import is_included, read_results, row_of_document
 
 Figures = dict[str, float | int]
@@ -20,6 +22,7 @@ Figures = dict[str, float | int]
 FINDINGS: dict[str, Callable[[CohortRow], bool]] = {
     "implant": lambda row: bool(row.findings.implant),
     "compression fracture": lambda row: (row.findings.fracture_grade or 0) > 0,
+    "compression fracture of grade 2 or 3": lambda row: (row.findings.fracture_grade or 0) > 1,
     "scoliosis above 20 degrees": lambda row: (row.findings.cobb_deg or 0) > 20,
     "poor exposure": lambda row: row.findings.readable is False,
     "six lumbar vertebrae": lambda row: row.findings.lumbar_count == 6,
@@ -34,7 +37,8 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     `eligible` holds, for the patients whom the paper's criteria include: `studies`, `refused`,
     `studies_with_all_levels_right`, and by view mAP50, mAP50-95, AP50-95 by level, `mean_iou` and the same by level,
     `edge_mm_median`, `edge_mm_p95` and `centre_mm_median`. `by_site` and `by_finding` hold counts and shares of the
-    same kind, the latter over everyone. Errors in mm are at the detector plane.
+    same kind, the latter over everyone, and `gate` how many of each group were refused or warned of for which reason.
+    Errors in mm are at the detector plane.
 
     Raises:
         ReadError: no results, no ROIs, or no study of the site.
@@ -52,20 +56,29 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     included = [d for d in judged if is_included(d, rows)]
     sites = sorted({_site(groups[d["study_uid"]]) or "" for d in included} - {""})
     by_site = {s: _summary([d for d in included if _site(groups[d["study_uid"]]) == s], rois) for s in sites}
-    by_finding = {}
-    for name, has in FINDINGS.items():
-        chosen = [d for d in judged if (row := groups[d["study_uid"]]) is not None and has(row)]
-        if chosen:
-            by_finding[name] = _summary(chosen, rois)
+    with_finding = {
+        name: [d for d in judged if (row := groups[d["study_uid"]]) is not None and has(row)]
+        for name, has in FINDINGS.items()
+    }
+    with_finding = {name: chosen for name, chosen in with_finding.items() if chosen}
     return {
         "eligible": _full(included, rois),
         "by_site": by_site,
-        "by_finding": by_finding,
+        "by_finding": {name: _summary(chosen, rois) for name, chosen in with_finding.items()},
+        "gate": {name: _gate(chosen) for name, chosen in {"eligible": included, **with_finding}.items()},
     }
 
 
 def _site(row: CohortRow | None) -> str | None:
     return None if row is None else row.site
+
+
+def _gate(documents: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Studies refused by code, and studies warned of by the words of the warning, among some."""
+    counts = Counter(f"refused: {d['refusal']['code']}" for d in documents if d["refusal"] is not None)
+    for warning in LEVEL_WARNINGS:
+        counts[f"warned: {warning}"] = sum(any(warning in text for text in d.get("warnings", ())) for d in documents)
+    return {"studies": len(documents), **{name: counts[name] for name in sorted(counts)}}
 
 
 def _full(documents: Sequence[dict[str, Any]], rois: Rois) -> dict[str, Any]:

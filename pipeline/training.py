@@ -66,18 +66,16 @@ def training_cohorts(
 
 
 def outlines_of(cohorts: Sequence[Path], studies: Sequence[Study]) -> Outlines:
-    """Outlines of these studies from the cohorts' annotations.json.
+    """Outlines of these studies from the cohorts' annotations.json; empty where no cohort has one.
 
     Raises:
-        ReadError: no cohort has one, or it is no COCO document.
+        ReadError: a file is no COCO document of vertebral levels.
     """
-    files = [path for cohort in cohorts if (path := cohort / "annotations.json").is_file()]
-    if not files:
-        names = ", ".join(str(cohort) for cohort in cohorts)
-        raise ReadError(f"{names}: no annotations.json; a segmenter needs outlines of bodies as COCO polygons")
     found: Outlines = {}
-    for path in files:
-        found.update(read_outlines(path, studies))
+    for cohort in cohorts:
+        path = (cohort if cohort.is_dir() else cohort.parent) / "annotations.json"
+        if path.is_file():
+            found.update(read_outlines(path, studies))
     return found
 
 

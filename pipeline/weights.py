@@ -20,6 +20,12 @@ MANIFEST = "manifest.json"
 SEGMENTER = "segmenter.onnx"
 CLASSIFIER_PARTS = tuple(part_path(Path(), part).name for part in PARTS)
 """Tensors that classifier.onnx reads, by branch so that no file is large."""
+PART_FILES = {
+    "detector": ("detector.onnx", "detector.safetensors"),
+    "segmenter": (SEGMENTER,),
+    "classifier": ("classifier.onnx", *CLASSIFIER_PARTS),
+}
+"""Files of each part of the weights; the segmenter may be absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +100,9 @@ def _check(folder: Path, name: str, expected: str) -> None:
         raise WeightsError(f"{path}: SHA-256 is {found[:12]}..., the manifest says {expected[:12]}...; do not use it")
 
 
-def write_manifest(folder: Path, version: str, models: dict[str, Any]) -> None:
+def write_manifest(folder: Path, version: str, notice: str, models: dict[str, Any]) -> None:
     """Hash the weights in a folder and write its manifest."""
-    names = ("detector.onnx", "detector.safetensors", SEGMENTER, "classifier.onnx", *CLASSIFIER_PARTS)
+    names = [name for part in PART_FILES.values() for name in part]
     entries = {
         name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
         for name in names
@@ -106,7 +112,7 @@ def write_manifest(folder: Path, version: str, models: dict[str, Any]) -> None:
         "format": 1,
         "version": version,
         "licence": "AGPL-3.0-or-later",
-        "notice": "Trained on simulated radiographs alone. Research use; not a medical device.",
+        "notice": notice,
         "files": entries,
         "models": models,
     }

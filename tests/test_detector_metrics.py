@@ -14,6 +14,7 @@ from cli.main import app
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from detect.metrics import JudgedImage, average_precision, box_errors, studies_right
+from detect.quality import SIX_LUMBAR
 from pipeline.evaluate_detector import evaluate_detector
 
 runner = CliRunner()
@@ -94,6 +95,7 @@ def cohort(tmp_path: Path) -> tuple[Path, Path]:
         view = {"image": "AP.dcm", "rows": 400, "columns": 300, "pixel_spacing_mm": [0.5, 0.5], "boxes": stored}
         refusal = {"code": "no_spine", "reason": "none"} if uid == "c" else None
         document = {"study_uid": uid, "patient_id": uid, "views": {"AP": view} if boxes else {}, "refusal": refusal}
+        document["warnings"] = [f"AP: {SIX_LUMBAR} Check the levels"] if uid == "b" else []
         (tmp_path / "out" / "studies" / f"{uid}.json").write_text(json.dumps(document))
         rois += [[uid, "AP", str(b.level), *b.corners] for b in TRUTH]
     columns = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
@@ -121,6 +123,8 @@ def test_results_are_judged_by_view_site_and_finding(cohort: tuple[Path, Path]) 
     assert figures["by_finding"]["implant"]["studies_with_all_levels_right"] == 1
     assert figures["by_finding"]["six lumbar vertebrae"]["studies_with_all_levels_right"] == 0
     assert "poor exposure" not in figures["by_finding"]
+    assert figures["gate"]["eligible"]["studies"] == 3 and figures["gate"]["eligible"]["refused: no_spine"] == 1
+    assert figures["gate"]["six lumbar vertebrae"]["warned: six lumbar vertebrae?"] == 1
     assert evaluate_detector(*cohort, "test2")["eligible"]["studies"] == 1
     with pytest.raises(ReadError, match="no study of site nowhere has ROIs"):
         evaluate_detector(*cohort, "nowhere")

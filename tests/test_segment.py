@@ -145,7 +145,7 @@ def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
     assert set(prediction.views) == set(View)
     (folder / "annotations.json").unlink()
     done = CliRunner().invoke(app, command)
-    assert done.exit_code == 1 and "no annotations.json" in done.stderr
+    assert done.exit_code == 1 and "no cohort has outlines" in done.stderr
 
 
 def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -39,9 +41,37 @@ def test_a_detector_trains_and_loads(tmp_path: Path) -> None:
     assert detector.side == 128
     metrics = json.loads((tmp_path / "d" / "metrics.json").read_text("utf-8"))
     assert set(metrics["validation"]) == {"precision", "recall", "mAP50", "mAP50-95"}
+    assert 0 <= metrics["onnx_apart_px"] < 0.5
+    assert {"results.png", "val_batch0_pred.jpg"} <= {path.name for path in (tmp_path / "d" / "fit").iterdir()}
     assert metrics["config"]["epochs"] == 1
     assert (tmp_path / "d" / "split.csv").is_file()
     assert (tmp_path / "d" / "detector.safetensors").is_file()
+
+
+def test_other_architectures_do_not_start_from_the_shipped_weights(tmp_path: Path) -> None:
+    command = ["train", "detector", str(EXAMPLES), "--out", str(tmp_path / "d"), "--set", "model=yolo11s"]
+    done = CliRunner().invoke(app, [*command, "--set", "image_px=128", "--set", "renders=1"])
+    assert done.exit_code == 1 and "start from weights of the same architecture" in done.stderr
+
+
+def test_boxes_of_another_image_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "in")
+    table = pd.read_csv(EXAMPLES / "rois.csv")
+    moved = table.assign(x0=table.x0 + 5000, x1=table.x1 + 5000)
+    moved.to_csv(tmp_path / "in" / "rois.csv", index=False)
+    for stage, setting in (("detector", "image_px=128"), ("classifier", "batch=2")):
+        command = ["train", stage, str(tmp_path / "in"), "--out", str(tmp_path / stage), "--set", setting]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 1 and "lies outside its image" in done.stderr, done.output
+        assert any(uid in done.stderr for uid in table.study_uid)
+
+
+def test_a_level_drawn_twice_is_refused(tmp_path: Path) -> None:
+    table = pd.read_csv(EXAMPLES / "rois.csv")
+    pd.concat([table, table.iloc[[3]]]).to_csv(tmp_path / "rois.csv", index=False)
+    twice = table.iloc[3]
+    with pytest.raises(ReadError, match=f"study {twice.study_uid} has a second {twice['view']} box of {twice.level}"):
+        read_rois(tmp_path / "rois.csv")
 
 
 def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
@@ -75,8 +105,6 @@ def test_a_split_never_parts_a_patient() -> None:
 
 
 def test_training_without_rois_is_explained(tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(EXAMPLES, tmp_path / "in", ignore=shutil.ignore_patterns("rois.csv"))
     with pytest.raises(ReadError, match=r"rois\.csv is missing"):
         training_cohorts([tmp_path / "in"], None, 0.3, 0, tmp_path / "out")

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from cohort.errors import WeightsError
 from pipeline.weights import load_weights, sha256, write_manifest
 
@@ -63,9 +65,38 @@ def test_another_format_is_refused(copy: Path) -> None:
 def test_preprocessing_is_read_from_the_manifest(copy: Path) -> None:
     models = json.loads((copy / "manifest.json").read_text("utf-8"))["models"]
     models["classifier"]["preprocess"]["sigma_px"] = 2.5
-    write_manifest(copy, "changed", models)
+    write_manifest(copy, "changed", "notice", models)
     assert load_weights(copy).preprocess.sigma_px == 2.5
     models["classifier"]["preprocess"]["roi"] = "guess"
-    write_manifest(copy, "changed", models)
+    write_manifest(copy, "changed", "notice", models)
     with pytest.raises(WeightsError, match="no valid classifier preprocessing"):
         load_weights(copy)
+
+
+def test_a_run_replaces_its_part_alone(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("detector.onnx", "detector.safetensors"):
+        shutil.copyfile(WEIGHTS / name, run / name)
+    figures = {"config": {"model": "yolo11n", "image_px": 416}, "validation": {"mAP50": 0.5}}
+    (run / "metrics.json").write_text(json.dumps(figures))
+    (tmp_path / "test.json").write_text('{"AP": 1}')
+    command = ["weights", str(tmp_path / "mine"), "--version", "mine", "--detector", str(run)]
+    done = CliRunner().invoke(app, [*command, "--test-detector", str(tmp_path / "test.json")])
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "mine" / "manifest.json").read_text("utf-8"))
+    shipped = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))
+    assert found["models"]["detector"]["metrics"] == {"validation": {"mAP50": 0.5}, "test": {"AP": 1}}
+    assert found["models"]["classifier"] == shipped["models"]["classifier"]
+    assert "simulated" not in found["notice"], "what users train on is theirs to say"
+    assert load_weights(tmp_path / "mine").identifiers["version"] == "mine"
+
+
+def test_a_run_without_weights_is_named(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["weights", str(tmp_path / "w"), "--version", "x", "--detector", str(tmp_path)])
+    assert done.exit_code == 1 and "no metrics of a finished run" in done.stderr
+    (tmp_path / "metrics.json").write_text(
+        json.dumps({"config": {"model": "yolo11n", "image_px": 416}, "validation": {}})
+    )
+    done = CliRunner().invoke(app, ["weights", str(tmp_path / "w"), "--version", "x", "--detector", str(tmp_path)])
+    assert done.exit_code == 1 and "detector.onnx is missing" in done.stderr
