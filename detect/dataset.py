@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -51,21 +53,29 @@ def write_yolo_folder(
     for split in ("train", "val"):
         for kind in ("images", "labels"):
             (out / kind / split).mkdir(parents=True, exist_ok=True)
-    for number, (study, view, path, is_training) in enumerate(jobs, start=1):
+
+    def write(number: int, job: tuple[Study, View, Path, bool]) -> None:
+        study, view, path, is_training = job
         split = "train" if is_training else "val"
-        copies = config.renders if is_training else 1
-        names = [f"{study.study_uid}_{view}_{k}" for k in range(copies)]
-        if not all((out / "labels" / split / f"{name}.txt").is_file() for name in names):
-            try:
-                radiograph, _ = read_radiograph(path, keep_full_range=True)
-            except OsteoLensError as error:
-                log.warning("an image was left out: %s", error)
-                continue
-            boxes = rois[study.study_uid, view]
-            check_inside(study.study_uid, view, boxes, radiograph.pixels.shape)
-            shape = outlines.get((study.study_uid, view), {})
-            _render(radiograph, view, boxes, shape, out, split, names, config.image_px, seed + number)
-        done(number, len(jobs))
+        names = [f"{study.study_uid}_{view}_{k}" for k in range(config.renders if is_training else 1)]
+        if all((out / "labels" / split / f"{name}.txt").is_file() for name in names):
+            return
+        try:
+            radiograph, _ = read_radiograph(path, keep_full_range=True)
+        except OsteoLensError as error:
+            log.warning("an image was left out: %s", error)
+            return
+        boxes = rois[study.study_uid, view]
+        check_inside(study.study_uid, view, boxes, radiograph.pixels.shape)
+        shape = outlines.get((study.study_uid, view), {})
+        _render(radiograph, view, boxes, shape, out, split, names, config.image_px, seed + number)
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for number, _ in enumerate(pool.map(write, range(1, len(jobs) + 1), jobs), start=1):
+            done(number, len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
     data = out / "data.yaml"
     names_by_class = {k: f"{view}_{level}" for k, (view, level) in enumerate(CLASSES)}
     data.write_text(

@@ -55,11 +55,11 @@ def train_segmenter(
     fabric.seed_everything(seed, verbose=False)
     network = smp.Unet(
         config.encoder,
-        encoder_depth=4,
+        encoder_depth=5,
         encoder_weights=None,
         in_channels=1,
         classes=1,
-        decoder_channels=(64, 32, 16, 8),
+        decoder_channels=(96, 64, 32, 16, 8),
         aux_params={"classes": 1, "pooling": "avg", "dropout": 0.2},
     ).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=0.01)
@@ -81,8 +81,8 @@ def train_segmenter(
             dice = 1 - (2 * (share * truth).sum((1, 2, 3)) + 1) / ((share + truth).sum((1, 2, 3)) + 1)
             loss = functional.binary_cross_entropy_with_logits(logits, truth) + dice.mean()
             if bool(known.any()):
-                apart = (height.float()[known, 0] - 10 * wanted[known]).abs()
-                loss = loss + 0.1 * (apart * (1 + FRACTURE_WEIGHT * (wanted[known] > 0))).mean()
+                apart = (height.float()[known, 0] - 10 * wanted[known]) ** 2
+                loss = loss + 0.05 * (apart * (1 + FRACTURE_WEIGHT * (wanted[known] > 0))).mean()
             fabric.backward(loss)
             optimizer.step()
             schedule.step()

@@ -38,7 +38,8 @@ def assemble_weights(
     """
     tests, provenance = tests or {}, provenance or {}
     base = out if (out / MANIFEST).is_file() else Path(str(files("weights")))
-    former = load_weights(base) and json.loads((base / MANIFEST).read_text("utf-8"))
+    load_weights(base)
+    former = json.loads((base / MANIFEST).read_text("utf-8"))
     out.mkdir(parents=True, exist_ok=True)
     models = dict(former["models"])
     for part, names in PART_FILES.items():

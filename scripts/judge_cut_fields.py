@@ -1,0 +1,64 @@
+"""How often a field that cuts through L1 or L4 is refused: every eligible film of a cohort, cut at the body's middle.
+
+Usage: python scripts/judge_cut_fields.py COHORT [--site test1,test2] [--every N] [--weights FOLDER]
+Prints JSON: by view and cut, films, share refused, and share refused for a missing level.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from cohort.annotations import read_rois
+from cohort.eligibility import exclusions
+from cohort.images import read_radiograph
+from cohort.index import index_cohort
+from cohort.spine import VertebralLevel
+from detect.quality import refusal_of
+from pipeline.screen import Screener
+from pipeline.weights import load_weights
+
+
+def main() -> None:
+    """Cut, look, count."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cohort", type=Path)
+    parser.add_argument("--site", default="test1,test2")
+    parser.add_argument("--every", type=int, default=1, help="judge every n-th study")
+    parser.add_argument("--weights", type=Path)
+    options = parser.parse_args()
+    screener = Screener(load_weights(options.weights))
+    rois = read_rois(options.cohort / "rois.csv")
+    sites = options.site.split(",")
+    studies = [s for s in index_cohort(options.cohort).studies if s.site in sites and not exclusions(s)]
+    codes: dict[str, list[str | None]] = {}
+    for study in studies[:: options.every]:
+        for view, path in study.images:
+            if view is None or (study.study_uid, view) not in rois:
+                continue
+            radiograph = read_radiograph(path)[0]
+            middles = {box.level: round((box.y0 + box.y1) / 2) for box in rois[study.study_uid, view]}
+            parts = {
+                "L1": radiograph.pixels[middles[VertebralLevel.L1] :],
+                "L4": radiograph.pixels[: middles[VertebralLevel.L4]],
+            }
+            for level, pixels in parts.items():
+                cut = replace(radiograph, pixels=pixels)
+                (detection,) = screener.detect([cut])
+                reason = refusal_of(detection, cut, screener.config.detect, screener.config.min_confidence)
+                codes.setdefault(f"{view} cut at {level}", []).append(reason[0] if reason else None)
+    figures = {
+        name: {
+            "films": len(own),
+            "refused": sum(code is not None for code in own) / len(own),
+            "refused_for_a_missing_level": own.count("missing_level") / len(own),
+        }
+        for name, own in codes.items()
+    }
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
