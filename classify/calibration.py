@@ -109,6 +109,24 @@ def _thresholds(shares: Floats, positive: npt.NDArray[np.bool_], wanted: float) 
     return min(rule_out, rule_in), rule_in
 
 
+def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
+    """Expected calibration error of the most probable class, (n, classes) against (n,).
+
+    Source: Guo 2017; bins of equal width of the confidence.
+    """
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    weight = np.bincount(place, minlength=bins)
+    gaps = np.abs(np.bincount(place, right, bins) - np.bincount(place, confidence, bins))
+    return float(gaps.sum() / max(weight.sum(), 1))
+
+
+def brier(probabilities: Floats, labels: Labels) -> float:
+    """Mean over cases of the squared distance between probabilities and truth, summed over classes (Brier 1950)."""
+    truth = np.eye(probabilities.shape[1])[labels]
+    return float(((probabilities - truth) ** 2).sum(1).mean())
+
+
 def prediction_set(shares: Floats, calibration: Calibration) -> tuple[BmdClass, ...]:
     """Classes (of calibrated shares (3,)) that hold the truth with the stated coverage; never empty."""
     inside = [c for c, p in zip(BMD_CLASSES, shares, strict=True) if 1 - p <= calibration.set_score]

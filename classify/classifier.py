@@ -11,10 +11,10 @@ import numpy.typing as npt
 from classify.calibration import NO_CALIBRATION, Calibration, Decision, decide, prediction_set, tempered
 from classify.config import PreprocessSpec
 from classify.covariates import encode
-from classify.crop import column_crop
+from classify.crop import roi_crops
 from classify.export import OUTPUTS
 from classify.preprocess import equalised, normalised
-from cohort.errors import WeightsError
+from cohort.errors import StudyError, WeightsError
 from cohort.session import open_session
 from cohort.spine import SpineDetection, View
 from cohort.study import BMD_CLASSES, BmdClass, Covariates
@@ -58,26 +58,36 @@ class BmdClassifier:
         outputs = [output.name for output in self._session.get_outputs()]
         if outputs != OUTPUTS:
             raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected {', '.join(OUTPUTS)}")
+        self._inputs = {entry.name for entry in self._session.get_inputs()}
+        self.views = tuple(view for view in View if view.value.lower() in self._inputs)
         self.spec = spec
         self._calibration = calibration
 
     def network_input(self, pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
-        """Crop and preprocess one view: float32 (1, size, size).
+        """Crop and preprocess one view: float32 (crops, size, size).
 
         Raises:
             StudyError: L1 to L4 are not all boxed.
         """
-        return normalised(equalised(column_crop(pixels, detection), self.spec), self.spec)
+        crops = roi_crops(pixels, detection, self.spec)
+        return np.concatenate([normalised(equalised(crop, self.spec), self.spec) for crop in crops])
 
     def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
-        """Classes and T-score from one or two views; absent views and covariates are told so."""
-        empty = np.zeros((1, self.spec.size_px, self.spec.size_px), np.float32)
+        """Classes and T-score from one or two views; absent views and covariates are told so.
+
+        Raises:
+            StudyError: no view that these weights take.
+        """
+        if not set(inputs) & set(self.views):
+            raise StudyError(f"no usable {' or '.join(self.views)} view; these weights take no other")
+        empty = np.zeros((self.spec.crops, self.spec.size_px, self.spec.size_px), np.float32)
         feed = {
             "ap": inputs.get(View.AP, empty)[None],
             "lateral": inputs.get(View.LATERAL, empty)[None],
             "present": np.array([[float(view in inputs) for view in View]], np.float32),
             "covariates": encode(covariates)[None],
         }
+        feed = {name: value for name, value in feed.items() if name in self._inputs}
         probabilities, t_score = self._session.run(OUTPUTS, feed)
         shares = tempered(probabilities.astype(np.float64), self._calibration.temperature)[0]
         by_class = {c: float(p) for c, p in zip(BMD_CLASSES, shares, strict=True)}

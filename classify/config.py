@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from cohort.config import StrictConfig
+from cohort.spine import TARGET_LEVELS, View
 
 
 class PreprocessSpec(StrictConfig):
@@ -15,24 +18,51 @@ class PreprocessSpec(StrictConfig):
     """
 
     version: int = Field(1, ge=1, le=1, description="version of the recipe")
-    roi: str = Field("column", pattern="^column$", description="one crop of L1-L4 a view")
+    roi: Literal["column", "vertebra"] = Field(
+        "column", description="one crop of L1-L4 a view, or one crop of each of the four bodies"
+    )
     size_px: int = Field(512, ge=64, le=1024, multiple_of=32, description="side of the square crop")
     grey: float = Field(0.5, ge=0, le=1, description="value of the filled border")
     sigma_px: float = Field(0.8, ge=0, le=10, description="Gaussian filter")
     mean: float = Field(0.5, description="subtracted after equalisation")
     std: float = Field(0.29, gt=0, description="divided by after equalisation (of a uniform histogram)")
 
+    @property
+    def crops(self) -> int:
+        """Crops a view."""
+        return 1 if self.roi == "column" else len(TARGET_LEVELS)
+
+
+class NetworkSpec(StrictConfig):
+    """Which inputs a network takes; single-channel and dual-channel are one class configured."""
+
+    views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="branches")
+    covariates: bool = Field(True, description="whether age, sex and BMI join the features")
+    crops: int = Field(1, ge=1, le=8, description="crops a view, pooled by attention where more than one")
+
 
 class ClassifierTraining(StrictConfig):
     """How a classifier is trained."""
 
+    views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="AP, LATERAL or both")
+    covariates: bool = Field(True, description="whether age, sex and BMI join the features")
+    roi: Literal["column", "vertebra"] = Field("column", description="one crop of L1-L4 a view, or four")
+    size_px: int = Field(512, ge=64, le=1024, multiple_of=32, description="side of a crop")
+    boxes: Literal["jittered", "manual", "detector"] = Field(
+        "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
+    )
     stages: list[tuple[int, int]] = Field(
-        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides 512"
+        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides size_px"
     )
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(6e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
     t_score_weight: float = Field(0.5, ge=0, le=10, description="weight of the T-score head that guides training")
+    label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
+    averaging: float = Field(0.995, ge=0, lt=1, description="memory, a step, of the averaged weights that are kept")
+    accumulate: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
+    patience: int = Field(0, ge=0, description="epochs of the last stage without a better macro AUC; 0 for no limit")
+    devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
     drop_view: float = Field(0.10, ge=0, le=0.5, description="chance to hide one view")
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
     validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from classify.config import PreprocessSpec
 from cohort.errors import StudyError
-from cohort.spine import TARGET_LEVELS, SpineDetection
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel
+
+
+def roi_crops(
+    pixels: npt.NDArray[np.float32], detection: SpineDetection, spec: PreprocessSpec
+) -> list[npt.NDArray[np.float32]]:
+    """The crops (rows, columns) of one view that a preprocessing asks for: the column of L1-L4, or each body.
+
+    Raises:
+        StudyError: one of L1 to L4 has no box, or a box lies outside the image.
+    """
+    if spec.roi == "column":
+        return [column_crop(pixels, detection)]
+    return [_cut(pixels, detection, (level,)) for level in TARGET_LEVELS]
 
 
 def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
@@ -15,14 +31,19 @@ def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> n
     Raises:
         StudyError: one of L1 to L4 has no box, or the boxes lie outside the image.
     """
+    return _cut(pixels, detection, TARGET_LEVELS)
+
+
+def _cut(
+    pixels: npt.NDArray[np.float32], detection: SpineDetection, levels: Sequence[VertebralLevel]
+) -> npt.NDArray[np.float32]:
     if detection.missing:
         raise StudyError(f"{detection.view}: no box for {', '.join(detection.missing)}; expected L1 to L4")
-    boxes = np.array([box.corners for box in detection.boxes if box.level in TARGET_LEVELS])
+    boxes = np.array([box.corners for box in detection.boxes if box.level in levels])
     rows, columns = pixels.shape
     x0, y0 = np.clip(np.floor(boxes[:, :2].min(0)), 0, (columns, rows)).astype(int)
     x1, y1 = np.clip(np.ceil(boxes[:, 2:].max(0)), 0, (columns, rows)).astype(int)
     if x1 - x0 < 8 or y1 - y0 < 8:
-        raise StudyError(
-            f"{detection.view}: the crop of L1 to L4 is {y1 - y0} x {x1 - x0} pixels; expected more than 8"
-        )
+        names = f"{levels[0]} to {levels[-1]}" if len(levels) > 1 else levels[0]
+        raise StudyError(f"{detection.view}: the crop of {names} is {y1 - y0} x {x1 - x0} pixels; expected more than 8")
     return np.ascontiguousarray(pixels[y0:y1, x0:x1])

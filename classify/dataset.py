@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +18,10 @@ from torch.nn import functional
 
 from classify.config import ClassifierTraining, PreprocessSpec
 from classify.covariates import encode
-from classify.crop import column_crop
+from classify.crop import roi_crops
 from classify.preprocess import equalised
 from cohort.annotations import Rois, check_inside
-from cohort.errors import OsteoLensError, ReadError
+from cohort.errors import OsteoLensError, ReadError, StudyError
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
 from cohort.study import BMD_CLASSES, Study
@@ -34,10 +37,10 @@ JITTERED_COPIES = 2
 
 @dataclass(frozen=True, slots=True)
 class CropSet:
-    """Preprocessed studies in memory.
+    """Preprocessed studies.
 
     Attributes:
-        images: uint8 (n, copies, 2, size, size); AP then lateral, grey where absent.
+        images: uint8 (n, copies, 2, crops, size, size), memory-mapped; AP then lateral, grey where absent.
         present: float32 (n, 2).
         covariates: float32 (n, 6).
         labels: int64 (n,), index into BMD_CLASSES.
@@ -52,6 +55,17 @@ class CropSet:
     t_scores: npt.NDArray[np.float32]
     study_uids: tuple[str, ...]
 
+    def of_views(self, views: Sequence[View]) -> CropSet:
+        """The studies that have one of these views, the other view hidden."""
+        shown = self.present * np.array([float(view in views) for view in View], np.float32)
+        kept = np.flatnonzero(shown.any(1))
+        if len(kept) == len(shown):
+            return replace(self, present=shown)
+        uids = tuple(self.study_uids[k] for k in kept)
+        return CropSet(
+            self.images[kept], shown[kept], self.covariates[kept], self.labels[kept], self.t_scores[kept], uids
+        )
+
 
 def build_crops(
     studies: Sequence[Study],
@@ -62,43 +76,67 @@ def build_crops(
     seed: int,
     done: Callable[[int, int], None] = lambda _now, _all: None,
 ) -> CropSet:
-    """Crops of all studies that have DXA and ROIs; each study is cached as one file and read back on a rerun.
+    """Crops of all studies that have DXA and ROIs, in one memory-mapped file; a rerun goes on where it stopped.
 
     Raises:
         ReadError: no study has a T-score and boxes of L1-L4 in at least one view, or a box lies outside its image.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    kept: list[tuple[Study, npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = []
-    for number, study in enumerate(studies, start=1):
-        if study.dxa is not None and study.dxa.t_score is not None:
-            crops, present = _cached(study, rois, spec, cache, copies, seed + number)
-            if present.any():
-                kept.append((study, crops, present))
-        done(number, len(studies))
-    if not kept:
+    judged = [s for s in studies if s.dxa is not None and s.dxa.t_score is not None]
+    boxed = [s for s in judged if any((s.study_uid, view) in rois for view in View)]
+    if not boxed:
         raise ReadError("no study has both a T-score (cohort.csv) and boxes of L1-L4 (rois.csv); nothing to train on")
-    scores = [study.dxa.t_score for study, _, _ in kept if study.dxa is not None and study.dxa.t_score is not None]
-    classes = [study.dxa.bmd_class for study, _, _ in kept if study.dxa is not None]
+    images, present = _open_cache(boxed, spec, cache, copies)
+    todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
+
+    def write(k: int) -> None:
+        images[k], present[k] = _crops_of(boxed[k], rois, spec, copies, seed + k)
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for number, _ in enumerate(pool.map(write, todo), start=len(boxed) - len(todo) + 1):
+            done(number, len(boxed))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    usable = np.flatnonzero(present.any(1))
+    if not len(usable):
+        raise ReadError("no study has readable images with boxes of all of L1-L4; nothing to train on")
+    kept = [boxed[k] for k in usable]
+    results = [study.dxa for study in kept if study.dxa is not None]
     return CropSet(
-        np.stack([crops for _, crops, _ in kept]),
-        np.stack([present for _, _, present in kept]),
-        np.stack([encode(study.covariates) for study, _, _ in kept]),
-        np.array([BMD_CLASSES.index(c) for c in classes if c is not None], np.int64),
-        np.array(scores, np.float32),
-        tuple(study.study_uid for study, _, _ in kept),
+        images if len(usable) == len(boxed) else images[usable],
+        np.array(present[usable]),
+        np.stack([encode(study.covariates) for study in kept]),
+        np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
+        np.array([r.t_score for r in results], np.float32),
+        tuple(study.study_uid for study in kept),
     )
 
 
-def _cached(
-    study: Study, rois: Rois, spec: PreprocessSpec, cache: Path, copies: int, seed: int
+def _open_cache(
+    studies: Sequence[Study], spec: PreprocessSpec, cache: Path, copies: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    path = cache / f"{study.study_uid}.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as stored:
-            if stored["crops"].shape == (copies, 2, spec.size_px, spec.size_px):
-                return stored["crops"], stored["present"]
+    """Memory-mapped crops and which views they have (NaN until written), kept if they are of the same studies."""
+    cache.mkdir(parents=True, exist_ok=True)
+    files = cache / "crops.npy", cache / "present.npy"
+    key = {"spec": spec.model_dump(), "copies": copies, "study_uids": [study.study_uid for study in studies]}
+    note = cache / "crops.json"
+    if note.is_file() and json.loads(note.read_text("utf-8")) == key and all(path.is_file() for path in files):
+        images, present = (np.load(path, mmap_mode="r+") for path in files)
+        return images, present
+    note.unlink(missing_ok=True)
+    shape = (len(studies), copies, 2, spec.crops, spec.size_px, spec.size_px)
+    images = np.lib.format.open_memmap(files[0], mode="w+", dtype=np.uint8, shape=shape)
+    present = np.lib.format.open_memmap(files[1], mode="w+", dtype=np.float32, shape=(len(studies), 2))
+    present[:] = np.nan
+    note.write_text(json.dumps(key), "utf-8")
+    return images, present
+
+
+def _crops_of(
+    study: Study, rois: Rois, spec: PreprocessSpec, copies: int, seed: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
-    crops = np.full((copies, 2, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
+    crops = np.full((copies, 2, spec.crops, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
     present = np.zeros(2, np.float32)
     for channel, view in enumerate(View):
         image = study.ap if view is View.AP else study.lateral
@@ -114,17 +152,17 @@ def _cached(
         try:
             for copy in range(copies):
                 drawn = boxes if copies == 1 else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
-                crops[copy, channel] = equalised(column_crop(pixels, SpineDetection(view, drawn, pixels.shape)), spec)
+                parts = roi_crops(pixels, SpineDetection(view, drawn, pixels.shape), spec)
+                crops[copy, channel] = [equalised(part, spec) for part in parts]
             present[channel] = 1
-        except OsteoLensError as error:
+        except StudyError as error:
             log.warning("%s left out of training: %s", view, error)
-    np.savez_compressed(path, crops=crops, present=present)
     return crops, present
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tensors of one step; images (n, 2, side, side) normalised."""
+    """Tensors of one step; images (n, 2, crops, side, side) normalised."""
 
     images: Tensor
     present: Tensor
@@ -141,17 +179,33 @@ def batches(
     config: ClassifierTraining | None,
     rng: np.random.Generator,
     device: torch.device | str = "cpu",
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Batches at a working side; shuffled and augmented when a training config is given, else in order and plain."""
+    """Batches at a working side; shuffled and augmented when a training config is given, else in order and plain.
+
+    Args:
+        crops: studies.
+        side: of the images after averaging down.
+        size: studies a batch.
+        spec: preprocessing of the crops.
+        config: of training; None to judge.
+        rng: of order and augmentation.
+        device: of the tensors.
+        share: (k, n) for the k-th of n equal shares of the studies, one a process.
+    """
     count = len(crops.labels)
     order = rng.permutation(count) if config else np.arange(count)
-    for start in range(0, count, size):
+    part, parts = share
+    order = order[part : count // parts * parts : parts]
+    for start in range(0, len(order), size):
         index = order[start : start + size]
         if config and len(index) < 2:
             continue
         copy = rng.integers(crops.images.shape[1], size=len(index)) if config else np.zeros(len(index), int)
-        images = torch.from_numpy(crops.images[index, copy]).to(device).float() / 255
-        images = functional.interpolate((images - spec.mean) / spec.std, size=(side, side), mode="area")
+        stored = torch.from_numpy(crops.images[index, copy]).to(device)
+        images = functional.interpolate(
+            (stored.float() / 255 - spec.mean).div(spec.std).flatten(1, 2), size=(side, side), mode="area"
+        ).reshape(*stored.shape[:3], side, side)
         present = torch.from_numpy(crops.present[index]).to(device)
         covariates = torch.from_numpy(crops.covariates[index]).to(device)
         if config:
@@ -163,8 +217,8 @@ def batches(
 
 def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     """Mirror, small turn, zoom and shift by view, contrast, flattening, noise: other readers, other machines."""
-    count, views, side, _ = images.shape
-    flat = images.reshape(count * views, 1, side, side)
+    side = images.shape[-1]
+    flat = images.reshape(-1, 1, side, side)
     total = len(flat)
     turn, zoom = rng.normal(0, 0.035, total), np.exp(rng.normal(0, 0.04, total))
     flip = rng.choice([-1.0, 1.0], total)
@@ -185,7 +239,7 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     flat = flat + edge[:, None, None, None] * (flat - broad) * (flat != 0)
     if rng.random() < 0.3:
         flat = flat + 0.08 * torch.randn_like(flat) * rng.random()
-    return flat.reshape(count, views, side, side)
+    return flat.reshape(images.shape)
 
 
 def _hide(

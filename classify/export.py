@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from classify.config import PreprocessSpec
+from cohort.errors import WeightsError
 
 OUTPUTS = ["probabilities", "t_score"]
 
@@ -30,15 +31,25 @@ def save_network(network: Any, path: Path) -> None:
     partial.replace(path)
 
 
-def load_network(network: Any, path: Path) -> None:
-    """Parameters and buffers back into a network of the same shape."""
+def load_network(network: Any, path: Path, only_fitting: bool = False) -> None:
+    """Parameters and buffers back into a network of the same shape, or those of them that fit one of another shape.
+
+    Raises:
+        WeightsError: tensors are missing or unknown, unless only fitting ones are asked for.
+    """
     from safetensors.torch import load_file
 
     state = {name: value.float() for name, value in load_file(path).items()}
-    missing = network.load_state_dict(state, strict=False)
-    unknown = [name for name in missing.missing_keys if not name.endswith("num_batches_tracked")]
-    if unknown or missing.unexpected_keys:
-        raise ValueError(f"{path.name}: {len(unknown)} tensors missing, {len(missing.unexpected_keys)} unknown")
+    if only_fitting:
+        own = network.state_dict()
+        state = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+        network.load_state_dict(state, strict=False)
+        return
+    missing = [name for name in network.state_dict() if name not in state and not name.endswith("num_batches_tracked")]
+    unknown = [name for name in state if name not in network.state_dict()]
+    if missing or unknown:
+        raise WeightsError(f"{path.name}: {len(missing)} tensors missing, {len(unknown)} unknown")
+    network.load_state_dict(state, strict=False)
 
 
 PARTS = ("ap", "lateral", "fusion")
@@ -70,7 +81,8 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
     (out / "whole.partial.safetensors").unlink()
     size = spec.size_px
     model = ProbabilityExport(network, max(1, size // working_side)).eval()
-    inputs = (torch.randn(1, 1, size, size), torch.randn(1, 1, size, size), torch.ones(1, 2), torch.randn(1, 6))
+    crops = torch.randn(2, 1, spec.crops, size, size)
+    inputs = (crops[0], crops[1], torch.ones(1, 2), torch.randn(1, 6))
     names = ["ap", "lateral", "present", "covariates"]
     path = out / "classifier.onnx"
     torch.onnx.export(
@@ -79,10 +91,13 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
         dynamic_axes={name: {0: "n"} for name in [*names, *OUTPUTS]},
     )  # fmt: skip
     graph = onnx.load(path)
-    _point_to_safetensors(graph, [part_path(out, part) for part in PARTS], prefix="network.")
+    parts = [part_path(out, part) for part in PARTS]
+    _point_to_safetensors(graph, [part for part in parts if part.is_file()], prefix="network.")
     onnx.save(graph, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)})
+    taken = {entry.name for entry in session.get_inputs()}
+    feed = {name: value.numpy() for name, value in zip(names, inputs, strict=True) if name in taken}
+    found = session.run(None, feed)
     with torch.inference_mode():
         expected = model(*inputs)
     return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, expected, strict=True))
@@ -95,7 +110,9 @@ def split_weights(whole: Path, out: Path) -> None:
     state = load_file(whole)
     for part in PARTS:
         own = {name: value for name, value in state.items() if _part_of(name) == part}
-        save_file(own, part_path(out, part))
+        part_path(out, part).unlink(missing_ok=True)
+        if own:
+            save_file(own, part_path(out, part))
 
 
 def _part_of(name: str) -> str:

@@ -7,28 +7,41 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from classify.config import NetworkSpec
 from cohort.errors import MissingExtra
+from cohort.spine import View
 from cohort.study import BMD_CLASSES
 
 COVARIATE_INPUTS = 6
+FEATURES = 1024
+"""Channels of DenseNet-121 before its classifier."""
 
 
 class DualChannelDenseNet(nn.Module):
     """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
 
-    A view that is absent has its features zeroed by `present`. The network gives a T-score with its spread; the class
-    logits are the logarithms of that distribution's shares below -2.5, between, and above -1.0, plus a learned
+    A view that is absent has its features zeroed by `present`; a network of one view has one branch. Several crops a
+    view go through the same branch and are pooled by attention. The network gives a T-score with its spread; the
+    class logits are the logarithms of that distribution's shares below -2.5, between, and above -1.0, plus a learned
     correction. So classes are ordered as the T-score is, and both heads learn from both targets.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spec: NetworkSpec | None = None) -> None:
         super().__init__()
-        self.ap = _densenet()
-        self.lateral = _densenet()
-        self.covariates = nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
-        self.fuse = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * 1024 + 2 + 32, 128), nn.ReLU(), nn.Dropout(0.2))
+        self.spec = spec or NetworkSpec()
+        views = self.spec.views
+        self.ap = _densenet() if View.AP in views else None
+        self.lateral = _densenet() if View.LATERAL in views else None
+        self.attention = nn.Linear(FEATURES, 1) if self.spec.crops > 1 else None
+        self.covariates = (
+            nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+            if self.spec.covariates
+            else None
+        )
+        width = (FEATURES + 1) * len(views) + (32 if self.spec.covariates else 0)
+        self.fuse = nn.Sequential(nn.Dropout(0.2), nn.Linear(width, 128), nn.ReLU(), nn.Dropout(0.2))
         self.classes = nn.Linear(128, len(BMD_CLASSES))
         self.t_score = nn.Linear(128, 2)
         nn.init.zeros_(self.classes.weight)
@@ -40,24 +53,34 @@ class DualChannelDenseNet(nn.Module):
         """Class logits (n, 3) and T-scores with the logarithm of their spread (n, 2).
 
         Args:
-            ap: (n, 1, side, side).
-            lateral: (n, 1, side, side).
+            ap: (n, crops, side, side).
+            lateral: (n, crops, side, side).
             present: (n, 2), 1 where the AP or lateral image exists.
             covariates: (n, 6) from `classify.covariates.encode`.
         """
-        ap, lateral = _centre_columns(ap), _centre_columns(lateral)
-        features = torch.cat(
-            (
-                self.ap(ap)[-1].relu().mean((2, 3)) * present[:, :1],
-                self.lateral(lateral)[-1].relu().mean((2, 3)) * present[:, 1:],
-                present,
-                self.covariates(covariates),
-            ),
-            1,
-        )
-        fused = self.fuse(features)
+        seen = [
+            (branch, images, present[:, k : k + 1])
+            for k, (branch, images) in enumerate(((self.ap, ap), (self.lateral, lateral)))
+            if branch is not None
+        ]
+        features = [self._pooled(branch, images) * here for branch, images, here in seen]
+        features += [here for _, _, here in seen]
+        if self.covariates is not None:
+            features.append(self.covariates(covariates))
+        fused = self.fuse(torch.cat(features, 1))
         t_score = self.t_score(fused).float()
         return ordinal_logits(t_score) + self.classes(fused).float(), t_score
+
+    def _pooled(self, branch: nn.Module, images: Tensor) -> Tensor:
+        """Features (n, 1024) of a view's crops (n, crops, side, side)."""
+        side = images.shape[-1]
+        if self.attention is None:
+            features: Tensor = branch(_centre_columns(images))[-1].relu().mean((2, 3))
+            return features
+        each = branch(images.reshape(-1, 1, side, side))[-1].relu().mean((2, 3))
+        each = each.reshape(-1, self.spec.crops, FEATURES)
+        pooled: Tensor = (torch.softmax(self.attention(each), 1) * each).sum(1)
+        return pooled
 
 
 def ordinal_logits(t_score: Tensor) -> Tensor:

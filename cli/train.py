@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,6 +107,14 @@ def segmenter(
         print_json(train_segmenter(crops, checks, out, settings, device, seed, _say_row))
 
 
+class Views(StrEnum):
+    """Which images a classifier sees."""
+
+    AP = "ap"
+    LATERAL = "lateral"
+    BOTH = "ap+lateral"
+
+
 @train_app.command("classifier")
 def classifier(
     cohorts: Cohorts,
@@ -113,46 +122,38 @@ def classifier(
     validation: Validation = None,
     config: Config = None,
     set_: Set = None,
+    views: Annotated[Views | None, typer.Option(help="Images that the network sees; both when left out.")] = None,
+    covariates: Annotated[bool | None, typer.Option(help="Whether age, sex and BMI join them; they do.")] = None,
     device: Device = "cpu",
     seed: Seed = 0,
     resume: Resume = False,
+    start_from: Annotated[
+        Path | None, typer.Option(help="averaged.safetensors or best.safetensors of another run to start from.")
+    ] = None,
     verbose: Verbose = 0,
 ) -> None:
-    """Train the dual-channel DenseNet with covariates on DXA classes and export it to ONNX."""
+    """Train the DenseNet on DXA classes and export it to ONNX."""
     set_verbosity(verbose, False)
     with errors_as_exit_codes():
-        from classify.config import ClassifierTraining, PreprocessSpec
+        from classify.config import ClassifierTraining
         from cohort.config import load_config
-        from cohort.errors import MissingExtra
+        from pipeline.training import classifier_crops, training_cohorts
 
-        settings = load_config(ClassifierTraining, config, set_ or ())
-        try:
-            from classify.dataset import JITTERED_COPIES, build_crops
-        except ImportError as error:
-            raise MissingExtra("train classifier", "torch") from error
-        from classify.train import train_classifier
-        from pipeline.training import training_cohorts
-
-        spec = PreprocessSpec()
+        chosen = list(set_ or ())
+        if views is not None:
+            chosen.append(f"views=[{', '.join(name.upper() for name in views.value.split('+'))}]")
+        if covariates is not None:
+            chosen.append(f"covariates={covariates}")
+        settings = load_config(ClassifierTraining, config, chosen)
         found = training_cohorts(cohorts, validation, settings.validation_share, seed, out, only_eligible=True)
         _say_what(found, settings)
         with progress("cropping", len(found.training)) as bar:
-            crops = build_crops(
-                found.training, found.rois, spec, out / "crops", JITTERED_COPIES, seed, lambda now, _: bar(now)
-            )
-        checks = build_crops(found.held_out, found.rois, spec, out / "crops-validation", 1, seed)
-        best = train_classifier(
-            crops,
-            checks,
-            out,
-            settings,
-            spec,
-            device,
-            seed,
-            resume,
-            _say_row,
-        )
-        print_json(best)
+            crops, checks, spec = classifier_crops(found, settings, out, seed, lambda now, _: bar(now))
+        from classify.fit import RunOptions
+        from classify.train import train_classifier
+
+        options = RunOptions(device, seed, resume, start_from)
+        print_json(train_classifier(crops, checks, out, settings, spec, options, _say_row))
 
 
 def _say_what(found: Any, settings: Any) -> None:

@@ -81,7 +81,7 @@ def train_detector(
         "lr0": config.lr,
         "lrf": 0.02,
         "cos_lr": True,
-        "warmup_epochs": 1.0,
+        "warmup_epochs": min(1.0, 0.1 * config.epochs),
         "workers": 0 if device == "cpu" else 8,
         "amp": device != "cpu",
         "mosaic": 0.0,

@@ -152,24 +152,6 @@ def mcnemar(first_right: Flags, second_right: Flags) -> float:
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
-def calibration_error(probabilities: Floats, labels: npt.NDArray[np.int64], bins: int = 15) -> float:
-    """Expected calibration error of the most probable class, (n, classes) against (n,).
-
-    Source: Guo 2017; bins of equal width of the confidence.
-    """
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    weight = np.bincount(place, minlength=bins)
-    gaps = np.abs(np.bincount(place, right, bins) - np.bincount(place, confidence, bins))
-    return float(gaps.sum() / max(weight.sum(), 1))
-
-
-def brier(probabilities: Floats, labels: npt.NDArray[np.int64]) -> float:
-    """Mean over cases of the squared distance between probabilities and truth, summed over classes (Brier 1950)."""
-    truth = np.eye(probabilities.shape[1])[labels]
-    return float(((probabilities - truth) ** 2).sum(1).mean())
-
-
 @dataclass(frozen=True, slots=True)
 class BlandAltman:
     """Agreement of two measurements: bias, limits of agreement, and Pearson's r."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from classify.config import ClassifierTraining, PreprocessSpec
 from cohort.annotations import Outlines, Rois, read_outlines, read_rois
 from cohort.eligibility import exclusions
-from cohort.errors import ReadError
+from cohort.errors import MissingExtra, ReadError, StudyError
 from cohort.index import index_cohort
 from cohort.splits import VALIDATION_SITE, is_test_site, split_by_patient, write_split
 from cohort.study import Study
+from pipeline.screen import Screener, read_study
+from pipeline.weights import load_weights
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,48 @@ def training_cohorts(
     out.mkdir(parents=True, exist_ok=True)
     write_split(training, held_out, out / "split.csv")
     return TrainingCohorts(training, held_out, rois, dict(left_out))
+
+
+def classifier_crops(
+    found: TrainingCohorts,
+    config: ClassifierTraining,
+    out: Path,
+    seed: int,
+    done: Callable[[int, int], None] = lambda _now, _all: None,
+) -> tuple[Any, Any, PreprocessSpec]:
+    """Cached crops to train on and to judge by (`classify.dataset.CropSet`), and the preprocessing they went through.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        ReadError: nothing to train on.
+    """
+    try:
+        from classify.dataset import JITTERED_COPIES, build_crops
+    except ImportError as error:
+        raise MissingExtra("train classifier", "torch") from error
+    spec = PreprocessSpec(roi=config.roi, size_px=config.size_px)
+    copies = JITTERED_COPIES if config.boxes == "jittered" else 1
+    rois = found.rois
+    if config.boxes == "detector":
+        rois = detected_rois([*found.training, *found.held_out], Screener(load_weights()))
+    crops = build_crops(found.training, rois, spec, out / "crops", copies, seed, done)
+    checks = build_crops(found.held_out, rois, spec, out / "crops-validation", 1, seed)
+    return crops.of_views(config.views), checks.of_views(config.views), spec
+
+
+def detected_rois(studies: Sequence[Study], screener: Screener) -> Rois:
+    """Boxes of every study as the detector finds them; views without all of L1-L4 are left out."""
+    found: Rois = {}
+    for study in studies:
+        try:
+            radiographs = read_study(study).radiographs
+        except StudyError as error:
+            log.warning("a study was left out: %s", error)
+            continue
+        for detection in screener.detect(radiographs):
+            if detection is not None and not detection.missing:
+                found[study.study_uid, detection.view] = detection.boxes
+    return found
 
 
 def outlines_of(cohorts: Sequence[Path], studies: Sequence[Study]) -> Outlines:

@@ -8,6 +8,8 @@ import pytest
 from classify.calibration import (
     Calibration,
     Decision,
+    brier,
+    calibration_error,
     decide,
     fit_calibration,
     prediction_set,
@@ -78,3 +80,11 @@ def test_noise_decides_nothing() -> None:
 def test_too_few_studies_are_refused() -> None:
     with pytest.raises(ValueError, match="needs 20"):
         fit_calibration(*forecasts(10, 1.0, 0))
+
+
+def test_calibration_error_and_brier_of_known_forecasts() -> None:
+    sure = np.tile([0.8, 0.1, 0.1], (10, 1))
+    labels = np.array([0] * 8 + [1] * 2)
+    assert calibration_error(sure, labels) == pytest.approx(0.0, abs=1e-9)
+    assert calibration_error(sure, np.zeros(10, int)) == pytest.approx(0.2)
+    assert brier(np.eye(3)[labels], labels) == 0 and brier(sure, labels) == pytest.approx((8 * 0.06 + 2 * 1.46) / 10)

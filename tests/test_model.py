@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from classify.config import PreprocessSpec  # noqa: E402
+from classify.classifier import BmdClassifier  # noqa: E402
+from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
 from classify.export import export_classifier, load_network, save_network  # noqa: E402
 from classify.model import DualChannelDenseNet, ProbabilityExport, ordinal_logits  # noqa: E402
+from cohort.errors import StudyError, WeightsError  # noqa: E402
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
+from cohort.study import Covariates  # noqa: E402
 from pipeline.weights import CLASSIFIER_PARTS  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
@@ -92,3 +97,49 @@ def test_an_untrained_correction_leaves_the_order_of_the_t_score(network: DualCh
     with torch.inference_mode():
         found, t_score = network(images, images, torch.ones(8, 2), torch.randn(8, 6))
     torch.testing.assert_close(found, ordinal_logits(t_score))
+
+
+def test_a_network_of_one_view_without_covariates_exports_and_classifies(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(size_px=64)
+    network = DualChannelDenseNet(NetworkSpec(views=(View.LATERAL,), covariates=False)).eval()
+    assert network.ap is None and network.covariates is None
+    assert export_classifier(network, tmp_path, spec, 64) < 1e-4
+    assert not (tmp_path / "classifier_ap.safetensors").exists()
+    classifier = BmdClassifier(tmp_path / "classifier.onnx", spec)
+    assert classifier.views == (View.LATERAL,)
+    image = np.random.default_rng(0).normal(0, 1, (1, 64, 64)).astype(np.float32)
+    alone = classifier.classify({View.LATERAL: image}, Covariates())
+    with_more = classifier.classify({View.AP: image, View.LATERAL: image}, Covariates(age_years=80))
+    assert alone == with_more
+    with pytest.raises(StudyError, match="no usable LATERAL view"):
+        classifier.classify({View.AP: image}, Covariates())
+
+
+def test_four_crops_a_view_are_pooled_by_attention(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    network = DualChannelDenseNet(NetworkSpec(crops=spec.crops)).eval()
+    crops = torch.rand(2, 4, 64, 64)
+    with torch.inference_mode():
+        found, _ = network(crops, crops, torch.ones(2, 2), torch.zeros(2, 6))
+        turned, _ = network(crops.flip(1), crops, torch.ones(2, 2), torch.zeros(2, 6))
+        other, _ = network(crops + 0.3, crops, torch.ones(2, 2), torch.zeros(2, 6))
+    torch.testing.assert_close(found, turned, msg="the order of the bodies does not matter")
+    assert not torch.allclose(found, other)
+    assert export_classifier(network, tmp_path, spec, 32) < 1e-4
+    classifier = BmdClassifier(tmp_path / "classifier.onnx", spec)
+    pixels = np.random.default_rng(0).random((300, 100)).astype(np.float32)
+    boxes = tuple(VertebraBox(level, 20, 20 + 60 * k, 80, 80 + 60 * k) for k, level in enumerate(TARGET_LEVELS))
+    shown = classifier.network_input(pixels, SpineDetection(View.AP, boxes, pixels.shape))
+    assert shown.shape == (4, 64, 64)
+    assert sum(classifier.classify({View.AP: shown}, Covariates()).probabilities.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_only_fitting_tensors_start_another_network(network: DualChannelDenseNet, tmp_path: Path) -> None:
+    save_network(network, tmp_path / "w.safetensors")
+    other = DualChannelDenseNet(NetworkSpec(views=(View.AP,), covariates=False))
+    with pytest.raises(WeightsError, match="unknown"):
+        load_network(other, tmp_path / "w.safetensors")
+    load_network(other, tmp_path / "w.safetensors", only_fitting=True)
+    torch.testing.assert_close(next(other.ap.parameters()), next(network.ap.parameters()), atol=1e-2, rtol=1e-2)

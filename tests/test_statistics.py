@@ -12,8 +12,6 @@ from pipeline.statistics import (
     auc,
     bland_altman,
     bootstrap,
-    brier,
-    calibration_error,
     compare_areas,
     counts,
     delong,
@@ -339,14 +337,6 @@ def test_mcnemar_counts_the_discordant_pairs() -> None:
     second = np.array([False] * 10 + [True] * 3 + [True] * 20)
     assert mcnemar(first, second) == pytest.approx(stats.binomtest(10, 13).pvalue)
     assert mcnemar(first, first) == 1.0
-
-
-def test_calibration_error_and_brier_of_known_forecasts() -> None:
-    sure = np.tile([0.8, 0.1, 0.1], (10, 1))
-    labels = np.array([0] * 8 + [1] * 2)
-    assert calibration_error(sure, labels) == pytest.approx(0.0, abs=1e-9)
-    assert calibration_error(sure, np.zeros(10, int)) == pytest.approx(0.2)
-    assert brier(np.eye(3)[labels], labels) == 0 and brier(sure, labels) == pytest.approx((8 * 0.06 + 2 * 1.46) / 10)
 
 
 def test_bland_altman_of_a_shifted_measurement() -> None:

@@ -115,7 +115,7 @@ def test_crops_are_cached_and_jittered(tmp_path: Path) -> None:
     rois = read_rois(EXAMPLES / "rois.csv")
     spec = PreprocessSpec(size_px=64)
     first = build_crops(studies, rois, spec, tmp_path, 2, 0)
-    assert first.images.shape == (6, 2, 2, 64, 64)
+    assert first.images.shape == (6, 2, 2, 1, 64, 64)
     assert not np.array_equal(first.images[:, 0], first.images[:, 1])
     again = build_crops(studies, rois, spec, tmp_path, 2, 999)
     np.testing.assert_array_equal(first.images, again.images)
@@ -129,4 +129,4 @@ def test_augmentation_hides_views_and_covariates(tmp_path: Path) -> None:
     assert (seen[0].present.sum(1) == 1).all()
     assert float(seen[0].covariates[:, 3:].mean()) < 0.5
     plain = next(batches(crops, 32, 6, spec, None, np.random.default_rng(0)))
-    assert (plain.present == 1).all() and plain.images.shape == (6, 2, 32, 32)
+    assert (plain.present == 1).all() and plain.images.shape == (6, 2, 1, 32, 32)

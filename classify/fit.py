@@ -1,0 +1,187 @@
+"""One classifier being fitted: its network, the averaged copy that is kept, its optimiser and its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
+
+from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec
+from cohort.study import BMD_CLASSES, BmdClass
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run goes, beside its settings.
+
+    Attributes:
+        device: "auto", "cpu", "cuda".
+        seed: of weights, order and augmentation.
+        resume: go on from the run folder's checkpoint.
+        start_from: safetensors of another run; tensors that fit are taken over.
+    """
+
+    device: str = "auto"
+    seed: int = 0
+    resume: bool = False
+    start_from: Path | None = None
+
+
+class Fit:
+    """A network, its averaged copy and its optimiser, with the files that let a run go on."""
+
+    def __init__(
+        self, fabric: Any, training: Any, out: Path, config: ClassifierTraining, spec: PreprocessSpec, how: RunOptions
+    ) -> None:
+        import torch
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+        from classify.export import load_network
+        from classify.model import DualChannelDenseNet
+
+        self.fabric, self.training, self.config, self.spec, self._seed = fabric, training, config, spec, how.seed
+        self._files = {name: out / f"{name}.safetensors" for name in ("last", "averaged", "best")}
+        self._state = out / "state.json"
+        self.network = DualChannelDenseNet(
+            NetworkSpec(views=config.views, covariates=config.covariates, crops=spec.crops)
+        )
+        self.network.to(memory_format=torch.channels_last)
+        self.history = self._finished_epochs() if how.resume else []
+        if self.history:
+            load_network(self.network, self._files["last"])
+        elif how.start_from is not None:
+            load_network(self.network, how.start_from, only_fitting=True)
+        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        if self.history:
+            load_network(self.averaged.module, self._files["averaged"])
+            self.averaged.n_averaged += 1
+        self.plan = [side for side, epochs in config.stages for _ in range(epochs)]
+        optimizer = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self._model, self._optimizer = fabric.setup(self.network, optimizer)
+        self.averaged.to(fabric.device)
+        self._loss = _loss(training.labels, config, fabric.device)
+
+    def _finished_epochs(self) -> list[dict[str, float]]:
+        if not all(path.is_file() for path in (self._state, self._files["last"], self._files["averaged"])):
+            return []
+        rows: list[dict[str, float]] = json.loads(self._state.read_text("utf-8"))["history"]
+        return rows
+
+    def epoch(self, number: int) -> float:
+        """One pass over this process's share of the studies; returns the mean loss."""
+        from classify.dataset import batches
+
+        side, rng, config = self.plan[number], np.random.default_rng([self._seed, number]), self.config
+        share = (self.fabric.global_rank, self.fabric.world_size)
+        steps_each = -(-len(self.training.labels) // (config.batch * share[1]))
+        self._model.train()
+        losses = []
+        device = self.fabric.device
+        for step, batch in enumerate(batches(self.training, side, config.batch, self.spec, config, rng, device, share)):
+            for group in self._optimizer.param_groups:
+                group["lr"] = config.lr * _one_cycle((number + step / steps_each) / len(self.plan))
+            steps = (step + 1) % config.accumulate == 0
+            with self.fabric.no_backward_sync(self._model, enabled=not steps):
+                loss = self._loss(self._model(*_inputs(batch)), batch)
+                self.fabric.backward(loss / config.accumulate)
+            losses.append(float(loss.detach()))
+            if steps:
+                self.fabric.clip_gradients(self._model, self._optimizer, max_norm=2.0)
+                self._optimizer.step()
+                self._optimizer.zero_grad()
+                self.averaged.update_parameters(self.network)
+        return float(np.mean(losses))
+
+    def judge(self, validation: Any, side: int) -> dict[str, float]:
+        """Figures of the averaged network."""
+        network = self.averaged.module
+        probabilities, t_scores = predict(network, validation, side, self.spec, self.config.batch, self.fabric.device)
+        return {
+            "macro_auc": macro_auc(validation.labels, probabilities),
+            "accuracy": float(np.mean(probabilities.argmax(1) == validation.labels)),
+            "auc_osteoporosis": osteoporosis_auc(validation.labels, probabilities),
+            "t_score_mae": float(np.mean(np.abs(t_scores - validation.t_scores))),
+        }
+
+    def save(self, best: bool) -> None:
+        """Weights first, then the note that the epoch is finished."""
+        from classify.export import save_network
+
+        save_network(self.network, self._files["last"])
+        save_network(self.averaged.module, self._files["averaged"])
+        if best:
+            save_network(self.averaged.module, self._files["best"])
+        self._state.write_text(json.dumps({"history": self.history}, indent=1), "utf-8")
+
+    def best(self) -> Any:
+        """The network of the best epoch."""
+        from classify.export import load_network
+
+        chosen = self._files["best"] if self._files["best"].is_file() else self._files["averaged"]
+        load_network(self.averaged.module, chosen)
+        return self.averaged.module
+
+
+def macro_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:
+    """Mean of the three one-against-rest areas under the ROC curve; NaN when a class is absent."""
+    if len(np.unique(labels)) < 3:
+        return float("nan")
+    return float(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
+
+
+def osteoporosis_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:
+    """Area under the ROC curve of osteoporosis against the rest; NaN when either is absent."""
+    positive = labels == BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
+    return float(roc_auc_score(positive, probabilities[:, -1])) if 0 < positive.sum() < len(labels) else float("nan")
+
+
+def predict(
+    model: Any, crops: Any, side: int, spec: PreprocessSpec, size: int, device: Any
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Class probabilities (n, 3) and T-scores (n,) of plain crops at a working side."""
+    import torch
+
+    from classify.dataset import batches
+
+    model.eval()
+    found, scores = [], []
+    with torch.inference_mode():
+        for batch in batches(crops, side, size, spec, None, np.random.default_rng(0), device):
+            logits, t_score = model(*_inputs(batch))
+            found.append(torch.softmax(logits.float(), 1).cpu().numpy())
+            scores.append(t_score[:, 0].float().cpu().numpy())
+    return np.concatenate(found).astype(np.float64), np.concatenate(scores).astype(np.float64)
+
+
+def _inputs(batch: Any) -> tuple[Any, Any, Any, Any]:
+    return batch.images[:, 0], batch.images[:, 1], batch.present, batch.covariates
+
+
+def _loss(labels: npt.NDArray[np.int64], config: ClassifierTraining, device: Any) -> Callable[[Any, Any], Any]:
+    """Cross-entropy that weighs classes by their rarity, and the T-score's Huber loss."""
+    import torch
+    from torch.nn import functional
+
+    counts = np.bincount(labels, minlength=3)
+    weight = torch.tensor(counts.sum() / 3 / np.maximum(counts, 1), dtype=torch.float32, device=device)
+
+    def loss(found: Any, batch: Any) -> Any:
+        logits, t_score = found
+        classes = functional.cross_entropy(logits.float(), batch.labels, weight, label_smoothing=config.label_smoothing)
+        return classes + config.t_score_weight * functional.smooth_l1_loss(t_score[:, 0], batch.t_scores)
+
+    return loss
+
+
+def _one_cycle(share: float) -> float:
+    """Warm-up over the first tenth, then a cosine to zero."""
+    if share < 0.1:
+        return 0.04 + 0.96 * share / 0.1
+    return 0.5 * (1 + float(np.cos(np.pi * (share - 0.1) / 0.9))) + 0.002
