@@ -10,6 +10,7 @@ from cli.compare import compare_rois
 from cli.evaluate import evaluate_app
 from cli.import_ import import_
 from cli.process import process
+from cli.reproduce import reproduce
 from cli.simulate import simulate
 from cli.train import train_app
 from cli.weights import weights
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(process)
 app.add_typer(evaluate_app, name="evaluate")
 app.command()(simulate)
+app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
 app.command("import")(import_)
 app.add_typer(train_app, name="train")

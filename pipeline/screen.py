@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classify.classifier import BmdClassifier, Classified
+from classify.covariates import implausible
 from cohort.errors import OsteoLensError, StudyError
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
@@ -94,6 +95,8 @@ class Screener:
             warnings += warnings_of(detection, radiograph, self.config.detect)
             inputs[detection.view] = self._classifier.network_input(radiograph.pixels, detection)
         excluded = next((refusal for refusal in refusals if refusal.code in WHOLE_STUDY), None)
+        if excluded is None and (wrong := implausible(study.covariates)) is not None:
+            excluded = Refusal("covariates", wrong)
         if excluded is not None or not inputs:
             return Screened(self._prediction(study, views, warnings, excluded or refusals[0]), pixels)
         warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]

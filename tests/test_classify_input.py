@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from classify.config import PreprocessSpec
-from classify.covariates import encode
-from classify.crop import column_crop
+from classify.covariates import encode, implausible
+from classify.crop import column_crop, roi_crops
 from classify.preprocess import equalised, normalised
 from cohort.errors import StudyError
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
@@ -76,3 +76,27 @@ def test_unknown_covariates_are_zero_and_say_so() -> None:
     known = encode(Covariates(74.7, Sex.FEMALE, bmi_given=23.97))
     np.testing.assert_allclose(known, [1, -1, 0, 1, 1, 1], atol=1e-5)
     assert encode(Covariates(sex=Sex.MALE))[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("covariates", "words"),
+    [
+        (Covariates(age_years=5), "age is 5, expected 18 to 115"),
+        (Covariates(bmi_given=900), "bmi is 900, expected 10 to 80"),
+        (Covariates(height_cm=60, weight_kg=150), "bmi is 416.7"),
+        (Covariates(age_years=70, bmi_given=24), None),
+        (Covariates(), None),
+    ],
+)
+def test_implausible_covariates_are_named(covariates: Covariates, words: str | None) -> None:
+    found = implausible(covariates)
+    assert found is None if words is None else words in str(found)
+
+
+def test_a_body_gets_a_crop_of_its_own() -> None:
+    pixels = np.arange(400 * 200, dtype=np.float32).reshape(400, 200)
+    parts = roi_crops(pixels, detection(*TARGET_LEVELS), PreprocessSpec(roi="vertebra", size_px=64))
+    assert [part.shape for part in parts] == [(60, 61)] * 4
+    assert parts[1][0, 0] == pixels[110, 60]
+    (whole,) = roi_crops(pixels, detection(*TARGET_LEVELS), PreprocessSpec())
+    assert whole.shape == (240, 61)
