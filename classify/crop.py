@@ -37,13 +37,24 @@ def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> n
 def _cut(
     pixels: npt.NDArray[np.float32], detection: SpineDetection, levels: Sequence[VertebralLevel]
 ) -> npt.NDArray[np.float32]:
+    x0, y0, x1, y1 = crop_corners(pixels.shape, detection, levels)
+    return np.ascontiguousarray(pixels[y0:y1, x0:x1])
+
+
+def crop_corners(
+    shape: tuple[int, ...], detection: SpineDetection, levels: Sequence[VertebralLevel] = TARGET_LEVELS
+) -> tuple[int, int, int, int]:
+    """Whole pixels x0, y0, x1, y1 of the smallest rectangle that holds some levels of an image (rows, columns).
+
+    Raises:
+        StudyError: one of L1 to L4 has no box, or the boxes lie outside the image.
+    """
     if detection.missing:
         raise StudyError(f"{detection.view}: no box for {', '.join(detection.missing)}; expected L1 to L4")
     boxes = np.array([box.corners for box in detection.boxes if box.level in levels])
-    rows, columns = pixels.shape
-    x0, y0 = np.clip(np.floor(boxes[:, :2].min(0)), 0, (columns, rows)).astype(int)
-    x1, y1 = np.clip(np.ceil(boxes[:, 2:].max(0)), 0, (columns, rows)).astype(int)
+    x0, y0 = (int(v) for v in np.clip(np.floor(boxes[:, :2].min(0)), 0, shape[::-1]))
+    x1, y1 = (int(v) for v in np.clip(np.ceil(boxes[:, 2:].max(0)), 0, shape[::-1]))
     if x1 - x0 < 8 or y1 - y0 < 8:
         names = f"{levels[0]} to {levels[-1]}" if len(levels) > 1 else levels[0]
         raise StudyError(f"{detection.view}: the crop of {names} is {y1 - y0} x {x1 - x0} pixels; expected more than 8")
-    return np.ascontiguousarray(pixels[y0:y1, x0:x1])
+    return x0, y0, x1, y1

@@ -31,6 +31,21 @@ def save_network(network: Any, path: Path) -> None:
     partial.replace(path)
 
 
+def load_parts(network: Any, folder: Path) -> None:
+    """The shipped tensors of a folder of weights into a network.
+
+    Raises:
+        WeightsError: tensors are missing or unknown.
+    """
+    from safetensors.torch import load_file
+
+    state: dict[str, Any] = {}
+    for part in PARTS:
+        if part_path(folder, part).is_file():
+            state.update(load_file(part_path(folder, part)))
+    _load_state(network, {name: value.float() for name, value in state.items()}, folder.name)
+
+
 def load_network(network: Any, path: Path, only_fitting: bool = False) -> None:
     """Parameters and buffers back into a network of the same shape, or those of them that fit one of another shape.
 
@@ -45,10 +60,14 @@ def load_network(network: Any, path: Path, only_fitting: bool = False) -> None:
         state = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
         network.load_state_dict(state, strict=False)
         return
+    _load_state(network, state, path.name)
+
+
+def _load_state(network: Any, state: dict[str, Any], where: str) -> None:
     missing = [name for name in network.state_dict() if name not in state and not name.endswith("num_batches_tracked")]
     unknown = [name for name in state if name not in network.state_dict()]
     if missing or unknown:
-        raise WeightsError(f"{path.name}: {len(missing)} tensors missing, {len(unknown)} unknown")
+        raise WeightsError(f"{where}: {len(missing)} tensors missing, {len(unknown)} unknown")
     network.load_state_dict(state, strict=False)
 
 

@@ -14,18 +14,23 @@ def equalised(crop: npt.NDArray[np.float32], spec: PreprocessSpec) -> npt.NDArra
 
     Only the crop's own pixels enter the histogram; the border holds the grey value.
     """
-    rows, columns = crop.shape
-    scale = spec.size_px / max(rows, columns)
-    tall, wide = max(1, round(rows * scale)), max(1, round(columns * scale))
+    top, left, tall, wide = letterbox(crop.shape, spec)
+    scale = spec.size_px / max(crop.shape)
     resized = cv2.resize(crop, (wide, tall), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     if spec.sigma_px > 0:
         resized = cv2.GaussianBlur(resized, (0, 0), spec.sigma_px)
     low, high = float(resized.min()), float(resized.max())
     stretched = (resized - low) / max(high - low, 1e-6)
     out = np.full((spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
-    top, left = (spec.size_px - tall) // 2, (spec.size_px - wide) // 2
     out[top : top + tall, left : left + wide] = cv2.equalizeHist(np.round(stretched * 255).astype(np.uint8))
     return out
+
+
+def letterbox(shape: tuple[int, ...], spec: PreprocessSpec) -> tuple[int, int, int, int]:
+    """Where a crop (rows, columns) lies in the square: top, left, height, width in pixels."""
+    scale = spec.size_px / max(shape)
+    tall, wide = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+    return (spec.size_px - tall) // 2, (spec.size_px - wide) // 2, tall, wide
 
 
 def normalised(image: npt.NDArray[np.uint8], spec: PreprocessSpec) -> npt.NDArray[np.float32]:

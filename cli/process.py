@@ -29,6 +29,9 @@ def process(
     site: Annotated[
         str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also draw where the classifier looked; needs the extra 'train'.")
+    ] = False,
     weights: Annotated[Path | None, typer.Option(help="Another folder of weights with its manifest.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")] = None,
@@ -57,6 +60,7 @@ def process(
             raise typer.BadParameter(f"got {sex!r}, expected F or M", param_hint="--sex")
         given = Covariates(age, Sex(sex.upper()) if sex else None, height, weight, bmi)
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
+        overrides += ["explain=true"] if explain else []
         settings = load_config(ScreenConfig, config, overrides)
         folder = source if source is not None else Path(str(files("examples")))
         if out.resolve() == folder.resolve():

@@ -75,7 +75,7 @@ def _entry(part: str, run: Path) -> dict[str, Any]:
         raise WeightsError(f"{run}: no metrics of a finished run of osteolens train {part} ({error})") from error
     return {
         "architecture": "dual-channel DenseNet-121 with covariates",
-        "preprocess": PreprocessSpec().model_dump(),
+        "preprocess": figures.get("preprocess", PreprocessSpec().model_dump()),
         "calibration": calibration,
         **entry,
     }

@@ -23,7 +23,7 @@ from pipeline.config import ScreenConfig
 from pipeline.overlay import write_overlay
 from pipeline.prediction import write_json
 from pipeline.report import write_report
-from pipeline.screen import ReadStudy, Screener, covariates_json, read_study
+from pipeline.screen import ReadStudy, Screener, covariates_json, identifiers, read_study
 from pipeline.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def process(
         weights: checked weights.
         config: settings.
         given: covariates from the command line, which override all others; for a single study only.
-        resume: keep results of an earlier run of the same weights and covariates.
+        resume: keep results of an earlier run of the same weights, settings and covariates.
         done: called with each row.
 
     Raises:
@@ -94,8 +94,9 @@ def process(
     summary = RunSummary(seconds={"load": 0.0, "read_wait": 0.0, "screen": 0.0, "write": 0.0})
     studies = [replace(s, covariates=s.covariates.overridden_by(given)) for s in index.studies]
     pending = []
+    source = identifiers(weights, config)
     for study in studies:
-        kept = _kept_row(study, out, weights) if resume and not config.shift_levels else None
+        kept = _kept_row(study, out, source) if resume and not config.shift_levels else None
         if kept is None:
             pending.append(study)
         else:
@@ -150,6 +151,9 @@ def _one_study(
         for view, pixels in screened.pixels.items():
             path = out / "overlays" / f"{prediction.study_uid}_{view}.png"
             write_overlay(prediction, view, pixels, config.overlay_px, path)
+            if view in screened.heat:
+                hot = path.with_name(f"{prediction.study_uid}_{view}_explained.png")
+                write_overlay(prediction, view, pixels, config.overlay_px, hot, screened.heat[view])
         document = prediction.as_json()
         write_json(document, out / "studies" / f"{prediction.study_uid}.json")
         lap("write")
@@ -201,14 +205,14 @@ def _failed(study: Study, reason: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def _kept_row(study: Study, out: Path, weights: Weights) -> dict[str, Any] | None:
-    """The row of an earlier result, if it came from the same weights, images and covariates."""
+def _kept_row(study: Study, out: Path, source: dict[str, str]) -> dict[str, Any] | None:
+    """The row of an earlier result, if it came from the same weights, settings, images and covariates."""
     path = out / "studies" / f"{study.study_uid}.json"
     try:
         document = json.loads(path.read_text("utf-8"))
         names = {path.name for _, path in study.images}
         same = (
-            document["model"] == weights.identifiers
+            document["model"] == source
             and document["covariates"] == covariates_json(study.covariates)
             and {view["image"] for view in document["views"].values()} <= names
         )

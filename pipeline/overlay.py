@@ -15,7 +15,14 @@ _TARGET = (80, 220, 255)
 _CONTEXT = (200, 150, 60)
 
 
-def write_overlay(prediction: Prediction, view: View, pixels: npt.NDArray[np.float32], side: int, path: Path) -> None:
+def write_overlay(
+    prediction: Prediction,
+    view: View,
+    pixels: npt.NDArray[np.float32],
+    side: int,
+    path: Path,
+    heat: npt.NDArray[np.float32] | None = None,
+) -> None:
     """One view as PNG: L1-L4 in yellow, context levels in blue, class and probabilities in a band below.
 
     Args:
@@ -24,6 +31,7 @@ def write_overlay(prediction: Prediction, view: View, pixels: npt.NDArray[np.flo
         pixels: (rows, columns) in [0, 1].
         side: longest side of the picture in pixels.
         path: file to write.
+        heat: (rows, columns) in [0, 1], laid over the image in colour.
     """
     scale = side / max(pixels.shape)
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
@@ -31,6 +39,11 @@ def write_overlay(prediction: Prediction, view: View, pixels: npt.NDArray[np.flo
     low, high = np.percentile(small, (0.5, 99.7))
     grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
     picture = cv2.cvtColor(np.round(grey * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    if heat is not None:
+        hot = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
+        colours = cv2.applyColorMap(np.round(np.clip(hot, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+        share = 0.6 * np.clip(hot, 0, 1)[..., None]
+        picture = np.round(picture * (1 - share) + colours * share).astype(np.uint8)
     for box in prediction.views[view].detection.boxes:
         colour = _TARGET if box.level in TARGET_LEVELS else _CONTEXT
         x0, y0, x1, y1 = (round(v * scale) for v in box.corners)

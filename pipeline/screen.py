@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +34,11 @@ class ReadStudy:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A prediction and the pixels it was made from, for the overlay."""
+    """A prediction, the pixels it was made from, and where the classifier looked if that was asked for."""
 
     prediction: Prediction
     pixels: dict[View, npt.NDArray[np.float32]]
+    heat: dict[View, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 def read_study(study: Study) -> ReadStudy:
@@ -57,6 +58,11 @@ def read_study(study: Study) -> ReadStudy:
     return ReadStudy(study, tuple(radiographs), tuple(unread))
 
 
+def identifiers(weights: Weights, config: ScreenConfig) -> dict[str, str]:
+    """What a result came from: version and hashes of the weights, and a digest of the settings."""
+    return {**weights.identifiers, "settings": config.digest()}
+
+
 class Screener:
     """All models, loaded once for a whole folder."""
 
@@ -69,7 +75,13 @@ class Screener:
         self._segmenter = None
         if weights.segmenter is not None and self.config.refine:
             self._segmenter = BodySegmenter(weights.segmenter, self.config.threads)
-        self._identifiers = weights.identifiers
+        self._explainer = None
+        if self.config.explain:
+            from classify.explain import Explainer
+
+            folder = weights.classifier.parent
+            self._explainer = Explainer(folder, weights.network, weights.preprocess, weights.working_px)
+        self._identifiers = identifiers(weights, self.config)
 
     def screen(self, read: ReadStudy) -> Screened:
         """Classify one study from every view that is fit for it; refuse it when none is."""
@@ -108,6 +120,11 @@ class Screener:
         if covariates.age_years is not None and covariates.age_years < 50:
             warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
         classified = self._classifier.classify(inputs, covariates)
+        heat = {}
+        if self._explainer is not None:
+            shapes = {view: (pixels[view].shape[0], pixels[view].shape[1]) for view in inputs}
+            seen = {view: views[view].detection for view in inputs}
+            heat = self._explainer.maps(inputs, seen, shapes, covariates)
         probabilities = classified.probabilities
         best = max(probabilities, key=lambda c: probabilities[c])
         return Screened(
@@ -126,6 +143,7 @@ class Screener:
                 classified.decision.value,
             ),
             pixels,
+            heat,
         )
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:

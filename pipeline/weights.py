@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from classify.calibration import NO_CALIBRATION, Calibration
-from classify.config import PreprocessSpec
+from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec
 from classify.export import PARTS, part_path
 from cohort.errors import WeightsError
 
@@ -39,6 +39,8 @@ class Weights:
         identifiers: name, version and hash of each, written into every prediction.
         segmenter: ONNX of the body segmenter, or None where the weights have none.
         calibration: of the classifier; none where the manifest holds none.
+        network: inputs of the classifier.
+        working_px: side that the classifier averages crops down to.
     """
 
     detector: Path
@@ -47,6 +49,8 @@ class Weights:
     identifiers: dict[str, str]
     segmenter: Path | None = None
     calibration: Calibration = NO_CALIBRATION
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    working_px: int = 256
 
 
 def sha256(path: Path) -> str:
@@ -83,12 +87,32 @@ def load_weights(folder: Path | None = None) -> Weights:
     try:
         preprocess = PreprocessSpec(**manifest["models"]["classifier"]["preprocess"])
         calibration = Calibration(**manifest["models"]["classifier"].get("calibration", {}))
+        settings = ClassifierTraining(**manifest["models"]["classifier"]["settings"])
     except (KeyError, ValidationError) as error:
-        raise WeightsError(f"{path}: no valid classifier preprocessing and calibration ({error})") from error
+        raise WeightsError(
+            f"{path}: no preprocessing, calibration and settings of a classifier that this version knows ({_short(error)}); "
+            "update OsteoLens or the weights"
+        ) from error
+    network = NetworkSpec(views=settings.views, covariates=settings.covariates, crops=preprocess.crops)
     segmenter = folder / SEGMENTER if SEGMENTER in manifest["files"] else None
     return Weights(
-        folder / "detector.onnx", folder / "classifier.onnx", preprocess, identifiers, segmenter, calibration
+        folder / "detector.onnx",
+        folder / "classifier.onnx",
+        preprocess,
+        identifiers,
+        segmenter,
+        calibration,
+        network,
+        settings.stages[-1][0],
     )
+
+
+def _short(error: Exception) -> str:
+    """One line of an error, without pydantic's links."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])} = {first['input']!r}: {first['msg']}"
+    return f"{error} is missing"
 
 
 def _check(folder: Path, name: str, expected: str) -> None:

@@ -18,7 +18,16 @@ ALLOWED = {
     "cli": {"cohort", "detect", "classify", "pipeline", "phantom"},
 }
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
-HEAVY = {"torch", "torchvision", "ultralytics", "segmentation_models_pytorch", "lightning", "onnx", "safetensors"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "ultralytics",
+    "segmentation_models_pytorch",
+    "lightning",
+    "onnx",
+    "safetensors",
+    "captum",
+}
 NEEDS_TORCH = {"dataset.py", "model.py", "export.py"}
 
 

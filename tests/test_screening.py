@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from classify.crop import crop_corners
 from cohort.annotations import read_rois
 from cohort.errors import ConfigError, StudyError
 from cohort.index import index_cohort
@@ -235,3 +237,30 @@ def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp
         path.write_text(json.dumps(document), "utf-8")
     assert evaluate_results(shifted, EXAMPLES)["mean_iou"] == 0
     assert evaluate_results(shifted, EXAMPLES)["studies_with_all_levels_right"] == 0
+
+
+@pytest.mark.train
+def test_explanations_lie_on_the_column(weights: Weights, tmp_path: Path) -> None:
+    pytest.importorskip("captum")
+    index = index_cohort(EXAMPLES)
+    one = replace(index, studies=index.studies[:1])
+    plain = process(one, tmp_path, weights, ScreenConfig())
+    explained = process(one, tmp_path, weights, ScreenConfig(explain=True))
+    assert explained.resumed == 0, "other settings are screened anew"
+    assert plain.rows[0]["p_osteoporosis"] == explained.rows[0]["p_osteoporosis"]
+    uid = index.studies[0].study_uid
+    assert {path.name for path in (tmp_path / "overlays").glob("*_explained.png")} == {
+        f"{uid}_{view}_explained.png" for view in View
+    }
+    screened = Screener(weights, ScreenConfig(explain=True)).screen(read_study(index.studies[0]))
+    for view, heat in screened.heat.items():
+        x0, y0, x1, y1 = crop_corners(heat.shape, screened.prediction.views[view].detection)
+        assert heat.max() == pytest.approx(1) and heat[y0:y1, x0:x1].sum() == pytest.approx(heat.sum())
+
+
+def test_implausible_covariates_refuse_the_study(weights: Weights) -> None:
+    study = index_cohort(EXAMPLES).studies[0]
+    child = replace(study, covariates=replace(study.covariates, age_years=5))
+    prediction = Screener(weights).screen(read_study(child)).prediction
+    assert prediction.refusal is not None and prediction.refusal.code == "covariates"
+    assert "age is 5" in prediction.refusal.reason

@@ -69,7 +69,7 @@ def test_preprocessing_is_read_from_the_manifest(copy: Path) -> None:
     assert load_weights(copy).preprocess.sigma_px == 2.5
     models["classifier"]["preprocess"]["roi"] = "guess"
     write_manifest(copy, "changed", "notice", models)
-    with pytest.raises(WeightsError, match="no valid classifier preprocessing"):
+    with pytest.raises(WeightsError, match="of a classifier that this version knows"):
         load_weights(copy)
 
 
