@@ -90,8 +90,8 @@ def load_weights(folder: Path | None = None) -> Weights:
         settings = ClassifierTraining(**manifest["models"]["classifier"]["settings"])
     except (KeyError, ValidationError) as error:
         raise WeightsError(
-            f"{path}: no preprocessing, calibration and settings of a classifier that this version knows ({_short(error)}); "
-            "update OsteoLens or the weights"
+            f"{path}: no preprocessing, calibration and settings of a classifier that this version knows "
+            f"({_short(error)}); update OsteoLens or the weights"
         ) from error
     network = NetworkSpec(views=settings.views, covariates=settings.covariates, crops=preprocess.crops)
     segmenter = folder / SEGMENTER if SEGMENTER in manifest["files"] else None
