@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cohort.eligibility import NO_T_SCORE, exclusions
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, Study
-from pipeline.statistics import auc
+from pipeline.judged import Judged, judge_classes
 
 
 def evaluate_results(
@@ -23,8 +24,8 @@ def evaluate_results(
     """Figures of a results folder, of one site or all, over the patients whom the paper's criteria include.
 
     Counts of studies; share of studies whose every view has all of L1-L4 at IoU 0.5 or more with the manual ROI of
-    the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; three-class macro AUC (mean of
-    the three one-against-rest areas), AUC of osteoporosis, and accuracy at the argmax, where DXA is known.
+    the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; and what `judge_classes` says
+    where DXA is known.
 
     Raises:
         ReadError: no results, no study of the site, or neither ROIs nor DXA to compare with.
@@ -47,7 +48,8 @@ def evaluate_results(
     if rois_path.is_file():
         figures.update(_boxes(documents, read_rois(rois_path)))
     if table_path.is_file():
-        figures.update(_classes(documents, rows))
+        judged = judged_of(documents, rows)
+        figures.update(judge_classes(judged) if judged is not None else {})
     return figures
 
 
@@ -120,24 +122,21 @@ def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
     return [] if shown is None else list(shown["boxes"])
 
 
-def _classes(documents: list[dict[str, Any]], rows: dict[str, CohortRow]) -> dict[str, float | int]:
-    labels, shares = [], []
+def judged_of(documents: Sequence[dict[str, Any]], rows: dict[str, CohortRow]) -> Judged | None:
+    """The studies of results that have a class and a T-score by DXA; None where there is none."""
+    kept = []
     for document in documents:
         row = row_of_document(document, rows)
-        known = row.dxa.bmd_class if row is not None and row.dxa is not None else None
-        if known is not None and document["probabilities"]:
-            labels.append(BMD_CLASSES.index(known))
-            shares.append([document["probabilities"][c.value] for c in BMD_CLASSES])
-    if not labels:
-        return {}
-    truth, probabilities = np.array(labels), np.array(shares)
-    figures: dict[str, float | int] = {
-        "studies_with_dxa": len(labels),
-        "accuracy": float(np.mean(probabilities.argmax(1) == truth)),
-    }
-    if len(np.unique(truth)) == len(BMD_CLASSES):
-        areas = {c.value: auc(truth == k, probabilities[:, k]) for k, c in enumerate(BMD_CLASSES)}
-        figures["macro_auc"] = float(np.mean([area.value for area in areas.values()]))
-        for name, area in areas.items():
-            figures.update({f"auc_{name}": area.value, f"auc_{name}_low": area.low, f"auc_{name}_high": area.high})
-    return figures
+        if row is not None and row.dxa is not None and row.dxa.t_score is not None and document["probabilities"]:
+            kept.append((document, row.dxa))
+    if not kept:
+        return None
+    estimates = [d.get("t_score_estimate") for d, _ in kept]
+    return Judged(
+        np.array([BMD_CLASSES.index(dxa.bmd_class) for _, dxa in kept if dxa.bmd_class is not None], np.int64),
+        np.array([[d["probabilities"][c.value] for c in BMD_CLASSES] for d, _ in kept], np.float64),
+        np.array([dxa.t_score for _, dxa in kept], np.float64),
+        np.array([np.nan if value is None else value for value in estimates], np.float64),
+        [frozenset(d.get("prediction_set") or ()) for d, _ in kept],
+        [d.get("decision") for d, _ in kept],
+    )
