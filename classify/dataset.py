@@ -21,6 +21,7 @@ from classify.covariates import encode
 from classify.crop import roi_crops
 from classify.preprocess import equalised
 from cohort.annotations import Rois, check_inside
+from cohort.display import other_display
 from cohort.errors import OsteoLensError, ReadError, StudyError
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
@@ -31,8 +32,13 @@ log = logging.getLogger(__name__)
 READER_SHARE = 0.025
 """By how much of a box readers differ at each side."""
 
-JITTERED_COPIES = 2
-"""Crops cached for each training image, each from boxes moved as another reader might draw them."""
+JITTERED_COPIES = 3
+"""Crops cached for each training image, from boxes moved as another reader might draw them, and all but the first
+displayed as another machine might."""
+
+
+DISPLAY_STRENGTH = 0.5
+"""How far such displays go; density must remain to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +150,18 @@ def _crops_of(
         if image is None or boxes is None:
             continue
         try:
-            pixels = read_radiograph(image)[0].pixels
+            radiograph = read_radiograph(image, keep_full_range=copies > 1)[0]
         except OsteoLensError as error:
             log.warning("%s left out of training: %s", view, error)
             continue
+        pixels = radiograph.pixels
         check_inside(study.study_uid, view, boxes, pixels.shape)
         try:
             for copy in range(copies):
                 drawn = boxes if copies == 1 else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
+                if copy:
+                    full = radiograph.full_range
+                    pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
                 parts = roi_crops(pixels, SpineDetection(view, drawn, pixels.shape), spec)
                 crops[copy, channel] = [equalised(part, spec) for part in parts]
             present[channel] = 1

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cohort.display import other_display
+
 Image = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float64]
 
@@ -31,7 +33,7 @@ def augment(
     Returns:
         uint8 (side, side) and the affine (2, 3) from pixels of the image to it; a flip is part of the affine.
     """
-    shown = _display(image, rng)
+    shown = other_display(image, rng)
     matrix = _geometry(image.shape, boxes, side, rng)
     fill = float(rng.choice([0.0, 0.0, 0.0, 0.0, 0.02, 1.0, rng.random()]))
     if rng.random() < 0.5:
@@ -73,38 +75,6 @@ def _geometry(shape: tuple[int, ...], boxes: Boxes, side: int, rng: np.random.Ge
     linear = scale * np.array([[np.cos(turn) * stretch, -np.sin(turn)], [np.sin(turn), np.cos(turn) / stretch]])
     target = np.full(2, side / 2) + rng.normal(0, 0.02 * side, 2)
     return np.column_stack((linear, target - linear @ centre))
-
-
-def _display(image: Image, rng: np.random.Generator) -> Image:
-    """Window, film curve, local contrast, sharpening, blur and noise."""
-    low, high = np.percentile(image[::4, ::4], [rng.uniform(0, 12), rng.uniform(97, 100)])
-    span = max(high - low, 0.05) * rng.uniform(0.95, 1.35)
-    out = np.clip((image - low) / span, 0, 1).astype(np.float32)
-    out = out ** np.float32(np.exp(rng.normal(0.05, 0.38)))
-    if rng.random() < 0.3:
-        steep = rng.uniform(3, 8)
-        out = 1 / (1 + np.exp(-steep * (out - rng.uniform(0.35, 0.65))))
-        out = (out - out.min()) / max(float(np.ptp(out)), 1e-3)
-    if rng.random() < 0.35:
-        clahe = cv2.createCLAHE(rng.uniform(1, 6), (int(rng.integers(4, 12)),) * 2)
-        out = clahe.apply((out * 255).astype(np.uint8)).astype(np.float32) / 255
-    elif rng.random() < 0.2:
-        out = cv2.equalizeHist((out * 255).astype(np.uint8)).astype(np.float32) / 255
-    if rng.random() < 0.4:
-        rows, columns = out.shape
-        light = cv2.resize(rng.normal(0, 1, (3, 3)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
-        out = out * (1 + 0.25 * light) + 0.08 * light
-    if rng.random() < 0.35:
-        sigma = rng.uniform(0.6, 4)
-        out = out + rng.uniform(0.3, 1.5) * (out - cv2.GaussianBlur(out, (0, 0), sigma))
-    if rng.random() < 0.35:
-        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.2))
-    if rng.random() < 0.5:
-        grain = rng.normal(0, rng.uniform(0.005, 0.05), out.shape).astype(np.float32)
-        out = out + (cv2.GaussianBlur(grain, (0, 0), 0.8) * 2 if rng.random() < 0.5 else grain)
-    if rng.random() < 0.4:
-        out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
-    return np.asarray(np.clip(out, 0, 1), np.float32)
 
 
 def _overlays(image: Image, rng: np.random.Generator) -> Image:

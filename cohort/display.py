@@ -1,0 +1,48 @@
+"""How another machine might display the same exposure; training draws from it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.float32]
+
+
+def other_display(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
+    """One image (rows, columns) in [0, 1] as another room might show it: window, film curve, local contrast,
+    sharpening, blur and noise.
+
+    Args:
+        image: bright = dense, best over its full range.
+        rng: source of every choice.
+        strength: how often and how far the display changes; 1 is as far as a body can still be found.
+    """
+    low, high = np.percentile(image[::4, ::4], [rng.uniform(0, 12 * strength), rng.uniform(100 - 3 * strength, 100)])
+    span = max(high - low, 0.05) * rng.uniform(0.95, 1.35)
+    out = np.clip((image - low) / span, 0, 1).astype(np.float32)
+    out = out ** np.float32(np.exp(strength * rng.normal(0.05, 0.38)))
+    if rng.random() < 0.3 * strength:
+        steep = rng.uniform(3, 8)
+        out = 1 / (1 + np.exp(-steep * (out - rng.uniform(0.35, 0.65))))
+        out = (out - out.min()) / max(float(np.ptp(out)), 1e-3)
+    if rng.random() < 0.35 * strength:
+        clahe = cv2.createCLAHE(rng.uniform(1, 6), (int(rng.integers(4, 12)),) * 2)
+        out = clahe.apply((out * 255).astype(np.uint8)).astype(np.float32) / 255
+    elif rng.random() < 0.2 * strength:
+        out = cv2.equalizeHist((out * 255).astype(np.uint8)).astype(np.float32) / 255
+    if rng.random() < 0.4 * strength:
+        rows, columns = out.shape
+        light = cv2.resize(rng.normal(0, 1, (3, 3)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+        out = out * (1 + 0.25 * light) + 0.08 * light
+    if rng.random() < 0.35 * strength:
+        sigma = rng.uniform(0.6, 4)
+        out = out + rng.uniform(0.3, 1.5) * (out - cv2.GaussianBlur(out, (0, 0), sigma))
+    if rng.random() < 0.35 * strength:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.2))
+    if rng.random() < 0.5 * strength:
+        grain = rng.normal(0, rng.uniform(0.005, 0.05), out.shape).astype(np.float32)
+        out = out + (cv2.GaussianBlur(grain, (0, 0), 0.8) * 2 if rng.random() < 0.5 * strength else grain)
+    if rng.random() < 0.4 * strength:
+        out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
+    return np.asarray(np.clip(out, 0, 1), np.float32)
