@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
+from cohort.dxa_reference import reference_of, t_score_of
 from cohort.errors import ReadError
 from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
 from cohort.study import Covariates, DxaResult, Findings, Sex
 
 KEY_COLUMNS = ("study_uid", "patient_id")
+
+MIN_LEVELS = 2
+"""Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer say too little (ISCD 2019)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,9 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
     """Rows by study_uid and by patient_id, whichever columns stand.
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
-    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, site, study_date, menopause_age_years, implant, fracture_grade,
-    cobb_deg, exposure, lumbar_count, fractures. Others are ignored; empty cells are unknown values.
+    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, study_date,
+    menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are ignored; empty
+    cells are unknown values.
 
     Raises:
         ReadError: no key column, or a value that is no number or no sex.
@@ -51,14 +57,46 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
     return rows
 
 
+def read_dxa_csv(path: Path) -> dict[str, list[DxaResult]]:
+    """DXA scans by patient_id, from a table of its own: any number a patient, with the DXA columns of cohort.csv.
+
+    Raises:
+        ReadError: no column patient_id, or a value that is no number or out of any human range.
+    """
+    table = read_table(path)
+    if "patient_id" not in table:
+        raise ReadError(f"{path.name}: found columns {', '.join(map(str, table))}; expected patient_id among them")
+    scans: dict[str, list[DxaResult]] = {}
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        cells = {str(k): str(v) for k, v in row.items()}
+        where = f"{path.name} line {number}"
+        found = dxa_result(cells, _sex(cells, where), where)
+        if found is not None:
+            scans.setdefault(cells["patient_id"].strip(), []).append(found)
+    return scans
+
+
+def nearest_scan(scans: Sequence[DxaResult], day: date | None) -> DxaResult | None:
+    """The scan nearest to a day; of several, none where the day or all their dates are unknown."""
+    if len(scans) == 1:
+        return scans[0]
+    dated = [(abs((scan.scan_date - day).days), k) for k, scan in enumerate(scans) if day and scan.scan_date]
+    return scans[min(dated)[1]] if dated else None
+
+
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV with every cell as text, empty where missing.
+    """A CSV with every cell as text, empty where missing; commas, semicolons or tabs part the columns.
 
     Raises:
         ReadError: not a readable CSV.
     """
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        with path.open(encoding="utf-8-sig") as stream:
+            header = stream.readline()
+        separator = max(",;\t", key=header.count)
+        return pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
+        )
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise ReadError(f"{path.name}: cannot be read as CSV ({error}); expected a header line and commas") from error
 
@@ -69,29 +107,47 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
     Raises:
         ReadError: a value that is no number, no sex or out of any human range.
     """
-    sex = cells.get("sex", "").strip().upper()[:1]
-    if sex and sex not in ("F", "M"):
-        raise ReadError(f"{where}: sex is {cells['sex']!r}, expected F or M")
+    sex = _sex(cells, where)
     covariates = Covariates(
         _number(cells, "age_years", where, 0, 120),
-        Sex(sex) if sex else None,
+        sex,
         _number(cells, "height_cm", where, 50, 260),
         _number(cells, "weight_kg", where, 10, 400),
         _number(cells, "bmi_kg_m2", where, 8, 90),
     )
-    t_score = _number(cells, "t_score", where, -9, 9)
-    levels = {level: _number(cells, f"t_score_{level}", where, -9, 9) for level in TARGET_LEVELS}
-    dxa = None
-    if t_score is not None:
-        dxa = DxaResult(
-            t_score,
-            _number(cells, "bmd_g_cm2", where, 0.1, 3),
-            {level: value for level, value in levels.items() if value is not None},
-            _day(cells, "dxa_date", where),
-            cells.get("dxa_reference", "").strip() or None,
-        )
+    dxa = dxa_result(cells, covariates.sex, where)
     site = cells.get("site", "").strip() or None
     return CohortRow(covariates, dxa, site, _findings(cells, where), _day(cells, "study_date", where))
+
+
+def _sex(cells: dict[str, str], where: str) -> Sex | None:
+    sex = cells.get("sex", "").strip().upper()[:1]
+    if sex and sex not in ("F", "M"):
+        raise ReadError(f"{where}: sex is {cells['sex']!r}, expected F or M")
+    return Sex(sex) if sex else None
+
+
+def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult | None:
+    """DXA of one row: the L1-L4 T-score as given, else from BMD and its reference, else the mean of the levels given.
+
+    Raises:
+        ReadError: a value that is no number or out of any human range.
+    """
+    given = _number(cells, "t_score", where, -9, 9)
+    bmd = _number(cells, "bmd_g_cm2", where, 0.1, 3)
+    levels = {level: _number(cells, f"t_score_{level}", where, -9, 9) for level in TARGET_LEVELS}
+    by_level = {level: value for level, value in levels.items() if value is not None}
+    name = cells.get("dxa_reference", "").strip() or None
+    own = _number(cells, "reference_mean_g_cm2", where, 0.1, 3), _number(cells, "reference_sd_g_cm2", where, 0.01, 1)
+    reference = (own[0], own[1]) if own[0] is not None and own[1] is not None else reference_of(name, sex)
+    t_score = given
+    if t_score is None and bmd is not None and reference is not None:
+        t_score = round(t_score_of(bmd, *reference), 2)
+    if t_score is None and len(by_level) >= MIN_LEVELS:
+        t_score = round(sum(by_level.values()) / len(by_level), 2)
+    if t_score is None:
+        return None
+    return DxaResult(t_score, bmd, by_level, _day(cells, "dxa_date", where), name)
 
 
 def _findings(cells: dict[str, str], where: str) -> Findings:
@@ -134,7 +190,7 @@ def _number(cells: dict[str, str], name: str, where: str, low: float, high: floa
     if not text:
         return None
     try:
-        value = float(text)
+        value = float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
     except ValueError as error:
         raise ReadError(f"{where}: {name} is {text!r}, expected a number") from error
     if not low <= value <= high:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cohort.dicom import Header, looks_like_dicom, read_header, view_from_text
-from cohort.dxa import CohortRow, cohort_row, read_cohort_csv, read_table
+from cohort.dxa import CohortRow, cohort_row, nearest_scan, read_cohort_csv, read_dxa_csv, read_table
 from cohort.errors import ReadError
 from cohort.images import NO_HEADER, PLAIN_SUFFIXES
 from cohort.spine import View
-from cohort.study import Covariates, Study
+from cohort.study import Covariates, DxaResult, Study
 
 _VIEW_TOKEN = re.compile(r"(?<![A-Za-z])(AP|PA|FRONTAL|LAT|LATERAL|LL|RL)(?![A-Za-z])", re.IGNORECASE)
 _ASIDE = (".csv", ".json", ".txt", ".md", ".yaml", ".yml", ".xml", ".html", ".pdf", ".partial", ".onnx", ".safetensors")
@@ -38,8 +38,8 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
     DICOM files group by StudyInstanceUID; plain images by folder and name without the view's letters
-    (`p7_AP.png`, `p7_LAT.png`). `cohort.csv` in the folder overrides header covariates and brings DXA. A file
-    that claims to be an image but cannot be read stays in as a study of its own, so that its failure gets a row.
+    (`p7_AP.png`, `p7_LAT.png`). `cohort.csv` in the folder overrides header covariates and brings DXA; `dxa.csv`
+    holds scans by patient, of which the nearest to the study counts. A file that claims to be an image but cannot be read stays in as a study of its own, so that its failure gets a row.
 
     Args:
         source: folder, image or manifest.
@@ -51,11 +51,12 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
     if source.is_file() and source.suffix.lower() == ".csv":
         return _index_manifest(source)
     if source.is_file():
-        files, root, table = [source], source.parent, {}
+        files, root, table, scans = [source], source.parent, {}, {}
     elif source.is_dir():
         files = sorted(p for p in source.rglob("*") if p.is_file())
         root = source
         table = read_cohort_csv(source / "cohort.csv") if (source / "cohort.csv").is_file() else {}
+        scans = read_dxa_csv(source / "dxa.csv") if (source / "dxa.csv").is_file() else {}
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     own_output = None
@@ -84,7 +85,8 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
             continue
         study = replace(study, covariates=header.covariates.overridden_by(study.covariates))
         studies[key] = _with_image(study, view, path)
-    return CohortIndex(tuple(_with_table(s, key, table) for key, s in sorted(studies.items())), tuple(skipped))
+    known = (_with_table(study, key, table) for key, study in sorted(studies.items()))
+    return CohortIndex(tuple(_with_scan(study, scans) for study in known), tuple(skipped))
 
 
 def safe_name(text: str) -> str:
@@ -150,6 +152,13 @@ def _with_table(study: Study, key: str, table: dict[str, CohortRow]) -> Study:
         study_date=row.study_date or study.study_date,
         findings=row.findings,
     )
+
+
+def _with_scan(study: Study, scans: dict[str, list[DxaResult]]) -> Study:
+    """DXA from the patient's nearest scan, where cohort.csv gives none."""
+    if study.dxa is not None or study.patient_id not in scans:
+        return study
+    return replace(study, dxa=nearest_scan(scans[study.patient_id], study.study_date))
 
 
 def _index_manifest(path: Path) -> CohortIndex:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cohort.dxa_reference import REFERENCES, YOUNG_CHINESE
 from cohort.spine import TARGET_LEVELS, VertebralLevel
 from cohort.study import DxaResult, Sex
 from phantom.anatomy import Vector
@@ -20,11 +21,6 @@ from phantom.posture import Posture
 from phantom.projector import Volume
 from phantom.skeleton import Skeleton
 from phantom.tissue import SoftTissue
-
-YOUNG_ADULT_BMD: dict[Sex, tuple[float, float]] = {Sex.FEMALE: (0.990, 0.100), Sex.MALE: (0.980, 0.116)}
-"""Mean and SD of L1-L4 areal BMD, g/cm2, Hologic. Source: women, Lynn 2005 (Hong Kong); men, Tan 2007 (Changsha)."""
-
-REFERENCE = "Hologic young Chinese adults: Lynn 2005 (women), Tan 2007 (men)"
 
 ENERGIES_KEV = (45.0, 80.0)
 """Effective energies behind the patient; pulsed 100 and 140 kVp. Ours."""
@@ -78,7 +74,7 @@ def measure_dxa(
     measured = gaussian_blur(measured, 1.0)
     bone = (measured > BONE_EDGE_G_CM2) & (level >= 0)
     error = 1 + PRECISION * rng.standard_normal()
-    mean, sd = YOUNG_ADULT_BMD[sex]
+    mean, sd = REFERENCES[YOUNG_CHINESE][sex]
     by_level = {}
     for k, name in enumerate(TARGET_LEVELS):
         part = bone & (level == k)
@@ -87,7 +83,7 @@ def measure_dxa(
     total = float(measured[bone].mean()) * error
     behind = _areal(Volume(spine.density * skeleton.posterior, spine.origin_mm, spine.step_mm), x, z)
     return DxaMeasurement(
-        DxaResult(round((total - mean) / sd, 2), round(total, 4), by_level, None, REFERENCE),
+        DxaResult(round((total - mean) / sd, 2), round(total, 4), by_level, None, YOUNG_CHINESE),
         float(behind[bone].sum() / own[bone].sum()),
         float(mineral[bone].mean()),
     )

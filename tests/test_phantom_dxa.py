@@ -8,10 +8,11 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
+from cohort.dxa_reference import REFERENCES, YOUNG_CHINESE  # noqa: E402
 from cohort.errors import ConfigError  # noqa: E402
 from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel  # noqa: E402
 from cohort.study import Sex  # noqa: E402
-from phantom.dxa import BONE_EDGE_G_CM2, PRECISION, YOUNG_ADULT_BMD, DxaMeasurement, measure_dxa  # noqa: E402
+from phantom.dxa import BONE_EDGE_G_CM2, PRECISION, DxaMeasurement, measure_dxa  # noqa: E402
 from phantom.pathology import BODIES, Pathology  # noqa: E402
 from phantom.physics import mass_attenuation  # noqa: E402
 from phantom.placement import Placement  # noqa: E402
@@ -76,7 +77,7 @@ def test_dxa_of_a_known_block() -> None:
     assert values.mean() == pytest.approx(seen[inside].mean(), rel=0.01)
     assert found[0].true_bmd_g_cm2 == pytest.approx(block[inside].mean(), rel=0.01)
     assert values.std() / values.mean() == pytest.approx(PRECISION, rel=0.3)
-    mean, sd = YOUNG_ADULT_BMD[Sex.FEMALE]
+    mean, sd = REFERENCES[YOUNG_CHINESE][Sex.FEMALE]
     assert found[0].result.t_score == pytest.approx((values[0] - mean) / sd, abs=0.011)
 
 
