@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.cohort import cohort_app
 from cli.compare import compare_rois
 from cli.evaluate import evaluate_app
 from cli.import_ import import_
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(process)
+app.add_typer(cohort_app, name="cohort")
 app.add_typer(evaluate_app, name="evaluate")
 app.command()(simulate)
 app.command()(reproduce)

@@ -26,29 +26,36 @@ NO_T_SCORE = "no T-score"
 DEFAULT_CRITERIA = EligibilityCriteria()
 
 
+def reasons(criteria: EligibilityCriteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
+    """What `exclusions` may say, in the order of the paper's Figure 1."""
+    return (
+        f"younger than {criteria.min_age_years:g} years",
+        "before menopause",
+        NO_T_SCORE,
+        f"DXA more than {criteria.max_dxa_days} days away",
+        "implant or cement at L1-L4",
+        f"scoliosis above {criteria.max_cobb_deg:g} degrees",
+        "compression fracture at L1-L4",
+        "exposure too poor",
+    )
+
+
 def exclusions(study: Study, criteria: EligibilityCriteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
     """Every criterion that this study misses, in the order of the paper; empty when it is eligible."""
-    found, covariates, findings = [], study.covariates, study.findings
-    age = covariates.age_years
-    if age is not None and age < criteria.min_age_years:
-        found.append(f"younger than {criteria.min_age_years:g} years")
+    covariates, findings = study.covariates, study.findings
+    age, apart = covariates.age_years, _days_apart(study)
     menopause = findings.menopause_age_years if covariates.sex is Sex.FEMALE else None
-    if age is not None and menopause is not None and age < menopause:
-        found.append("before menopause")
-    if study.dxa is None or study.dxa.t_score is None:
-        found.append(NO_T_SCORE)
-    apart = _days_apart(study)
-    if apart is not None and apart > criteria.max_dxa_days:
-        found.append(f"DXA more than {criteria.max_dxa_days} days away")
-    if findings.implant:
-        found.append("implant or cement at L1-L4")
-    if findings.cobb_deg is not None and findings.cobb_deg > criteria.max_cobb_deg:
-        found.append(f"scoliosis above {criteria.max_cobb_deg:g} degrees")
-    if findings.fracture_grade is not None and findings.fracture_grade > criteria.max_fracture_grade:
-        found.append("compression fracture at L1-L4")
-    if findings.readable is False:
-        found.append("exposure too poor")
-    return tuple(found)
+    missed = (
+        age is not None and age < criteria.min_age_years,
+        age is not None and menopause is not None and age < menopause,
+        study.dxa is None or study.dxa.t_score is None,
+        apart is not None and apart > criteria.max_dxa_days,
+        bool(findings.implant),
+        findings.cobb_deg is not None and findings.cobb_deg > criteria.max_cobb_deg,
+        findings.fracture_grade is not None and findings.fracture_grade > criteria.max_fracture_grade,
+        findings.readable is False,
+    )
+    return tuple(reason for reason, misses in zip(reasons(criteria), missed, strict=True) if misses)
 
 
 def _days_apart(study: Study) -> int | None:

@@ -38,8 +38,9 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
     DICOM files group by StudyInstanceUID; plain images by folder and name without the view's letters
-    (`p7_AP.png`, `p7_LAT.png`). `cohort.csv` in the folder overrides header covariates and brings DXA; `dxa.csv`
-    holds scans by patient, of which the nearest to the study counts. A file that claims to be an image but cannot be read stays in as a study of its own, so that its failure gets a row.
+    (`p7_AP.png`, `p7_LAT.png`). `cohort.csv` in the folder overrides header covariates and brings DXA; `dxa.csv` holds
+    scans by patient, of which the nearest to the study counts. A file that claims to be an image but cannot be read
+    stays in as a study of its own, so that its failure gets a row.
 
     Args:
         source: folder, image or manifest.
