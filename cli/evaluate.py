@@ -113,6 +113,28 @@ def bodies(
         print_table(f"lowest {lowest} bodies", ["films", *(c.replace("_", " ") for c in columns)], rows)
 
 
+@evaluate_app.command("ceiling")
+def ceiling(
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder of `osteolens simulate` with test sites.")],
+    as_json: AsJson = False,
+) -> None:
+    """How well a simulated cohort's classes can be told at all: AUC from the true bones instead of images."""
+    with errors_as_exit_codes():
+        from pipeline.ceiling import ceiling as run
+
+        figures = run(cohort)
+        if as_json:
+            print_json(figures)
+            return
+        rows = [
+            [name, site, *(_shown(value) for value in own.values())]
+            for name, sites in figures.items()
+            for site, own in sites.items()
+        ]
+        classes = next(iter(next(iter(figures.values())).values()))
+        print_table("AUC of a regression on", ["given", "site", *classes], rows)
+
+
 def _examples() -> Path:
     from importlib.resources import files
 

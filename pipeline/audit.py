@@ -36,9 +36,6 @@ PAPER_TABLE_1: dict[str, dict[str, float]] = {
 }  # fmt: skip
 """Mao et al. 2022, Table 1."""
 
-YOUNG_BMD: dict[Sex, tuple[float, float]] = {Sex.FEMALE: (0.990, 0.100), Sex.MALE: (0.980, 0.116)}
-"""Areal BMD of young adults, mean and SD in g/cm2: Lynn 2005 (women, Hong Kong), Tan 2007 (men, Changsha)."""
-
 WOMEN_FROM_60_BMD = (0.795, 0.140)
 """Women of 60 years and more in Hong Kong (Wang and Xiao 2022, PMC9403581, Table 1)."""
 
@@ -203,7 +200,7 @@ def _population_checks(studies: Sequence[Study], sites: dict[str, dict[str, floa
 
 def _bone_checks(truth: pd.DataFrame, adults: pd.DataFrame) -> list[Check]:
     checks = []
-    for sex, (mean, sd) in YOUNG_BMD.items():
+    for sex, (mean, sd) in REFERENCES[YOUNG_CHINESE].items():
         own = adults[adults["sex"] == str(sex)]["bmd_g_cm2"]
         word = "women" if sex is Sex.FEMALE else "men"
         source = "Lynn 2005" if sex is Sex.FEMALE else "Tan 2007"
