@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from cohort.annotations import read_rois
+from cohort.dxa_reference import REFERENCES, YOUNG_CHINESE
 from cohort.eligibility import exclusions
 from cohort.errors import ReadError
 from cohort.index import index_cohort
