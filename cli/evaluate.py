@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
 
 
 class DefaultsToResults(TyperGroup):
@@ -43,6 +43,9 @@ def results(
     cohort: Cohort = None,
     site: Site = None,
     everyone: Annotated[bool, typer.Option("--everyone", help="Judge excluded patients too.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write a report with tables and figures into this folder.")
+    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -52,7 +55,13 @@ def results(
     with errors_as_exit_codes():
         from pipeline.evaluate import evaluate_results
 
-        figures = evaluate_results(results, cohort or _examples(), site, everyone)
+        judged_by = cohort or _examples()
+        figures = evaluate_results(results, judged_by, site, everyone)
+        if out is not None:
+            from pipeline.evaluation_report import report_results
+
+            report_results(results, judged_by, out, site, everyone)
+            say(f"report: {out / 'report.html'}")
         if as_json:
             print_json(figures)
         else:

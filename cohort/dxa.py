@@ -29,15 +29,16 @@ class CohortRow:
     site: str | None
     findings: Findings
     study_date: date | None
+    machine: str | None = None
 
 
 def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
     """Rows by study_uid and by patient_id, whichever columns stand.
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
-    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, study_date,
-    menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are ignored; empty
-    cells are unknown values.
+    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, machine,
+    study_date, menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are
+    ignored; empty cells are unknown values.
 
     Raises:
         ReadError: no key column, or a value that is no number or no sex.
@@ -117,7 +118,8 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
     )
     dxa = dxa_result(cells, covariates.sex, where)
     site = cells.get("site", "").strip() or None
-    return CohortRow(covariates, dxa, site, _findings(cells, where), _day(cells, "study_date", where))
+    machine = cells.get("machine", "").strip() or None
+    return CohortRow(covariates, dxa, site, _findings(cells, where), _day(cells, "study_date", where), machine)
 
 
 def _sex(cells: dict[str, str], where: str) -> Sex | None:

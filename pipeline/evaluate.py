@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +65,17 @@ def read_results(results: Path) -> list[dict[str, Any]]:
     return documents
 
 
-def row_of_document(document: dict[str, Any], rows: dict[str, CohortRow]) -> CohortRow | None:
+def row_of_document(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> CohortRow | None:
     """The line of cohort.csv of one result, by study or by patient."""
     return rows.get(document["study_uid"]) or rows.get(document["patient_id"])
 
 
-def _site(document: dict[str, Any], rows: dict[str, CohortRow]) -> str | None:
+def _site(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> str | None:
     row = row_of_document(document, rows)
     return None if row is None else row.site
 
 
-def is_included(document: dict[str, Any], rows: dict[str, CohortRow]) -> bool:
+def is_included(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> bool:
     """Whether the criteria include this study; one without DXA is judged on its boxes."""
     row = row_of_document(document, rows)
     if row is None:
@@ -122,7 +122,7 @@ def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
     return [] if shown is None else list(shown["boxes"])
 
 
-def judged_of(documents: Sequence[dict[str, Any]], rows: dict[str, CohortRow]) -> Judged | None:
+def judged_of(documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow]) -> Judged | None:
     """The studies of results that have a class and a T-score by DXA; None where there is none."""
     kept = []
     for document in documents:

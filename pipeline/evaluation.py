@@ -1,0 +1,270 @@
+"""Everything that a report on results says, by dataset: classes, confusion, operating points, refusals, subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from cohort.dxa import CohortRow
+from cohort.study import BMD_CLASSES, Sex
+from pipeline.evaluate import judged_of, row_of_document
+from pipeline.judged import POSITIVE, Judged, judge_classes
+from pipeline.statistics import (
+    Estimate,
+    auc,
+    bootstrap,
+    counts,
+    net_benefit,
+    paper_auc,
+    proportion,
+    threshold_for_sensitivity,
+)
+
+Document = dict[str, Any]
+Rows = Mapping[str, CohortRow]
+
+ALL = "all"
+"""Name of all datasets together."""
+
+AGE_BANDS = ((50, 60), (60, 70), (70, 80), (80, 120))
+BMI_BANDS = ((0.0, 18.5), (18.5, 24.0), (24.0, 28.0), (28.0, 99.0))
+"""Underweight, normal, overweight, obese by the Chinese criteria (WS/T 428-2013)."""
+
+SENSITIVITY = 0.90
+"""Sensitivity of the second operating point."""
+
+NAMED = 5
+"""Studies named where more are counted."""
+
+FEWEST = 10
+"""Cases of each kind below which a subgroup's area is not given."""
+
+
+def evaluate_datasets(
+    everyone: Sequence[Document], rows: Rows, documents: Sequence[Document], draws: int = 2000, seed: int = 0
+) -> dict[str, Any]:
+    """Figures by site and over all sites.
+
+    Args:
+        everyone: all results.
+        rows: of cohort.csv.
+        documents: results of eligible studies, refused ones among them.
+        draws: of the bootstrap that gives the macro AUC its interval.
+        seed: of the bootstrap.
+    """
+    sites = sorted({site for d in documents if (site := site_of(d, rows)) is not None})
+    groups = {site: [d for d in documents if site_of(d, rows) == site] for site in sites}
+    if len(sites) != 1:
+        groups[ALL] = list(documents)
+    datasets = {name: _dataset(own, rows, draws, seed) for name, own in groups.items()}
+    return {
+        "datasets": datasets,
+        "population": {name: _population(own, rows) for name, own in groups.items()},
+        "population_p": _population_tests([groups[site] for site in sites], rows) if len(sites) > 1 else {},
+        "subgroups": _subgroups(documents, rows),
+        "not_judged": _not_judged(everyone, rows),
+        "excluded": len(everyone) - len(documents),
+    }
+
+
+def site_of(document: Document, rows: Rows) -> str | None:
+    """Site of a result by cohort.csv, or None."""
+    row = row_of_document(document, rows)
+    return None if row is None else row.site
+
+
+def _dataset(documents: Sequence[Document], rows: Rows, draws: int, seed: int) -> dict[str, Any]:
+    refused = [d for d in documents if d["refusal"] is not None]
+    found: dict[str, Any] = {"studies": len(documents), "refused": len(refused)}
+    judged = judged_of(documents, rows)
+    if judged is None:
+        return found
+    labels, shares = judged.labels, judged.shares
+    called = shares.argmax(1)
+    found["figures"] = judge_classes(judged)
+    found["confusion"] = [[int(((labels == i) & (called == j)).sum()) for j in range(3)] for i in range(3)]
+    found["classes"] = {c.value: _one_class(judged, k) for k, c in enumerate(BMD_CLASSES)}
+    if all((labels == k).any() for k in range(3)):
+        found["macro_auc"] = _values(
+            bootstrap(lambda cases: _macro(labels[cases], shares[cases]), len(labels), draws, seed)
+        )
+    found["operating_points"] = _operating_points(judged)
+    found["intention_to_screen"] = _intention_to_screen(documents, rows)
+    return found
+
+
+def _values(found: Estimate) -> list[float]:
+    return [found.value, found.low, found.high]
+
+
+def _one_class(judged: Judged, k: int) -> dict[str, Any]:
+    """One class against the rest, as the paper's tables: AUC by DeLong and by the paper's interval, four metrics."""
+    truth, called = judged.labels == k, judged.shares.argmax(1) == k
+    row: dict[str, Any] = {"cases": int(truth.sum())}
+    if 0 < truth.sum() < len(truth):
+        area = auc(truth, judged.shares[:, k])
+        row["auc"], row["auc_paper_interval"] = _values(area), _values(paper_auc(area.value, len(truth)))
+    for name, value in counts(truth, called).metrics().items():
+        if name != "accuracy":
+            row[name] = _values(value)
+    return row
+
+
+def area_of(positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float:
+    """Area under the ROC curve by ranks; NaN where a class is absent."""
+    m, n = int(positive.sum()), int((~positive).sum())
+    if m == 0 or n == 0:
+        return float("nan")
+    return float((stats.rankdata(scores)[positive].sum() - m * (m + 1) / 2) / (m * n))
+
+
+def _macro(labels: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> float:
+    return float(np.mean([area_of(labels == k, shares[:, k]) for k in range(shares.shape[1])]))
+
+
+def _operating_points(judged: Judged) -> dict[str, Any]:
+    """Osteoporosis called at the most probable class, and at a chosen sensitivity."""
+    positive, share = judged.labels == POSITIVE, judged.shares[:, POSITIVE]
+    points: dict[str, Any] = {"most probable class": _metrics(positive, judged.shares.argmax(1) == POSITIVE)}
+    if positive.any():
+        threshold = threshold_for_sensitivity(positive, share, SENSITIVITY)
+        point = _metrics(positive, share >= threshold)
+        points[f"sensitivity {SENSITIVITY:.0%} (threshold {threshold:.3f}, of this dataset)"] = point
+    return points
+
+
+def _metrics(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> dict[str, list[float]]:
+    return {name: _values(value) for name, value in counts(positive, called).metrics().items()}
+
+
+def _intention_to_screen(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
+    """Every study with DXA counts: a refused one was not called, and is told apart."""
+    known = [(d, row.dxa.bmd_class) for d in documents if (row := row_of_document(d, rows)) and row.dxa]
+    positive = np.array([bmd_class is BMD_CLASSES[POSITIVE] for _, bmd_class in known])
+    called = np.array([d["bmd_class"] == BMD_CLASSES[POSITIVE].value for d, _ in known])
+    refused = np.array([d["refusal"] is not None for d, _ in known])
+    if not known:
+        return {}
+    return {
+        **_metrics(positive, called),
+        "refused": _values(proportion(int(refused.sum()), len(refused))),
+        "osteoporosis_among_refused": int((positive & refused).sum()),
+    }
+
+
+def curves(judged: Judged) -> dict[str, Any]:
+    """Points of the figures: ROC by class, reliability, decision curve, T-scores; arrays, not for JSON."""
+    from sklearn.metrics import roc_curve
+
+    roc = {}
+    for k, c in enumerate(BMD_CLASSES):
+        truth = judged.labels == k
+        if 0 < truth.sum() < len(truth):
+            false, true, _ = roc_curve(truth, judged.shares[:, k])
+            roc[c.value] = (false, true)
+    positive, share = judged.labels == POSITIVE, judged.shares[:, POSITIVE]
+    place = np.minimum((share * 10).astype(int), 9)
+    bins = [k for k in range(10) if (place == k).any()]
+    reliability = [(share[place == k].mean(), positive[place == k].mean(), int((place == k).sum())) for k in bins]
+    thresholds = np.linspace(0.01, 0.80, 80)
+    benefit = net_benefit(positive, share, thresholds)
+    everyone = positive.mean() - (1 - positive.mean()) * thresholds / (1 - thresholds)
+    return {"roc": roc, "reliability": np.array(reliability), "decision": (thresholds, benefit, everyone)}
+
+
+def _population(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
+    """A column of the paper's Table 1."""
+    known = [row for d in documents if (row := row_of_document(d, rows)) is not None]
+    ages, bmis = (np.array(values, float) for values in _ages_and_bmis(known))
+    scores = np.array([r.dxa.t_score for r in known if r.dxa is not None and r.dxa.t_score is not None], float)
+    classes = [r.dxa.bmd_class for r in known if r.dxa is not None]
+    return {
+        "studies": len(documents),
+        "age_years": _mean_sd(ages),
+        "men": sum(r.covariates.sex is Sex.MALE for r in known),
+        "women": sum(r.covariates.sex is Sex.FEMALE for r in known),
+        "bmi_kg_m2": _mean_sd(bmis),
+        "t_score": _mean_sd(scores),
+        **{c.value: classes.count(c) for c in BMD_CLASSES},
+    }
+
+
+def _ages_and_bmis(known: Sequence[CohortRow]) -> tuple[list[float], list[float]]:
+    covariates = [r.covariates for r in known]
+    ages = [c.age_years for c in covariates if c.age_years is not None]
+    return ages, [c.bmi_kg_m2 for c in covariates if c.bmi_kg_m2 is not None]
+
+
+def _mean_sd(values: npt.NDArray[np.float64]) -> list[float] | None:
+    return [float(values.mean()), float(values.std(ddof=1))] if len(values) > 1 else None
+
+
+def _population_tests(groups: Sequence[Sequence[Document]], rows: Rows) -> dict[str, float]:
+    """Whether sites differ: one-way analysis of variance of numbers, chi-squared of counts; as the paper's Table 1."""
+    known = [[row for d in own if (row := row_of_document(d, rows)) is not None] for own in groups]
+    found = {}
+    pairs = [_ages_and_bmis(own) for own in known]
+    for name, samples in (("age_years", [p[0] for p in pairs]), ("bmi_kg_m2", [p[1] for p in pairs])):
+        if all(len(sample) > 1 for sample in samples):
+            found[name] = float(stats.f_oneway(*samples).pvalue)
+    sexes = [[sum(r.covariates.sex is sex for r in own) for sex in Sex] for own in known]
+    classes = [[sum(r.dxa is not None and r.dxa.bmd_class is c for r in own) for c in BMD_CLASSES] for own in known]
+    for name, table in (("sex", np.array(sexes)), ("bmd_class", np.array(classes))):
+        if (table.sum(0) > 0).all() and (table.sum(1) > 0).all():
+            found[name] = float(stats.chi2_contingency(table).pvalue)
+    return found
+
+
+def _subgroups(documents: Sequence[Document], rows: Rows) -> list[dict[str, Any]]:
+    """Area of osteoporosis and accuracy by sex, age, BMI and machine."""
+    tests: list[tuple[str, str, Callable[[CohortRow], bool]]] = [
+        ("sex", "women", lambda r: r.covariates.sex is Sex.FEMALE),
+        ("sex", "men", lambda r: r.covariates.sex is Sex.MALE),
+    ]
+    for low, high in AGE_BANDS:
+        tests.append(("age", f"{low}-{high - 1}" if high < 120 else f"{low}+", _within("age_years", low, high)))
+    for low_bmi, high_bmi in BMI_BANDS:
+        label = f"{low_bmi:g}-{high_bmi:g}" if high_bmi < 99 else f"{low_bmi:g}+"
+        tests.append(("BMI", label, _within("bmi_kg_m2", low_bmi, high_bmi)))
+    machines = sorted({r.machine for d in documents if (r := row_of_document(d, rows)) and r.machine})
+    tests += [("machine", name, lambda r, n=name: r.machine == n) for name in machines]  # type: ignore[misc]
+    found = []
+    for kind, label, belongs in tests:
+        own = [d for d in documents if (r := row_of_document(d, rows)) is not None and belongs(r)]
+        judged = judged_of(own, rows)
+        if judged is None:
+            continue
+        positive = judged.labels == POSITIVE
+        right = int((judged.shares.argmax(1) == judged.labels).sum())
+        row: dict[str, Any] = {"kind": kind, "group": label, "studies": len(positive), "cases": int(positive.sum())}
+        row["accuracy"] = _values(proportion(right, len(positive)))
+        if min(positive.sum(), (~positive).sum()) >= FEWEST:
+            row["auc"] = _values(auc(positive, judged.shares[:, POSITIVE]))
+        found.append(row)
+    return found
+
+
+def _within(name: str, low: float, high: float) -> Callable[[CohortRow], bool]:
+    def belongs(row: CohortRow) -> bool:
+        value = getattr(row.covariates, name)
+        return value is not None and low <= value < high
+
+    return belongs
+
+
+def _not_judged(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
+    """Predictions without truth, truth without predictions, and classes that no study has; by name and count."""
+    owners = [(d, row_of_document(d, rows)) for d in documents]
+    without = [d["study_uid"] for d, row in owners if row is None or row.dxa is None]
+    seen = {id(row) for _, row in owners}
+    lacking = {id(row): key for key, row in reversed(list(rows.items())) if row.dxa is not None and id(row) not in seen}
+    classes = {row.dxa.bmd_class for _, row in owners if row is not None and row.dxa is not None}
+    return {
+        "predictions_without_truth": {"count": len(without), "first": without[:NAMED]},
+        "truth_without_predictions": {"count": len(lacking), "first": list(lacking.values())[:NAMED]},
+        "classes_absent": [c.value for c in BMD_CLASSES if c not in classes],
+    }

@@ -1,0 +1,305 @@
+"""The evaluation as one self-contained page, with its tables as CSV and JSON and its figures as SVG and PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from cohort.dxa import read_cohort_csv, read_table
+from cohort.errors import ReadError
+from cohort.study import BMD_CLASSES
+from pipeline.evaluate import is_included, judged_of, read_results
+from pipeline.evaluation import ALL, curves, evaluate_datasets, site_of
+from pipeline.judged import Judged
+from pipeline.paper import CONFUSION, SOURCE, paper_row
+from pipeline.prediction import write_json
+
+COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
+
+
+def report_results(results: Path, cohort: Path, out: Path, site: str | None = None, everyone: bool = False) -> None:
+    """Write the whole evaluation of a results folder (`write_evaluation`).
+
+    Raises:
+        ReadError: no results, no cohort.csv, or no study of the site.
+    """
+    table = cohort / "cohort.csv"
+    if not table.is_file():
+        raise ReadError(f"{table} is missing; a report needs DXA to compare with")
+    rows = read_cohort_csv(table)
+    documents = [d for d in read_results(results) if site is None or site_of(d, rows) == site]
+    if not documents:
+        raise ReadError(f"{results}: no study is of site {site!r} in {table}")
+    included = [d for d in documents if everyone or is_included(d, rows)]
+    found = evaluate_datasets(documents, rows, included)
+    judged = {}
+    for name in found["datasets"]:
+        own = judged_of([d for d in included if name in (ALL, site_of(d, rows))], rows)
+        if own is not None:
+            judged[name] = own
+    simulated = (cohort / "simulation.json").is_file() or "vbmd_mg_cm3" in read_table(table)
+    notice = "In-silico: simulated radiographs and DXA. No patient, no clinical evidence." if simulated else ""
+    write_evaluation(out, found, judged, notice)
+
+
+def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, Judged], notice: str) -> None:
+    """Write report.html, evaluation.json, tables/*.csv and figures/*.svg and *.png into a folder.
+
+    Args:
+        out: folder, made where it is missing.
+        document: from `evaluate_datasets`.
+        judged: studies by dataset, for the curves.
+        notice: what kind of data this is, printed at the top.
+    """
+    for name in ("tables", "figures"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    write_json({"notice": notice, **document}, out / "evaluation.json")
+    tables = _tables(document)
+    for name, table in tables.items():
+        table.to_csv(out / "tables" / f"{name}.csv", index=False)
+    figures = _figures(judged)
+    shown = {}
+    for name, figure in figures.items():
+        for suffix in ("svg", "png"):
+            figure.savefig(out / "figures" / f"{name}.{suffix}", bbox_inches="tight", dpi=150)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
+        text = stream.getvalue()
+        shown[name] = Markup(text[text.index("<svg") :])
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string((files("pipeline") / "evaluation.html.jinja").read_text("utf-8"))
+    page = template.render(
+        notice=notice,
+        tables={name: _as_rows(table) for name, table in tables.items()},
+        figures=shown,
+        document=document,
+        checklist=_checklist(document),
+        source=SOURCE,
+        paper_confusion=CONFUSION,
+        classes=[c.value for c in BMD_CLASSES],
+    )
+    (out / "report.html").write_text(page, "utf-8")
+
+
+def _as_rows(table: pd.DataFrame) -> dict[str, list[Any]]:
+    return {"columns": list(table.columns), "rows": table.astype(object).where(table.notna(), "").to_numpy().tolist()}
+
+
+def _tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    datasets = document["datasets"]
+    return {
+        "table_1_population": _population_table(document),
+        "table_2_osteoporosis": _class_table(datasets, "osteoporosis", beside_paper=True),
+        "osteopenia": _class_table(datasets, "osteopenia"),
+        "normal": _class_table(datasets, "normal"),
+        "table_3_confusion": _confusion_table(datasets),
+        "agreement": _agreement_table(datasets),
+        "operating_points": _points_table(datasets),
+        "subgroups": _subgroup_table(document["subgroups"]),
+    }
+
+
+def _interval(values: Sequence[float] | None, scale: float = 1.0, digits: int = 3) -> str:
+    if values is None or not np.isfinite(values).all():
+        return ""
+    value, low, high = (f"{scale * v:.{digits}f}" for v in values)
+    return f"{value} ({low}-{high})"
+
+
+def _population_table(document: dict[str, Any]) -> pd.DataFrame:
+    names = {
+        "age_years": "age, years, mean (SD)",
+        "bmi_kg_m2": "BMI, kg/m², mean (SD)",
+        "t_score": "T-score, mean (SD)",
+    }
+    p_of = {"age_years": "age_years", "bmi_kg_m2": "bmi_kg_m2", "women": "sex", "osteoporosis": "bmd_class"}
+    rows = []
+    first = next(iter(document["population"].values()))
+    for key in first:
+        row: dict[str, Any] = {"characteristic": names.get(key, key)}
+        for site, own in document["population"].items():
+            value = own[key]
+            row[site] = f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else value
+        p = document["population_p"].get(p_of.get(key, ""))
+        row["p"] = "" if p is None else f"{p:.3f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _class_table(datasets: Mapping[str, Any], name: str, beside_paper: bool = False) -> pd.DataFrame:
+    rows = []
+    for dataset, own in datasets.items():
+        if "classes" not in own:
+            continue
+        found = own["classes"][name]
+        row = {
+            "dataset": dataset,
+            "studies": own["figures"]["studies_with_dxa"],
+            "cases": found["cases"],
+            "AUC (95 %, DeLong)": _interval(found.get("auc")),
+            "AUC (95 %, the paper's way)": _interval(found.get("auc_paper_interval")),
+            **{f"{key} %": _interval(found[key], 100, 2) for key in ("sensitivity", "specificity", "ppv", "npv")},
+        }
+        if beside_paper:
+            theirs = paper_row(4, dataset, "AP and LAT")
+            row["paper's Table 4, AP and LAT: AUC"] = (
+                "" if theirs is None else f"{theirs.auc:.3f} ({theirs.auc_low:.3f}-{theirs.auc_high:.3f})"
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _confusion_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
+    names = [c.value for c in BMD_CLASSES]
+    rows = [
+        {"dataset": dataset, "truth": names[i], **dict(zip(names, own["confusion"][i], strict=True))}
+        for dataset, own in datasets.items()
+        if "confusion" in own
+        for i in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
+    wanted = (
+        "accuracy", "kappa", "kappa_quadratic", "ece", "brier", "t_score_mae", "t_score_r", "t_score_bias",
+        "t_score_limit_low", "t_score_limit_high", "set_coverage", "set_size_mean", "decided_likely", "decided_ppv",
+        "decided_unlikely", "decided_npv", "undecided",
+    )  # fmt: skip
+    columns: dict[str, list[Any]] = {
+        "measure": ["studies", "refused", "macro AUC", *(k.replace("_", " ") for k in wanted)]
+    }
+    for dataset, own in datasets.items():
+        figures = own.get("figures", {})
+        values = [figures.get(key) for key in wanted]
+        shown = ["" if v is None else v if isinstance(v, int) else f"{v:.3f}" for v in values]
+        columns[dataset] = [own["studies"], own["refused"], _interval(own.get("macro_auc")), *shown]
+    return pd.DataFrame(columns)
+
+
+def _points_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for dataset, own in datasets.items():
+        points = dict(own.get("operating_points", {}))
+        if own.get("intention_to_screen"):
+            points["intention to screen: every study counts, a refused one is not called"] = own["intention_to_screen"]
+        for name, metrics in points.items():
+            shares = {
+                f"{key} %": _interval(metrics[key], 100, 1) for key in ("sensitivity", "specificity", "ppv", "npv")
+            }
+            rows.append({"dataset": dataset, "osteoporosis is called at": name, **shares})
+    return pd.DataFrame(rows)
+
+
+def _subgroup_table(subgroups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [
+        {
+            "by": row["kind"],
+            "group": row["group"],
+            "studies": row["studies"],
+            "osteoporosis": row["cases"],
+            "AUC (95 %, DeLong)": _interval(row.get("auc")),
+            "accuracy % (95 %)": _interval(row["accuracy"], 100, 1),
+        }
+        for row in subgroups
+    ]
+    return pd.DataFrame(rows)
+
+
+def _figures(judged: Mapping[str, Judged]) -> dict[str, Figure]:
+    figures = {}
+    for dataset, own in judged.items():
+        drawn = curves(own)
+        name = "".join(c if c.isalnum() else "_" for c in dataset)
+        figures[f"roc_{name}"] = _roc_figure(dataset, drawn["roc"])
+        figures[f"reliability_{name}"] = _reliability_figure(dataset, drawn["reliability"])
+        figures[f"decision_{name}"] = _decision_figure(dataset, *drawn["decision"])
+        if np.isfinite(own.t_estimates).sum() > 2:
+            figures[f"t_score_{name}"] = _t_score_figure(dataset, own)
+    return figures
+
+
+def _panel(title: str, x: str, y: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(4.2, 4.0))
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _roc_figure(dataset: str, roc: Mapping[str, tuple[Any, Any]]) -> Figure:
+    figure, axes = _panel(f"ROC curves, {dataset}", "1 - specificity", "sensitivity")
+    for name, (false, true) in roc.items():
+        area = float(np.trapezoid(true, false))
+        axes.plot(false, true, color=COLOURS[name], label=f"{name} {area:.3f}")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
+    axes.legend(fontsize=8, loc="lower right", frameon=False)
+    return figure
+
+
+def _reliability_figure(dataset: str, points: Any) -> Figure:
+    figure, axes = _panel(f"Calibration of osteoporosis, {dataset}", "predicted share", "observed share")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
+    if len(points):
+        axes.plot(points[:, 0], points[:, 1], color=COLOURS["osteoporosis"], marker="o")
+        for x, y, count in points:
+            axes.annotate(f"{count:.0f}", (x, y), textcoords="offset points", xytext=(4, -10), fontsize=7)
+    return figure
+
+
+def _decision_figure(dataset: str, thresholds: Any, benefit: Any, everyone: Any) -> Figure:
+    figure, axes = _panel(f"Decision curve of osteoporosis, {dataset}", "threshold", "net benefit")
+    axes.plot(thresholds, benefit, color=COLOURS["osteoporosis"], label="OsteoLens")
+    axes.plot(thresholds, everyone, color="grey", linewidth=0.9, label="DXA for everyone")
+    axes.axhline(0, color="black", linewidth=0.6, label="DXA for no one")
+    axes.set_ylim(-0.05, max(0.05, float(np.max(benefit)) * 1.15))
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _t_score_figure(dataset: str, judged: Judged) -> Figure:
+    figure, axes = _panel(f"T-score, {dataset}", "mean of estimate and DXA", "estimate minus DXA")
+    gap, mean = judged.t_estimates - judged.t_scores, (judged.t_estimates + judged.t_scores) / 2
+    axes.scatter(mean, gap, s=6, alpha=0.5, color="#3b5b7a", linewidths=0)
+    bias, spread = float(np.nanmean(gap)), float(np.nanstd(gap, ddof=1))
+    for level in (bias, bias - 1.96 * spread, bias + 1.96 * spread):
+        axes.axhline(level, color="black", linewidth=0.8, linestyle="-" if level == bias else "--")
+    return figure
+
+
+def _checklist(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Items of TRIPOD+AI and CLAIM that the run itself can answer; the others are the authors' to fill."""
+    sites = ", ".join(f"{name} ({own['studies']})" for name, own in document["datasets"].items())
+    missing = document["not_judged"]
+    return [
+        ("Data sources and numbers (TRIPOD+AI 5a, 20a; CLAIM 7, 32)", sites),
+        ("Eligibility and exclusions (TRIPOD+AI 6b; CLAIM 8)", f"{document['excluded']} studies excluded by criteria"),
+        ("Outcome and reference standard (TRIPOD+AI 8a; CLAIM 14)", "WHO class of the L1-L4 DXA T-score"),
+        (
+            "Missing data (TRIPOD+AI 11; CLAIM 12)",
+            f"{missing['predictions_without_truth']['count']} predictions without DXA, "
+            f"{missing['truth_without_predictions']['count']} DXA results without a prediction",
+        ),
+        (
+            "Performance with intervals (TRIPOD+AI 12e, 23a; CLAIM 28, 36)",
+            "AUC by DeLong, macro AUC by bootstrap, shares by Wilson with continuity correction",
+        ),
+        ("Calibration (TRIPOD+AI 12e)", "expected calibration error, Brier score, reliability curves"),
+        ("Subgroups and fairness (TRIPOD+AI 14, 23a)", "sex, age, BMI, machine, site"),
+        (
+            "Failures of the index test (CLAIM 37)",
+            "; ".join(f"{n}: {o['refused']} of {o['studies']} refused" for n, o in document["datasets"].items()),
+        ),
+        ("Population, setting, intended use, ethics, funding", "to be stated by the authors"),
+    ]

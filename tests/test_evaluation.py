@@ -1,0 +1,152 @@
+"""The whole evaluation on made-up results: perfect, chance, one class, missing sides; and its report."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cohort.dxa import read_cohort_csv
+from cohort.study import BMD_CLASSES, classify_t_score
+from pipeline.evaluation import ALL, area_of, evaluate_datasets
+from pipeline.evaluation_report import report_results
+
+NAMES = [c.value for c in BMD_CLASSES]
+
+
+def folder(root: Path, count: int, sharpness: float, seed: int = 0) -> tuple[Path, Path]:
+    """Results and a cohort: shares lean to the truth by a sharpness; every 25th study is refused."""
+    rng = np.random.default_rng(seed)
+    t_scores = rng.normal(-1.8, 1.5, count).clip(-8, 8).round(2)
+    labels = [NAMES.index(classify_t_score(t).value) for t in t_scores]
+    (root / "out" / "studies").mkdir(parents=True)
+    (root / "cohort").mkdir()
+    for k in range(count):
+        logits = rng.normal(0, 1, 3) + sharpness * np.eye(3)[labels[k]]
+        shares = np.exp(logits) / np.exp(logits).sum()
+        refused = k % 25 == 24
+        document: dict[str, Any] = {
+            "study_uid": f"s{k}",
+            "patient_id": f"p{k}",
+            "bmd_class": None if refused else NAMES[int(shares.argmax())],
+            "probabilities": None if refused else dict(zip(NAMES, shares.tolist(), strict=True)),
+            "t_score_estimate": None if refused else float(t_scores[k] + rng.normal(0, 0.5)),
+            "prediction_set": [],
+            "decision": None,
+            "views": {},
+            "covariates": {},
+            "warnings": [],
+            "refusal": {"code": "implant", "reason": "metal"} if refused else None,
+            "model": {},
+        }
+        (root / "out" / "studies" / f"s{k}.json").write_text(json.dumps(document))
+    table = pd.DataFrame(
+        {
+            "study_uid": [f"s{k}" for k in range(count)],
+            "patient_id": [f"p{k}" for k in range(count)],
+            "site": np.where(np.arange(count) % 2, "test1", "test2"),
+            "machine": np.where(np.arange(count) % 3, "A", "B"),
+            "age_years": rng.uniform(50, 90, count).round(1),
+            "sex": rng.choice(["F", "M"], count),
+            "bmi_kg_m2": rng.normal(24, 3, count).round(1),
+            "t_score": t_scores,
+        }
+    )
+    table.to_csv(root / "cohort" / "cohort.csv", index=False)
+    return root / "out", root / "cohort"
+
+
+def evaluated(out: Path, cohort: Path, draws: int = 50) -> dict[str, Any]:
+    documents = [json.loads(path.read_text()) for path in sorted((out / "studies").glob("*.json"))]
+    return evaluate_datasets(documents, read_cohort_csv(cohort / "cohort.csv"), documents, draws)
+
+
+def test_perfect_results(tmp_path: Path) -> None:
+    found = evaluated(*folder(tmp_path, 100, 60.0))
+    whole = found["datasets"][ALL]
+    assert (whole["studies"], whole["refused"]) == (100, 4)
+    assert np.trace(whole["confusion"]) == sum(map(sum, whole["confusion"])) == 96
+    for row in whole["classes"].values():
+        assert row["auc"] == [1, 1, 1] and row["sensitivity"][0] == row["ppv"][0] == 1
+    assert whole["macro_auc"] == [1, 1, 1]
+    screened = whole["intention_to_screen"]
+    assert screened["refused"][0] == 0.04 and screened["specificity"][0] == 1
+    osteoporotic = whole["classes"]["osteoporosis"]["cases"]
+    expected = osteoporotic / (osteoporotic + screened["osteoporosis_among_refused"])
+    assert screened["sensitivity"][0] == pytest.approx(expected)
+
+
+def test_chance_and_subgroups(tmp_path: Path) -> None:
+    found = evaluated(*folder(tmp_path, 600, 0.0))
+    assert found["datasets"][ALL]["macro_auc"][0] == pytest.approx(0.5, abs=0.06)
+    groups = {(row["kind"], row["group"]): row for row in found["subgroups"]}
+    assert groups["sex", "women"]["studies"] + groups["sex", "men"]["studies"] == 576
+    assert groups["machine", "A"]["studies"] + groups["machine", "B"]["studies"] == 576
+    assert {group for kind, group in groups if kind == "age"} == {"50-59", "60-69", "70-79", "80+"}
+    assert set(found["population_p"]) == {"age_years", "bmi_kg_m2", "sex", "bmd_class"}
+    assert set(found["datasets"]) == {"test1", "test2", ALL}
+
+
+def test_a_class_that_nobody_has_is_named_and_the_rest_judged(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 60, 3.0)
+    table = pd.read_csv(cohort / "cohort.csv")
+    table["t_score"] = table["t_score"].clip(lower=-2.0)
+    table.to_csv(cohort / "cohort.csv", index=False)
+    found = evaluated(out, cohort)
+    assert found["not_judged"]["classes_absent"] == ["osteoporosis"]
+    assert "auc" not in found["datasets"][ALL]["classes"]["osteoporosis"]
+    assert "auc" in found["datasets"][ALL]["classes"]["normal"]
+    report_results(out, cohort, tmp_path / "report")
+    assert "No study is osteoporosis" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_both_sides_without_the_other_are_counted(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 40, 2.0)
+    table = pd.read_csv(cohort / "cohort.csv")
+    ghosts = table.iloc[:3].assign(study_uid=["g1", "g2", "g3"], patient_id=["g1", "g2", "g3"])
+    pd.concat([table.iloc[5:], ghosts]).to_csv(cohort / "cohort.csv", index=False)
+    missing = evaluated(out, cohort)["not_judged"]
+    assert missing["predictions_without_truth"]["count"] == 5
+    assert missing["truth_without_predictions"] == {"count": 3, "first": ["g3", "g2", "g1"]}
+
+
+def test_ranks_give_the_area() -> None:
+    assert area_of(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
+    assert np.isnan(area_of(np.array([True, True]), np.array([0.1, 0.2])))
+
+
+def test_the_command_writes_a_page_tables_and_figures(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 120, 1.5)
+    done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "r" / "report.html").read_text()
+    for words in ("Table 1", "Tables 2 and 4", "Table 3", "ROC curves", "0.943 (0.921-0.960)", "TRIPOD+AI", "<svg"):
+        assert words in page, words
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    tables = {path.stem for path in (tmp_path / "r" / "tables").glob("*.csv")}
+    assert {"table_1_population", "table_2_osteoporosis", "table_3_confusion", "subgroups"} <= tables
+    assert {"roc_all.svg", "roc_test1.png", "decision_test2.svg"} <= {
+        path.name for path in (tmp_path / "r" / "figures").iterdir()
+    }
+    document = json.loads((tmp_path / "r" / "evaluation.json").read_text())
+    assert document["datasets"]["test1"]["studies"] == 60
+    done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r"), "--site", "x"])
+    assert done.exit_code == 1 and "no study is of site" in done.stderr
+
+
+def test_ten_thousand_predictions_are_quick(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 10_000, 1.0)
+    documents = [json.loads(path.read_text()) for path in (out / "studies").glob("*.json")]
+    rows = read_cohort_csv(cohort / "cohort.csv")
+    started = time.perf_counter()
+    evaluate_datasets(documents, rows, documents, 200)
+    assert time.perf_counter() - started < 30, "2,000 draws of the bootstrap take ten times the draws' share"
