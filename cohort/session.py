@@ -24,6 +24,7 @@ def open_session(onnx: Path, threads: int) -> onnxruntime.InferenceSession:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave their cores to others
     try:
         return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
     except LOAD_ERRORS as error:

@@ -27,9 +27,9 @@ class DetectConfig(StrictConfig):
     max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is refused")
     max_curve_deg: float = Field(17.0, gt=0, le=90, description="turn of the spine in an AP view that is refused")
     max_height_loss: float = Field(
-        0.15, ge=0, le=1, description="loss of height of L1-L4 in a lateral view from which it is refused as fractured"
+        0.19, ge=0, le=1, description="loss of height of L1-L4 in a lateral view from which it is refused as fractured"
     )
-    warn_margin: float = Field(0.35, ge=0.0, le=10.0, description="naming margin below which a warning is given")
+    warn_margin: float = Field(2.2, ge=0.0, le=10.0, description="naming margin below which a warning is given")
 
 
 class DetectorTraining(StrictConfig):

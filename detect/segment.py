@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cohort.errors import WeightsError
 from cohort.roi import roi_boxes
 from cohort.session import open_session
-from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View, iou
 from cohort.study import Radiograph
 
 CROP_PX = 128
@@ -24,6 +24,12 @@ FINER = 4
 
 CONTEXT = 1.45
 """Side of the crop over the longer side of the box."""
+
+OUTLINED_LEVELS = (VertebralLevel.T12, *TARGET_LEVELS, VertebralLevel.L5)
+"""Bodies that the boxes of L1-L4 follow from."""
+
+AGREED_IOU = 0.6
+"""Overlap of the detector's and the masks' box below which the mask is not believed."""
 
 Points = npt.NDArray[np.float64]
 
@@ -87,8 +93,8 @@ class BodySegmenter:
             raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected masks, height_loss")
 
     def look(self, radiograph: Radiograph, detection: SpineDetection) -> dict[VertebralLevel, SeenBody]:
-        """Outline and loss of height of each detected body but the sacrum's."""
-        boxes = [box for box in detection.boxes if box.level is not VertebralLevel.S1]
+        """Outline and loss of height of L1-L4 and of the neighbours that bound them."""
+        boxes = [box for box in detection.boxes if box.level in OUTLINED_LEVELS]
         if not boxes:
             return {}
         matrices = [crop_matrix(box) for box in boxes]
@@ -103,14 +109,19 @@ class BodySegmenter:
 def refined(
     detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], spacing_mm: tuple[float, float] | None
 ) -> SpineDetection:
-    """The detection with boxes by the ROI rule from its masks; a body without a mask keeps the detector's box.
+    """The detection with each box of L1-L4 half way between the detector's and the ROI rule's on the masks.
 
-    Boxes of a lateral view also get their loss of height.
+    Two estimates with errors of their own are better together than either alone. A body without a mask, or whose mask
+    gives a box that overlaps the detector's by less than AGREED_IOU, keeps the detector's. Boxes of a lateral view also
+    get their loss of height.
     """
     outlines = {level: body.outline for level, body in bodies.items() if body.outline is not None}
     by_rule = {box.level: box for box in roi_boxes(outlines, spacing_mm)} if len(outlines) > 1 else {}
     boxes = []
     for box in detection.boxes:
+        if box.level not in TARGET_LEVELS:
+            boxes.append(box)
+            continue
         moved = _moved(box, by_rule.get(box.level), detection.image_shape)
         if detection.view is View.LATERAL and box.level in bodies:
             moved = replace(moved, height_loss=bodies[box.level].height_loss)
@@ -119,9 +130,9 @@ def refined(
 
 
 def _moved(box: VertebraBox, to: VertebraBox | None, image_shape: tuple[int, int]) -> VertebraBox:
-    """The box at its new place, cut at the image's border; where that is nowhere, as it was."""
-    if to is None:
+    """The box half way to another, cut at the image's border; as it was where the two disagree."""
+    if to is None or iou(box.corners, to.corners) < AGREED_IOU:
         return box
     rows, columns = image_shape
-    x0, y0, x1, y1 = max(to.x0, 0.0), max(to.y0, 0.0), min(to.x1, float(columns)), min(to.y1, float(rows))
-    return replace(box, x0=x0, y0=y0, x1=x1, y1=y1) if x1 > x0 and y1 > y0 else box
+    x0, y0, x1, y1 = ((a + b) / 2 for a, b in zip(box.corners, to.corners, strict=True))
+    return replace(box, x0=max(x0, 0.0), y0=max(y0, 0.0), x1=min(x1, float(columns)), y1=min(y1, float(rows)))

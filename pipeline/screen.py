@@ -147,16 +147,20 @@ class Screener:
         )
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
-        """Levelled boxes of a study's images, refined and shifted as configured; None where no lumbar spine is."""
+        """Levelled boxes of a study's images, named together, then refined; None where no lumbar spine is."""
         detections = [self._detector.detect(radiograph) for radiograph in radiographs]
-        if self._segmenter is not None:
-            for number, (radiograph, found) in enumerate(zip(radiographs, detections, strict=True)):
-                if found is not None:
-                    bodies = self._segmenter.look(radiograph, found)
-                    detections[number] = refined(found, bodies, radiograph.pixel_spacing_mm)
         if self.config.shift_levels:
-            return [None if d is None else shift_levels(d, self.config.shift_levels) for d in detections]
-        return agreed(detections)
+            detections = [None if d is None else shift_levels(d, self.config.shift_levels) for d in detections]
+        else:
+            detections = agreed(detections)
+        if self._segmenter is None:
+            return detections
+        return [
+            found
+            if found is None
+            else refined(found, self._segmenter.look(radiograph, found), radiograph.pixel_spacing_mm)
+            for radiograph, found in zip(radiographs, detections, strict=True)
+        ]
 
     def classify_boxes(
         self,

@@ -72,12 +72,17 @@ def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     moved = refined(detection, bodies, (0.5, 0.5))
     third = moved.boxes[1]
     assert third.confidence == 0.7 and third.level is VertebralLevel.L3
-    assert (third.x0, third.x1) == pytest.approx((98, 162)), "1 mm is 2 px beyond the body"
-    assert third.y0 == pytest.approx(195, abs=1), "middle of the disc"
+    assert (third.x0, third.x1) == pytest.approx((99, 161)), "half way to 1 mm, 2 px, beyond the body"
+    assert third.y0 == pytest.approx((200 + 195) / 2, abs=0.5), "half way to the middle of the disc"
     alone = refined(detection, {VertebralLevel.L3: SeenBody(body(), 0.3)}, None)
     assert alone == detection, "one outline has no neighbour and moves nothing"
     cut = refined(replace(detection, image_shape=(400, 150)), bodies, None)
     assert cut.boxes[1].x1 == 150
+    elsewhere = {level: SeenBody(seen.outline + 40, 0.0) for level, seen in bodies.items()}  # type: ignore[operator]
+    assert refined(detection, elsewhere, None) == detection, "a mask far from its box is not believed"
+    context = replace(upper, level=VertebralLevel.T12), replace(BOX, level=VertebralLevel.L1)
+    above = {VertebralLevel.T12: bodies[VertebralLevel.L2], VertebralLevel.L1: bodies[VertebralLevel.L3]}
+    assert refined(replace(detection, boxes=context), above, None).boxes[0] == context[0], "neighbours stay"
     assert [box.height_loss for box in moved.boxes] == [None, None], "an AP view tells no loss of height"
     lateral = refined(replace(detection, view=View.LATERAL), bodies, None)
     assert [box.height_loss for box in lateral.boxes] == [0.1, 0.3]
