@@ -26,9 +26,16 @@ class DetectConfig(StrictConfig):
     min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which it is refused")
     max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is refused")
     max_curve_deg: float = Field(17.0, gt=0, le=90, description="turn of the spine in an AP view that is refused")
+    min_cut_height: float = Field(
+        0.80,
+        ge=0,
+        le=1,
+        description="height at the image's border, of the other bodies', below which L1 or L4 is cut off",
+    )
     max_height_loss: float = Field(
         0.19, ge=0, le=1, description="loss of height of L1-L4 in a lateral view from which it is refused as fractured"
     )
+    min_margin: float = Field(1.0, ge=0.0, le=10.0, description="naming margin below which a view is refused")
     warn_margin: float = Field(2.2, ge=0.0, le=10.0, description="naming margin below which a warning is given")
 
 

@@ -32,6 +32,9 @@ LITTLE_MARGIN = "levels are named with little margin"
 LEVEL_WARNINGS = (SIX_LUMBAR, LITTLE_MARGIN)
 """Words by which warnings of a doubtful naming are known."""
 
+AT_BORDER = 0.06
+"""Distance from the border of the image, in heights of a box, at which a box reaches it."""
+
 METAL_RISE = 0.35
 """How much brighter than its surroundings metal is, on the image's scale of 0 to 1."""
 
@@ -117,25 +120,56 @@ def refusal_of(
         names = ", ".join(level.value for level in detection.missing)
         found = ", ".join(box.level.value for box in detection.boxes)
         return "missing_level", f"no body found for {names} (found {found}); expected L1 to L4 in the field"
-    boxes = [box for box in detection.boxes if box.level in TARGET_LEVELS]
-    confidence = float(np.mean([box.confidence for box in boxes]))
-    if confidence < min_confidence:
-        return "low_confidence", (
-            f"mean box confidence of L1-L4 is {confidence:.2f}, expected {min_confidence:.2f} or more; "
-            "is it a lumbar radiograph?"
-        )
-    metal = metal_share(radiograph.pixels, detection)
-    limit = config.max_metal_ap if detection.view is View.AP else config.max_metal_lateral
-    if metal > limit:
-        return IMPLANT, (
-            f"{detection.view}: {100 * metal:.1f} % of the column of L1-L4 looks like metal or cement, at most "
-            f"{100 * limit:.1f} % expected; implants are excluded, since they hide bone"
-        )
     return (
-        _poor_exposure(detection, radiograph, config)
+        _cut_off(detection, config.min_cut_height)
+        or _doubtful(detection, config.min_margin, min_confidence)
+        or _metal(detection, radiograph, config)
+        or _poor_exposure(detection, radiograph, config)
         or _scoliosis(detection, config)
         or _fracture(detection, config.max_height_loss)
     )
+
+
+def _doubtful(detection: SpineDetection, least_margin: float, least_confidence: float) -> tuple[str, str] | None:
+    confidence = float(np.mean([box.confidence for box in detection.boxes if box.level in TARGET_LEVELS]))
+    if confidence < least_confidence:
+        return "low_confidence", (
+            f"mean box confidence of L1-L4 is {confidence:.2f}, expected {least_confidence:.2f} or more; "
+            "is it a lumbar radiograph?"
+        )
+    if detection.naming_margin < least_margin:
+        return "doubtful_levels", (
+            f"levels are named with a margin of {detection.naming_margin:.2f}, expected {least_margin:.2f} or more; "
+            "is the field too short to count? A reader can name them with --shift-levels"
+        )
+    return None
+
+
+def _metal(detection: SpineDetection, radiograph: Radiograph, config: DetectConfig) -> tuple[str, str] | None:
+    metal = metal_share(radiograph.pixels, detection)
+    limit = config.max_metal_ap if detection.view is View.AP else config.max_metal_lateral
+    if metal <= limit:
+        return None
+    return IMPLANT, (
+        f"{detection.view}: {100 * metal:.1f} % of the column of L1-L4 looks like metal or cement, at most "
+        f"{100 * limit:.1f} % expected; implants are excluded, since they hide bone"
+    )
+
+
+def _cut_off(detection: SpineDetection, least: float) -> tuple[str, str] | None:
+    """A body that the border of the image cuts: its box reaches the border and is lower than the others."""
+    boxes = {box.level: box for box in detection.boxes if box.level in TARGET_LEVELS}
+    for level in (TARGET_LEVELS[0], TARGET_LEVELS[-1]):
+        usual = float(np.median([box.y1 - box.y0 for name, box in boxes.items() if name is not level]))
+        own, rows = boxes[level], detection.image_shape[0]
+        at_border = min(own.y0, rows - own.y1) < AT_BORDER * usual
+        share = (own.y1 - own.y0) / usual
+        if at_border and share < least:
+            return "missing_level", (
+                f"{level} is cut off by the border of the image (it has {100 * share:.0f} % of its neighbours' height, "
+                f"at least {100 * least:.0f} % expected); expected L1 to L4 in the field"
+            )
+    return None
 
 
 def _fracture(detection: SpineDetection, limit: float) -> tuple[str, str] | None:

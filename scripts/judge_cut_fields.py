@@ -40,6 +40,8 @@ def main() -> None:
                 continue
             radiograph = read_radiograph(path)[0]
             middles = {box.level: round((box.y0 + box.y1) / 2) for box in rois[study.study_uid, view]}
+            if not {VertebralLevel.L1, VertebralLevel.L4} <= set(middles):
+                continue
             parts = {
                 "L1": radiograph.pixels[middles[VertebralLevel.L1] :],
                 "L4": radiograph.pixels[: middles[VertebralLevel.L4]],

@@ -69,6 +69,26 @@ def test_a_lateral_column_reaches_behind_the_bodies_and_has_its_own_limit() -> N
     assert refusal_of(lateral, replace(radiograph, pixels=pixels), DetectConfig(max_metal_lateral=0.2), 0.25) is None
 
 
+def test_a_body_cut_by_the_border_is_missing() -> None:
+    first, *others = BOXES
+    cut = replace(FOUND, boxes=(replace(first, y0=84.0), *others))
+    shifted = replace(cut, boxes=tuple(replace(b, y0=b.y0 - 84, y1=b.y1 - 84) for b in cut.boxes))
+    reason = refusal_of(shifted, picture(), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "missing_level" and "L1 is cut off by the border" in reason[1]
+    assert refusal_of(cut, picture(), DetectConfig(), 0.25) is None, "low, but not at the border"
+    assert refusal_of(shifted, picture(), DetectConfig(min_cut_height=0.5), 0.25) is None
+    last = replace(FOUND, image_shape=(290, 300), boxes=(*BOXES[:3], replace(BOXES[3], y1=290.0)))
+    reason = refusal_of(last, picture(), DetectConfig(), 0.25)
+    assert reason is not None and "L4 is cut off" in reason[1]
+
+
+def test_a_naming_with_too_little_margin_is_refused_and_a_readers_is_not() -> None:
+    doubtful = replace(FOUND, naming_margin=0.4)
+    reason = refusal_of(doubtful, picture(), DetectConfig(), 0.25)
+    assert reason is not None and reason[0] == "doubtful_levels" and "--shift-levels" in reason[1]
+    assert refusal_of(replace(FOUND, naming_margin=float("inf")), picture(), DetectConfig(), 0.25) is None
+
+
 def test_missing_levels_and_low_confidence_come_first() -> None:
     lacking = replace(FOUND, boxes=BOXES[1:])
     reason = refusal_of(lacking, picture("screws"), DetectConfig(), 0.25)
