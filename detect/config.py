@@ -33,7 +33,7 @@ class DetectConfig(StrictConfig):
         description="height at the image's border, of the other bodies', below which L1 or L4 is cut off",
     )
     max_height_loss: float = Field(
-        0.19, ge=0, le=1, description="loss of height of L1-L4 in a lateral view from which it is refused as fractured"
+        0.21, ge=0, le=1, description="loss of height of L1-L4 in a lateral view from which it is refused as fractured"
     )
     min_margin: float = Field(1.0, ge=0.0, le=10.0, description="naming margin below which a view is refused")
     warn_margin: float = Field(2.2, ge=0.0, le=10.0, description="naming margin below which a warning is given")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from cohort.errors import ReadError
 from cohort.study import BMD_CLASSES
 from pipeline.evaluate import is_included, judged_of, read_results
 from pipeline.evaluation import ALL, curves, evaluate_datasets, site_of
+from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
-from pipeline.paper import CONFUSION, SOURCE, paper_row
+from pipeline.paper import CONFUSION, SOURCE
 from pipeline.prediction import write_json
 
 COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
@@ -63,7 +64,7 @@ def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, J
     for name in ("tables", "figures"):
         (out / name).mkdir(parents=True, exist_ok=True)
     write_json({"notice": notice, **document}, out / "evaluation.json")
-    tables = _tables(document)
+    tables = evaluation_tables(document)
     for name, table in tables.items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False)
     figures = _figures(judged)
@@ -92,127 +93,6 @@ def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, J
 
 def _as_rows(table: pd.DataFrame) -> dict[str, list[Any]]:
     return {"columns": list(table.columns), "rows": table.astype(object).where(table.notna(), "").to_numpy().tolist()}
-
-
-def _tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    datasets = document["datasets"]
-    return {
-        "table_1_population": _population_table(document),
-        "table_2_osteoporosis": _class_table(datasets, "osteoporosis", beside_paper=True),
-        "osteopenia": _class_table(datasets, "osteopenia"),
-        "normal": _class_table(datasets, "normal"),
-        "table_3_confusion": _confusion_table(datasets),
-        "agreement": _agreement_table(datasets),
-        "operating_points": _points_table(datasets),
-        "subgroups": _subgroup_table(document["subgroups"]),
-    }
-
-
-def _interval(values: Sequence[float] | None, scale: float = 1.0, digits: int = 3) -> str:
-    if values is None or not np.isfinite(values).all():
-        return ""
-    value, low, high = (f"{scale * v:.{digits}f}" for v in values)
-    return f"{value} ({low}-{high})"
-
-
-def _population_table(document: dict[str, Any]) -> pd.DataFrame:
-    names = {
-        "age_years": "age, years, mean (SD)",
-        "bmi_kg_m2": "BMI, kg/m², mean (SD)",
-        "t_score": "T-score, mean (SD)",
-    }
-    p_of = {"age_years": "age_years", "bmi_kg_m2": "bmi_kg_m2", "women": "sex", "osteoporosis": "bmd_class"}
-    rows = []
-    first = next(iter(document["population"].values()))
-    for key in first:
-        row: dict[str, Any] = {"characteristic": names.get(key, key)}
-        for site, own in document["population"].items():
-            value = own[key]
-            row[site] = f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else value
-        p = document["population_p"].get(p_of.get(key, ""))
-        row["p"] = "" if p is None else f"{p:.3f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _class_table(datasets: Mapping[str, Any], name: str, beside_paper: bool = False) -> pd.DataFrame:
-    rows = []
-    for dataset, own in datasets.items():
-        if "classes" not in own:
-            continue
-        found = own["classes"][name]
-        row = {
-            "dataset": dataset,
-            "studies": own["figures"]["studies_with_dxa"],
-            "cases": found["cases"],
-            "AUC (95 %, DeLong)": _interval(found.get("auc")),
-            "AUC (95 %, the paper's way)": _interval(found.get("auc_paper_interval")),
-            **{f"{key} %": _interval(found[key], 100, 2) for key in ("sensitivity", "specificity", "ppv", "npv")},
-        }
-        if beside_paper:
-            theirs = paper_row(4, dataset, "AP and LAT")
-            row["paper's Table 4, AP and LAT: AUC"] = (
-                "" if theirs is None else f"{theirs.auc:.3f} ({theirs.auc_low:.3f}-{theirs.auc_high:.3f})"
-            )
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _confusion_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
-    names = [c.value for c in BMD_CLASSES]
-    rows = [
-        {"dataset": dataset, "truth": names[i], **dict(zip(names, own["confusion"][i], strict=True))}
-        for dataset, own in datasets.items()
-        if "confusion" in own
-        for i in range(3)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
-    wanted = (
-        "accuracy", "kappa", "kappa_quadratic", "ece", "brier", "t_score_mae", "t_score_r", "t_score_bias",
-        "t_score_limit_low", "t_score_limit_high", "set_coverage", "set_size_mean", "decided_likely", "decided_ppv",
-        "decided_unlikely", "decided_npv", "undecided",
-    )  # fmt: skip
-    columns: dict[str, list[Any]] = {
-        "measure": ["studies", "refused", "macro AUC", *(k.replace("_", " ") for k in wanted)]
-    }
-    for dataset, own in datasets.items():
-        figures = own.get("figures", {})
-        values = [figures.get(key) for key in wanted]
-        shown = ["" if v is None else v if isinstance(v, int) else f"{v:.3f}" for v in values]
-        columns[dataset] = [own["studies"], own["refused"], _interval(own.get("macro_auc")), *shown]
-    return pd.DataFrame(columns)
-
-
-def _points_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
-    rows = []
-    for dataset, own in datasets.items():
-        points = dict(own.get("operating_points", {}))
-        if own.get("intention_to_screen"):
-            points["intention to screen: every study counts, a refused one is not called"] = own["intention_to_screen"]
-        for name, metrics in points.items():
-            shares = {
-                f"{key} %": _interval(metrics[key], 100, 1) for key in ("sensitivity", "specificity", "ppv", "npv")
-            }
-            rows.append({"dataset": dataset, "osteoporosis is called at": name, **shares})
-    return pd.DataFrame(rows)
-
-
-def _subgroup_table(subgroups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    rows = [
-        {
-            "by": row["kind"],
-            "group": row["group"],
-            "studies": row["studies"],
-            "osteoporosis": row["cases"],
-            "AUC (95 %, DeLong)": _interval(row.get("auc")),
-            "accuracy % (95 %)": _interval(row["accuracy"], 100, 1),
-        }
-        for row in subgroups
-    ]
-    return pd.DataFrame(rows)
 
 
 def _figures(judged: Mapping[str, Judged]) -> dict[str, Figure]:
