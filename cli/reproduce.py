@@ -59,9 +59,9 @@ def reproduce(
 
 def _table_row(row: dict[str, Any]) -> list[object]:
     name = "auc_osteoporosis"
-    shares = [_percent(row, metric) for metric in ("sensitivity", "specificity", "ppv", "npv")]
+    shares = [_percent(row, f"osteoporosis_{metric}") for metric in ("sensitivity", "specificity", "ppv", "npv")]
     area = _interval(row, name, f"{name}_low", f"{name}_high")
-    return [row["network"], row["dataset"], row["projection"], row["studies"], area, *shares]
+    return [row["network"], row["dataset"], row["projection"], row["studies_with_dxa"], area, *shares]
 
 
 def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:

@@ -165,12 +165,13 @@ def _patients(studies: Sequence[Study], problems: _Problems) -> None:
 
 
 def _tables(studies: Sequence[Study], rows: dict[str, int], rois: Rois, problems: _Problems) -> None:
-    known = {s.study_uid for s in studies} | {s.patient_id for s in studies}
+    known = {key for s in studies for key in (s.study_uid, s.patient_id)}
     for key, line in rows.items():
         if key not in known:
             problems.add("line of cohort.csv without radiographs", f"{key} (line {line})")
+    uids = {study.study_uid for study in studies}
     for uid in dict.fromkeys(uid for uid, _ in rois):
-        if uid not in {s.study_uid for s in studies}:
+        if uid not in uids:
             problems.add("study of rois.csv without radiographs", uid)
     for study in studies:
         for view, path in study.images:

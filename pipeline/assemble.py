@@ -12,7 +12,7 @@ from typing import Any
 from classify.config import PreprocessSpec
 from cohort.errors import WeightsError
 from detect.config import CLASSES
-from pipeline.weights import MANIFEST, PART_FILES, load_weights, write_manifest
+from pipeline.weights import BRANCH_FILES, MANIFEST, PART_FILES, load_weights, write_manifest
 
 NOTICE = "Research use; not a medical device."
 
@@ -50,6 +50,9 @@ def assemble_weights(
         if part in tests and part in models:
             models[part]["metrics"]["test"] = tests[part]
         for name in names if part in models else ():
+            if name in BRANCH_FILES and not (source / name).is_file():
+                (out / name).unlink(missing_ok=True)
+                continue
             if not (source / name).is_file():
                 raise WeightsError(f"{source}: {name} is missing; expected a finished run of osteolens train {part}")
             if source != out:

@@ -21,21 +21,8 @@ from cohort.errors import ReadError
 from cohort.index import index_cohort
 from cohort.study import BMD_CLASSES, Sex, Study
 from pipeline.audit_report import write_audit_report
+from pipeline.paper import TABLE_1
 from pipeline.shortcuts import covariate_features, cross_validated_auc, image_features, shortcut_areas
-
-PAPER_TABLE_1: dict[str, dict[str, float]] = {
-    "training": {"n": 5024, "age_mean": 65.3, "age_sd": 9.2, "men": 1594, "bmi_mean": 23.97, "bmi_sd": 3.48,
-                 "t_mean": -1.80, "normal": 1442, "osteopenia": 1925, "osteoporosis": 1657},
-    "validation": {"n": 628, "age_mean": 65.6, "age_sd": 9.4, "men": 196, "bmi_mean": 24.04, "bmi_sd": 3.73,
-                   "t_mean": -1.86, "normal": 180, "osteopenia": 224, "osteoporosis": 224},
-    "test1": {"n": 628, "age_mean": 65.3, "age_sd": 9.3, "men": 190, "bmi_mean": 23.93, "bmi_sd": 3.63,
-              "t_mean": -1.80, "normal": 191, "osteopenia": 226, "osteoporosis": 211},
-    "test2": {"n": 628, "age_mean": 65.6, "age_sd": 10.0, "men": 169, "bmi_mean": 23.96, "bmi_sd": 3.38,
-              "t_mean": -1.92, "normal": 191, "osteopenia": 226, "osteoporosis": 211},
-    "total": {"n": 6908, "age_mean": 65.4, "age_sd": 9.3, "men": 2149, "bmi_mean": 23.97, "bmi_sd": 3.51,
-              "t_mean": -1.82, "normal": 2004, "osteopenia": 2601, "osteoporosis": 2302},
-}  # fmt: skip
-"""Mao et al. 2022, Table 1."""
 
 WOMEN_FROM_60_BMD = (0.795, 0.140)
 """Women of 60 years and more in Hong Kong (Wang and Xiao 2022, PMC9403581, Table 1)."""
@@ -124,7 +111,7 @@ def audit_cohort(
         "eligible": len(kept),
         "excluded_for": dict(flow.most_common()),
         "table_1": sites,
-        "paper_table_1": PAPER_TABLE_1,
+        "paper_table_1": TABLE_1,
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
         "image_studies": len(chosen),
         "young_adults": len(adults),
@@ -149,7 +136,7 @@ def _table_1(studies: Sequence[Study]) -> dict[str, dict[str, float]]:
         }
     ).astype({"age": float, "bmi": float, "t": float})
     parts = {str(site): part for site, part in rows.groupby("site", sort=False)}
-    order = [site for site in PAPER_TABLE_1 if site in parts] + [site for site in parts if site not in PAPER_TABLE_1]
+    order = [site for site in TABLE_1 if site in parts] + [site for site in parts if site not in TABLE_1]
     table = {site: _line(parts[site]) for site in order}
     table["total"] = _line(rows)
     if len(parts) > 1:
@@ -179,7 +166,7 @@ def _line(part: pd.DataFrame) -> dict[str, float]:
 
 
 def _population_checks(studies: Sequence[Study], sites: dict[str, dict[str, float]]) -> list[Check]:
-    total, paper = sites["total"], PAPER_TABLE_1["total"]
+    total, paper = sites["total"], TABLE_1["total"]
     n, source = total["n"], "Mao 2022, Table 1"
     checks = [
         Check("mean age, years", total["age_mean"], paper["age_mean"] - 1.0, paper["age_mean"] + 1.0, source),

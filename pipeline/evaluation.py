@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from sklearn.metrics import roc_curve
 
 from cohort.dxa import CohortRow
 from cohort.study import BMD_CLASSES, Sex
@@ -15,6 +16,7 @@ from pipeline.evaluate import judged_of, row_of_document
 from pipeline.judged import POSITIVE, Judged, judge_classes
 from pipeline.statistics import (
     Estimate,
+    area,
     auc,
     bootstrap,
     counts,
@@ -106,24 +108,16 @@ def _one_class(judged: Judged, k: int) -> dict[str, Any]:
     truth, called = judged.labels == k, judged.shares.argmax(1) == k
     row: dict[str, Any] = {"cases": int(truth.sum())}
     if 0 < truth.sum() < len(truth):
-        area = auc(truth, judged.shares[:, k])
-        row["auc"], row["auc_paper_interval"] = _values(area), _values(paper_auc(area.value, len(truth)))
+        found = auc(truth, judged.shares[:, k])
+        row["auc"], row["auc_paper_interval"] = _values(found), _values(paper_auc(found.value, len(truth)))
     for name, value in counts(truth, called).metrics().items():
         if name != "accuracy":
             row[name] = _values(value)
     return row
 
 
-def area_of(positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float:
-    """Area under the ROC curve by ranks; NaN where a class is absent."""
-    m, n = int(positive.sum()), int((~positive).sum())
-    if m == 0 or n == 0:
-        return float("nan")
-    return float((stats.rankdata(scores)[positive].sum() - m * (m + 1) / 2) / (m * n))
-
-
 def _macro(labels: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> float:
-    return float(np.mean([area_of(labels == k, shares[:, k]) for k in range(shares.shape[1])]))
+    return float(np.mean([area(labels == k, shares[:, k]) for k in range(shares.shape[1])]))
 
 
 def _operating_points(judged: Judged) -> dict[str, Any]:
@@ -158,8 +152,6 @@ def _intention_to_screen(documents: Sequence[Document], rows: Rows) -> dict[str,
 
 def curves(judged: Judged) -> dict[str, Any]:
     """Points of the figures: ROC by class, reliability, decision curve, T-scores; arrays, not for JSON."""
-    from sklearn.metrics import roc_curve
-
     roc = {}
     for k, c in enumerate(BMD_CLASSES):
         truth = judged.labels == k

@@ -7,6 +7,21 @@ from dataclasses import dataclass
 SOURCE = "Mao et al. 2022, doi 10.3389/fendo.2022.971877"
 
 
+TABLE_1: dict[str, dict[str, float]] = {
+    "training": {"n": 5024, "age_mean": 65.3, "age_sd": 9.2, "men": 1594, "bmi_mean": 23.97, "bmi_sd": 3.48,
+                 "t_mean": -1.80, "normal": 1442, "osteopenia": 1925, "osteoporosis": 1657},
+    "validation": {"n": 628, "age_mean": 65.6, "age_sd": 9.4, "men": 196, "bmi_mean": 24.04, "bmi_sd": 3.73,
+                   "t_mean": -1.86, "normal": 180, "osteopenia": 224, "osteoporosis": 224},
+    "test1": {"n": 628, "age_mean": 65.3, "age_sd": 9.3, "men": 190, "bmi_mean": 23.93, "bmi_sd": 3.63,
+              "t_mean": -1.80, "normal": 191, "osteopenia": 226, "osteoporosis": 211},
+    "test2": {"n": 628, "age_mean": 65.6, "age_sd": 10.0, "men": 169, "bmi_mean": 23.96, "bmi_sd": 3.38,
+              "t_mean": -1.92, "normal": 191, "osteopenia": 226, "osteoporosis": 211},
+    "total": {"n": 6908, "age_mean": 65.4, "age_sd": 9.3, "men": 2149, "bmi_mean": 23.97, "bmi_sd": 3.51,
+              "t_mean": -1.82, "normal": 2004, "osteopenia": 2601, "osteoporosis": 2302},
+}  # fmt: skip
+"""Table 1: people by part."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaperRow:
     """One line of Table 2 (images alone) or Table 4 (with age, sex and BMI): osteoporosis against the rest.

@@ -19,15 +19,15 @@ from cohort.errors import MissingExtra, ReadError
 from cohort.index import index_cohort
 from cohort.spine import View
 from cohort.splits import is_test_site
-from cohort.study import BMD_CLASSES, BmdClass, Study
+from cohort.study import BMD_CLASSES, Study
+from pipeline.judged import POSITIVE, Judged, judge_classes
 from pipeline.prediction import write_json
 from pipeline.screen import Screener
-from pipeline.statistics import auc, compare_areas, counts
+from pipeline.statistics import compare_areas
 from pipeline.training import TrainingCohorts, classifier_crops, detected_rois
 
 Floats = npt.NDArray[np.float64]
 COLUMNS = tuple(f"share_{name}" for name in BMD_CLASSES)
-POSITIVE = BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
 PROJECTIONS = {"AP": (View.AP,), "LAT": (View.LATERAL,), "AP and LAT": (View.AP, View.LATERAL)}
 """Rows of the paper's tables."""
 
@@ -176,9 +176,8 @@ def tabulate(out: Path, cohorts: Iterable[str]) -> dict[str, Any]:
     """The paper's Tables 2 and 4 from the predictions below a run folder, and paired comparisons.
 
     Returns:
-        `rows`: table, dataset, projection, studies, the AUC of every class with DeLong's interval, and sensitivity,
-        specificity, PPV and NPV of osteoporosis at the most probable class with Wilson intervals; `comparisons`:
-        differences of the osteoporosis AUC on the same studies.
+        `rows`: table, dataset, projection and the figures of `judge_classes`; `comparisons`: differences of the
+        osteoporosis AUC on the same studies.
 
     Raises:
         ReadError: a model's predictions are missing.
@@ -212,24 +211,17 @@ def _read(path: Path, cohort: str) -> pd.DataFrame:
 
 
 def _row(model: PaperModel, cohort: str, table: pd.DataFrame) -> dict[str, Any]:
-    shares, labels = table[list(COLUMNS)].to_numpy(float), table["label"].to_numpy(int)
-    row: dict[str, Any] = {
-        "table": 4 if model.covariates else 2,
-        "dataset": cohort,
-        "projection": model.projection,
-        "studies": len(labels),
-    }
-    for k, bmd_class in enumerate(BMD_CLASSES):
-        name = bmd_class.value
-        if 0 < (labels == k).sum() < len(labels):
-            area = auc(labels == k, shares[:, k])
-            row.update({f"auc_{name}": area.value, f"auc_{name}_low": area.low, f"auc_{name}_high": area.high})
-    metrics = counts(labels == POSITIVE, shares.argmax(1) == POSITIVE).metrics()
-    for name in ("sensitivity", "specificity", "ppv", "npv"):
-        value = metrics[name]
-        row.update({name: value.value, f"{name}_low": value.low, f"{name}_high": value.high})
-    row["t_score_mae"] = float(np.abs(table["t_score"] - table["t_score_true"]).mean())
-    return row
+    count = len(table)
+    judged = Judged(
+        table["label"].to_numpy(np.int64),
+        table[list(COLUMNS)].to_numpy(float),
+        table["t_score_true"].to_numpy(float),
+        table["t_score"].to_numpy(float),
+        [frozenset()] * count,
+        [None] * count,
+    )
+    number = 4 if model.covariates else 2
+    return {"table": number, "dataset": cohort, "projection": model.projection, **judge_classes(judged)}
 
 
 def _paired(cohort: str, first: str, one: pd.DataFrame, second: str, other: pd.DataFrame) -> dict[str, Any]:

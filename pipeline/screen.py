@@ -109,6 +109,9 @@ class Screener:
         excluded = next((refusal for refusal in refusals if refusal.code in WHOLE_STUDY), None)
         if excluded is None and (wrong := implausible(study.covariates)) is not None:
             excluded = Refusal("covariates", wrong)
+        if excluded is None and inputs and not set(inputs) & set(self._classifier.views):
+            taken = " or ".join(view.value for view in self._classifier.views)
+            excluded = Refusal("no_view", f"found {', '.join(inputs)}; these weights take {taken} alone")
         if excluded is not None or not inputs:
             return Screened(self._prediction(study, views, warnings, excluded or refusals[0]), pixels)
         warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]

@@ -97,6 +97,14 @@ def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
     return areas, _covariance(v10) / m + _covariance(v01) / n
 
 
+def area(positive: Flags, scores: Floats) -> float:
+    """Area under the ROC curve by ranks, without its variance; quick enough for a bootstrap. NaN without a class."""
+    m, n = int(positive.sum()), int((~positive).sum())
+    if m == 0 or n == 0:
+        return float("nan")
+    return float((stats.rankdata(scores)[positive].sum() - m * (m + 1) / 2) / (m * n))
+
+
 def _covariance(components: Floats) -> Floats:
     """Sample covariance (k, k) of components (k, cases); NaN with a single case."""
     if components.shape[1] < 2:

@@ -20,6 +20,8 @@ MANIFEST = "manifest.json"
 SEGMENTER = "segmenter.onnx"
 CLASSIFIER_PARTS = tuple(part_path(Path(), part).name for part in PARTS)
 """Tensors that classifier.onnx reads, by branch so that no file is large."""
+BRANCH_FILES = (part_path(Path(), "ap").name, part_path(Path(), "lateral").name)
+"""A classifier of one view lacks one of them."""
 PART_FILES = {
     "detector": ("detector.onnx", "detector.safetensors"),
     "segmenter": (SEGMENTER,),

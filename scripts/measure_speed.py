@@ -1,13 +1,15 @@
 """How long each step of one study takes once the models are loaded: median over the examples.
 
 Usage: python scripts/measure_speed.py [--threads 2] [--rounds 10] [--weights FOLDER]
-Prints JSON in milliseconds a study of two views.
+Prints JSON in milliseconds a study of two views. With --architectures it times untrained detectors of other sizes
+instead, in milliseconds a film, and needs the train extra.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.resources import files
@@ -17,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from cohort.index import index_cohort
+from cohort.session import open_session
+from detect.config import CLASSES
 from pipeline.config import ScreenConfig
 from pipeline.screen import Screener, read_study
 from pipeline.weights import load_weights
@@ -28,7 +32,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--architectures", action="store_true")
     options = parser.parse_args()
+    if options.architectures:
+        print(json.dumps(_architectures(options.threads, options.rounds), indent=1))
+        return
     weights = load_weights(options.weights)
     whole = Screener(weights, ScreenConfig(threads=options.threads))
     plain = Screener(weights, ScreenConfig(threads=options.threads, refine=False))
@@ -39,6 +47,27 @@ def main() -> None:
         _timed(taken, "boxes_refined", lambda r=read: whole.detect(r.radiographs))  # type: ignore[misc]
         _timed(taken, "everything_but_reading", lambda r=read: whole.screen(r))  # type: ignore[misc]
     print(json.dumps({f"{name}_ms": round(float(np.median(own)), 1) for name, own in taken.items()}, indent=1))
+
+
+def _architectures(threads: int, rounds: int) -> dict[str, float]:
+    """Milliseconds a film of untrained YOLO11n and YOLO11s by input size, as ONNX."""
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
+
+    found = {}
+    for name, side in ((name, side) for name in ("yolo11n", "yolo11s") for side in (416, 512)):
+        network = DetectionModel(f"{name}.yaml", nc=len(CLASSES), verbose=False).eval()
+        network.model[-1].export, network.model[-1].format = True, "onnx"
+        film, taken = np.random.default_rng(0).random((1, 3, side, side), np.float32), {}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.onnx"
+            torch.onnx.export(network, (torch.from_numpy(film),), str(path), opset_version=17, dynamo=False)
+            session = open_session(path, threads)
+            feed = {session.get_inputs()[0].name: film}
+            for _ in range(rounds + 3):
+                _timed(taken, "film", lambda s=session, f=feed: s.run(None, f))  # type: ignore[misc]
+        found[f"{name}_{side}_px_ms"] = round(float(np.median(taken["film"][3:])), 1)
+    return found
 
 
 def _timed(taken: dict[str, list[float]], name: str, call: Callable[[], Any]) -> Any:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cohort.dxa import read_cohort_csv
 from cohort.study import BMD_CLASSES, classify_t_score
-from pipeline.evaluation import ALL, area_of, evaluate_datasets
+from pipeline.evaluation import ALL, evaluate_datasets
 from pipeline.evaluation_report import report_results
 
 NAMES = [c.value for c in BMD_CLASSES]
@@ -117,11 +117,6 @@ def test_both_sides_without_the_other_are_counted(tmp_path: Path) -> None:
     assert missing["truth_without_predictions"] == {"count": 3, "first": ["g3", "g2", "g1"]}
 
 
-def test_ranks_give_the_area() -> None:
-    assert area_of(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
-    assert np.isnan(area_of(np.array([True, True]), np.array([0.1, 0.2])))
-
-
 def test_the_command_writes_a_page_tables_and_figures(tmp_path: Path) -> None:
     out, cohort = folder(tmp_path, 120, 1.5)
     done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r")])
@@ -149,4 +144,4 @@ def test_ten_thousand_predictions_are_quick(tmp_path: Path) -> None:
     rows = read_cohort_csv(cohort / "cohort.csv")
     started = time.perf_counter()
     evaluate_datasets(documents, rows, documents, 200)
-    assert time.perf_counter() - started < 30, "2,000 draws of the bootstrap take ten times the draws' share"
+    assert time.perf_counter() - started < 20

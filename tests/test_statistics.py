@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.statistics import (
     BinaryCounts,
+    area,
     auc,
     bland_altman,
     bootstrap,
@@ -370,3 +371,11 @@ def test_bootstrap_intervals_cover_a_mean() -> None:
 
 def test_holm_adjusts_in_order() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_ranks_give_the_area() -> None:
+    assert area(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
+    assert np.isnan(area(np.array([True, True]), np.array([0.1, 0.2])))
+    rng = np.random.default_rng(0)
+    positive, scores = rng.random(200) < 0.4, rng.random(200).round(2)
+    assert area(positive, scores) == pytest.approx(auc(positive, scores).value)

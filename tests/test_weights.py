@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec
 from cli.main import app
 from cohort.errors import WeightsError
+from cohort.index import index_cohort
+from cohort.spine import View
+from pipeline.assemble import assemble_weights
+from pipeline.screen import Screener, read_study
 from pipeline.weights import load_weights, sha256, write_manifest
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -100,3 +106,30 @@ def test_a_run_without_weights_is_named(tmp_path: Path) -> None:
     )
     done = CliRunner().invoke(app, ["weights", str(tmp_path / "w"), "--version", "x", "--detector", str(tmp_path)])
     assert done.exit_code == 1 and "detector.onnx is missing" in done.stderr
+
+
+@pytest.mark.train
+def test_a_classifier_of_one_view_is_assembled_and_refuses_the_other(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from classify.export import export_classifier
+    from classify.model import DualChannelDenseNet
+
+    torch.manual_seed(0)
+    run, out = tmp_path / "run", tmp_path / "mine"
+    run.mkdir()
+    config = ClassifierTraining(views=(View.LATERAL,), covariates=False, size_px=64, stages=[(64, 1)])
+    spec = PreprocessSpec(size_px=64)
+    network = DualChannelDenseNet(NetworkSpec(views=config.views, covariates=False)).eval()
+    export_classifier(network, run, spec, 64)
+    figures = {"config": config.model_dump(mode="json"), "preprocess": spec.model_dump(), "validation": {}}
+    (run / "metrics.json").write_text(json.dumps(figures))
+    (run / "calibration.json").write_text("{}")
+    assemble_weights(out, "both", {})
+    assemble_weights(out, "lateral", {"classifier": run})
+    assert not (out / "classifier_ap.safetensors").exists(), "the branch that stood there belongs to other weights"
+    screener = Screener(load_weights(out))
+    study = index_cohort(WEIGHTS.parent / "examples").studies[0]
+    alone = replace(study, lateral=None)
+    refusal = screener.screen(read_study(alone)).prediction.refusal
+    assert refusal is not None and refusal.code == "no_view" and "these weights take LATERAL alone" in refusal.reason
+    assert screener.screen(read_study(study)).prediction.refusal is None
