@@ -17,13 +17,16 @@ class PreprocessSpec(StrictConfig):
     equalisation, pixel normalisation. Grey value, sigma and the kind of equalisation are unstated there and ours.
     """
 
-    version: int = Field(1, ge=1, le=1, description="version of the recipe")
+    version: int = Field(2, ge=1, le=2, description="of the recipe; 1 knew neither margins nor a share of equalisation")
     roi: Literal["column", "vertebra"] = Field(
         "column", description="one crop of L1-L4 a view, or one crop of each of the four bodies"
     )
     size_px: int = Field(512, ge=64, le=1024, multiple_of=32, description="side of the square crop")
+    margin_across: float = Field(0.0, ge=0, le=1, description="share of a box's width added at each side")
+    margin_along: float = Field(0.0, ge=0, le=1, description="share of a box's height added above and below")
     grey: float = Field(0.5, ge=0, le=1, description="value of the filled border")
     sigma_px: float = Field(0.8, ge=0, le=10, description="Gaussian filter")
+    equalised: float = Field(1.0, ge=0, le=1, description="share of the equalised crop; the rest is as displayed")
     mean: float = Field(0.5, description="subtracted after equalisation")
     std: float = Field(0.29, gt=0, description="divided by after equalisation (of a uniform histogram)")
 
@@ -46,14 +49,14 @@ class ClassifierTraining(StrictConfig):
 
     views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="AP, LATERAL or both")
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
-    roi: Literal["column", "vertebra"] = Field("column", description="one crop of L1-L4 a view, or four")
-    size_px: int = Field(512, ge=64, le=1024, multiple_of=32, description="side of a crop")
+    preprocess: PreprocessSpec = Field(PreprocessSpec(), description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
     stages: list[tuple[int, int]] = Field(
-        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides size_px"
+        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
     )
+    crops_seen: int = Field(0, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(6e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")

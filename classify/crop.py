@@ -21,8 +21,8 @@ def roi_crops(
         StudyError: one of L1 to L4 has no box, or a box lies outside the image.
     """
     if spec.roi == "column":
-        return [column_crop(pixels, detection)]
-    return [_cut(pixels, detection, (level,)) for level in TARGET_LEVELS]
+        return [_cut(pixels, detection, TARGET_LEVELS, spec)]
+    return [_cut(pixels, detection, (level,), spec) for level in TARGET_LEVELS]
 
 
 def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
@@ -31,27 +31,34 @@ def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> n
     Raises:
         StudyError: one of L1 to L4 has no box, or the boxes lie outside the image.
     """
-    return _cut(pixels, detection, TARGET_LEVELS)
+    return _cut(pixels, detection, TARGET_LEVELS, PreprocessSpec())
 
 
 def _cut(
-    pixels: npt.NDArray[np.float32], detection: SpineDetection, levels: Sequence[VertebralLevel]
+    pixels: npt.NDArray[np.float32], detection: SpineDetection, levels: Sequence[VertebralLevel], spec: PreprocessSpec
 ) -> npt.NDArray[np.float32]:
-    x0, y0, x1, y1 = crop_corners(pixels.shape, detection, levels)
+    x0, y0, x1, y1 = crop_corners(pixels.shape, detection, levels, spec)
     return np.ascontiguousarray(pixels[y0:y1, x0:x1])
 
 
 def crop_corners(
-    shape: tuple[int, ...], detection: SpineDetection, levels: Sequence[VertebralLevel] = TARGET_LEVELS
+    shape: tuple[int, ...],
+    detection: SpineDetection,
+    levels: Sequence[VertebralLevel] = TARGET_LEVELS,
+    spec: PreprocessSpec | None = None,
 ) -> tuple[int, int, int, int]:
-    """Whole pixels x0, y0, x1, y1 of the smallest rectangle that holds some levels of an image (rows, columns).
+    """Whole pixels x0, y0, x1, y1 of the smallest rectangle that holds some levels of an image (rows, columns), with
+    the margins of a preprocessing as far as the image goes.
 
     Raises:
         StudyError: one of L1 to L4 has no box, or the boxes lie outside the image.
     """
     if detection.missing:
         raise StudyError(f"{detection.view}: no box for {', '.join(detection.missing)}; expected L1 to L4")
-    boxes = np.array([box.corners for box in detection.boxes if box.level in levels])
+    boxes = np.array([box.corners for box in detection.boxes if box.level in levels], np.float64)
+    if spec is not None:
+        across, along = (boxes[:, 2:] - boxes[:, :2]).T * np.array([[spec.margin_across], [spec.margin_along]])
+        boxes += np.stack((-across, -along, across, along), 1)
     x0, y0 = (int(v) for v in np.clip(np.floor(boxes[:, :2].min(0)), 0, shape[::-1]))
     x1, y1 = (int(v) for v in np.clip(np.ceil(boxes[:, 2:].max(0)), 0, shape[::-1]))
     if x1 - x0 < 8 or y1 - y0 < 8:

@@ -212,7 +212,11 @@ def batches(
         if config and len(index) < 2:
             continue
         copy = rng.integers(crops.images.shape[1], size=len(index)) if config else np.zeros(len(index), int)
-        stored = torch.from_numpy(crops.images[index, copy]).to(device)
+        shown = crops.images[index, copy]
+        if config and 0 < config.crops_seen < spec.crops:
+            drawn = rng.permuted(np.tile(np.arange(spec.crops), (len(index), 1)), axis=1)[:, : config.crops_seen]
+            shown = shown[np.arange(len(index))[:, None], :, drawn].swapaxes(1, 2)
+        stored = torch.from_numpy(np.ascontiguousarray(shown)).to(device)
         images = functional.interpolate(
             (stored.float() / 255 - spec.mean).div(spec.std).flatten(1, 2), size=(side, side), mode="area"
         ).reshape(*stored.shape[:3], side, side)
@@ -240,12 +244,12 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
         torch.from_numpy(theta).to(images.device), [total, 1, side, side], align_corners=False
     )
     flat = functional.grid_sample(flat, grid, align_corners=False, padding_mode="zeros")
-    gain = torch.tensor(np.exp(rng.normal(0, 0.10, total)), dtype=torch.float32, device=images.device)
-    shift = torch.tensor(rng.normal(0, 0.10, total), dtype=torch.float32, device=images.device)
+    gain = torch.tensor(np.exp(rng.normal(0, 0.06, total)), dtype=torch.float32, device=images.device)
+    shift = torch.tensor(rng.normal(0, 0.06, total), dtype=torch.float32, device=images.device)
     flat = flat * gain[:, None, None, None] + shift[:, None, None, None] * (flat != 0)
     coarse = functional.interpolate(flat, scale_factor=1 / 16, mode="area")
     broad = functional.interpolate(coarse, size=(side, side), mode="bilinear")
-    edge = torch.tensor(rng.uniform(-0.35, 0.6, total), dtype=torch.float32, device=images.device)
+    edge = torch.tensor(rng.uniform(-0.2, 0.3, total), dtype=torch.float32, device=images.device)
     flat = flat + edge[:, None, None, None] * (flat - broad) * (flat != 0)
     if rng.random() < 0.3:
         flat = flat + 0.08 * torch.randn_like(flat) * rng.random()

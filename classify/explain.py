@@ -93,7 +93,7 @@ class Explainer:
         out = np.zeros(shape, np.float32)
         column = self._spec.roi == "column"
         for part, levels in zip(heat, [TARGET_LEVELS] if column else [(k,) for k in TARGET_LEVELS], strict=True):
-            x0, y0, x1, y1 = crop_corners(shape, detection, levels)
+            x0, y0, x1, y1 = crop_corners(shape, detection, levels, self._spec)
             top, left, tall, wide = letterbox((y1 - y0, x1 - x0), self._spec)
             size = self._spec.size_px
             margin = size * 3 // 16 if column else 0

@@ -53,8 +53,8 @@ class DualChannelDenseNet(nn.Module):
         """Class logits (n, 3) and T-scores with the logarithm of their spread (n, 2).
 
         Args:
-            ap: (n, crops, side, side).
-            lateral: (n, crops, side, side).
+            ap: (n, crops, side, side); attention takes any number of crops, so training may show fewer.
+            lateral: likewise.
             present: (n, 2), 1 where the AP or lateral image exists.
             covariates: (n, 6) from `classify.covariates.encode`.
         """
@@ -78,7 +78,7 @@ class DualChannelDenseNet(nn.Module):
             features: Tensor = branch(_centre_columns(images))[-1].relu().mean((2, 3))
             return features
         each = branch(images.reshape(-1, 1, side, side))[-1].relu().mean((2, 3))
-        each = each.reshape(-1, self.spec.crops, FEATURES)
+        each = each.reshape(len(images), -1, FEATURES)
         pooled: Tensor = (torch.softmax(self.attention(each), 1) * each).sum(1)
         return pooled
 

@@ -21,8 +21,12 @@ def equalised(crop: npt.NDArray[np.float32], spec: PreprocessSpec) -> npt.NDArra
         resized = cv2.GaussianBlur(resized, (0, 0), spec.sigma_px)
     low, high = float(resized.min()), float(resized.max())
     stretched = (resized - low) / max(high - low, 1e-6)
+    spread = cv2.equalizeHist(np.round(stretched * 255).astype(np.uint8))
+    if spec.equalised < 1:
+        shown = np.clip(resized, 0, 1) * 255
+        spread = np.round(spec.equalised * spread + (1 - spec.equalised) * shown).astype(np.uint8)
     out = np.full((spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
-    out[top : top + tall, left : left + wide] = cv2.equalizeHist(np.round(stretched * 255).astype(np.uint8))
+    out[top : top + tall, left : left + wide] = spread
     return out
 
 

@@ -11,8 +11,8 @@ from cli.console import errors_as_exit_codes, print_json, print_table, say, set_
 
 
 def import_(
-    kind: Annotated[str, typer.Argument(help="coco, yolo, labelme, buu-lspine or lumos.")],
-    source: Annotated[Path, typer.Argument(help="Folder (or COCO file) to read.")],
+    kind: Annotated[str, typer.Argument(help="coco, yolo, labelme, cvat, buu-lspine or lumos.")],
+    source: Annotated[Path, typer.Argument(help="Folder (or COCO or CVAT file) to read.")],
     out: Annotated[Path, typer.Argument(help="New cohort folder to write.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,

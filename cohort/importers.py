@@ -1,4 +1,4 @@
-"""ROIs as people draw them elsewhere (COCO, YOLO, LabelMe) into a cohort folder that every command reads."""
+"""ROIs as people draw them elsewhere (COCO, YOLO, LabelMe, CVAT) into a cohort folder that every command reads."""
 
 from __future__ import annotations
 
@@ -71,12 +71,14 @@ def import_cohort(kind: str, source: Path, out: Path) -> ImportReport:
         ConfigError: unknown kind, or the output folder holds files already.
         ReadError: the source has not the expected files.
     """
+    from cohort.cvat import read_cvat
     from cohort.public_sets import read_buu_lspine, read_lumos
 
     readers: dict[str, Callable[[Path], tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]]] = {
         "coco": read_coco,
         "yolo": read_yolo,
         "labelme": read_labelme,
+        "cvat": read_cvat,
         "buu-lspine": read_buu_lspine,
         "lumos": read_lumos,
     }
@@ -151,7 +153,7 @@ def study_of(path: Path) -> str:
 
 def read_coco(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]:
     """A COCO JSON, or a folder with one, beside its images; polygons follow the ROI rule, plain boxes stay."""
-    path = source if source.is_file() else _only(source, "*.json")
+    path = only_file(source, "*.json")
     try:
         document = json.loads(path.read_text("utf-8"))
         names = {row["id"]: str(row["name"]) for row in document["categories"]}
@@ -168,7 +170,7 @@ def read_coco(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], lis
             shapes[files[image_id]].append((name, np.asarray(polygon, float).reshape(-1, 2), True))
         else:
             shapes[files[image_id]].append((name, np.array([[x, y], [x + width, y + height]], float), False))
-    images, skipped = _drawn(shapes, path.parent)
+    images, skipped = drawn_images(shapes, path.parent)
     return images, [], skipped
 
 
@@ -194,7 +196,7 @@ def read_yolo(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], lis
             except (ValueError, KeyError) as error:
                 raise ReadError(f"{label}: line {line!r} is no `class x y w h` of data.yaml's classes") from error
             shapes.setdefault(image, []).append(_yolo_shape(name, np.array(values), size))
-    images, skipped = _drawn(shapes, source)
+    images, skipped = drawn_images(shapes, source)
     return images, [], skipped
 
 
@@ -218,11 +220,11 @@ def read_labelme(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], 
                 shapes.setdefault(image, []).append((str(shape["label"]), points, len(points) > 2))
         except (ValueError, KeyError, TypeError) as error:
             raise ReadError(f"{path}: no LabelMe document ({error!r}); expected imagePath and shapes") from error
-    images, skipped = _drawn(shapes, source)
+    images, skipped = drawn_images(shapes, source)
     return images, [], skipped
 
 
-def _drawn(
+def drawn_images(
     shapes: Mapping[Path, Sequence[tuple[str, Polygon, bool]]], root: Path
 ) -> tuple[list[DrawnImage], list[Skipped]]:
     """Images with levels and a view; the others with the reason why not."""
@@ -259,7 +261,14 @@ def _size(path: Path) -> tuple[int, int]:
     return columns, rows
 
 
-def _only(folder: Path, pattern: str) -> Path:
+def only_file(folder: Path, pattern: str) -> Path:
+    """The file itself, or the one of a folder that a pattern fits.
+
+    Raises:
+        ReadError: none fits, or several do.
+    """
+    if folder.is_file():
+        return folder
     found = sorted(folder.glob(pattern)) if folder.is_dir() else []
     if len(found) != 1:
         raise ReadError(f"{folder}: found {len(found)} files {pattern}, expected one; name the file itself")

@@ -89,7 +89,7 @@ def classifier_crops(
         from classify.dataset import JITTERED_COPIES, build_crops
     except ImportError as error:
         raise MissingExtra("train classifier", "torch") from error
-    spec = PreprocessSpec(roi=config.roi, size_px=config.size_px)
+    spec = config.preprocess
     copies = JITTERED_COPIES if config.boxes == "jittered" else 1
     rois = found.rois
     if config.boxes == "detector":

@@ -118,6 +118,57 @@ def buu(folder: Path) -> Path:
     return folder
 
 
+def cvat(folder: Path, shape: str) -> Path:
+    for name in ("p7_AP.png", "p7_LAT.png"):
+        picture(folder / "images" / name)
+    shapes = "".join(
+        shape.format(level=level, x0=x0, y0=y0, x1=x1, y1=y1, xm=(x0 + x1) / 2)
+        for level, (x0, y0, x1, y1) in BOXES.items()
+    )
+    images = "".join(
+        f'<image id="{k}" name="images/{name}" width="80" height="170">{shapes}</image>'
+        for k, name in enumerate(("p7_AP.png", "p7_LAT.png"))
+    )
+    (folder / "annotations.xml").write_text(f"<?xml version='1.0'?><annotations>{images}</annotations>")
+    return folder
+
+
+CVAT_BOX = '<box label="{level}" xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}" rotation="%s"/>'
+CVAT_POLYGON = '<polygon label="{level}" points="{x0},{y0};{xm},{y0};{x1},{y0};{x1},{y1};{x0},{y1}"/>'
+
+
+def test_cvat_boxes_stay_and_turned_ones_are_enclosed(tmp_path: Path) -> None:
+    report = import_cohort("cvat", cvat(tmp_path / "in", CVAT_BOX % 0), tmp_path / "out")
+    assert (report.studies, report.images, report.rois, report.skipped) == (1, 2, 10, ())
+    assert corners(tmp_path / "out", "L2") == BOXES["L2"]
+    import_cohort("cvat", cvat(tmp_path / "turned", CVAT_BOX % 90), tmp_path / "out2")
+    x0, y0, x1, y1 = BOXES["L2"]
+    middle, level, wide, tall = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+    turned = (middle - tall / 2, level - wide / 2, middle + tall / 2, level + wide / 2)
+    assert corners(tmp_path / "out2", "L2") == pytest.approx(turned)
+
+
+def test_cvat_polygons_follow_the_roi_rule_as_coco_does(tmp_path: Path) -> None:
+    import_cohort("cvat", cvat(tmp_path / "in", CVAT_POLYGON) / "annotations.xml", tmp_path / "out")
+    import_cohort("coco", coco(tmp_path / "coco", True), tmp_path / "out2")
+    assert corners(tmp_path / "out", "L3") == corners(tmp_path / "out2", "L3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<annotations><image", "cannot be read as XML"),
+        ("<notes/>", "found <notes>, expected <annotations>"),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><annotations/>", "holds a DTD"),
+        ('<annotations><image name="a_AP.png"><box label="L1" xtl="1"/></image></annotations>', "no usable corners"),
+    ],
+)
+def test_broken_cvat_documents_are_errors(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "annotations.xml").write_text(text)
+    with pytest.raises(ReadError, match=message):
+        import_cohort("cvat", tmp_path, tmp_path / "out")
+
+
 def test_buu_lspine_edges_become_rois_by_the_rule(tmp_path: Path) -> None:
     report = import_cohort("buu-lspine", buu(tmp_path / "in"), tmp_path / "out")
     assert (report.studies, report.rois) == (1, 10)
@@ -169,9 +220,9 @@ def test_a_folder_in_use_and_an_unknown_kind_are_refused(tmp_path: Path) -> None
     folder = coco(tmp_path / "in", False)
     with pytest.raises(ConfigError, match="is not empty"):
         import_cohort("coco", folder, folder)
-    with pytest.raises(ConfigError, match="choose one of coco, yolo, labelme, buu-lspine, lumos"):
-        import_cohort("cvat", folder, tmp_path / "out")
-    for kind in ("coco", "yolo", "labelme", "buu-lspine", "lumos"):
+    with pytest.raises(ConfigError, match="choose one of coco, yolo, labelme, cvat, buu-lspine, lumos"):
+        import_cohort("voc", folder, tmp_path / "out")
+    for kind in ("coco", "yolo", "labelme", "cvat", "buu-lspine", "lumos"):
         (tmp_path / kind).mkdir()
         with pytest.raises(ReadError):
             import_cohort(kind, tmp_path / kind, tmp_path / "none")

@@ -117,8 +117,8 @@ def test_a_classifier_of_one_view_is_assembled_and_refuses_the_other(tmp_path: P
     torch.manual_seed(0)
     run, out = tmp_path / "run", tmp_path / "mine"
     run.mkdir()
-    config = ClassifierTraining(views=(View.LATERAL,), covariates=False, size_px=64, stages=[(64, 1)])
     spec = PreprocessSpec(size_px=64)
+    config = ClassifierTraining(views=(View.LATERAL,), covariates=False, preprocess=spec, stages=[(64, 1)])
     network = DualChannelDenseNet(NetworkSpec(views=config.views, covariates=False)).eval()
     export_classifier(network, run, spec, 64)
     figures = {"config": config.model_dump(mode="json"), "preprocess": spec.model_dump(), "validation": {}}
