@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
 
 
 class DefaultsToResults(TyperGroup):
@@ -28,10 +28,13 @@ evaluate_app = typer.Typer(
 )
 
 Results = Annotated[Path, typer.Argument(help="Output folder of `osteolens process`.")]
+ResultsOrCohort = Annotated[
+    Path, typer.Argument(help="Output folder of `osteolens process`, or a cohort folder to screen first (with --out).")
+]
 Cohort = Annotated[
     Path | None, typer.Argument(help="Folder with cohort.csv and rois.csv; the six examples when left out.")
 ]
-Site = Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv.")]
+Site = Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Verbose = Annotated[int, typer.Option("-v", count=True, help="More messages.")]
 Quiet = Annotated[bool, typer.Option("-q", help="Errors alone.")]
@@ -39,28 +42,43 @@ Quiet = Annotated[bool, typer.Option("-q", help="Errors alone.")]
 
 @evaluate_app.command("results")
 def results(
-    results: Results,
+    results: ResultsOrCohort,
     cohort: Cohort = None,
     site: Site = None,
     everyone: Annotated[bool, typer.Option("--everyone", help="Judge excluded patients too.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write a report with tables and figures into this folder.")
     ] = None,
+    drawn: Annotated[
+        Path | None,
+        typer.Option(help="Output folder of `osteolens process --rois`: splits the loss between the stages."),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Another folder of weights to screen a cohort with.")] = None,
     as_json: AsJson = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Compare results with manual ROIs (level and overlap) and with DXA classes (AUC, accuracy)."""
+    """Compare results with manual ROIs (level and overlap) and with DXA classes (AUC, accuracy).
+
+    `osteolens evaluate COHORT --out REPORT` screens the cohort first, on the detector's ROIs and on those of its
+    rois.csv, and reports on both.
+    """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from pipeline.evaluate import evaluate_results
 
+        if cohort is None and out is not None and (results / "cohort.csv").is_file():
+            from pipeline.evaluate_cohort import screen_cohort
+
+            cohort = results
+            with progress("screening, %", 100) as bar:
+                results, drawn = screen_cohort(cohort, out, site, weights, lambda now, whole: bar(100 * now // whole))
         judged_by = cohort or _examples()
         figures = evaluate_results(results, judged_by, site, everyone)
         if out is not None:
             from pipeline.evaluation_report import report_results
 
-            report_results(results, judged_by, out, site, everyone)
+            report_results(results, judged_by, out, site, everyone, drawn)
             say(f"report: {out / 'report.html'}")
         if as_json:
             print_json(figures)

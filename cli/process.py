@@ -29,6 +29,9 @@ def process(
     site: Annotated[
         str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")
     ] = None,
+    rois: Annotated[
+        Path | None, typer.Option(help="Classify on the hand-drawn boxes of this rois.csv; no detector, no gate.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also draw where the classifier looked; needs the extra 'train'.")
     ] = False,
@@ -52,7 +55,7 @@ def process(
 
         from cohort.config import load_config
         from cohort.errors import ConfigError
-        from cohort.index import index_cohort
+        from cohort.index import index_cohort, only_sites
         from cohort.study import Covariates, Sex
         from pipeline.config import ScreenConfig
 
@@ -67,7 +70,7 @@ def process(
             raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
         index = index_cohort(folder, exclude=out)
         if site is not None:
-            index = _of_sites(index, site)
+            index = only_sites(index, site)
         if dry_run:
             _print_index(index, as_json)
             return
@@ -77,9 +80,11 @@ def process(
                 "expected DICOM, PNG, JPEG or TIFF images, in folders or flat"
             )
         from pipeline.batch import process as run
+        from pipeline.screen import DrawnRois
         from pipeline.weights import load_weights
 
         checked = load_weights(weights)
+        drawn = None if rois is None else DrawnRois.read(rois)
         finished = 0
         with progress("screening", len(index.studies)) as bar:
 
@@ -88,7 +93,7 @@ def process(
                 finished += 1
                 bar(finished)
 
-            summary = run(index, out, checked, settings, given, resume, one_done)
+            summary = run(index, out, checked, settings, given, resume, drawn, one_done)
         if as_json:
             print_json(summary.rows)
         else:
@@ -101,19 +106,6 @@ def process(
             )
         if summary.count("failed"):
             raise typer.Exit(3)
-
-
-def _of_sites(index: Any, site: str) -> Any:
-    from dataclasses import replace
-
-    from cohort.errors import ConfigError
-
-    wanted = {name.strip() for name in site.split(",")}
-    kept = tuple(study for study in index.studies if study.site in wanted)
-    if not kept:
-        known = sorted({str(study.site) for study in index.studies})
-        raise ConfigError(f"--site {site}: no study is of this site; found {', '.join(known)}")
-    return replace(index, studies=kept)
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cohort.dicom import Header, looks_like_dicom, read_header, view_from_text
 from cohort.dxa import CohortRow, cohort_row, nearest_scan, read_cohort_csv, read_dxa_csv, read_table
-from cohort.errors import ReadError
+from cohort.errors import ConfigError, ReadError
 from cohort.images import NO_HEADER, PLAIN_SUFFIXES
 from cohort.spine import View
 from cohort.study import Covariates, DxaResult, Study
@@ -32,6 +32,20 @@ class CohortIndex:
 
     studies: tuple[Study, ...]
     skipped: tuple[Skipped, ...]
+
+
+def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
+    """The studies of some sites, separated by commas.
+
+    Raises:
+        ConfigError: no study is of these sites.
+    """
+    wanted = {name.strip() for name in sites.split(",")}
+    kept = tuple(study for study in index.studies if study.site in wanted)
+    if not kept:
+        known = sorted({str(study.site) for study in index.studies})
+        raise ConfigError(f"--site {sites}: no study is of this site; found {', '.join(known)}")
+    return replace(index, studies=kept)
 
 
 def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:

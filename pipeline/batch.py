@@ -23,7 +23,7 @@ from pipeline.config import ScreenConfig
 from pipeline.overlay import write_overlay
 from pipeline.prediction import write_json
 from pipeline.report import write_report
-from pipeline.screen import ReadStudy, Screener, covariates_json, identifiers, read_study
+from pipeline.screen import DrawnRois, ReadStudy, Screener, covariates_json, identifiers, read_study
 from pipeline.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ def process(
     config: ScreenConfig,
     given: Covariates = UNKNOWN,
     resume: bool = True,
+    drawn: DrawnRois | None = None,
     done: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunSummary:
     """Screen every study and write its JSON and overlays as soon as it is done, then the tables and the report.
@@ -69,6 +70,7 @@ def process(
         config: settings.
         given: covariates from the command line, which override all others; for a single study only.
         resume: keep results of an earlier run of the same weights, settings and covariates.
+        drawn: hand-drawn ROIs to classify on in place of the detector's.
         done: called with each row.
 
     Raises:
@@ -94,7 +96,7 @@ def process(
     summary = RunSummary(seconds={"load": 0.0, "read_wait": 0.0, "screen": 0.0, "write": 0.0})
     studies = [replace(s, covariates=s.covariates.overridden_by(given)) for s in index.studies]
     pending = []
-    source = identifiers(weights, config)
+    source = identifiers(weights, config, drawn)
     for study in studies:
         kept = _kept_row(study, out, source) if resume and not config.shift_levels else None
         if kept is None:
@@ -105,7 +107,7 @@ def process(
             done(kept)
     screener = None
     if pending:
-        screener = Screener(weights, config)
+        screener = Screener(weights, config, drawn)
         summary.seconds["load"] = time.perf_counter() - started
     for study, future in _read_ahead(pending, config.read_ahead):
         assert screener is not None

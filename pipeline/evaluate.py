@@ -35,7 +35,7 @@ def evaluate_results(
     if not rois_path.is_file() and not table_path.is_file():
         raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
     rows = read_cohort_csv(table_path) if table_path.is_file() else {}
-    documents = [d for d in documents if site is None or _site(d, rows) == site]
+    documents = [d for d in documents if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table_path}")
     included = [d for d in documents if everyone or is_included(d, rows)]
@@ -70,9 +70,10 @@ def row_of_document(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> 
     return rows.get(document["study_uid"]) or rows.get(document["patient_id"])
 
 
-def _site(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> str | None:
+def is_of_site(document: dict[str, Any], rows: Mapping[str, CohortRow], sites: str | None) -> bool:
+    """Whether a result is of one of some sites, separated by commas; None is every site."""
     row = row_of_document(document, rows)
-    return None if row is None else row.site
+    return sites is None or (row is not None and row.site in {name.strip() for name in sites.split(",")})
 
 
 def is_included(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> bool:

@@ -15,7 +15,7 @@ from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
 from detect.metrics import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
 from detect.quality import LEVEL_WARNINGS
-from pipeline.evaluate import is_included, read_results, row_of_document
+from pipeline.evaluate import is_included, is_of_site, read_results, row_of_document
 
 Figures = dict[str, float | int]
 
@@ -49,7 +49,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     rois = read_rois(cohort / "rois.csv")
     rows = read_cohort_csv(cohort / "cohort.csv") if (cohort / "cohort.csv").is_file() else {}
     groups = {d["study_uid"]: row_of_document(d, rows) for d in documents}
-    documents = [d for d in documents if site is None or _site(groups[d["study_uid"]]) == site]
+    documents = [d for d in documents if is_of_site(d, rows, site)]
     judged = [d for d in documents if any((d["study_uid"], view) in rois for view in View)]
     if not judged:
         raise ReadError(f"{results}: no study of site {site or 'any'} has ROIs in {cohort / 'rois.csv'}")

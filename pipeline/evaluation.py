@@ -14,6 +14,7 @@ from cohort.dxa import CohortRow
 from cohort.study import BMD_CLASSES, Sex
 from pipeline.evaluate import judged_of, row_of_document
 from pipeline.judged import POSITIVE, Judged, judge_classes
+from pipeline.stages import stage_losses
 from pipeline.statistics import (
     Estimate,
     area,
@@ -47,7 +48,12 @@ FEWEST = 10
 
 
 def evaluate_datasets(
-    everyone: Sequence[Document], rows: Rows, documents: Sequence[Document], draws: int = 2000, seed: int = 0
+    everyone: Sequence[Document],
+    rows: Rows,
+    documents: Sequence[Document],
+    draws: int = 2000,
+    seed: int = 0,
+    drawn: Sequence[Document] = (),
 ) -> dict[str, Any]:
     """Figures by site and over all sites.
 
@@ -57,6 +63,7 @@ def evaluate_datasets(
         documents: results of eligible studies, refused ones among them.
         draws: of the bootstrap that gives the macro AUC its interval.
         seed: of the bootstrap.
+        drawn: results of the same studies on hand-drawn ROIs, where there are any.
     """
     sites = sorted({site for d in documents if (site := site_of(d, rows)) is not None})
     groups = {site: [d for d in documents if site_of(d, rows) == site] for site in sites}
@@ -68,9 +75,15 @@ def evaluate_datasets(
         "population": {name: _population(own, rows) for name, own in groups.items()},
         "population_p": _population_tests([groups[site] for site in sites], rows) if len(sites) > 1 else {},
         "subgroups": _subgroups(documents, rows),
+        "stages": {name: stage_losses(own, _same(drawn, own), rows) for name, own in groups.items()} if drawn else {},
         "not_judged": _not_judged(everyone, rows),
         "excluded": len(everyone) - len(documents),
     }
+
+
+def _same(drawn: Sequence[Document], documents: Sequence[Document]) -> list[Document]:
+    wanted = {d["study_uid"] for d in documents}
+    return [d for d in drawn if d["study_uid"] in wanted]
 
 
 def site_of(document: Document, rows: Rows) -> str | None:

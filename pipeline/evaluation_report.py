@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from cohort.dxa import read_cohort_csv, read_table
 from cohort.errors import ReadError
 from cohort.study import BMD_CLASSES
-from pipeline.evaluate import is_included, judged_of, read_results
+from pipeline.evaluate import is_included, is_of_site, judged_of, read_results
+from pipeline.evaluate_detector import evaluate_detector
 from pipeline.evaluation import ALL, curves, evaluate_datasets, site_of
 from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
@@ -27,8 +28,23 @@ from pipeline.prediction import write_json
 COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
 
 
-def report_results(results: Path, cohort: Path, out: Path, site: str | None = None, everyone: bool = False) -> None:
+def report_results(
+    results: Path,
+    cohort: Path,
+    out: Path,
+    site: str | None = None,
+    everyone: bool = False,
+    drawn: Path | None = None,
+) -> None:
     """Write the whole evaluation of a results folder (`write_evaluation`).
+
+    Args:
+        results: output folder of `osteolens process`.
+        cohort: folder with cohort.csv.
+        out: folder of the report.
+        site: only this site.
+        everyone: judge excluded patients too.
+        drawn: output folder of `osteolens process --rois` on the same studies.
 
     Raises:
         ReadError: no results, no cohort.csv, or no study of the site.
@@ -37,11 +53,14 @@ def report_results(results: Path, cohort: Path, out: Path, site: str | None = No
     if not table.is_file():
         raise ReadError(f"{table} is missing; a report needs DXA to compare with")
     rows = read_cohort_csv(table)
-    documents = [d for d in read_results(results) if site is None or site_of(d, rows) == site]
+    documents = [d for d in read_results(results) if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table}")
     included = [d for d in documents if everyone or is_included(d, rows)]
-    found = evaluate_datasets(documents, rows, included)
+    by_hand = read_results(drawn) if drawn is not None else []
+    found = evaluate_datasets(documents, rows, included, drawn=by_hand)
+    if (cohort / "rois.csv").is_file():
+        found["detection"] = evaluate_detector(results, cohort, site)
     judged = {}
     for name in found["datasets"]:
         own = judged_of([d for d in included if name in (ALL, site_of(d, rows))], rows)
@@ -124,7 +143,10 @@ def _roc_figure(dataset: str, roc: Mapping[str, tuple[Any, Any]]) -> Figure:
         area = float(np.trapezoid(true, false))
         axes.plot(false, true, color=COLOURS[name], label=f"{name} {area:.3f}")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
-    axes.legend(fontsize=8, loc="lower right", frameon=False)
+    if roc:
+        axes.legend(fontsize=8, loc="lower right", frameon=False)
+    else:
+        axes.text(0.5, 0.5, "one class alone: no curve", ha="center", backgroundcolor="white")
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cohort.spine import View
 from cohort.study import BMD_CLASSES
 from pipeline.paper import paper_row
 
@@ -21,8 +22,10 @@ def evaluation_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
         "osteopenia": _class_table(datasets, "osteopenia"),
         "normal": _class_table(datasets, "normal"),
         "table_3_confusion": _confusion_table(datasets),
+        "detection": _detection_table(document.get("detection")),
         "agreement": _agreement_table(datasets),
         "operating_points": _points_table(datasets),
+        "stages": _stages_table(document["stages"]),
         "subgroups": _subgroup_table(document["subgroups"]),
     }
 
@@ -116,6 +119,53 @@ def _points_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
                 f"{key} %": _interval(metrics[key], 100, 1) for key in ("sensitivity", "specificity", "ppv", "npv")
             }
             rows.append({"dataset": dataset, "osteoporosis is called at": name, **shares})
+    return pd.DataFrame(rows)
+
+
+def _detection_table(detection: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Boxes of L1-L4 by view over all eligible studies, and by site over both views."""
+    if detection is None:
+        return pd.DataFrame()
+    rows = []
+    for view in (view.value for view in View if view.value in detection["eligible"]):
+        own = detection["eligible"][view]
+        millimetres = {
+            f"{label}, mm": f"{own[key]:.2f}"
+            for label, key in (("edge, median", "edge_mm_median"), ("edge, 95th percentile", "edge_mm_p95"))
+            if key in own
+        }
+        shares = {name: f"{own[name]:.3f}" for name in ("mAP50", "mAP50-95")}
+        rows.append({"eligible studies": view, **shares, "mean IoU": f"{own['mean_iou']:.3f}", **millimetres})
+    for site, own in detection["by_site"].items():
+        right = f"{100 * own['studies_with_all_levels_right']:.1f}"
+        rows.append(
+            {"eligible studies": site, "mean IoU": f"{own['mean_iou']:.3f}", "L1-L4 all right, % of studies": right}
+        )
+    return pd.DataFrame(rows)
+
+
+def _stages_table(stages: Mapping[str, Any]) -> pd.DataFrame:
+    names = {
+        "drawn": "hand-drawn ROIs, every study that has them",
+        "drawn_passed": "hand-drawn ROIs, studies that pass the gate",
+        "detected": "detector's ROIs, the same studies",
+    }
+    rows = []
+    for dataset, own in stages.items():
+        for key, label in names.items() if own else ():
+            last = key == "detected"
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "classified on": label,
+                    "studies": own[key]["studies"],
+                    "AUC of osteoporosis (95 %, DeLong)": _interval(own[key].get("auc")),
+                    "accuracy % (95 %)": _interval(own[key]["accuracy"], 100, 1),
+                    "difference of AUC": _interval(own.get("difference")) if last else "",
+                    "p": f"{own['p']:.3f}" if last and "p" in own else "",
+                    "other class": own["changed_class"] if last else "",
+                }
+            )
     return pd.DataFrame(rows)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from classify.classifier import BmdClassifier, Classified
 from classify.covariates import implausible
+from cohort.annotations import Rois, check_inside, read_rois
 from cohort.errors import OsteoLensError, StudyError
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
@@ -20,7 +22,7 @@ from detect.quality import WHOLE_STUDY, refusal_of, warnings_of
 from detect.segment import BodySegmenter, refined
 from pipeline.config import ScreenConfig
 from pipeline.prediction import Prediction, Refusal, ScreenedView
-from pipeline.weights import Weights
+from pipeline.weights import Weights, sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,50 @@ def read_study(study: Study) -> ReadStudy:
     return ReadStudy(study, tuple(radiographs), tuple(unread))
 
 
-def identifiers(weights: Weights, config: ScreenConfig) -> dict[str, str]:
-    """What a result came from: version and hashes of the weights, and a digest of the settings."""
-    return {**weights.identifiers, "settings": config.digest()}
+@dataclass(frozen=True, slots=True)
+class DrawnRois:
+    """Hand-drawn boxes that are classified on in place of the detector's, and a digest of their file."""
+
+    rois: Rois
+    digest: str
+
+    @classmethod
+    def read(cls, path: Path) -> DrawnRois:
+        """From a table as `read_rois` takes it.
+
+        Raises:
+            ReadError: as for `read_rois`.
+        """
+        return cls(read_rois(path), sha256(path)[:16])
+
+    def detections(self, study_uid: str, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
+        """What was drawn on each image of a study; None where boxes of L1 to L4 are not complete.
+
+        Raises:
+            ReadError: a box lies outside its image.
+        """
+        found: list[SpineDetection | None] = []
+        for radiograph in radiographs:
+            view, shape = radiograph.view, radiograph.pixels.shape
+            boxes = self.rois.get((study_uid, view), ()) if view is not None else ()
+            drawn = None if view is None else SpineDetection(view, boxes, shape)
+            if drawn is not None and not drawn.missing:
+                check_inside(study_uid, drawn.view, boxes, shape)
+            found.append(None if drawn is None or drawn.missing else drawn)
+        return found
+
+
+def identifiers(weights: Weights, config: ScreenConfig, drawn: DrawnRois | None = None) -> dict[str, str]:
+    """What a result came from: version and hashes of the weights, and digests of the settings and of drawn ROIs."""
+    return {**weights.identifiers, "settings": config.digest(), **({"rois": drawn.digest} if drawn else {})}
 
 
 class Screener:
     """All models, loaded once for a whole folder."""
 
-    def __init__(self, weights: Weights, config: ScreenConfig | None = None) -> None:
+    def __init__(self, weights: Weights, config: ScreenConfig | None = None, drawn: DrawnRois | None = None) -> None:
         self.config = config or ScreenConfig()
+        self._drawn = drawn
         self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
         self._classifier = BmdClassifier(
             weights.classifier, weights.preprocess, self.config.threads, weights.calibration
@@ -81,7 +117,7 @@ class Screener:
 
             folder = weights.classifier.parent
             self._explainer = Explainer(folder, weights.network, weights.preprocess, weights.working_px)
-        self._identifiers = identifiers(weights, self.config)
+        self._identifiers = identifiers(weights, self.config, drawn)
 
     def screen(self, read: ReadStudy) -> Screened:
         """Classify one study from every view that is fit for it; refuse it when none is."""
@@ -93,8 +129,12 @@ class Screener:
         pixels: dict[View, npt.NDArray[np.float32]] = {}
         inputs: dict[View, npt.NDArray[np.float32]] = {}
         refusals: list[Refusal] = []
-        for radiograph, detection in zip(read.radiographs, self.detect(read.radiographs), strict=True):
-            reason = refusal_of(detection, radiograph, self.config.detect, self.config.min_confidence)
+        if self._drawn is None:
+            detections = self.detect(read.radiographs)
+        else:
+            detections = self._drawn.detections(study.study_uid, read.radiographs)
+        for radiograph, detection in zip(read.radiographs, detections, strict=True):
+            reason = self._refusal(detection, radiograph)
             if detection is not None and detection.view in views:
                 reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
             elif detection is not None:
@@ -104,7 +144,8 @@ class Screener:
                 code, text = reason or ("no_spine", "nothing found")
                 refusals.append(Refusal(code, f"{radiograph.path.name}: {text}"))
                 continue
-            warnings += warnings_of(detection, radiograph, self.config.detect)
+            if self._drawn is None:
+                warnings += warnings_of(detection, radiograph, self.config.detect)
             inputs[detection.view] = self._classifier.network_input(radiograph.pixels, detection)
         excluded = next((refusal for refusal in refusals if refusal.code in WHOLE_STUDY), None)
         if excluded is None and (wrong := implausible(study.covariates)) is not None:
@@ -115,13 +156,8 @@ class Screener:
         if excluded is not None or not inputs:
             return Screened(self._prediction(study, views, warnings, excluded or refusals[0]), pixels)
         warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]
-        warnings += [f"no {view.value} view; accuracy is lower with one view" for view in View if view not in inputs]
         covariates = study.covariates
-        for name in ("age_years", "sex", "bmi_kg_m2"):
-            if getattr(covariates, name) is None:
-                warnings.append(f"{name} is unknown; accuracy is lower without it")
-        if covariates.age_years is not None and covariates.age_years < 50:
-            warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
+        warnings += _input_warnings(set(inputs), covariates)
         classified = self._classifier.classify(inputs, covariates)
         heat = {}
         if self._explainer is not None:
@@ -148,6 +184,12 @@ class Screener:
             pixels,
             heat,
         )
+
+    def _refusal(self, detection: SpineDetection | None, radiograph: Radiograph) -> tuple[str, str] | None:
+        """Why a view cannot be classified; drawn boxes are taken as they are."""
+        if self._drawn is None:
+            return refusal_of(detection, radiograph, self.config.detect, self.config.min_confidence)
+        return ("no_roi", "no hand-drawn boxes of L1 to L4") if detection is None else None
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
         """Levelled boxes of a study's images, named together, then refined; None where no lumbar spine is."""
@@ -193,6 +235,17 @@ class Screener:
             self._identifiers,
             covariates_json(study.covariates),
         )
+
+
+def _input_warnings(views: Set[View], covariates: Covariates) -> list[str]:
+    """What is absent from the inputs, or outside the population of the weights."""
+    warnings = [f"no {view.value} view; accuracy is lower with one view" for view in View if view not in views]
+    for name in ("age_years", "sex", "bmi_kg_m2"):
+        if getattr(covariates, name) is None:
+            warnings.append(f"{name} is unknown; accuracy is lower without it")
+    if covariates.age_years is not None and covariates.age_years < 50:
+        warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
+    return warnings
 
 
 def covariates_json(covariates: Covariates) -> dict[str, float | str | None]:

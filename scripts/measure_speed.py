@@ -58,7 +58,8 @@ def _architectures(threads: int, rounds: int) -> dict[str, float]:
     for name, side in ((name, side) for name in ("yolo11n", "yolo11s") for side in (416, 512)):
         network = DetectionModel(f"{name}.yaml", nc=len(CLASSES), verbose=False).eval()
         network.model[-1].export, network.model[-1].format = True, "onnx"
-        film, taken = np.random.default_rng(0).random((1, 3, side, side), np.float32), {}
+        film = np.random.default_rng(0).random((1, 3, side, side), np.float32)
+        taken: dict[str, list[float]] = {}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             torch.onnx.export(network, (torch.from_numpy(film),), str(path), opset_version=17, dynamo=False)

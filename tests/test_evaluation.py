@@ -18,6 +18,7 @@ from cohort.study import BMD_CLASSES, classify_t_score
 from pipeline.evaluation import ALL, evaluate_datasets
 from pipeline.evaluation_report import report_results
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = [c.value for c in BMD_CLASSES]
 
 
@@ -145,3 +146,58 @@ def test_ten_thousand_predictions_are_quick(tmp_path: Path) -> None:
     started = time.perf_counter()
     evaluate_datasets(documents, rows, documents, 200)
     assert time.perf_counter() - started < 20
+
+
+def test_the_loss_is_split_between_the_stages(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    out, cohort = folder(tmp_path / "a", 300, 1.0)
+    by_hand, _ = folder(tmp_path / "b", 300, 2.5)
+    rows = read_cohort_csv(cohort / "cohort.csv")
+    detected, drawn = ([json.loads(p.read_text()) for p in (f / "studies").glob("*.json")] for f in (out, by_hand))
+    detected = [d for d in detected if d["study_uid"] != "s0"]
+    whole = evaluate_datasets(detected, rows, detected, 20, drawn=drawn)["stages"][ALL]
+    assert (whole["drawn"]["studies"], whole["drawn_passed"]["studies"], whole["detected"]["studies"]) == (
+        287,
+        287,
+        287,
+    )
+    assert whole["drawn_passed"]["auc"][0] > 0.9 > whole["detected"]["auc"][0]
+    gap = whole["detected"]["auc"][0] - whole["drawn_passed"]["auc"][0]
+    assert whole["difference"][0] == pytest.approx(gap) and whole["difference"][2] < 0 and whole["p"] < 0.001
+    assert 0 < whole["changed_class"] < 287
+    same = evaluate_datasets(detected, rows, detected, 20, drawn=detected)["stages"][ALL]
+    assert same["changed_class"] == 0 and same["difference"] == [0, 0, 0]
+    done = CliRunner().invoke(
+        app,
+        [
+            "evaluate",
+            str(out),
+            str(cohort),
+            "--out",
+            str(tmp_path / "r"),
+            "--drawn",
+            str(by_hand),
+            "--site",
+            "test1,test2",
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert "Where the loss comes from" in (tmp_path / "r" / "report.html").read_text("utf-8")
+    table = pd.read_csv(tmp_path / "r" / "tables" / "stages.csv")
+    assert list(table["dataset"].unique()) == ["test1", "test2", "all"] and len(table) == 9
+
+
+def test_a_cohort_is_screened_and_judged_in_one_command(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    done = CliRunner().invoke(app, ["evaluate", str(EXAMPLES), "--out", str(report), "--json"])
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.stdout)
+    assert figures["studies"] == 6 and figures["mean_iou"] > 0.8
+    page = (report / "report.html").read_text("utf-8")
+    assert "Where the loss comes from" in page and "Detection" in page and "In-silico" in page
+    assert len(list((report / "drawn" / "studies").glob("*.json"))) == 6
+    assert (
+        "of this site; found"
+        in CliRunner().invoke(app, ["evaluate", str(EXAMPLES), "--out", str(report), "--site", "nowhere"]).stderr
+    )

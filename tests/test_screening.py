@@ -22,7 +22,7 @@ from pipeline.batch import RunSummary, process
 from pipeline.config import ScreenConfig
 from pipeline.evaluate import evaluate_results
 from pipeline.prediction import validate_prediction
-from pipeline.screen import Screener, read_study
+from pipeline.screen import DrawnRois, Screener, read_study
 from pipeline.weights import Weights, load_weights
 
 ROOT = Path(__file__).parent.parent
@@ -264,3 +264,23 @@ def test_implausible_covariates_refuse_the_study(weights: Weights) -> None:
     prediction = Screener(weights).screen(read_study(child)).prediction
     assert prediction.refusal is not None and prediction.refusal.code == "covariates"
     assert "age is 5" in prediction.refusal.reason
+
+
+def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Weights) -> None:
+    index = index_cohort(EXAMPLES)
+    truth = read_rois(EXAMPLES / "rois.csv")
+    uid = index.studies[0].study_uid
+    table = pd.read_csv(EXAMPLES / "rois.csv")
+    lacking = table[~((table["study_uid"] == uid) & (table["level"] == "L2"))]
+    lacking.to_csv(tmp_path / "rois.csv", index=False)
+    drawn = DrawnRois.read(tmp_path / "rois.csv")
+    summary = process(index, tmp_path / "out", weights, ScreenConfig(), drawn=drawn)
+    assert summary.count("refused") == 1 and summary.count("screened") == 5
+    (row,) = [row for row in summary.rows if row["status"] == "refused"]
+    assert row["study_uid"] == uid and row["reason"].startswith("no_roi")
+    other = json.loads((tmp_path / "out" / "studies" / f"{index.studies[1].study_uid}.json").read_text("utf-8"))
+    shown = {box["level"]: box["x0"] for box in other["views"]["AP"]["boxes"]}
+    for box in truth[other["study_uid"], View.AP]:
+        assert shown[box.level] == pytest.approx(box.x0, abs=0.06)
+    assert process(index, tmp_path / "out", weights, ScreenConfig(), drawn=drawn).resumed == 6
+    assert process(index, tmp_path / "out", weights, ScreenConfig()).resumed == 0, "the detector's are other results"
