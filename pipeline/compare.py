@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from cohort.annotations import Rois, read_readings
 from cohort.eligibility import exclusions
 from cohort.errors import OsteoLensError, ReadError, StudyError
 from cohort.index import index_cohort
-from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View, iou
-from cohort.study import BMD_CLASSES, BmdClass, Study
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from cohort.study import BMD_CLASSES, Study
 from pipeline.screen import Screener, read_study
-from pipeline.statistics import (
-    bland_altman,
-    bootstrap,
-    compare_areas,
-    counts,
-    delong,
-    mcnemar,
-)
 
 AUTOMATIC = "detector"
 """Name of the automatic reader among the others."""
@@ -127,132 +114,3 @@ def _detections(study: Study, rois: Rois) -> dict[View, SpineDetection]:
         if not detection.missing:
             views[view] = detection
     return views
-
-
-def summarise(found: Comparison, margin: float = 0.02, draws: int = 500, seed: int = 0) -> dict[str, Any]:
-    """Overlaps, differences in mm, and what the classifier's figures lose or gain by automatic ROIs.
-
-    With several readers, the manual side of classification is the mean of the readers' probabilities; each reader
-    also stands alone.
-    """
-    readers = [name for name in found.shares if name != AUTOMATIC]
-    shares = {name: np.array(own) for name, own in found.shares.items()}
-    manual = np.mean([shares[name] for name in readers], 0)
-    labels = np.array(found.labels)
-    return {
-        "studies": len(labels),
-        "readers": readers,
-        "left_out": len(found.left_out),
-        "detect_seconds_median": float(np.median(found.detect_seconds)),
-        "overlap_between_readers": _overlaps(found, list(combinations(readers, 2))),
-        "overlap_with_detector": _overlaps(found, [(name, AUTOMATIC) for name in readers]),
-        "edges_mm": _edges(found, readers),
-        "osteoporosis": _paired(labels, manual, shares[AUTOMATIC], BmdClass.OSTEOPOROSIS, margin, draws, seed),
-        "by_reader": {name: _area(labels, shares[name]) for name in [*readers, AUTOMATIC]},
-        "flips": _flips(manual, shares[AUTOMATIC]),
-        "share_of_osteoporosis": _agreement(manual[:, -1], shares[AUTOMATIC][:, -1]),
-    }
-
-
-def _overlaps(found: Comparison, pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
-    """Mean intersection over union of pairs of readers: over all, by view, and by view and level."""
-    values: dict[str, list[float]] = {}
-    for first, second in pairs:
-        for view in View:
-            for level in TARGET_LEVELS:
-                both = zip(found.boxes[first, view, level], found.boxes[second, view, level], strict=True)
-                own = [iou(a, b) for a, b in both]
-                for key in ("all", f"{view}", f"{view} {level}"):
-                    values.setdefault(key, []).extend(own)
-    return {key: float(np.mean(own)) for key, own in values.items()}
-
-
-def _edges(found: Comparison, readers: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Detector minus mean reader at each edge in mm: bias and limits of agreement, by view."""
-    result = {}
-    for view in View:
-        spacing = np.array(found.spacing_mm[view])
-        gaps = []
-        for level in TARGET_LEVELS:
-            mean = np.mean([np.array(found.boxes[name, view, level]) for name in readers], 0)
-            gaps.append((np.array(found.boxes[AUTOMATIC, view, level]) - mean) * spacing[:, None])
-        stacked = np.concatenate(gaps)
-        stacked = stacked[np.isfinite(stacked).all(1)]
-        if len(stacked) < 2:
-            continue
-        for k, edge in enumerate(("left", "top", "right", "bottom")):
-            own = stacked[:, k]
-            spread = 1.96 * float(own.std(ddof=1))
-            bias = float(own.mean())
-            result[f"{view} {edge}"] = {"bias": bias, "low": bias - spread, "high": bias + spread}
-    return result
-
-
-def _paired(
-    labels: npt.NDArray[np.int64],
-    manual: npt.NDArray[np.float64],
-    automatic: npt.NDArray[np.float64],
-    kind: BmdClass,
-    margin: float,
-    draws: int,
-    seed: int,
-) -> dict[str, Any]:
-    """AUC of one class on both kinds of ROI: difference, non-inferiority, McNemar at the argmax; NaN without both."""
-    column = BMD_CLASSES.index(kind)
-    positive = labels == column
-    if positive.all() or not positive.any():
-        return {"positive": int(positive.sum()), "reason": "one class is absent; no area can be computed"}
-    areas, _ = delong(positive, np.stack((manual[:, column], automatic[:, column])))
-    paired = compare_areas(positive, manual[:, column], automatic[:, column], margin)
-    called = [shares.argmax(1) == column for shares in (manual, automatic)]
-
-    def gap(index: npt.NDArray[np.int64]) -> float:
-        if positive[index].all() or not positive[index].any():
-            return float("nan")
-        two, _ = delong(positive[index], np.stack((manual[index, column], automatic[index, column])))
-        return float(two[1] - two[0])
-
-    drawn = bootstrap(gap, len(labels), draws, seed)
-    return {
-        "positive": int(positive.sum()),
-        "auc_manual": float(areas[0]),
-        "auc_automatic": float(areas[1]),
-        "difference": paired.difference.value,
-        "difference_low": paired.difference.low,
-        "difference_high": paired.difference.high,
-        "bootstrap_low": drawn.low,
-        "bootstrap_high": drawn.high,
-        "p_equal": paired.p,
-        "margin": margin,
-        "p_noninferior": paired.p_noninferior,
-        "noninferior": paired.difference.low > -margin,
-        "mcnemar_p": mcnemar(called[0] == positive, called[1] == positive),
-        "manual": _counts(positive, called[0]),
-        "automatic": _counts(positive, called[1]),
-    }
-
-
-def _counts(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> dict[str, float]:
-    return {name: estimate.value for name, estimate in counts(positive, called).metrics().items()}
-
-
-def _area(labels: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> float:
-    positive = labels == len(BMD_CLASSES) - 1
-    return float("nan") if positive.all() or not positive.any() else float(delong(positive, shares[None, :, -1])[0][0])
-
-
-def _flips(manual: npt.NDArray[np.float64], automatic: npt.NDArray[np.float64]) -> dict[str, int]:
-    """How many studies change class, from manual to automatic, by pair of classes."""
-    first, second = manual.argmax(1), automatic.argmax(1)
-    names = [str(c) for c in BMD_CLASSES]
-    return {
-        f"{names[a]} to {names[b]}": int(((first == a) & (second == b)).sum())
-        for a in range(3)
-        for b in range(3)
-        if a != b
-    }
-
-
-def _agreement(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> dict[str, float]:
-    found = bland_altman(first, second)
-    return {"bias": found.bias, "low": found.low, "high": found.high, "r": found.r}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-import pandas as pd
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from cohort.dxa import read_cohort_csv, read_table
+from cohort.dxa import read_cohort_csv
 from cohort.errors import ReadError
 from cohort.study import BMD_CLASSES
 from pipeline.evaluate import is_included, is_of_site, judged_of, read_results
@@ -22,6 +17,7 @@ from pipeline.evaluate_detector import evaluate_detector
 from pipeline.evaluation import ALL, curves, evaluate_datasets, site_of
 from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
+from pipeline.page import notice_of, panel, write_page
 from pipeline.paper import CONFUSION, SOURCE
 from pipeline.prediction import write_json
 
@@ -66,9 +62,7 @@ def report_results(
         own = judged_of([d for d in included if name in (ALL, site_of(d, rows))], rows)
         if own is not None:
             judged[name] = own
-    simulated = (cohort / "simulation.json").is_file() or "vbmd_mg_cm3" in read_table(table)
-    notice = "In-silico: simulated radiographs and DXA. No patient, no clinical evidence." if simulated else ""
-    write_evaluation(out, found, judged, notice)
+    write_evaluation(out, found, judged, notice_of(cohort))
 
 
 def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, Judged], notice: str) -> None:
@@ -80,38 +74,21 @@ def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, J
         judged: studies by dataset, for the curves.
         notice: what kind of data this is, printed at the top.
     """
-    for name in ("tables", "figures"):
-        (out / name).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     write_json({"notice": notice, **document}, out / "evaluation.json")
-    tables = evaluation_tables(document)
-    for name, table in tables.items():
-        table.to_csv(out / "tables" / f"{name}.csv", index=False)
-    figures = _figures(judged)
-    shown = {}
-    for name, figure in figures.items():
-        for suffix in ("svg", "png"):
-            figure.savefig(out / "figures" / f"{name}.{suffix}", bbox_inches="tight", dpi=150)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
-        text = stream.getvalue()
-        shown[name] = Markup(text[text.index("<svg") :])
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string((files("pipeline") / "evaluation.html.jinja").read_text("utf-8"))
-    page = template.render(
+    write_page(
+        out,
+        "evaluation.html.jinja",
+        evaluation_tables(document),
+        _figures(judged),
+        title="Evaluation against DXA",
         notice=notice,
-        tables={name: _as_rows(table) for name, table in tables.items()},
-        figures=shown,
         document=document,
         checklist=_checklist(document),
         source=SOURCE,
         paper_confusion=CONFUSION,
         classes=[c.value for c in BMD_CLASSES],
     )
-    (out / "report.html").write_text(page, "utf-8")
-
-
-def _as_rows(table: pd.DataFrame) -> dict[str, list[Any]]:
-    return {"columns": list(table.columns), "rows": table.astype(object).where(table.notna(), "").to_numpy().tolist()}
 
 
 def _figures(judged: Mapping[str, Judged]) -> dict[str, Figure]:
@@ -127,18 +104,8 @@ def _figures(judged: Mapping[str, Judged]) -> dict[str, Figure]:
     return figures
 
 
-def _panel(title: str, x: str, y: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(4.2, 4.0))
-    axes = figure.subplots()
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def _roc_figure(dataset: str, roc: Mapping[str, tuple[Any, Any]]) -> Figure:
-    figure, axes = _panel(f"ROC curves, {dataset}", "1 - specificity", "sensitivity")
+    figure, axes = panel(f"ROC curves, {dataset}", "1 - specificity", "sensitivity")
     for name, (false, true) in roc.items():
         area = float(np.trapezoid(true, false))
         axes.plot(false, true, color=COLOURS[name], label=f"{name} {area:.3f}")
@@ -151,7 +118,7 @@ def _roc_figure(dataset: str, roc: Mapping[str, tuple[Any, Any]]) -> Figure:
 
 
 def _reliability_figure(dataset: str, points: Any) -> Figure:
-    figure, axes = _panel(f"Calibration of osteoporosis, {dataset}", "predicted share", "observed share")
+    figure, axes = panel(f"Calibration of osteoporosis, {dataset}", "predicted share", "observed share")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
     if len(points):
         axes.plot(points[:, 0], points[:, 1], color=COLOURS["osteoporosis"], marker="o")
@@ -161,7 +128,7 @@ def _reliability_figure(dataset: str, points: Any) -> Figure:
 
 
 def _decision_figure(dataset: str, thresholds: Any, benefit: Any, everyone: Any) -> Figure:
-    figure, axes = _panel(f"Decision curve of osteoporosis, {dataset}", "threshold", "net benefit")
+    figure, axes = panel(f"Decision curve of osteoporosis, {dataset}", "threshold", "net benefit")
     axes.plot(thresholds, benefit, color=COLOURS["osteoporosis"], label="OsteoLens")
     axes.plot(thresholds, everyone, color="grey", linewidth=0.9, label="DXA for everyone")
     axes.axhline(0, color="black", linewidth=0.6, label="DXA for no one")
@@ -171,7 +138,7 @@ def _decision_figure(dataset: str, thresholds: Any, benefit: Any, everyone: Any)
 
 
 def _t_score_figure(dataset: str, judged: Judged) -> Figure:
-    figure, axes = _panel(f"T-score, {dataset}", "mean of estimate and DXA", "estimate minus DXA")
+    figure, axes = panel(f"T-score, {dataset}", "mean of estimate and DXA", "estimate minus DXA")
     gap, mean = judged.t_estimates - judged.t_scores, (judged.t_estimates + judged.t_scores) / 2
     axes.scatter(mean, gap, s=6, alpha=0.5, color="#3b5b7a", linewidths=0)
     bias, spread = float(np.nanmean(gap)), float(np.nanstd(gap, ddof=1))

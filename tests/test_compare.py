@@ -21,7 +21,9 @@ from cohort.annotations import read_readings, read_rois
 from cohort.errors import ReadError
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import BMD_CLASSES, BmdClass, Radiograph
-from pipeline.compare import AUTOMATIC, Comparison, compare_rois, summarise
+from pipeline.compare import AUTOMATIC, Comparison, compare_rois
+from pipeline.compare_report import verdict, write_comparison
+from pipeline.compare_summary import summarise
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -89,10 +91,13 @@ def test_overlap_and_edges_are_those_drawn(cohort: Path) -> None:
         *(f"{v} L{k}" for v in View for k in range(1, 5)),
     }
     spacing = np.array(found.spacing_mm[View.AP])
-    left = figures["edges_mm"]["AP left"]
+    left = figures["differences_mm"]["AP left"]
     assert left["bias"] == pytest.approx(float(np.mean(2.25 * spacing)), rel=1e-6)
-    assert figures["edges_mm"]["AP top"]["bias"] == pytest.approx(0, abs=1e-9)
-    assert figures["detect_seconds_median"] >= 0
+    assert figures["differences_mm"]["AP top"]["bias"] == pytest.approx(0, abs=1e-9)
+    assert figures["detect_seconds_median"] >= 0 and figures["seconds_saved"] is None
+    assert figures["differences_mm"]["AP centre across"]["bias"] == pytest.approx(left["bias"])
+    assert set(figures["overlap_by_pair"]) == {"a / b", "a / detector", "b / detector"}
+    assert summarise(found, draws=5, manual_seconds=60)["seconds_saved"] > 0
 
 
 def test_studies_that_cannot_be_compared_are_counted(cohort: Path) -> None:
@@ -128,32 +133,47 @@ def made_up(noise: float, count: int = 400) -> Comparison:
 
 def test_the_same_shares_are_noninferior_and_flip_nothing() -> None:
     figures = summarise(made_up(0.0), draws=50)
-    paired = figures["osteoporosis"]
+    paired = figures["classes"]["osteoporosis"]
     assert paired["difference"] == 0 and paired["noninferior"] and paired["p_equal"] == 1.0
     assert sum(figures["flips"].values()) == 0 and figures["share_of_osteoporosis"]["r"] == pytest.approx(1)
 
 
 def test_noise_costs_area_and_noninferiority() -> None:
     figures = summarise(made_up(3.0), draws=50)
-    paired = figures["osteoporosis"]
+    paired = figures["classes"]["osteoporosis"]
     assert paired["difference"] < -0.05 and not paired["noninferior"] and paired["p_noninferior"] > 0.5
     assert paired["bootstrap_low"] < paired["difference"] < paired["bootstrap_high"]
     assert sum(figures["flips"].values()) > 50 and paired["mcnemar_p"] < 0.05
     assert figures["by_reader"]["a"] > figures["by_reader"][AUTOMATIC]
 
 
+def test_the_page_states_non_inferiority_or_its_absence(tmp_path: Path) -> None:
+    for noise, words in ((0.05, "are not inferior to"), (3.0, "are not shown to be non-inferior")):
+        found = made_up(noise)
+        figures = summarise(found, draws=20)
+        assert words in verdict(figures)
+        write_comparison(tmp_path, found, figures, "")
+        assert words in (tmp_path / "report.html").read_text("utf-8")
+    assert {p.name for p in (tmp_path / "figures").glob("*.svg")} == {
+        "shares.svg", "overlap.svg", "differences.svg", "roc.svg"
+    }  # fmt: skip
+
+
 def test_an_absent_class_is_said() -> None:
     found = made_up(0.1)
     found.labels = [0] * len(found.labels)
-    assert "one class is absent" in summarise(found, draws=5)["osteoporosis"]["reason"]
+    assert "one class is absent" in summarise(found, draws=5)["classes"]["osteoporosis"]["reason"]
 
 
 def test_the_command_prints_and_writes(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.screen.Screener", lambda _: FakeScreener())
-    command = ["compare-rois", str(cohort), "--manual", str(cohort / "readers.csv"), "--out", str(tmp_path / "c.json")]
+    command = ["compare-rois", str(cohort), "--manual", str(cohort / "readers.csv"), "--out", str(tmp_path / "c")]
     done = CliRunner().invoke(app, [*command, "--json", "--margin", "0.05"])
     assert done.exit_code == 0, done.output
     figures = json.loads(done.stdout)
-    assert figures == json.loads((tmp_path / "c.json").read_text()) and figures["studies"] == 6
+    written = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert written.pop("notice").startswith("In-silico") and figures == written and figures["studies"] == 6
+    assert "Hand-drawn against automatic ROIs" in (tmp_path / "c" / "report.html").read_text("utf-8")
+    assert len(pd.read_csv(tmp_path / "c" / "tables" / "classes.csv")) == 3
     table = CliRunner().invoke(app, command)
     assert table.exit_code == 0 and "reader and detector" in table.stdout
