@@ -54,6 +54,9 @@ def results(
         typer.Option(help="Output folder of `osteolens process --rois`: splits the loss between the stages."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Another folder of weights to screen a cohort with.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Print Tables 1 to 4 in the paper's layout, its own lines beside.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -75,12 +78,21 @@ def results(
                 results, drawn = screen_cohort(cohort, out, site, weights, lambda now, whole: bar(100 * now // whole))
         judged_by = cohort or _examples()
         figures = evaluate_results(results, judged_by, site, everyone)
-        if out is not None:
+        whole: dict[str, Any] = {}
+        if out is not None or paper:
             from pipeline.evaluation_report import report_results
 
-            report_results(results, judged_by, out, site, everyone, drawn)
+            whole = report_results(results, judged_by, out, site, everyone, drawn)
+        if out is not None:
             say(f"report: {out / 'report.html'}")
-        if as_json:
+        if paper:
+            from pipeline.evaluation_tables import paper_tables
+
+            for title, table in paper_tables(whole).items():
+                print_table(
+                    title, list(table.columns), table.astype(object).where(table.notna(), "").to_numpy().tolist()
+                )
+        elif as_json:
             print_json(figures)
         else:
             print_table("evaluation", ["measure", "value"], _rows(figures))

@@ -78,6 +78,7 @@ def evaluate_datasets(
         "stages": {name: stage_losses(own, _same(drawn, own), rows) for name, own in groups.items()} if drawn else {},
         "not_judged": _not_judged(everyone, rows),
         "excluded": len(everyone) - len(documents),
+        "paper_table": 4 if any(any(d["covariates"].values()) for d in documents) else 2,
     }
 
 

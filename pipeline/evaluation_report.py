@@ -27,17 +27,17 @@ COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182
 def report_results(
     results: Path,
     cohort: Path,
-    out: Path,
+    out: Path | None,
     site: str | None = None,
     everyone: bool = False,
     drawn: Path | None = None,
-) -> None:
-    """Write the whole evaluation of a results folder (`write_evaluation`).
+) -> dict[str, Any]:
+    """The whole evaluation of a results folder, written where a folder is given (`write_evaluation`).
 
     Args:
         results: output folder of `osteolens process`.
         cohort: folder with cohort.csv.
-        out: folder of the report.
+        out: folder of the report, or None.
         site: only this site.
         everyone: judge excluded patients too.
         drawn: output folder of `osteolens process --rois` on the same studies.
@@ -62,7 +62,9 @@ def report_results(
         own = judged_of([d for d in included if name in (ALL, site_of(d, rows))], rows)
         if own is not None:
             judged[name] = own
-    write_evaluation(out, found, judged, notice_of(cohort))
+    if out is not None:
+        write_evaluation(out, found, judged, notice_of(cohort))
+    return found
 
 
 def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, Judged], notice: str) -> None:

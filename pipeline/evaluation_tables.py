@@ -10,7 +10,9 @@ import pandas as pd
 
 from cohort.spine import View
 from cohort.study import BMD_CLASSES
-from pipeline.paper import paper_row
+from pipeline.paper import CONFUSION, ROWS, paper_row
+
+METRICS = ("sensitivity", "specificity", "ppv", "npv")
 
 
 def evaluation_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
@@ -18,7 +20,7 @@ def evaluation_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
     datasets = document["datasets"]
     return {
         "table_1_population": _population_table(document),
-        "table_2_osteoporosis": _class_table(datasets, "osteoporosis", beside_paper=True),
+        "table_2_osteoporosis": _class_table(datasets, "osteoporosis", document["paper_table"]),
         "osteopenia": _class_table(datasets, "osteopenia"),
         "normal": _class_table(datasets, "normal"),
         "table_3_confusion": _confusion_table(datasets),
@@ -57,7 +59,7 @@ def _population_table(document: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _class_table(datasets: Mapping[str, Any], name: str, beside_paper: bool = False) -> pd.DataFrame:
+def _class_table(datasets: Mapping[str, Any], name: str, paper_table: int | None = None) -> pd.DataFrame:
     rows = []
     for dataset, own in datasets.items():
         if "classes" not in own:
@@ -69,15 +71,51 @@ def _class_table(datasets: Mapping[str, Any], name: str, beside_paper: bool = Fa
             "cases": found["cases"],
             "AUC (95 %, DeLong)": _interval(found.get("auc")),
             "AUC (95 %, the paper's way)": _interval(found.get("auc_paper_interval")),
-            **{f"{key} %": _interval(found[key], 100, 2) for key in ("sensitivity", "specificity", "ppv", "npv")},
+            **{f"{key} %": _interval(found[key], 100, 2) for key in METRICS},
         }
-        if beside_paper:
-            theirs = paper_row(4, dataset, "AP and LAT")
-            row["paper's Table 4, AP and LAT: AUC"] = (
+        if paper_table is not None:
+            theirs = paper_row(paper_table, dataset, "AP and LAT")
+            row[f"paper's Table {paper_table}, AP and LAT: AUC"] = (
                 "" if theirs is None else f"{theirs.auc:.3f} ({theirs.auc_low:.3f}-{theirs.auc_high:.3f})"
             )
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def paper_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """The paper's Tables 1, 3 and 2 (images alone) or 4 (with covariates) in its layout, its own lines below ours."""
+    number = document["paper_table"]
+    lines, matrices = [], []
+    names = [c.value for c in BMD_CLASSES]
+    for dataset, own in document["datasets"].items():
+        if "classes" in own:
+            found = own["classes"]["osteoporosis"]
+            shares = {key: _interval(found[key], 100, 2) for key in METRICS}
+            lines.append(
+                {"dataset": dataset, "projection": "AP and LAT", "by": "this run"}
+                | {"AUC (95 % CI)": _interval(found.get("auc_paper_interval"))}
+                | {f"{key} % (95 % CI)": value for key, value in shares.items()}
+            )
+            counted = zip(names, own["confusion"], strict=True)
+            matrices += [
+                {"dataset": dataset, "by": "this run", "truth": a, **dict(zip(names, r, strict=True))}
+                for a, r in counted
+            ]
+        for theirs in (row for row in ROWS if (row.table, row.dataset) == (number, dataset)):
+            lines.append(
+                {"dataset": dataset, "projection": theirs.projection, "by": "the paper"}
+                | {"AUC (95 % CI)": _interval((theirs.auc, theirs.auc_low, theirs.auc_high))}
+                | {f"{key} % (95 % CI)": f"{getattr(theirs, key):.2f}" for key in METRICS}
+            )
+        for truth, counted_row in zip(names, CONFUSION.get(dataset, ()), strict=False):
+            matrices.append(
+                {"dataset": dataset, "by": "the paper", "truth": truth, **dict(zip(names, counted_row, strict=True))}
+            )
+    return {
+        "Table 1: population": _population_table(document),
+        f"Table {number}: osteoporosis": pd.DataFrame(lines),
+        "Table 3: confusion matrices": pd.DataFrame(matrices),
+    }
 
 
 def _confusion_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
@@ -115,9 +153,7 @@ def _points_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
         if own.get("intention_to_screen"):
             points["intention to screen: every study counts, a refused one is not called"] = own["intention_to_screen"]
         for name, metrics in points.items():
-            shares = {
-                f"{key} %": _interval(metrics[key], 100, 1) for key in ("sensitivity", "specificity", "ppv", "npv")
-            }
+            shares = {f"{key} %": _interval(metrics[key], 100, 1) for key in METRICS}
             rows.append({"dataset": dataset, "osteoporosis is called at": name, **shares})
     return pd.DataFrame(rows)
 
