@@ -42,6 +42,9 @@ class NetworkSpec(StrictConfig):
     views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="branches")
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
     crops: int = Field(1, ge=1, le=8, description="crops a view, pooled by attention where more than one")
+    pooled: Literal["last", "all"] = Field(
+        "all", description="feature maps that are pooled: the last, or every scale's"
+    )
 
 
 class ClassifierTraining(StrictConfig):
@@ -49,6 +52,9 @@ class ClassifierTraining(StrictConfig):
 
     views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="AP, LATERAL or both")
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
+    pooled: Literal["last", "all"] = Field(
+        "all", description="feature maps that are pooled: the last, or every scale's"
+    )
     preprocess: PreprocessSpec = Field(PreprocessSpec(), description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
@@ -70,3 +76,10 @@ class ClassifierTraining(StrictConfig):
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
     validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
     max_minutes: float = Field(0.0, ge=0, description="stop starting epochs after this time; 0 for no limit")
+
+
+def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> NetworkSpec:
+    """The network that a training fits on crops of a preprocessing."""
+    return NetworkSpec(
+        views=training.views, covariates=training.covariates, crops=preprocess.crops, pooled=training.pooled
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec
+from classify.config import ClassifierTraining, PreprocessSpec, network_spec
 from cohort.study import BMD_CLASSES, BmdClass
 
 
@@ -48,9 +48,7 @@ class Fit:
         self.fabric, self.training, self.config, self.spec, self._seed = fabric, training, config, spec, how.seed
         self._files = {name: out / f"{name}.safetensors" for name in ("last", "averaged", "best")}
         self._state = out / "state.json"
-        self.network = DualChannelDenseNet(
-            NetworkSpec(views=config.views, covariates=config.covariates, crops=spec.crops)
-        )
+        self.network = DualChannelDenseNet(network_spec(config, spec))
         self.network.to(memory_format=torch.channels_last)
         self.history = self._finished_epochs() if how.resume else []
         if self.history:

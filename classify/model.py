@@ -13,15 +13,16 @@ from cohort.spine import View
 from cohort.study import BMD_CLASSES
 
 COVARIATE_INPUTS = 6
-FEATURES = 1024
-"""Channels of DenseNet-121 before its classifier."""
+SCALES = (64, 256, 512, 1024, 1024)
+"""Channels of DenseNet-121's feature maps at strides 2, 4, 8, 16 and 32."""
 
 
 class DualChannelDenseNet(nn.Module):
     """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
 
     A view that is absent has its features zeroed by `present`; a network of one view has one branch. Several crops a
-    view go through the same branch and are pooled by attention. The network gives a T-score with its spread; the
+    view go through the same branch and are pooled by attention. The feature maps of every scale are pooled, not
+    the last alone: the texture of bone is in the early ones. The network gives a T-score with its spread; the
     class logits are the logarithms of that distribution's shares below -2.5, between, and above -1.0, plus a learned
     correction. So classes are ordered as the T-score is, and both heads learn from both targets.
 
@@ -34,13 +35,17 @@ class DualChannelDenseNet(nn.Module):
         views = self.spec.views
         self.ap = _densenet() if View.AP in views else None
         self.lateral = _densenet() if View.LATERAL in views else None
-        self.attention = nn.Linear(FEATURES, 1) if self.spec.crops > 1 else None
+        self.attention = nn.Linear(SCALES[-1], 1) if self.spec.crops > 1 else None
+        features = sum(SCALES) if self.spec.pooled == "all" else SCALES[-1]
+        self.norms = nn.ModuleDict(
+            {view.value.lower(): nn.BatchNorm1d(features) for view in views} if self.spec.pooled == "all" else {}
+        )
         self.covariates = (
             nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
             if self.spec.covariates
             else None
         )
-        width = (FEATURES + 1) * len(views) + (32 if self.spec.covariates else 0)
+        width = (features + 1) * len(views) + (32 if self.spec.covariates else 0)
         self.fuse = nn.Sequential(nn.Dropout(0.2), nn.Linear(width, 128), nn.ReLU(), nn.Dropout(0.2))
         self.classes = nn.Linear(128, len(BMD_CLASSES))
         self.t_score = nn.Linear(128, 2)
@@ -59,28 +64,29 @@ class DualChannelDenseNet(nn.Module):
             covariates: (n, 6) from `classify.covariates.encode`.
         """
         seen = [
-            (branch, images, present[:, k : k + 1])
-            for k, (branch, images) in enumerate(((self.ap, ap), (self.lateral, lateral)))
+            (name, branch, images, present[:, k : k + 1])
+            for k, (name, branch, images) in enumerate((("ap", self.ap, ap), ("lateral", self.lateral, lateral)))
             if branch is not None
         ]
-        features = [self._pooled(branch, images) * here for branch, images, here in seen]
-        features += [here for _, _, here in seen]
+        features = [self._pooled(name, branch, images) * here for name, branch, images, here in seen]
+        features += [here for _, _, _, here in seen]
         if self.covariates is not None:
             features.append(self.covariates(covariates))
         fused = self.fuse(torch.cat(features, 1))
         t_score = self.t_score(fused).float()
         return ordinal_logits(t_score) + self.classes(fused).float(), t_score
 
-    def _pooled(self, branch: nn.Module, images: Tensor) -> Tensor:
-        """Features (n, 1024) of a view's crops (n, crops, side, side)."""
+    def _pooled(self, name: str, branch: nn.Module, images: Tensor) -> Tensor:
+        """Features (n, channels) of a view's crops (n, crops, side, side)."""
         side = images.shape[-1]
-        if self.attention is None:
-            features: Tensor = branch(_centre_columns(images))[-1].relu().mean((2, 3))
-            return features
-        each = branch(images.reshape(-1, 1, side, side))[-1].relu().mean((2, 3))
-        each = each.reshape(len(images), -1, FEATURES)
-        pooled: Tensor = (torch.softmax(self.attention(each), 1) * each).sum(1)
-        return pooled
+        shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
+        maps = branch(shown)[1:] if self.spec.pooled == "all" else branch(shown)[-1:]
+        each = [scale.relu().mean((2, 3)) for scale in maps]
+        features: Tensor = torch.cat(each, 1)
+        if self.attention is not None:
+            weights = torch.softmax(self.attention(each[-1]).reshape(len(images), -1, 1), 1)
+            features = (weights * features.reshape(len(images), -1, features.shape[1])).sum(1)
+        return self.norms[name](features) if self.spec.pooled == "all" else features
 
 
 def ordinal_logits(t_score: Tensor) -> Tensor:

@@ -149,12 +149,12 @@ def _predict(
         return
     from dataclasses import replace
 
-    from classify.config import NetworkSpec
+    from classify.config import network_spec
     from classify.export import load_network
     from classify.fit import predict
     from classify.model import DualChannelDenseNet
 
-    network = DualChannelDenseNet(NetworkSpec(views=config.views, covariates=config.covariates, crops=spec.crops))
+    network = DualChannelDenseNet(network_spec(config, spec))
     load_network(network, weights)
     network.eval()
     side, tables = config.stages[-1][0], []

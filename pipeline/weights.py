@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from classify.calibration import NO_CALIBRATION, Calibration
-from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec
+from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec, network_spec
 from classify.export import PARTS, part_path
 from cohort.errors import WeightsError
 
@@ -95,7 +95,7 @@ def load_weights(folder: Path | None = None) -> Weights:
             f"{path}: no preprocessing, calibration and settings of a classifier that this version knows "
             f"({_short(error)}); update OsteoLens or the weights"
         ) from error
-    network = NetworkSpec(views=settings.views, covariates=settings.covariates, crops=preprocess.crops)
+    network = network_spec(settings, preprocess)
     segmenter = folder / SEGMENTER if SEGMENTER in manifest["files"] else None
     return Weights(
         folder / "detector.onnx",
