@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from cohort.config import StrictConfig
 from cohort.spine import TARGET_LEVELS, View
@@ -36,6 +36,11 @@ class PreprocessSpec(StrictConfig):
         return 1 if self.roi == "column" else len(TARGET_LEVELS)
 
 
+BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_along=0.1, sigma_px=0.5, equalised=0.5)
+"""Each body with some soft tissue at its sides, and as much of the display as of the equalised crop: what validation
+prefers (docs/classifier.md). The paper's own is `PreprocessSpec()`."""
+
+
 class NetworkSpec(StrictConfig):
     """Which inputs a network takes; single-channel and dual-channel are one class configured."""
 
@@ -55,27 +60,37 @@ class ClassifierTraining(StrictConfig):
     pooled: Literal["last", "all"] = Field(
         "all", description="feature maps that are pooled: the last, or every scale's"
     )
-    preprocess: PreprocessSpec = Field(PreprocessSpec(), description="from box to network input")
+    preprocess: PreprocessSpec = Field(BODIES, description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
     stages: list[tuple[int, int]] = Field(
-        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
+        [(64, 8), (128, 10)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
     )
-    crops_seen: int = Field(0, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
+    crops_seen: int = Field(2, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
     batch: int = Field(16, ge=1, le=512, description="patients a step")
-    lr: float = Field(6e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
+    lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
-    t_score_weight: float = Field(0.5, ge=0, le=10, description="weight of the T-score head that guides training")
+    t_score_weight: float = Field(1.0, ge=0, le=10, description="weight of the T-score head that guides training")
     label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
-    averaging: float = Field(0.995, ge=0, lt=1, description="memory, a step, of the averaged weights that are kept")
+    averaging: float = Field(0.99, ge=0, lt=1, description="memory, a step, of the averaged weights that are kept")
     accumulate: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
     patience: int = Field(0, ge=0, description="epochs of the last stage without a better macro AUC; 0 for no limit")
     devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
     drop_view: float = Field(0.10, ge=0, le=0.5, description="chance to hide one view")
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
-    validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
+    validation_share: float = Field(
+        1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
+    )
     max_minutes: float = Field(0.0, ge=0, description="stop starting epochs after this time; 0 for no limit")
+
+    @field_validator("stages")
+    @classmethod
+    def _sides_divide(cls, stages: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
+        preprocess = info.data.get("preprocess", BODIES)
+        if not stages or any(side < 32 or preprocess.size_px % side for side, _ in stages):
+            raise ValueError(f"expected sides from 32 on that divide preprocess.size_px, {preprocess.size_px}")
+        return stages
 
 
 def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> NetworkSpec:

@@ -81,7 +81,7 @@ class DualChannelDenseNet(nn.Module):
         side = images.shape[-1]
         shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
         maps = branch(shown)[1:] if self.spec.pooled == "all" else branch(shown)[-1:]
-        each = [scale.relu().mean((2, 3)) for scale in maps]
+        each = [scale.relu().mean((2, 3), dtype=torch.float32) for scale in maps]
         features: Tensor = torch.cat(each, 1)
         if self.attention is not None:
             weights = torch.softmax(self.attention(each[-1]).reshape(len(images), -1, 1), 1)

@@ -49,7 +49,9 @@ class DetectorTraining(StrictConfig):
     patience: int = Field(8, ge=1, le=1000, description="epochs without progress before stopping")
     batch: int = Field(16, ge=1, le=512, description="images a step")
     lr: float = Field(0.002, gt=0, le=0.1, description="initial learning rate of AdamW")
-    validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
+    validation_share: float = Field(
+        1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
+    )
     max_minutes: float = Field(0.0, ge=0, description="stop after this time; 0 for no limit")
 
 
@@ -63,4 +65,6 @@ class SegmenterTraining(StrictConfig):
     epochs: int = Field(6, ge=1, le=1000, description="passes over all crops")
     batch: int = Field(32, ge=2, le=1024, description="crops a step")
     lr: float = Field(2e-3, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
-    validation_share: float = Field(0.10, gt=0, lt=0.5, description="share of patients held out when none are given")
+    validation_share: float = Field(
+        1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
+    )

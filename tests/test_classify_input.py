@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from classify.config import PreprocessSpec
 from classify.covariates import encode, implausible
@@ -100,3 +101,37 @@ def test_a_body_gets_a_crop_of_its_own() -> None:
     assert parts[1][0, 0] == pixels[110, 60]
     (whole,) = roi_crops(pixels, detection(*TARGET_LEVELS), PreprocessSpec())
     assert whole.shape == (240, 61)
+
+
+def test_margins_widen_a_crop_as_far_as_the_image_goes() -> None:
+    pixels = np.arange(400 * 200, dtype=np.float32).reshape(400, 200)
+    spec = PreprocessSpec(roi="vertebra", size_px=64, margin_across=0.2, margin_along=0.1)
+    parts = roi_crops(pixels, detection(*TARGET_LEVELS), spec)
+    assert [part.shape for part in parts] == [(72, 85)] * 4, "59.7 x 60 pixels with 11.94 and 6 more at each side"
+    assert parts[0][0, 0] == pixels[44, 48]
+    wide = spec.model_copy(update={"roi": "column", "margin_across": 1.0, "margin_along": 1.0})
+    (whole,) = roi_crops(pixels, detection(*TARGET_LEVELS), wide)
+    assert whole.shape == (350, 180), "cut where the image ends"
+
+
+def test_a_share_of_equalisation_leaves_the_display_in() -> None:
+    crop = np.random.default_rng(0).random((64, 64), np.float32) * 0.5
+    specs = [PreprocessSpec(size_px=64, sigma_px=0, equalised=share) for share in (1.0, 0.5, 0.0)]
+    whole, half, none = (equalised(crop, spec).astype(float) for spec in specs)
+    np.testing.assert_allclose(none, crop * 255, atol=0.51)
+    np.testing.assert_allclose(half, (whole + none) / 2, atol=1.01)
+    assert whole.max() == 255 and none.max() < 129
+
+
+@pytest.mark.parametrize("spec", [PreprocessSpec(version=1), PreprocessSpec()])
+def test_preprocessing_does_not_drift(spec: PreprocessSpec) -> None:
+    """The column of both versions of the recipe, as the weights of 2026.11.1 saw it."""
+    rows, columns = np.mgrid[:96, :40]
+    crop = ((rows * 7 + columns * 13) % 97 / 96).astype(np.float32)
+    out = equalised(crop, spec.model_copy(update={"size_px": 64}))
+    assert (out.sum(), out[32, 32], out[0, 0], out[40, 25]) == (524679, 17, 128, 223)
+
+
+def test_an_unknown_recipe_is_refused() -> None:
+    with pytest.raises(ValidationError, match="version"):
+        PreprocessSpec(version=3)

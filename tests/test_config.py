@@ -39,3 +39,13 @@ def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     path.write_text("- 1\n- 2\n")
     with pytest.raises(ConfigError, match="found list"):
         load_config(DetectConfig, path)
+
+
+def test_working_sides_divide_the_crops_side() -> None:
+    from classify.config import ClassifierTraining
+
+    for text in ("stages=[[96, 3]]", "stages=[]", "stages=[[16, 1]]"):
+        with pytest.raises(ConfigError, match=r"'stages' = .*divide preprocess\.size_px, 128"):
+            load_config(ClassifierTraining, None, [text])
+    column = ["preprocess={roi: column, size_px: 512}", "stages=[[256, 1]]"]
+    assert load_config(ClassifierTraining, None, column).preprocess.crops == 1

@@ -143,3 +143,24 @@ def test_only_fitting_tensors_start_another_network(network: DualChannelDenseNet
         load_network(other, tmp_path / "w.safetensors")
     load_network(other, tmp_path / "w.safetensors", only_fitting=True)
     torch.testing.assert_close(next(other.ap.parameters()), next(network.ap.parameters()), atol=1e-2, rtol=1e-2)
+
+
+def test_the_last_map_alone_can_be_pooled(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain = DualChannelDenseNet(NetworkSpec(pooled="last")).eval()
+    every = DualChannelDenseNet(NetworkSpec()).eval()
+    assert not plain.norms and set(every.norms) == {"ap", "lateral"}
+    assert every.fuse[1].in_features - plain.fuse[1].in_features == 2 * (64 + 256 + 512 + 1024)
+    save_network(every, tmp_path / "every.safetensors")
+    load_network(plain, tmp_path / "every.safetensors", only_fitting=True)
+    torch.testing.assert_close(plain.ap.features.conv0.weight.half(), every.ap.features.conv0.weight.half())
+
+
+def test_an_absent_view_counts_for_nothing() -> None:
+    torch.manual_seed(0)
+    network = DualChannelDenseNet(NetworkSpec()).eval()
+    ap, other = torch.rand(2, 1, 64, 64), torch.rand(2, 1, 64, 64)
+    with torch.inference_mode():
+        found = network(ap, ap, torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, 6))[0]
+        again = network(ap, other, torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, 6))[0]
+    torch.testing.assert_close(found, again)

@@ -254,7 +254,8 @@ def test_explanations_lie_on_the_column(weights: Weights, tmp_path: Path) -> Non
     }
     screened = Screener(weights, ScreenConfig(explain=True)).screen(read_study(index.studies[0]))
     for view, heat in screened.heat.items():
-        x0, y0, x1, y1 = crop_corners(heat.shape, screened.prediction.views[view].detection)
+        detection = screened.prediction.views[view].detection
+        x0, y0, x1, y1 = crop_corners(heat.shape, detection, TARGET_LEVELS, weights.preprocess)
         assert heat.max() == pytest.approx(1) and heat[y0:y1, x0:x1].sum() == pytest.approx(heat.sum())
 
 

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from cohort.images import read_radiograph  # noqa: E402
 from cohort.index import index_cohort  # noqa: E402
 from detect.letterbox import detector_input  # noqa: E402
+from pipeline.weights import load_weights  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "weights"
@@ -53,13 +54,13 @@ def test_probabilities_of_the_shipped_classifier_agree_with_torch() -> None:
     from classify.export import load_parts
     from classify.model import DualChannelDenseNet, ProbabilityExport
 
-    entry = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))["models"]["classifier"]
-    network = DualChannelDenseNet().eval()
+    weights = load_weights()
+    network = DualChannelDenseNet(weights.network).eval()
     load_parts(network, WEIGHTS)
-    size, side = entry["preprocess"]["size_px"], entry["settings"]["stages"][-1][0]
-    model = ProbabilityExport(network, size // side).eval()
+    size, crops = weights.preprocess.size_px, weights.preprocess.crops
+    model = ProbabilityExport(network, size // weights.working_px).eval()
     rng = np.random.default_rng(0)
-    inputs = {name: rng.normal(0, 1, (2, 1, size, size)).astype(np.float32) for name in ("ap", "lateral")}
+    inputs = {name: rng.normal(0, 1, (2, crops, size, size)).astype(np.float32) for name in ("ap", "lateral")}
     inputs["present"] = np.array([[1, 1], [0, 1]], np.float32)
     inputs["covariates"] = rng.normal(0, 1, (2, 6)).astype(np.float32)
     found = _session(WEIGHTS / "classifier.onnx").run(None, inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,19 @@ def test_augmentation_hides_views_and_covariates(tmp_path: Path) -> None:
     assert float(seen[0].covariates[:, 3:].mean()) < 0.5
     plain = next(batches(crops, 32, 6, spec, None, np.random.default_rng(0)))
     assert (plain.present == 1).all() and plain.images.shape == (6, 2, 1, 32, 32)
+
+
+def test_a_step_may_show_some_bodies_alone(tmp_path: Path) -> None:
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 1, 0)
+    marked = crops.images.copy()
+    for body in range(4):
+        marked[:, :, :, body] = 40 * body + 60
+    crops = replace(crops, images=marked)
+    config = ClassifierTraining(crops_seen=2)
+    rng = np.random.default_rng(0)
+    shown = [next(batches(crops, 32, 6, spec, config, rng)).images.shape for _ in range(2)]
+    assert shown == [(6, 2, 2, 32, 32)] * 2
+    whole = next(batches(crops, 32, 6, spec, None, rng)).images
+    assert whole.shape == (6, 2, 4, 32, 32)
+    assert whole[0, 0].mean((1, 2)).diff().min() > 0, "every body in its order when judging"
