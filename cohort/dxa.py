@@ -32,7 +32,7 @@ class CohortRow:
     machine: str | None = None
 
 
-def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
+def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, CohortRow]:
     """Rows by study_uid and by patient_id, whichever columns stand.
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
@@ -40,8 +40,13 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
     study_date, menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are
     ignored; empty cells are unknown values.
 
+    Args:
+        path: the table.
+        wrong: gets what is wrong with every line that cannot be read, and such lines are left out; without it the first
+            one is an error.
+
     Raises:
-        ReadError: no key column, or a value that is no number or no sex.
+        ReadError: no key column, or a value that is no number, no sex or out of any human range.
     """
     table = read_table(path)
     keys = [name for name in KEY_COLUMNS if name in table]
@@ -51,7 +56,13 @@ def read_cohort_csv(path: Path) -> dict[str, CohortRow]:
         )
     rows: dict[str, CohortRow] = {}
     for number, cells in enumerate(table.to_dict("records"), start=2):
-        row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")
+        try:
+            row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")
+        except ReadError as error:
+            if wrong is None:
+                raise
+            wrong.append(str(error))
+            continue
         for key in keys:
             if str(cells[key]).strip():
                 rows.setdefault(str(cells[key]).strip(), row)

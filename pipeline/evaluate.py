@@ -34,7 +34,8 @@ def evaluate_results(
     rois_path, table_path = cohort / "rois.csv", cohort / "cohort.csv"
     if not rois_path.is_file() and not table_path.is_file():
         raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
-    rows = read_cohort_csv(table_path) if table_path.is_file() else {}
+    wrong: list[str] = []
+    rows = read_cohort_csv(table_path, wrong) if table_path.is_file() else {}
     documents = [d for d in documents if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table_path}")
@@ -44,6 +45,8 @@ def evaluate_results(
         "excluded": len(documents) - len(included),
         "refused": sum(d["refusal"] is not None for d in included),
     }
+    if wrong:
+        figures["unreadable_lines"] = len(wrong)
     documents = included
     if rois_path.is_file():
         figures.update(_boxes(documents, read_rois(rois_path)))

@@ -47,7 +47,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     if not (cohort / "rois.csv").is_file():
         raise ReadError(f"{cohort}: rois.csv is missing; a detector is judged against manual ROIs")
     rois = read_rois(cohort / "rois.csv")
-    rows = read_cohort_csv(cohort / "cohort.csv") if (cohort / "cohort.csv").is_file() else {}
+    rows = read_cohort_csv(cohort / "cohort.csv", []) if (cohort / "cohort.csv").is_file() else {}
     groups = {d["study_uid"]: row_of_document(d, rows) for d in documents}
     documents = [d for d in documents if is_of_site(d, rows, site)]
     judged = [d for d in documents if any((d["study_uid"], view) in rois for view in View)]

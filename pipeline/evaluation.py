@@ -263,14 +263,20 @@ def _within(name: str, low: float, high: float) -> Callable[[CohortRow], bool]:
 
 
 def _not_judged(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
-    """Predictions without truth, truth without predictions, and classes that no study has; by name and count."""
+    """What cannot be judged or is not independent, by name and count."""
     owners = [(d, row_of_document(d, rows)) for d in documents]
     without = [d["study_uid"] for d, row in owners if row is None or row.dxa is None]
     seen = {id(row) for _, row in owners}
     lacking = {id(row): key for key, row in reversed(list(rows.items())) if row.dxa is not None and id(row) not in seen}
+    sites: dict[str, set[str]] = {}
+    for document, row in owners:
+        if row is not None and row.site is not None:
+            sites.setdefault(document["patient_id"], set()).add(row.site)
+    shared = [patient for patient, own in sites.items() if len(own) > 1]
     classes = {row.dxa.bmd_class for _, row in owners if row is not None and row.dxa is not None}
     return {
         "predictions_without_truth": {"count": len(without), "first": without[:NAMED]},
         "truth_without_predictions": {"count": len(lacking), "first": list(lacking.values())[:NAMED]},
+        "patients_of_several_sites": {"count": len(shared), "first": shared[:NAMED]},
         "classes_absent": [c.value for c in BMD_CLASSES if c not in classes],
     }

@@ -14,7 +14,7 @@ from cohort.errors import ReadError
 from cohort.study import BMD_CLASSES
 from pipeline.evaluate import is_included, is_of_site, judged_of, read_results
 from pipeline.evaluate_detector import evaluate_detector
-from pipeline.evaluation import ALL, curves, evaluate_datasets, site_of
+from pipeline.evaluation import ALL, NAMED, curves, evaluate_datasets, site_of
 from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
 from pipeline.page import notice_of, panel, write_page
@@ -48,13 +48,15 @@ def report_results(
     table = cohort / "cohort.csv"
     if not table.is_file():
         raise ReadError(f"{table} is missing; a report needs DXA to compare with")
-    rows = read_cohort_csv(table)
+    wrong: list[str] = []
+    rows = read_cohort_csv(table, wrong)
     documents = [d for d in read_results(results) if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table}")
     included = [d for d in documents if everyone or is_included(d, rows)]
     by_hand = read_results(drawn) if drawn is not None else []
     found = evaluate_datasets(documents, rows, included, drawn=by_hand)
+    found["not_judged"]["unreadable_lines"] = {"count": len(wrong), "first": wrong[:NAMED]}
     if (cohort / "rois.csv").is_file():
         found["detection"] = evaluate_detector(results, cohort, site)
     judged = {}

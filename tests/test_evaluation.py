@@ -219,3 +219,26 @@ def test_the_papers_layout_has_its_tables_with_its_lines_beside_ours(tmp_path: P
     assert ours.tolist() == found["datasets"]["test2"]["confusion"]
     done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--paper"])
     assert done.exit_code == 0 and "Table 3: confusion matrices" in done.stdout and "the paper" in done.stdout
+
+
+def test_wrong_lines_and_patients_on_several_sides_are_told_and_the_rest_judged(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 60, 2.0)
+    table = pd.read_csv(cohort / "cohort.csv").astype({"t_score": object})
+    table.loc[[3, 7], "t_score"] = [-35, "low"]
+    table.loc[:, "patient_id"] = [f"p{k // 2}" if k < 4 else f"p{k}" for k in range(60)]
+    table.to_csv(cohort / "cohort.csv", index=False)
+    for k in range(4):
+        path = out / "studies" / f"s{k}.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "patient_id": f"p{k // 2}"}))
+    report_results(out, cohort, tmp_path / "r")
+    found = json.loads((tmp_path / "r" / "evaluation.json").read_text())
+    lost = found["not_judged"]
+    assert (
+        lost["unreadable_lines"]["count"] == 2
+        and "t_score is -35, expected -9 to 9" in lost["unreadable_lines"]["first"][0]
+    )
+    assert lost["patients_of_several_sites"] == {"count": 1, "first": ["p0"]}
+    assert found["datasets"][ALL]["studies"] == 60 and lost["predictions_without_truth"]["first"] == ["s7"]
+    assert "2 lines of cohort.csv cannot be read" in (tmp_path / "r" / "report.html").read_text("utf-8")
+    done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--json"])
+    assert json.loads(done.stdout)["unreadable_lines"] == 2
