@@ -68,6 +68,10 @@ class ClassifierTraining(StrictConfig):
         [(64, 8), (128, 10)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
     )
     crops_seen: int = Field(2, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
+    head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
+    head_batch: int = Field(128, ge=2, description="patients a step of it")
+    head_lr: float = Field(1e-3, gt=0, le=0.1, description="its peak learning rate")
+    head_decay: float = Field(0.3, ge=0, le=10, description="its weight decay (AdamW)")
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")

@@ -224,7 +224,7 @@ def batches(
         covariates = torch.from_numpy(crops.covariates[index]).to(device)
         if config:
             images = _augment(images, rng)
-            present, covariates = _hide(present, covariates, config, rng)
+            present, covariates = hide(present, covariates, config, rng)
         labels = torch.from_numpy(crops.labels[index]).to(device)
         yield Batch(images, present, covariates, labels, torch.from_numpy(crops.t_scores[index]).to(device))
 
@@ -256,7 +256,7 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     return flat.reshape(images.shape)
 
 
-def _hide(
+def hide(
     present: Tensor, covariates: Tensor, config: ClassifierTraining, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Hide a view where both exist, and single covariates, so that the network works without them."""

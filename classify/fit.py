@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from sklearn.metrics import roc_auc_score
 
 from classify.config import ClassifierTraining, PreprocessSpec, network_spec
 from cohort.study import BMD_CLASSES, BmdClass
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,28 @@ class Fit:
             "auc_osteoporosis": osteoporosis_auc(validation.labels, probabilities),
             "t_score_mae": float(np.mean(np.abs(t_scores - validation.t_scores))),
         }
+
+    def refit_head(self, validation: Any) -> dict[str, float]:
+        """Fit what stands behind the best epoch's branches anew; kept where validation's macro AUC does not fall.
+
+        Returns:
+            figures of the network that is kept.
+        """
+        from classify.export import save_network
+        from classify.head import fit_head, pooled_features
+
+        side, network, device = int(self.history[-1]["side"]), self.best(), self.fabric.device
+        before = self.judge(validation, side)
+        size = 2 * self.config.batch
+        features = pooled_features(network, self.training, side, self.spec, size, device)
+        loss = fit_head(network, features, self.training, self.config, self._loss, device, self._seed)
+        after = self.judge(validation, side)
+        log.info("head: loss %.3f; macro AUC %.3f, before %.3f", loss, after["macro_auc"], before["macro_auc"])
+        if np.nan_to_num(after["macro_auc"], nan=1.0) < np.nan_to_num(before["macro_auc"]):
+            self.best()
+            return before
+        save_network(network, self._files["best"])
+        return after
 
     def save(self, best: bool) -> None:
         """Weights first, then the note that the epoch is finished."""

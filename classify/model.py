@@ -37,8 +37,13 @@ class DualChannelDenseNet(nn.Module):
         self.lateral = _densenet() if View.LATERAL in views else None
         self.attention = nn.Linear(SCALES[-1], 1) if self.spec.crops > 1 else None
         features = sum(SCALES) if self.spec.pooled == "all" else SCALES[-1]
+        normed = self.spec.pooled == "all"
         self.norms = nn.ModuleDict(
-            {view.value.lower(): nn.BatchNorm1d(features) for view in views} if self.spec.pooled == "all" else {}
+            {
+                view.value.lower(): nn.BatchNorm1d(features) if normed else nn.Identity()
+                for view in View
+                if view in views
+            }
         )
         self.covariates = (
             nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
@@ -63,20 +68,27 @@ class DualChannelDenseNet(nn.Module):
             present: (n, 2), 1 where the AP or lateral image exists.
             covariates: (n, 6) from `classify.covariates.encode`.
         """
-        seen = [
-            (name, branch, images, present[:, k : k + 1])
-            for k, (name, branch, images) in enumerate((("ap", self.ap, ap), ("lateral", self.lateral, lateral)))
-            if branch is not None
+        return self.fused(self.pooled(ap, lateral), present, covariates)
+
+    def pooled(self, ap: Tensor, lateral: Tensor) -> Tensor:
+        """Features (n, branches, channels) of the views that the network takes, before normalisation."""
+        pairs = ((self.ap, ap), (self.lateral, lateral))
+        return torch.stack([self._pooled(branch, images) for branch, images in pairs if branch is not None], 1)
+
+    def fused(self, pooled: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, from what `pooled` gives."""
+        here = [present[:, k : k + 1] for k, view in enumerate(View) if view in self.spec.views]
+        features = [
+            norm(pooled[:, k]) * shown for k, (norm, shown) in enumerate(zip(self.norms.values(), here, strict=True))
         ]
-        features = [self._pooled(name, branch, images) * here for name, branch, images, here in seen]
-        features += [here for _, _, _, here in seen]
+        features += here
         if self.covariates is not None:
             features.append(self.covariates(covariates))
         fused = self.fuse(torch.cat(features, 1))
         t_score = self.t_score(fused).float()
         return ordinal_logits(t_score) + self.classes(fused).float(), t_score
 
-    def _pooled(self, name: str, branch: nn.Module, images: Tensor) -> Tensor:
+    def _pooled(self, branch: nn.Module, images: Tensor) -> Tensor:
         """Features (n, channels) of a view's crops (n, crops, side, side)."""
         side = images.shape[-1]
         shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
@@ -86,7 +98,7 @@ class DualChannelDenseNet(nn.Module):
         if self.attention is not None:
             weights = torch.softmax(self.attention(each[-1]).reshape(len(images), -1, 1), 1)
             features = (weights * features.reshape(len(images), -1, features.shape[1])).sum(1)
-        return self.norms[name](features) if self.spec.pooled == "all" else features
+        return features
 
 
 def ordinal_logits(t_score: Tensor) -> Tensor:

@@ -94,10 +94,12 @@ def _finish(fit: Fit, validation: Any, out: Path) -> dict[str, float]:
     from classify.export import export_classifier
 
     history, side = fit.history, int(fit.history[-1]["side"])
+    head = fit.refit_head(validation) if fit.config.head_epochs else {}
     network = fit.best()
     probabilities, _ = predict(network, validation, side, fit.spec, fit.config.batch, fit.fabric.device)
     calibration = _write_calibration(probabilities, validation.labels, out / "calibration.json")
     best = {**history[best_epoch(history, fit.plan[-1]) - 1]}
+    best.update(head)
     best.update(_reliability(probabilities, validation.labels, calibration))
     document = {
         "validation": best,

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from classify.classifier import BmdClassifier  # noqa: E402
-from classify.config import ClassifierTraining, PreprocessSpec  # noqa: E402
+from classify.config import ClassifierTraining, PreprocessSpec, network_spec  # noqa: E402
 from classify.dataset import batches, build_crops  # noqa: E402
+from classify.head import fit_head, pooled_features  # noqa: E402
+from classify.model import SCALES, DualChannelDenseNet  # noqa: E402
 from cli.main import app  # noqa: E402
 from cohort.annotations import read_rois  # noqa: E402
 from cohort.errors import ConfigError, ReadError  # noqa: E402
@@ -147,3 +150,29 @@ def test_a_step_may_show_some_bodies_alone(tmp_path: Path) -> None:
     whole = next(batches(crops, 32, 6, spec, None, rng)).images
     assert whole.shape == (6, 2, 4, 32, 32)
     assert whole[0, 0].mean((1, 2)).diff().min() > 0, "every body in its order when judging"
+
+
+@pytest.mark.train
+def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 2, 0)
+    config = ClassifierTraining(head_epochs=60, head_batch=6, head_lr=0.01, drop_view=0, drop_covariate=0)
+    network = DualChannelDenseNet(network_spec(config, spec))
+    features = pooled_features(network, crops, 64, spec, 3, "cpu")
+    assert features.shape == (6, 2, 2, sum(SCALES))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def loss(found: Any, batch: Any) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(found[0], batch.labels)
+
+    first = fit_head(network, features, crops, config.model_copy(update={"head_epochs": 1}), loss, "cpu", 0)
+    last = fit_head(network, features, crops, config, loss, "cpu", 0)
+    assert last < 0.5 * first
+    changed = {name.partition(".")[0] for name, value in network.state_dict().items() if not value.equal(before[name])}
+    assert changed == {"norms", "covariates", "fuse", "classes", "t_score"}
+    with torch.inference_mode():
+        batch = next(batches(crops, 64, 6, spec, None, np.random.default_rng(0)))
+        whole = network(batch.images[:, 0], batch.images[:, 1], batch.present, batch.covariates)[0]
+        parts = network.fused(features[:, 0], batch.present, batch.covariates)[0]
+    assert (whole.softmax(1) - parts.softmax(1)).abs().max() < 0.05, "bfloat16 branches, the same head"
