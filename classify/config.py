@@ -81,6 +81,9 @@ class ClassifierTraining(StrictConfig):
     accumulate: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
     patience: int = Field(0, ge=0, description="epochs of the last stage without a better macro AUC; 0 for no limit")
     devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
+    native: float = Field(
+        0.5, ge=0, le=1, description="chance that a step shows a study as its own machine displayed it"
+    )
     drop_view: float = Field(0.10, ge=0, le=0.5, description="chance to hide one view")
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
     validation_share: float = Field(

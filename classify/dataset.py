@@ -211,7 +211,7 @@ def batches(
         index = order[start : start + size]
         if config and len(index) < 2:
             continue
-        copy = rng.integers(crops.images.shape[1], size=len(index)) if config else np.zeros(len(index), int)
+        copy = drawn_copies(crops, len(index), config, rng) if config else np.zeros(len(index), int)
         shown = crops.images[index, copy]
         if config and 0 < config.crops_seen < spec.crops:
             drawn = rng.permuted(np.tile(np.arange(spec.crops), (len(index), 1)), axis=1)[:, : config.crops_seen]
@@ -227,6 +227,16 @@ def batches(
             present, covariates = hide(present, covariates, config, rng)
         labels = torch.from_numpy(crops.labels[index]).to(device)
         yield Batch(images, present, covariates, labels, torch.from_numpy(crops.t_scores[index]).to(device))
+
+
+def drawn_copies(
+    crops: CropSet, count: int, config: ClassifierTraining, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Which cached copy of each of some studies a step shows: the first, as displayed, or one of the others."""
+    copies = crops.images.shape[1]
+    if copies == 1:
+        return np.zeros(count, np.int64)
+    return np.where(rng.random(count) < config.native, 0, rng.integers(1, copies, size=count))
 
 
 def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:

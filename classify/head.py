@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from classify.config import ClassifierTraining, PreprocessSpec
-from classify.dataset import CropSet, batches, hide
+from classify.dataset import CropSet, batches, drawn_copies, hide
 from classify.model import DualChannelDenseNet
 
 Loss = Callable[[Any, Any], Tensor]
@@ -73,7 +73,7 @@ def fit_head(
             if len(index) < 2:
                 continue
             batch = _Labels(crops, index, device)
-            shown = features[index, rng.integers(features.shape[1], size=len(index))].to(device)
+            shown = features[index, drawn_copies(crops, len(index), config, rng)].to(device)
             present = torch.from_numpy(crops.present[index]).to(device)
             present, known = hide(present, torch.from_numpy(crops.covariates[index]).to(device), config, rng)
             value = loss(network.fused(shown, present, known), batch)

@@ -96,8 +96,8 @@ class DualChannelDenseNet(nn.Module):
         each = [scale.relu().mean((2, 3), dtype=torch.float32) for scale in maps]
         features: Tensor = torch.cat(each, 1)
         if self.attention is not None:
-            weights = torch.softmax(self.attention(each[-1]).reshape(len(images), -1, 1), 1)
-            features = (weights * features.reshape(len(images), -1, features.shape[1])).sum(1)
+            weights = torch.softmax(self.attention(each[-1]).reshape(images.shape[0], -1, 1), 1)
+            features = (weights * features.reshape(images.shape[0], -1, features.shape[1])).sum(1)
         return features
 
 

@@ -149,7 +149,7 @@ def test_the_last_map_alone_can_be_pooled(tmp_path: Path) -> None:
     torch.manual_seed(0)
     plain = DualChannelDenseNet(NetworkSpec(pooled="last")).eval()
     every = DualChannelDenseNet(NetworkSpec()).eval()
-    assert not plain.norms and set(every.norms) == {"ap", "lateral"}
+    assert not list(plain.norms.parameters()) and set(every.norms) == {"ap", "lateral"}
     assert every.fuse[1].in_features - plain.fuse[1].in_features == 2 * (64 + 256 + 512 + 1024)
     save_network(every, tmp_path / "every.safetensors")
     load_network(plain, tmp_path / "every.safetensors", only_fitting=True)
