@@ -96,3 +96,12 @@ def test_help_loads_no_array_library() -> None:
 def test_weights_stay_under_60_mb() -> None:
     total = sum(p.stat().st_size for p in (ROOT / "weights").iterdir() if p.is_file())
     assert total < 60e6
+
+
+def test_every_data_file_of_a_package_is_shipped() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    for package in OURS:
+        for path in (ROOT / package).rglob("*"):
+            if path.is_file() and path.suffix not in (".py", ".pyc") and "__pycache__" not in path.parts:
+                own = path.relative_to(ROOT / package)
+                assert any(own.match(pattern) for pattern in patterns.get(package, ())), f"{package}: {own}"
