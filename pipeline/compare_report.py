@@ -47,6 +47,8 @@ def verdict(figures: dict[str, Any]) -> str:
     own = figures["classes"]["osteoporosis"]
     if "reason" in own:
         return f"Osteoporosis: {own['reason']}."
+    if own["noninferior"] is None:
+        return f"Too few studies to state non-inferiority: {own['positive']} of {figures['studies']} with osteoporosis."
     word = "not inferior" if own["noninferior"] else "not shown to be non-inferior"
     return (
         f"Automatic ROIs are {word} to hand-drawn ones for osteoporosis at a margin of {own['margin']:g}: AUC "
@@ -101,7 +103,7 @@ def _class_row(kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
         "difference (95 %, bootstrap)": _gap(own, "bootstrap_low", "bootstrap_high"),
         "p, equal": _three(own["p_equal"]),
         "p, non-inferior": _three(own["p_noninferior"]),
-        f"non-inferior at {own['margin']:g}": "yes" if own["noninferior"] else "no",
+        f"non-inferior at {own['margin']:g}": {True: "yes", False: "no", None: "too few"}[own["noninferior"]],
         "p, McNemar": _three(own["mcnemar_p"]),
     }
 
@@ -141,7 +143,7 @@ def _roc_figure(positive: Any, manual: Any, automatic: Any) -> Figure:
 def _share_figure(manual: Any, automatic: Any, positive: Any) -> Figure:
     figure, axes = panel("Share of osteoporosis", "on hand-drawn ROIs", "on the detector's ROIs")
     for chosen, colour, label in ((~positive, HAND, "other by DXA"), (positive, MACHINE, "osteoporosis by DXA")):
-        axes.scatter(manual[chosen], automatic[chosen], s=6, alpha=0.6, color=colour, linewidths=0, label=label)
+        axes.scatter(manual[chosen], automatic[chosen], s=10, alpha=0.6, color=colour, linewidths=0, label=label)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
     axes.legend(fontsize=8, loc="upper left", frameon=False)
     return figure

@@ -15,6 +15,9 @@ from cohort.study import BMD_CLASSES, BmdClass
 from pipeline.compare import AUTOMATIC, Comparison
 from pipeline.statistics import bland_altman, bootstrap, compare_areas, counts, delong, mcnemar
 
+FEWEST = 10
+"""Cases of each kind below which nothing is said of non-inferiority."""
+
 EDGES = ("left", "top", "right", "bottom")
 
 
@@ -109,6 +112,7 @@ def _paired(
     positive = labels == column
     if positive.all() or not positive.any():
         return {"positive": int(positive.sum()), "reason": "one class is absent; no area can be computed"}
+    enough = min(positive.sum(), (~positive).sum()) >= FEWEST
     areas, _ = delong(positive, np.stack((manual[:, column], automatic[:, column])))
     paired = compare_areas(positive, manual[:, column], automatic[:, column], margin)
     called = [shares.argmax(1) == column for shares in (manual, automatic)]
@@ -132,7 +136,7 @@ def _paired(
         "p_equal": paired.p,
         "margin": margin,
         "p_noninferior": paired.p_noninferior,
-        "noninferior": paired.difference.low > -margin,
+        "noninferior": paired.difference.low > -margin if enough else None,
         "mcnemar_p": mcnemar(called[0] == positive, called[1] == positive),
         "manual": _counts(positive, called[0]),
         "automatic": _counts(positive, called[1]),

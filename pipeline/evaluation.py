@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.metrics import roc_curve
 
 from cohort.dxa import CohortRow
+from cohort.splits import is_test_site
 from cohort.study import BMD_CLASSES, Sex
 from pipeline.evaluate import judged_of, row_of_document
 from pipeline.judged import POSITIVE, Judged, judge_classes
@@ -65,7 +66,8 @@ def evaluate_datasets(
         seed: of the bootstrap.
         drawn: results of the same studies on hand-drawn ROIs, where there are any.
     """
-    sites = sorted({site for d in documents if (site := site_of(d, rows)) is not None})
+    known = {site for d in documents if (site := site_of(d, rows)) is not None}
+    sites = sorted(known, key=lambda site: (is_test_site(site), site))
     groups = {site: [d for d in documents if site_of(d, rows) == site] for site in sites}
     if len(sites) != 1:
         groups[ALL] = list(documents)

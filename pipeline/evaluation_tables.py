@@ -52,7 +52,9 @@ def _population_table(document: dict[str, Any]) -> pd.DataFrame:
         row: dict[str, Any] = {"characteristic": names.get(key, key)}
         for site, own in document["population"].items():
             value = own[key]
-            row[site] = f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else value
+            row[site] = (
+                "" if value is None else f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else str(value)
+            )
         p = document["population_p"].get(p_of.get(key, ""))
         row["p"] = "" if p is None else f"{p:.3f}"
         rows.append(row)

@@ -173,6 +173,8 @@ def test_the_command_prints_and_writes(cohort: Path, tmp_path: Path, monkeypatch
     figures = json.loads(done.stdout)
     written = json.loads((tmp_path / "c" / "comparison.json").read_text())
     assert written.pop("notice").startswith("In-silico") and figures == written and figures["studies"] == 6
+    assert figures["classes"]["osteoporosis"]["noninferior"] is None, "six studies"
+    assert verdict(figures).startswith("Too few studies")
     assert "Hand-drawn against automatic ROIs" in (tmp_path / "c" / "report.html").read_text("utf-8")
     assert len(pd.read_csv(tmp_path / "c" / "tables" / "classes.csv")) == 3
     table = CliRunner().invoke(app, command)
