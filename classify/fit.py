@@ -112,7 +112,8 @@ class Fit:
         }
 
     def refit_head(self, validation: Any) -> dict[str, float]:
-        """Fit what stands behind the best epoch's branches anew; kept where validation's macro AUC does not fall.
+        """Fit what stands behind the best epoch's branches anew, with several weight decays; the one with the best
+        macro AUC on validation is kept, or the head as it was.
 
         Returns:
             figures of the network that is kept.
@@ -121,17 +122,20 @@ class Fit:
         from classify.head import fit_head, pooled_features
 
         side, network, device = int(self.history[-1]["side"]), self.best(), self.fabric.device
-        before = self.judge(validation, side)
-        size = 2 * self.config.batch
-        features = pooled_features(network, self.training, side, self.spec, size, device)
-        loss = fit_head(network, features, self.training, self.config, self._loss, device, self._seed)
-        after = self.judge(validation, side)
-        log.info("head: loss %.3f; macro AUC %.3f, before %.3f", loss, after["macro_auc"], before["macro_auc"])
-        if np.nan_to_num(after["macro_auc"], nan=1.0) < np.nan_to_num(before["macro_auc"]):
-            self.best()
-            return before
-        save_network(network, self._files["best"])
-        return after
+        best, kept = self.judge(validation, side), None
+        features = pooled_features(network, self.training, side, self.spec, 2 * self.config.batch, device)
+        start = {name: value.clone() for name, value in network.state_dict().items()}
+        for decay in self.config.head_decay:
+            network.load_state_dict(start)
+            loss = fit_head(network, features, self.training, self.config, self._loss, device, self._seed, decay)
+            found = self.judge(validation, side)
+            log.info("head, decay %g: loss %.3f, macro AUC %.3f", decay, loss, found["macro_auc"])
+            if np.nan_to_num(found["macro_auc"], nan=1.0) >= np.nan_to_num(best["macro_auc"]):
+                best, kept = found, {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(kept or start)
+        if kept:
+            save_network(network, self._files["best"])
+        return best
 
     def save(self, best: bool) -> None:
         """Weights first, then the note that the epoch is finished."""

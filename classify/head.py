@@ -41,6 +41,7 @@ def fit_head(
     loss: Loss,
     device: Any,
     seed: int,
+    decay: float,
 ) -> float:
     """Fit all that stands behind the branches on cached features, in place; returns the last epoch's mean loss.
 
@@ -50,14 +51,15 @@ def fit_head(
         network: whose branches are finished.
         features: (n, copies, branches, channels) of the training studies (`pooled_features`).
         crops: the same studies.
-        config: `head_epochs`, `head_lr`, `head_decay`, and what is hidden.
+        config: `head_epochs`, `head_lr`, and what is hidden.
         loss: of (logits, T-scores) and a batch.
         device: of the network.
         seed: of order and hiding.
+        decay: weight decay.
     """
     parts = [network.norms, network.covariates, network.fuse, network.classes, network.t_score]
     parameters = [p for part in parts if part is not None for p in part.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=config.head_decay)
+    optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=decay)
     steps = config.head_epochs * -(-len(features) // config.head_batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     rng = np.random.default_rng([seed, 1])

@@ -166,8 +166,8 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     def loss(found: Any, batch: Any) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(found[0], batch.labels)
 
-    first = fit_head(network, features, crops, config.model_copy(update={"head_epochs": 1}), loss, "cpu", 0)
-    last = fit_head(network, features, crops, config, loss, "cpu", 0)
+    first = fit_head(network, features, crops, config.model_copy(update={"head_epochs": 1}), loss, "cpu", 0, 0.1)
+    last = fit_head(network, features, crops, config, loss, "cpu", 0, 0.1)
     assert last < 0.5 * first
     changed = {name.partition(".")[0] for name, value in network.state_dict().items() if not value.equal(before[name])}
     assert changed == {"norms", "covariates", "fuse", "classes", "t_score"}
