@@ -36,11 +36,6 @@ class PreprocessSpec(StrictConfig):
         return 1 if self.roi == "column" else len(TARGET_LEVELS)
 
 
-BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_along=0.1, sigma_px=0.5, equalised=0.5)
-"""Each body with some soft tissue at its sides, and as much of the display as of the equalised crop: what validation
-prefers (docs/classifier.md). The paper's own is `PreprocessSpec()`."""
-
-
 class NetworkSpec(StrictConfig):
     """Which inputs a network takes; single-channel and dual-channel are one class configured."""
 
@@ -53,36 +48,36 @@ class NetworkSpec(StrictConfig):
 
 
 class ClassifierTraining(StrictConfig):
-    """How a classifier is trained."""
+    """How a classifier is trained; the defaults of crops and network are what validation has preferred so far."""
 
     views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="AP, LATERAL or both")
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
     pooled: Literal["last", "all"] = Field(
-        "all", description="feature maps that are pooled: the last, or every scale's"
+        "last", description="feature maps that are pooled: the last, or every scale's"
     )
-    preprocess: PreprocessSpec = Field(BODIES, description="from box to network input")
+    preprocess: PreprocessSpec = Field(PreprocessSpec(), description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
     stages: list[tuple[int, int]] = Field(
-        [(64, 8), (128, 10)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
+        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
     )
-    crops_seen: int = Field(2, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
+    crops_seen: int = Field(0, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
     head_batch: int = Field(128, ge=2, description="patients a step of it")
     head_lr: float = Field(1e-3, gt=0, le=0.1, description="its peak learning rate")
     head_decay: list[float] = Field([1.0, 10.0, 50.0], description="its weight decays (AdamW); validation chooses")
     batch: int = Field(16, ge=1, le=512, description="patients a step")
-    lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
+    lr: float = Field(6e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
-    t_score_weight: float = Field(1.0, ge=0, le=10, description="weight of the T-score head that guides training")
+    t_score_weight: float = Field(0.5, ge=0, le=10, description="weight of the T-score head that guides training")
     label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
-    averaging: float = Field(0.99, ge=0, lt=1, description="memory, a step, of the averaged weights that are kept")
+    averaging: float = Field(0.995, ge=0, lt=1, description="memory, a step, of the averaged weights that are kept")
     accumulate: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
     patience: int = Field(0, ge=0, description="epochs of the last stage without a better macro AUC; 0 for no limit")
     devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
     native: float = Field(
-        0.5, ge=0, le=1, description="chance that a step shows a study as its own machine displayed it"
+        1 / 3, ge=0, le=1, description="chance that a step shows a study as its own machine displayed it"
     )
     drop_view: float = Field(0.10, ge=0, le=0.5, description="chance to hide one view")
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
@@ -94,7 +89,7 @@ class ClassifierTraining(StrictConfig):
     @field_validator("stages")
     @classmethod
     def _sides_divide(cls, stages: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
-        preprocess = info.data.get("preprocess", BODIES)
+        preprocess = info.data.get("preprocess", PreprocessSpec())
         if not stages or any(side < 32 or preprocess.size_px % side for side, _ in stages):
             raise ValueError(f"expected sides from 32 on that divide preprocess.size_px, {preprocess.size_px}")
         return stages

@@ -14,7 +14,6 @@ from sklearn.metrics import roc_curve
 from cohort.study import BMD_CLASSES
 from pipeline.compare import AUTOMATIC, Comparison
 from pipeline.page import panel, write_page
-from pipeline.prediction import write_json
 
 HAND, MACHINE = "#3b5b7a", "#b2182b"
 
@@ -28,17 +27,15 @@ def write_comparison(out: Path, found: Comparison, figures: dict[str, Any], noti
         figures: of it, from `summarise`.
         notice: what kind of data this is, printed at the top.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    write_json({"notice": notice, **figures}, out / "comparison.json")
     write_page(
         out,
-        "compare.html.jinja",
+        "comparison",
+        figures,
         comparison_tables(figures),
         _drawn(found, figures),
+        notice,
         title="Hand-drawn against automatic ROIs",
-        notice=notice,
         verdict=verdict(figures),
-        figures_of=figures,
     )
 
 

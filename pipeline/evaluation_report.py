@@ -19,7 +19,6 @@ from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
 from pipeline.page import notice_of, panel, write_page
 from pipeline.paper import CONFUSION, SOURCE
-from pipeline.prediction import write_json
 
 COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
 
@@ -78,16 +77,14 @@ def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, J
         judged: studies by dataset, for the curves.
         notice: what kind of data this is, printed at the top.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    write_json({"notice": notice, **document}, out / "evaluation.json")
     write_page(
         out,
-        "evaluation.html.jinja",
+        "evaluation",
+        document,
         evaluation_tables(document),
         _figures(judged),
+        notice,
         title="Evaluation against DXA",
-        notice=notice,
-        document=document,
         checklist=_checklist(document),
         source=SOURCE,
         paper_confusion=CONFUSION,

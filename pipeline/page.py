@@ -14,40 +14,48 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from cohort.dxa import read_table
+from pipeline.prediction import write_json
 
 
 def write_page(
     out: Path,
-    template: str,
+    name: str,
+    document: dict[str, Any],
     tables: Mapping[str, pd.DataFrame],
     figures: Mapping[str, Figure],
+    notice: str,
     **values: Any,
 ) -> None:
-    """Write report.html, tables/*.csv and figures/*.svg and *.png into a folder, made where it is missing.
+    """Write report.html, NAME.json, tables/*.csv and figures/*.svg and *.png into a folder, made where it is missing.
 
     Args:
         out: folder.
-        template: name of a template that extends page.html.jinja.
+        name: of the JSON and of a template NAME.html.jinja that extends page.html.jinja.
+        document: every figure, for the JSON and the template.
         tables: by name; the template shows them with `show`.
         figures: by name; the template gets them as SVG.
-        values: what else the template needs; `title` and `notice` always.
+        notice: what kind of data this is, at the top of the page and in the JSON.
+        values: what else the template needs; `title` always.
     """
-    for name in ("tables", "figures"):
-        (out / name).mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_csv(out / "tables" / f"{name}.csv", index=False)
+    for folder in ("tables", "figures"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    write_json({"notice": notice, **document}, out / f"{name}.json")
+    for key, table in tables.items():
+        table.to_csv(out / "tables" / f"{key}.csv", index=False)
     drawn = {}
-    for name, figure in figures.items():
+    for key, figure in figures.items():
         for suffix in ("svg", "png"):
-            figure.savefig(out / "figures" / f"{name}.{suffix}", bbox_inches="tight", dpi=150)
+            figure.savefig(out / "figures" / f"{key}.{suffix}", bbox_inches="tight", dpi=150)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
         text = stream.getvalue()
-        drawn[name] = Markup(text[text.index("<svg") :])
-    loader = jinja2.FunctionLoader(lambda name: (files("pipeline") / name).read_text("utf-8"))
+        drawn[key] = Markup(text[text.index("<svg") :])
+    loader = jinja2.FunctionLoader(lambda part: (files("pipeline") / part).read_text("utf-8"))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader)
-    shown = {name: _as_rows(table) for name, table in tables.items()}
-    page = environment.get_template(template).render(tables=shown, figures=drawn, **values)
+    shown = {key: _as_rows(table) for key, table in tables.items()}
+    page = environment.get_template(f"{name}.html.jinja").render(
+        tables=shown, figures=drawn, document=document, notice=notice, **values
+    )
     (out / "report.html").write_text(page, "utf-8")
 
 

@@ -45,7 +45,8 @@ def test_working_sides_divide_the_crops_side() -> None:
     from classify.config import ClassifierTraining
 
     for text in ("stages=[[96, 3]]", "stages=[]", "stages=[[16, 1]]"):
-        with pytest.raises(ConfigError, match=r"'stages' = .*divide preprocess\.size_px, 128"):
+        with pytest.raises(ConfigError, match=r"'stages' = .*divide preprocess\.size_px, 512"):
             load_config(ClassifierTraining, None, [text])
-    column = ["preprocess={roi: column, size_px: 512}", "stages=[[256, 1]]"]
-    assert load_config(ClassifierTraining, None, column).preprocess.crops == 1
+    recipe = Path(__file__).parent.parent / "scripts" / "bodies.yaml"
+    bodies = load_config(ClassifierTraining, recipe)
+    assert bodies.preprocess.crops == 4 and bodies.pooled == "all" and bodies.stages[-1][0] == 128

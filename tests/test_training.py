@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from classify.classifier import BmdClassifier  # noqa: E402
-from classify.config import BODIES, ClassifierTraining, PreprocessSpec, network_spec  # noqa: E402
+from classify.config import ClassifierTraining, PreprocessSpec, network_spec  # noqa: E402
 from classify.dataset import batches, build_crops  # noqa: E402
 from classify.head import fit_head, pooled_features  # noqa: E402
 from classify.model import SCALES, DualChannelDenseNet  # noqa: E402
@@ -89,8 +89,8 @@ def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     state = json.loads((tmp_path / "c" / "state.json").read_text("utf-8"))
     assert [row["epoch"] for row in state["history"]] == [1, 2]
-    classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", BODIES)
-    image = np.zeros((4, 128, 128), np.float32)
+    classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", PreprocessSpec())
+    image = np.zeros((1, 512, 512), np.float32)
     found = classifier.classify({View.AP: image}, Covariates(age_years=70))
     assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert -6 < found.t_score < 3
@@ -157,7 +157,7 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     torch.manual_seed(0)
     spec = PreprocessSpec(roi="vertebra", size_px=64)
     crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 2, 0)
-    config = ClassifierTraining(head_epochs=60, head_batch=6, head_lr=0.01, drop_view=0, drop_covariate=0)
+    config = ClassifierTraining(pooled="all", head_epochs=60, head_batch=6, head_lr=0.01, drop_view=0, drop_covariate=0)
     network = DualChannelDenseNet(network_spec(config, spec))
     features = pooled_features(network, crops, 64, spec, 3, "cpu")
     assert features.shape == (6, 2, 2, sum(SCALES))
