@@ -114,11 +114,26 @@ def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> 
 
     Source: Guo 2017; bins of equal width of the confidence.
     """
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    return _gap(probabilities.max(1), probabilities.argmax(1) == labels, bins)
+
+
+def chance_calibration_error(probabilities: Floats, bins: int = 15, draws: int = 1000) -> tuple[float, float]:
+    """Mean and 95th percentile of the calibration error that chance alone gives so many cases whose confidences
+    (n, classes) are exactly right; it is never zero, and the fewer the cases, the larger.
+
+    Source: Broecker 2007, consistency resampling.
+    """
+    confidence, rng = probabilities.max(1), np.random.default_rng(0)
+    if not len(confidence):
+        return 0.0, 0.0
+    found = [_gap(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]
+    return float(np.mean(found)), float(np.quantile(found, 0.95))
+
+
+def _gap(confidence: Floats, right: npt.NDArray[np.bool_], bins: int) -> float:
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    weight = np.bincount(place, minlength=bins)
     gaps = np.abs(np.bincount(place, right, bins) - np.bincount(place, confidence, bins))
-    return float(gaps.sum() / max(weight.sum(), 1))
+    return float(gaps.sum() / max(len(confidence), 1))
 
 
 def brier(probabilities: Floats, labels: Labels) -> float:

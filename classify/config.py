@@ -43,7 +43,7 @@ class NetworkSpec(StrictConfig):
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
     crops: int = Field(1, ge=1, le=8, description="crops a view, pooled by attention where more than one")
     pooled: Literal["last", "all"] = Field(
-        "all", description="feature maps that are pooled: the last, or every scale's"
+        "all", description="feature maps that are pooled: the last, or every scale's, the finest by fields"
     )
 
 
@@ -53,14 +53,14 @@ class ClassifierTraining(StrictConfig):
     views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="AP, LATERAL or both")
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
     pooled: Literal["last", "all"] = Field(
-        "last", description="feature maps that are pooled: the last, or every scale's"
+        "last", description="feature maps that are pooled: the last, or every scale's, the finest by fields"
     )
     preprocess: PreprocessSpec = Field(PreprocessSpec(), description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
     stages: list[tuple[int, int]] = Field(
-        [(128, 10), (256, 3)], description="(working side, epochs) in turn; each side divides preprocess.size_px"
+        [(128, 10), (256, 3)], description="(working side, epochs) in turn; the last side divides preprocess.size_px"
     )
     crops_seen: int = Field(0, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
@@ -90,8 +90,9 @@ class ClassifierTraining(StrictConfig):
     @classmethod
     def _sides_divide(cls, stages: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
         preprocess = info.data.get("preprocess", PreprocessSpec())
-        if not stages or any(side < 32 or preprocess.size_px % side for side, _ in stages):
-            raise ValueError(f"expected sides from 32 on that divide preprocess.size_px, {preprocess.size_px}")
+        size = preprocess.size_px
+        if not stages or any(not 32 <= side <= size for side, _ in stages) or size % stages[-1][0]:
+            raise ValueError(f"expected sides of 32 to preprocess.size_px, {size}, the last one a divisor of it")
         return stages
 
 

@@ -16,15 +16,19 @@ COVARIATE_INPUTS = 6
 SCALES = (64, 256, 512, 1024, 1024)
 """Channels of DenseNet-121's feature maps at strides 2, 4, 8, 16 and 32."""
 
+FIELDS = (4, 4, 1, 1, 1)
+"""Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
+
 
 class DualChannelDenseNet(nn.Module):
     """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
 
     A view that is absent has its features zeroed by `present`; a network of one view has one branch. Several crops a
-    view go through the same branch and are pooled by attention. The feature maps of every scale are pooled, not
-    the last alone: the texture of bone is in the early ones. The network gives a T-score with its spread; the
-    class logits are the logarithms of that distribution's shares below -2.5, between, and above -1.0, plus a learned
-    correction. So classes are ordered as the T-score is, and both heads learn from both targets.
+    view go through the same branch and are pooled by attention. `pooled` says whether the last feature map is
+    averaged, or every scale's, the finest by fields: the texture and the shell of bone are in these. The network
+    gives a T-score with its spread; the class logits are the logarithms of that distribution's shares below -2.5,
+    between, and above -1.0, plus a learned correction. So classes are ordered as the T-score is, and both heads learn
+    from both targets.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
@@ -36,7 +40,8 @@ class DualChannelDenseNet(nn.Module):
         self.ap = _densenet() if View.AP in views else None
         self.lateral = _densenet() if View.LATERAL in views else None
         self.attention = nn.Linear(SCALES[-1], 1) if self.spec.crops > 1 else None
-        features = sum(SCALES) if self.spec.pooled == "all" else SCALES[-1]
+        every = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
+        features = every if self.spec.pooled == "all" else SCALES[-1]
         normed = self.spec.pooled == "all"
         self.norms = nn.ModuleDict(
             {
@@ -92,8 +97,11 @@ class DualChannelDenseNet(nn.Module):
         """Features (n, channels) of a view's crops (n, crops, side, side)."""
         side = images.shape[-1]
         shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
-        maps = branch(shown)[1:] if self.spec.pooled == "all" else branch(shown)[-1:]
-        each = [scale.relu().mean((2, 3), dtype=torch.float32) for scale in maps]
+        start = 0 if self.spec.pooled == "all" else len(SCALES) - 1
+        each = [
+            _mean_of_fields(scale.relu(), fields)
+            for scale, fields in zip(branch(shown)[1 + start :], FIELDS[start:], strict=True)
+        ]
         features: Tensor = torch.cat(each, 1)
         if self.attention is not None:
             weights = torch.softmax(self.attention(each[-1]).reshape(images.shape[0], -1, 1), 1)
@@ -126,6 +134,14 @@ class ProbabilityExport(nn.Module):
         """Probabilities (n, 3) and T-scores (n,)."""
         logits, t_score = self.network(self.shrink(ap), self.shrink(lateral), present, covariates)
         return torch.softmax(logits, 1), t_score[:, 0]
+
+
+def _mean_of_fields(maps: Tensor, fields: int) -> Tensor:
+    """Means (n, channels * fields * fields) in float32 over a grid of fields of maps (n, channels, rows, columns)."""
+    tall, wide = (side // fields for side in maps.shape[2:])
+    whole = maps[..., : tall * fields, : wide * fields]
+    grid = whole.reshape(*maps.shape[:2], fields, tall, fields, wide)
+    return grid.mean((3, 5), dtype=torch.float32).flatten(1)
 
 
 def _centre_columns(images: Tensor) -> Tensor:

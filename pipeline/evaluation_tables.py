@@ -133,9 +133,9 @@ def _confusion_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
 
 def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
     wanted = (
-        "accuracy", "kappa", "kappa_quadratic", "ece", "brier", "t_score_mae", "t_score_r", "t_score_bias",
-        "t_score_limit_low", "t_score_limit_high", "set_coverage", "set_size_mean", "decided_likely", "decided_ppv",
-        "decided_unlikely", "decided_npv", "undecided",
+        "accuracy", "kappa", "kappa_quadratic", "ece", "ece_by_chance", "ece_by_chance_high", "brier", "t_score_mae",
+        "t_score_r", "t_score_bias", "t_score_limit_low", "t_score_limit_high", "set_coverage", "set_size_mean",
+        "decided_likely", "decided_ppv", "decided_unlikely", "decided_npv", "undecided",
     )  # fmt: skip
     columns: dict[str, list[Any]] = {
         "measure": ["studies", "refused", "macro AUC", *(k.replace("_", " ") for k in wanted)]

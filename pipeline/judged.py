@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score
 
-from classify.calibration import Decision, brier, calibration_error
+from classify.calibration import Decision, brier, calibration_error, chance_calibration_error
 from cohort.study import BMD_CLASSES, BmdClass
 from pipeline.statistics import Estimate, auc, bland_altman, counts, proportion
 
@@ -57,6 +57,7 @@ def judge_classes(judged: Judged) -> Figures:
             cohen_kappa_score(labels, called, labels=range(len(BMD_CLASSES)), weights="quadratic")
         )
     figures["ece"] = calibration_error(shares, labels)
+    figures["ece_by_chance"], figures["ece_by_chance_high"] = chance_calibration_error(shares)
     figures["brier"] = brier(shares, labels)
     for name, value in counts(labels == POSITIVE, called == POSITIVE).metrics().items():
         if name != "accuracy":

@@ -10,6 +10,7 @@ from classify.calibration import (
     Decision,
     brier,
     calibration_error,
+    chance_calibration_error,
     decide,
     fit_calibration,
     prediction_set,
@@ -80,6 +81,17 @@ def test_noise_decides_nothing() -> None:
 def test_too_few_studies_are_refused() -> None:
     with pytest.raises(ValueError, match="needs 20"):
         fit_calibration(*forecasts(10, 1.0, 0))
+
+
+def test_chance_alone_gives_few_cases_a_calibration_error() -> None:
+    rng = np.random.default_rng(3)
+    few, many = (rng.dirichlet((1.0, 1.0, 1.0), size) for size in (300, 30_000))
+    mean, high = chance_calibration_error(few, draws=200)
+    assert 0.03 < mean < 0.1 and mean < high
+    assert chance_calibration_error(many, draws=50)[0] < 0.01
+    drawn = np.array([rng.choice(3, p=shares) for shares in few])
+    assert calibration_error(few, drawn) < chance_calibration_error(few)[1] + 0.02
+    assert chance_calibration_error(np.eye(3)) == (0.0, 0.0)
 
 
 def test_calibration_error_and_brier_of_known_forecasts() -> None:

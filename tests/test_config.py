@@ -41,11 +41,11 @@ def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
         load_config(DetectConfig, path)
 
 
-def test_working_sides_divide_the_crops_side() -> None:
+def test_the_last_working_side_divides_the_crops_side() -> None:
     from classify.config import ClassifierTraining
 
-    for text in ("stages=[[96, 3]]", "stages=[]", "stages=[[16, 1]]"):
-        with pytest.raises(ConfigError, match=r"'stages' = .*divide preprocess\.size_px, 512"):
+    for text in ("stages=[[96, 3]]", "stages=[]", "stages=[[16, 1], [256, 1]]", "stages=[[640, 1], [256, 1]]"):
+        with pytest.raises(ConfigError, match=r"'stages' = .*preprocess\.size_px, 512, the last one a divisor"):
             load_config(ClassifierTraining, None, [text])
     recipe = Path(__file__).parent.parent / "scripts" / "bodies.yaml"
     bodies = load_config(ClassifierTraining, recipe)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
 from classify.export import export_classifier, load_network, save_network  # noqa: E402
-from classify.model import DualChannelDenseNet, ProbabilityExport, ordinal_logits  # noqa: E402
+from classify.model import DualChannelDenseNet, ProbabilityExport, _mean_of_fields, ordinal_logits  # noqa: E402
 from cohort.errors import StudyError, WeightsError  # noqa: E402
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
 from cohort.study import Covariates  # noqa: E402
@@ -150,10 +150,18 @@ def test_the_last_map_alone_can_be_pooled(tmp_path: Path) -> None:
     plain = DualChannelDenseNet(NetworkSpec(pooled="last")).eval()
     every = DualChannelDenseNet(NetworkSpec()).eval()
     assert not list(plain.norms.parameters()) and set(every.norms) == {"ap", "lateral"}
-    assert every.fuse[1].in_features - plain.fuse[1].in_features == 2 * (64 + 256 + 512 + 1024)
+    assert every.fuse[1].in_features - plain.fuse[1].in_features == 2 * (16 * (64 + 256) + 512 + 1024)
     save_network(every, tmp_path / "every.safetensors")
     load_network(plain, tmp_path / "every.safetensors", only_fitting=True)
     torch.testing.assert_close(plain.ap.features.conv0.weight.half(), every.ap.features.conv0.weight.half())
+
+
+def test_fine_maps_keep_the_place_of_what_they_show() -> None:
+    maps = torch.zeros(1, 2, 10, 9)
+    maps[0, 1, 4:6, 6:8] = 3.0
+    means = _mean_of_fields(maps, 4).reshape(2, 4, 4)
+    assert means[1, 2, 3] == 3 and means.sum() == 3
+    torch.testing.assert_close(_mean_of_fields(maps, 1), maps.mean((2, 3)))
 
 
 def test_an_absent_view_counts_for_nothing() -> None:
