@@ -126,13 +126,22 @@ def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
     return [] if shown is None else list(shown["boxes"])
 
 
-def judged_of(documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow]) -> Judged | None:
-    """The studies of results that have a class and a T-score by DXA; None where there is none."""
+def judged_of(
+    documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow], subset: str | None = None
+) -> Judged | None:
+    """The studies of results that have a class and a T-score by DXA; None where there is none.
+
+    Args:
+        documents: results.
+        rows: of cohort.csv.
+        subset: name of one of `pipeline.paper.SIX`, for the shares from its inputs alone.
+    """
     kept = []
     for document in documents:
         row = row_of_document(document, rows)
-        if row is not None and row.dxa is not None and row.dxa.t_score is not None and document["probabilities"]:
-            kept.append((document, row.dxa))
+        shares = document["probabilities"] if subset is None else document.get("subsets", {}).get(subset)
+        if row is not None and row.dxa is not None and row.dxa.t_score is not None and shares:
+            kept.append(({**document, "probabilities": shares}, row.dxa))
     if not kept:
         return None
     estimates = [d.get("t_score_estimate") for d, _ in kept]

@@ -20,7 +20,8 @@ def screen_cohort(
     weights: Path | None = None,
     done: Callable[[int, int], None] = lambda _now, _all: None,
 ) -> tuple[Path, Path | None]:
-    """Screen a cohort into out/screened and, where it has rois.csv, on those boxes into out/drawn; a rerun resumes.
+    """Screen a cohort into out/screened, from every subset of the inputs too, and, where it has rois.csv, on those
+    boxes into out/drawn; a rerun resumes.
 
     Args:
         cohort: folder with images and cohort.csv.
@@ -53,5 +54,5 @@ def screen_cohort(
         done(now, whole)
 
     for folder, drawn in runs:
-        process(index, folder, checked, ScreenConfig(), drawn=drawn, done=one_done)
+        process(index, folder, checked, ScreenConfig(subsets=drawn is None), drawn=drawn, done=one_done)
     return runs[0][0], runs[1][0] if len(runs) > 1 else None

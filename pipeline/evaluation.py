@@ -27,6 +27,7 @@ from pipeline.statistics import (
     proportion,
     threshold_for_sensitivity,
 )
+from pipeline.subsets import compare_subsets, judged_subsets
 
 Document = dict[str, Any]
 Rows = Mapping[str, CohortRow]
@@ -110,6 +111,9 @@ def _dataset(documents: Sequence[Document], rows: Rows, draws: int, seed: int) -
         found["macro_auc"] = _values(
             bootstrap(lambda cases: _macro(labels[cases], shares[cases]), len(labels), draws, seed)
         )
+    parts = judged_subsets(documents, rows)
+    found["subsets"] = {name: {"studies": len(own.labels), **_one_class(own, POSITIVE)} for name, own in parts.items()}
+    found["comparisons"] = compare_subsets(documents, rows)
     found["operating_points"] = _operating_points(judged)
     found["intention_to_screen"] = _intention_to_screen(documents, rows)
     return found

@@ -11,16 +11,28 @@ from matplotlib.figure import Figure
 
 from cohort.dxa import read_cohort_csv
 from cohort.errors import ReadError
-from cohort.study import BMD_CLASSES
 from pipeline.evaluate import is_included, is_of_site, judged_of, read_results
 from pipeline.evaluate_detector import evaluate_detector
 from pipeline.evaluation import ALL, NAMED, curves, evaluate_datasets, site_of
 from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
 from pipeline.page import notice_of, panel, write_page
-from pipeline.paper import CONFUSION, SOURCE
+from pipeline.paper import SIX, SOURCE
+from pipeline.subsets import judged_subsets
 
 COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
+
+PALETTE = ("#2c7fb8", "#d98e04", "#4a4a4a")
+
+PAPER_FIGURES = (
+    ("figure_3", "Osteoporosis, images alone", {m.name: m.projection for m in SIX if not m.covariates}),
+    (
+        "figure_4",
+        "Osteoporosis, lateral image",
+        {"lat-images": "image alone", "lat-covariates": "with age, sex, BMI"},
+    ),
+)
+"""The paper's ROC figures: name, title, and its models with their labels."""
 
 
 def report_results(
@@ -58,23 +70,23 @@ def report_results(
     found["not_judged"]["unreadable_lines"] = {"count": len(wrong), "first": wrong[:NAMED]}
     if (cohort / "rois.csv").is_file():
         found["detection"] = evaluate_detector(results, cohort, site)
-    judged = {}
-    for name in found["datasets"]:
-        own = judged_of([d for d in included if name in (ALL, site_of(d, rows))], rows)
-        if own is not None:
-            judged[name] = own
+    figures: dict[str, Figure] = {}
+    for name in found["datasets"] if out is not None else ():
+        own = [d for d in included if name in (ALL, site_of(d, rows))]
+        if (judged := judged_of(own, rows)) is not None:
+            figures.update(_figures(name, judged, judged_subsets(own, rows)))
     if out is not None:
-        write_evaluation(out, found, judged, notice_of(cohort))
+        write_evaluation(out, found, figures, notice_of(cohort))
     return found
 
 
-def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, Judged], notice: str) -> None:
+def write_evaluation(out: Path, document: dict[str, Any], figures: Mapping[str, Figure], notice: str) -> None:
     """Write report.html, evaluation.json, tables/*.csv and figures/*.svg and *.png into a folder.
 
     Args:
         out: folder, made where it is missing.
         document: from `evaluate_datasets`.
-        judged: studies by dataset, for the curves.
+        figures: by name.
         notice: what kind of data this is, printed at the top.
     """
     write_page(
@@ -82,34 +94,36 @@ def write_evaluation(out: Path, document: dict[str, Any], judged: Mapping[str, J
         "evaluation",
         document,
         evaluation_tables(document),
-        _figures(judged),
+        figures,
         notice,
         title="Evaluation against DXA",
         checklist=_checklist(document),
         source=SOURCE,
-        paper_confusion=CONFUSION,
-        classes=[c.value for c in BMD_CLASSES],
     )
 
 
-def _figures(judged: Mapping[str, Judged]) -> dict[str, Figure]:
-    figures = {}
-    for dataset, own in judged.items():
-        drawn = curves(own)
-        name = "".join(c if c.isalnum() else "_" for c in dataset)
-        figures[f"roc_{name}"] = _roc_figure(dataset, drawn["roc"])
-        figures[f"reliability_{name}"] = _reliability_figure(dataset, drawn["reliability"])
-        figures[f"decision_{name}"] = _decision_figure(dataset, *drawn["decision"])
-        if np.isfinite(own.t_estimates).sum() > 2:
-            figures[f"t_score_{name}"] = _t_score_figure(dataset, own)
+def _figures(dataset: str, judged: Judged, subsets: Mapping[str, Judged]) -> dict[str, Figure]:
+    """Of one dataset."""
+    drawn, figures = curves(judged), {}
+    name = "".join(c if c.isalnum() else "_" for c in dataset)
+    figures[f"roc_{name}"] = _roc_figure(f"ROC curves, {dataset}", drawn["roc"], COLOURS)
+    for key, title, models in PAPER_FIGURES:
+        found = {m: curves(subsets[m])["roc"] for m in models if m in subsets}
+        roc = {models[m]: own["osteoporosis"] for m, own in found.items() if "osteoporosis" in own}
+        if roc:
+            figures[f"{key}_{name}"] = _roc_figure(f"{title}, {dataset}", roc, dict(zip(roc, PALETTE, strict=False)))
+    figures[f"reliability_{name}"] = _reliability_figure(dataset, drawn["reliability"])
+    figures[f"decision_{name}"] = _decision_figure(dataset, *drawn["decision"])
+    if np.isfinite(judged.t_estimates).sum() > 2:
+        figures[f"t_score_{name}"] = _t_score_figure(dataset, judged)
     return figures
 
 
-def _roc_figure(dataset: str, roc: Mapping[str, tuple[Any, Any]]) -> Figure:
-    figure, axes = panel(f"ROC curves, {dataset}", "1 - specificity", "sensitivity")
+def _roc_figure(title: str, roc: Mapping[str, tuple[Any, Any]], colours: Mapping[str, str]) -> Figure:
+    figure, axes = panel(title, "1 - specificity", "sensitivity")
     for name, (false, true) in roc.items():
         area = float(np.trapezoid(true, false))
-        axes.plot(false, true, color=COLOURS[name], label=f"{name} {area:.3f}")
+        axes.plot(false, true, color=colours[name], label=f"{name} {area:.3f}")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
     if roc:
         axes.legend(fontsize=8, loc="lower right", frameon=False)

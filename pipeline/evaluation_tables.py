@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.spine import View
 from cohort.study import BMD_CLASSES
-from pipeline.paper import CONFUSION, ROWS, paper_row
+from pipeline.paper import CONFUSION, PROJECTIONS, ROWS, SIX, TABLE_1
 
 METRICS = ("sensitivity", "specificity", "ppv", "npv")
 
@@ -20,10 +20,11 @@ def evaluation_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
     datasets = document["datasets"]
     return {
         "table_1_population": _population_table(document),
-        "table_2_osteoporosis": _class_table(datasets, "osteoporosis", document["paper_table"]),
-        "osteopenia": _class_table(datasets, "osteopenia"),
-        "normal": _class_table(datasets, "normal"),
+        "table_2_images": _paper_table(document, 2),
         "table_3_confusion": _confusion_table(datasets),
+        "table_4_covariates": _paper_table(document, 4),
+        "comparisons": _comparison_table(datasets),
+        **{c.value: _class_table(datasets, c.value) for c in BMD_CLASSES},
         "detection": _detection_table(document.get("detection")),
         "agreement": _agreement_table(datasets),
         "operating_points": _points_table(datasets),
@@ -61,88 +62,119 @@ def _population_table(document: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _class_table(datasets: Mapping[str, Any], name: str, paper_table: int | None = None) -> pd.DataFrame:
+def _class_table(datasets: Mapping[str, Any], name: str) -> pd.DataFrame:
+    """One class against the rest, all inputs that each study has."""
     rows = []
     for dataset, own in datasets.items():
-        if "classes" not in own:
-            continue
-        found = own["classes"][name]
-        row = {
-            "dataset": dataset,
-            "studies": own["figures"]["studies_with_dxa"],
-            "cases": found["cases"],
-            "AUC (95 %, DeLong)": _interval(found.get("auc")),
-            "AUC (95 %, the paper's way)": _interval(found.get("auc_paper_interval")),
-            **{f"{key} %": _interval(found[key], 100, 2) for key in METRICS},
-        }
-        if paper_table is not None:
-            theirs = paper_row(paper_table, dataset, "AP and LAT")
-            row[f"paper's Table {paper_table}, AP and LAT: AUC"] = (
-                "" if theirs is None else f"{theirs.auc:.3f} ({theirs.auc_low:.3f}-{theirs.auc_high:.3f})"
-            )
-        rows.append(row)
+        if "classes" in own:
+            found, studies = own["classes"][name], own["figures"]["studies_with_dxa"]
+            rows.append({"dataset": dataset, "studies": studies, "cases": found["cases"], **_areas_and_shares(found)})
+    return pd.DataFrame(rows)
+
+
+def _areas_and_shares(found: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "AUC (95 %, DeLong)": _interval(found.get("auc")),
+        "AUC (95 %, the paper's way)": _interval(found.get("auc_paper_interval")),
+        **{f"{key} %": _interval(found[key], 100, 2) for key in METRICS},
+    }
+
+
+def _paper_table(document: dict[str, Any], number: int) -> pd.DataFrame:
+    """Osteoporosis in the layout of the paper's Table 2 (images alone) or 4 (with covariates), its lines below ours;
+    empty where this run has no such line."""
+    rows = []
+    for dataset, own in document["datasets"].items():
+        ours = {model.projection: own.get("subsets", {}).get(model.name) for model in SIX if model.table == number}
+        if not any(ours.values()) and number == document["paper_table"] and "classes" in own:
+            ours["AP and LAT"] = {"studies": own["figures"]["studies_with_dxa"], **own["classes"]["osteoporosis"]}
+        for projection in PROJECTIONS:
+            if found := ours.get(projection):
+                where = {"dataset": dataset, "projection": projection, "by": "this run", "studies": found["studies"]}
+                rows.append({**where, **_areas_and_shares(found)})
+    if not rows:
+        return pd.DataFrame()
+    for theirs in (row for row in ROWS if row.table == number and row.dataset in document["datasets"]):
+        area = _interval((theirs.auc, theirs.auc_low, theirs.auc_high))
+        rows.append(
+            {"dataset": theirs.dataset, "projection": theirs.projection, "by": "the paper"}
+            | {"studies": int(TABLE_1[theirs.dataset]["n"])}
+            | {"AUC (95 %, DeLong)": "", "AUC (95 %, the paper's way)": area}
+            | {f"{key} %": f"{getattr(theirs, key):.2f}" for key in METRICS}
+        )
+    order = list(document["datasets"])
+    rows.sort(key=lambda row: (order.index(row["dataset"]), list(PROJECTIONS).index(row["projection"])))
     return pd.DataFrame(rows)
 
 
 def paper_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """The paper's Tables 1, 3 and 2 (images alone) or 4 (with covariates) in its layout, its own lines below ours."""
-    number = document["paper_table"]
-    lines, matrices = [], []
-    names = [c.value for c in BMD_CLASSES]
-    for dataset, own in document["datasets"].items():
-        if "classes" in own:
-            found = own["classes"]["osteoporosis"]
-            shares = {key: _interval(found[key], 100, 2) for key in METRICS}
-            lines.append(
-                {"dataset": dataset, "projection": "AP and LAT", "by": "this run"}
-                | {"AUC (95 % CI)": _interval(found.get("auc_paper_interval"))}
-                | {f"{key} % (95 % CI)": value for key, value in shares.items()}
-            )
-            counted = zip(names, own["confusion"], strict=True)
-            matrices += [
-                {"dataset": dataset, "by": "this run", "truth": a, **dict(zip(names, r, strict=True))}
-                for a, r in counted
-            ]
-        for theirs in (row for row in ROWS if (row.table, row.dataset) == (number, dataset)):
-            lines.append(
-                {"dataset": dataset, "projection": theirs.projection, "by": "the paper"}
-                | {"AUC (95 % CI)": _interval((theirs.auc, theirs.auc_low, theirs.auc_high))}
-                | {f"{key} % (95 % CI)": f"{getattr(theirs, key):.2f}" for key in METRICS}
-            )
-        for truth, counted_row in zip(names, CONFUSION.get(dataset, ()), strict=False):
-            matrices.append(
-                {"dataset": dataset, "by": "the paper", "truth": truth, **dict(zip(names, counted_row, strict=True))}
-            )
-    return {
-        "Table 1: population": _population_table(document),
-        f"Table {number}: osteoporosis": pd.DataFrame(lines),
-        "Table 3: confusion matrices": pd.DataFrame(matrices),
+    """The paper's Tables 1 to 4 by title, its own lines beside ours; Table 2 or 4 is left out without such results."""
+    tables = evaluation_tables(document)
+    titles = {
+        "table_1_population": "Table 1: population",
+        "table_2_images": "Table 2: osteoporosis, images alone",
+        "table_3_confusion": "Table 3: confusion matrices",
+        "table_4_covariates": "Table 4: osteoporosis, with age, sex and BMI",
     }
+    return {title: tables[name] for name, title in titles.items() if len(tables[name])}
 
 
 def _confusion_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
     names = [c.value for c in BMD_CLASSES]
+    rows = []
+    for dataset, own in datasets.items():
+        for by, matrix in (("this run", own.get("confusion", ())), ("the paper", CONFUSION.get(dataset, ()))):
+            rows += [
+                {"dataset": dataset, "by": by, "truth": truth, **dict(zip(names, counted, strict=True))}
+                for truth, counted in zip(names, matrix, strict=False)
+            ]
+    return pd.DataFrame(rows)
+
+
+def _comparison_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
-        {"dataset": dataset, "truth": names[i], **dict(zip(names, own["confusion"][i], strict=True))}
+        {
+            "dataset": dataset,
+            "first": pair["first"],
+            "second": pair["second"],
+            "studies": pair["studies"],
+            "AUC, second minus first (95 %)": _interval(pair["difference"]),
+            "p": f"{pair['p']:.3f}",
+        }
         for dataset, own in datasets.items()
-        if "confusion" in own
-        for i in range(3)
+        for pair in own.get("comparisons", ())
     ]
     return pd.DataFrame(rows)
 
 
+LABELS = {
+    "accuracy": "accuracy at the most probable class",
+    "kappa": "kappa",
+    "kappa_quadratic": "quadratic-weighted kappa",
+    "ece": "expected calibration error",
+    "ece_by_chance": "the same by chance alone, mean",
+    "ece_by_chance_high": "the same by chance alone, 95th percentile",
+    "brier": "Brier score",
+    "t_score_mae": "T-score: mean absolute error",
+    "t_score_r": "T-score: r",
+    "t_score_bias": "T-score: estimate minus DXA, mean",
+    "t_score_limit_low": "T-score: lower 95 % limit of agreement",
+    "t_score_limit_high": "T-score: upper 95 % limit of agreement",
+    "set_coverage": "share of prediction sets that hold the truth",
+    "set_size_mean": "classes a prediction set, mean",
+    "decided_likely": "osteoporosis likely, studies",
+    "decided_ppv": "their PPV",
+    "decided_unlikely": "osteoporosis unlikely, studies",
+    "decided_npv": "their NPV",
+    "undecided": "undecided, studies",
+}
+
+
 def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
-    wanted = (
-        "accuracy", "kappa", "kappa_quadratic", "ece", "ece_by_chance", "ece_by_chance_high", "brier", "t_score_mae",
-        "t_score_r", "t_score_bias", "t_score_limit_low", "t_score_limit_high", "set_coverage", "set_size_mean",
-        "decided_likely", "decided_ppv", "decided_unlikely", "decided_npv", "undecided",
-    )  # fmt: skip
-    columns: dict[str, list[Any]] = {
-        "measure": ["studies", "refused", "macro AUC", *(k.replace("_", " ") for k in wanted)]
-    }
+    columns: dict[str, list[Any]] = {"measure": ["studies", "refused", "macro AUC (95 %)", *LABELS.values()]}
     for dataset, own in datasets.items():
         figures = own.get("figures", {})
-        values = [figures.get(key) for key in wanted]
+        values = [figures.get(key) for key in LABELS]
         shown = ["" if v is None else v if isinstance(v, int) else f"{v:.3f}" for v in values]
         columns[dataset] = [own["studies"], own["refused"], _interval(own.get("macro_auc")), *shown]
     return pd.DataFrame(columns)

@@ -4,8 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cohort.spine import View
+
 SOURCE = "Mao et al. 2022, doi 10.3389/fendo.2022.971877"
 
+
+PROJECTIONS = {"AP": (View.AP,), "LAT": (View.LATERAL,), "AP and LAT": (View.AP, View.LATERAL)}
+"""Rows of the paper's tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperModel:
+    """One of the six: which images, and whether age, sex and BMI join them (the paper's Table 4) or not (Table 2)."""
+
+    projection: str
+    covariates: bool
+
+    @property
+    def name(self) -> str:
+        """Of its run folder, and of its share in a prediction."""
+        inputs = "covariates" if self.covariates else "images"
+        return f"{self.projection.lower().replace(' and ', '-')}-{inputs}"
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Images that it sees."""
+        return PROJECTIONS[self.projection]
+
+    @property
+    def table(self) -> int:
+        """Of the paper."""
+        return 4 if self.covariates else 2
+
+
+SIX = tuple(PaperModel(projection, covariates) for covariates in (False, True) for projection in PROJECTIONS)
+
+PAIRS = (
+    *((f"{one}-{inputs}", f"ap-lat-{inputs}") for inputs in ("images", "covariates") for one in ("ap", "lat")),
+    *((f"{views}-images", f"{views}-covariates") for views in ("ap", "lat", "ap-lat")),
+)
+"""Names of models that are compared on the same studies: both views with either, with covariates and without."""
 
 TABLE_1: dict[str, dict[str, float]] = {
     "training": {"n": 5024, "age_mean": 65.3, "age_sd": 9.2, "men": 1594, "bmi_mean": 23.97, "bmi_sd": 3.48,
@@ -68,9 +106,3 @@ CONFUSION: dict[str, tuple[tuple[int, int, int], ...]] = {
     "test2": ((121, 76, 12), (19, 129, 61), (2, 36, 172)),
 }
 """Table 3 (AP and LAT, images alone): rows by truth, columns by prediction, both normal, osteopenia, osteoporosis."""
-
-
-def paper_row(table: int, dataset: str, projection: str) -> PaperRow | None:
-    """The paper's line, where it has one."""
-    found = [r for r in ROWS if (r.table, r.dataset, r.projection) == (table, dataset, projection)]
-    return found[0] if found else None

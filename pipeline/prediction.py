@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +49,7 @@ class Prediction:
         t_score: estimate of the L1-L4 T-score, None when refused.
         prediction_set: classes that hold the truth with the weights' stated coverage, empty when refused.
         decision: whether osteoporosis is likely, unlikely or undecided at the weights' predictive values, or None.
+        subsets: probabilities by the paper's models (`pipeline.paper.SIX`) from a part of the inputs, if asked for.
     """
 
     study_uid: str
@@ -63,6 +64,7 @@ class Prediction:
     t_score: float | None = None
     prediction_set: tuple[BmdClass, ...] = ()
     decision: str | None = None
+    subsets: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The contract of docs/data-format.md; coordinates in pixels of the original image."""
@@ -70,9 +72,7 @@ class Prediction:
             "study_uid": self.study_uid,
             "patient_id": self.patient_id,
             "bmd_class": self.bmd_class.value if self.bmd_class else None,
-            "probabilities": {c.value: round(self.probabilities[c], 4) for c in BMD_CLASSES}
-            if self.probabilities
-            else None,
+            "probabilities": _shares_json(self.probabilities) if self.probabilities else None,
             "t_score_estimate": None if self.t_score is None else round(self.t_score, 2),
             "prediction_set": [c.value for c in self.prediction_set],
             "decision": self.decision,
@@ -81,7 +81,12 @@ class Prediction:
             "warnings": list(self.warnings),
             "refusal": {"code": self.refusal.code, "reason": self.refusal.reason} if self.refusal else None,
             "model": self.model,
+            **({"subsets": {name: _shares_json(own) for name, own in self.subsets.items()}} if self.subsets else {}),
         }
+
+
+def _shares_json(probabilities: dict[BmdClass, float]) -> dict[str, float]:
+    return {c.value: round(probabilities[c], 4) for c in BMD_CLASSES}
 
 
 def _view_json(shown: ScreenedView) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from cohort.spine import View
 from cohort.splits import is_test_site
 from cohort.study import BMD_CLASSES, Study
 from pipeline.judged import POSITIVE, Judged, judge_classes
+from pipeline.paper import PAIRS, SIX, PaperModel
 from pipeline.prediction import write_json
 from pipeline.screen import Screener
 from pipeline.statistics import compare_areas
@@ -28,33 +28,8 @@ from pipeline.training import TrainingCohorts, classifier_crops, detected_rois
 
 Floats = npt.NDArray[np.float64]
 COLUMNS = tuple(f"share_{name}" for name in BMD_CLASSES)
-PROJECTIONS = {"AP": (View.AP,), "LAT": (View.LATERAL,), "AP and LAT": (View.AP, View.LATERAL)}
-"""Rows of the paper's tables."""
-
 SHARED = "shared"
 """Name of the one network that serves every subset of inputs."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaperModel:
-    """One of the six: which images, and whether age, sex and BMI join them (the paper's Table 4) or not (Table 2)."""
-
-    projection: str
-    covariates: bool
-
-    @property
-    def name(self) -> str:
-        """Of its run folder."""
-        inputs = "covariates" if self.covariates else "images"
-        return f"{self.projection.lower().replace(' and ', '-')}-{inputs}"
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """Images that it sees."""
-        return PROJECTIONS[self.projection]
-
-
-SIX = tuple(PaperModel(projection, covariates) for covariates in (False, True) for projection in PROJECTIONS)
 
 
 def reproduce(
@@ -192,13 +167,7 @@ def tabulate(out: Path, cohorts: Iterable[str]) -> dict[str, Any]:
                 shared = _read(path, cohort)
                 rows.append({"network": SHARED, **_row(model, cohort, shared)})
                 comparisons.append(_paired(cohort, f"{model.name}: dedicated", own[model.name], SHARED, shared))
-        for suffix in ("images", "covariates"):
-            two = own[f"ap-lat-{suffix}"]
-            for one in ("ap", "lat"):
-                comparisons.append(_paired(cohort, f"{one}-{suffix}", own[f"{one}-{suffix}"], f"ap-lat-{suffix}", two))
-        for views in ("ap", "lat", "ap-lat"):
-            names = f"{views}-images", f"{views}-covariates"
-            comparisons.append(_paired(cohort, names[0], own[names[0]], names[1], own[names[1]]))
+        comparisons += [_paired(cohort, first, own[first], second, own[second]) for first, second in PAIRS]
     return {"rows": rows, "comparisons": comparisons}
 
 
@@ -220,8 +189,7 @@ def _row(model: PaperModel, cohort: str, table: pd.DataFrame) -> dict[str, Any]:
         [frozenset()] * count,
         [None] * count,
     )
-    number = 4 if model.covariates else 2
-    return {"table": number, "dataset": cohort, "projection": model.projection, **judge_classes(judged)}
+    return {"table": model.table, "dataset": cohort, "projection": model.projection, **judge_classes(judged)}
 
 
 def _paired(cohort: str, first: str, one: pd.DataFrame, second: str, other: pd.DataFrame) -> dict[str, Any]:

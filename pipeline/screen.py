@@ -15,12 +15,13 @@ from cohort.annotations import Rois, check_inside, read_rois
 from cohort.errors import OsteoLensError, StudyError
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, View
-from cohort.study import Covariates, Radiograph, Study
+from cohort.study import BmdClass, Covariates, Radiograph, Study
 from detect.detector import VertebraDetector
 from detect.levels import agreed, shift_levels
 from detect.quality import WHOLE_STUDY, refusal_of, warnings_of
 from detect.segment import BodySegmenter, refined
 from pipeline.config import ScreenConfig
+from pipeline.paper import SIX
 from pipeline.prediction import Prediction, Refusal, ScreenedView
 from pipeline.weights import Weights, sha256
 
@@ -180,10 +181,24 @@ class Screener:
                 classified.t_score,
                 classified.prediction_set,
                 classified.decision.value,
+                self._subsets(inputs, covariates) if self.config.subsets else {},
             ),
             pixels,
             heat,
         )
+
+    def _subsets(
+        self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates
+    ) -> dict[str, dict[BmdClass, float]]:
+        """Probabilities from the inputs of each of the paper's models that this study and these weights have."""
+        given = set(inputs) & set(self._classifier.views)
+        found = {}
+        for model in SIX:
+            if set(model.views) <= given and (not model.covariates or any(covariates_json(covariates).values())):
+                shown = {view: inputs[view] for view in model.views}
+                known = covariates if model.covariates else Covariates()
+                found[model.name] = self._classifier.classify(shown, known).probabilities
+        return found
 
     def _refusal(self, detection: SpineDetection | None, radiograph: Radiograph) -> tuple[str, str] | None:
         """Why a view cannot be classified; drawn boxes are taken as they are."""

@@ -18,6 +18,8 @@ from cohort.study import BMD_CLASSES, classify_t_score
 from pipeline.evaluation import ALL, evaluate_datasets
 from pipeline.evaluation_report import report_results
 from pipeline.evaluation_tables import paper_tables
+from pipeline.paper import PAIRS, SIX
+from pipeline.prediction import validate_prediction
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = [c.value for c in BMD_CLASSES]
@@ -124,13 +126,13 @@ def test_the_command_writes_a_page_tables_and_figures(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r")])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "r" / "report.html").read_text()
-    for words in ("Table 1", "Tables 2 and 4", "Table 3", "ROC curves", "0.933 (0.909-0.950)", "TRIPOD+AI", "<svg"):
+    for words in ("Table 1", "Table 2", "Table 3", "ROC curves", "0.933 (0.909-0.950)", "TRIPOD+AI", "<svg"):
         assert words in page, words
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
     tables = {path.stem for path in (tmp_path / "r" / "tables").glob("*.csv")}
-    assert {"table_1_population", "table_2_osteoporosis", "table_3_confusion", "subgroups"} <= tables
+    assert {"table_1_population", "table_2_images", "table_3_confusion", "subgroups"} <= tables
     assert {"roc_all.svg", "roc_test1.png", "decision_test2.svg"} <= {
         path.name for path in (tmp_path / "r" / "figures").iterdir()
     }
@@ -198,6 +200,10 @@ def test_a_cohort_is_screened_and_judged_in_one_command(tmp_path: Path) -> None:
     page = (report / "report.html").read_text("utf-8")
     assert "Where the loss comes from" in page and "Detection" in page and "In-silico" in page
     assert len(list((report / "drawn" / "studies").glob("*.json"))) == 6
+    one = json.loads(next((report / "screened" / "studies").glob("*.json")).read_text("utf-8"))
+    assert set(one["subsets"]) == {model.name for model in SIX}
+    assert one["subsets"]["ap-lat-covariates"] == one["probabilities"] != one["subsets"]["ap-lat-images"]
+    validate_prediction(one)
     assert (
         "of this site; found"
         in CliRunner().invoke(app, ["evaluate", str(EXAMPLES), "--out", str(report), "--site", "nowhere"]).stderr
@@ -209,16 +215,50 @@ def test_the_papers_layout_has_its_tables_with_its_lines_beside_ours(tmp_path: P
     found = evaluated(out, cohort, 20)
     assert found["paper_table"] == 2, "no covariate was used"
     tables = paper_tables(found)
-    assert list(tables) == ["Table 1: population", "Table 2: osteoporosis", "Table 3: confusion matrices"]
-    lines = tables["Table 2: osteoporosis"]
+    titles = ["Table 1: population", "Table 2: osteoporosis, images alone", "Table 3: confusion matrices"]
+    assert list(tables) == titles
+    lines = tables[titles[1]]
     theirs = lines[(lines["dataset"] == "test1") & (lines["by"] == "the paper")]
-    assert list(theirs["projection"]) == ["AP", "LAT", "AP and LAT"]
-    assert theirs["AUC (95 % CI)"].iloc[-1] == "0.933 (0.909-0.950)"
+    assert list(theirs["projection"]) == ["AP", "LAT", "AP and LAT"] and set(theirs["studies"]) == {628}
+    assert theirs["AUC (95 %, the paper's way)"].iloc[-1] == "0.933 (0.909-0.950)"
     matrices = tables["Table 3: confusion matrices"]
     ours = matrices[(matrices["dataset"] == "test2") & (matrices["by"] == "this run")][NAMES].to_numpy()
     assert ours.tolist() == found["datasets"]["test2"]["confusion"]
     done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--paper"])
     assert done.exit_code == 0 and "Table 3: confusion matrices" in done.stdout and "the paper" in done.stdout
+
+
+def test_parts_of_the_inputs_give_both_tables_and_paired_comparisons(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 300, 2.5)
+    rng = np.random.default_rng(5)
+    for path in (out / "studies").glob("*.json"):
+        document = json.loads(path.read_text())
+        if document["probabilities"] is not None:
+            sharp = np.array([document["probabilities"][name] for name in NAMES])
+            dull = 0.3 * sharp + 0.7 * rng.dirichlet((1.0, 1.0, 1.0))
+            document["subsets"] = {
+                model.name: dict(zip(NAMES, (sharp if "ap-lat" in model.name else dull).tolist(), strict=True))
+                for model in SIX
+            }
+            path.write_text(json.dumps(document))
+    found = evaluated(out, cohort, 20)
+    tables = paper_tables(found)
+    assert len(tables) == 4
+    ours = tables["Table 4: osteoporosis, with age, sex and BMI"].query("by == 'this run' and dataset == 'all'")
+    assert list(ours["projection"]) == ["AP", "LAT", "AP and LAT"]
+    whole = found["datasets"][ALL]
+    assert whole["subsets"]["ap-lat-images"]["auc"] == pytest.approx(whole["classes"]["osteoporosis"]["auc"])
+    pairs = {(pair["first"], pair["second"]): pair for pair in whole["comparisons"]}
+    assert list(pairs) == list(PAIRS)
+    assert pairs["lat-images", "ap-lat-images"]["difference"][1] > 0.05
+    assert pairs["lat-images", "ap-lat-images"]["p"] < 0.001
+    assert pairs["ap-images", "ap-covariates"]["difference"] == [0.0, 0.0, 0.0]
+    done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r"), "-q"])
+    assert done.exit_code == 0, done.output
+    drawn = {path.name for path in (tmp_path / "r" / "figures").iterdir()}
+    assert {"figure_3_test1.svg", "figure_4_all.png"} <= drawn
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Table 4. Osteoporosis" in page and "its Figure 4" in page and "Paired DeLong" in page
 
 
 def test_wrong_lines_and_patients_on_several_sides_are_told_and_the_rest_judged(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from cohort.errors import ReadError
 from pipeline import reproduce as module
-from pipeline.reproduce import COLUMNS, SHARED, SIX, tabulate
+from pipeline.paper import SIX
+from pipeline.reproduce import COLUMNS, SHARED, tabulate
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
