@@ -60,7 +60,9 @@ class ClassifierTraining(StrictConfig):
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
     stages: list[tuple[int, int]] = Field(
-        [(128, 10), (256, 3)], description="(working side, epochs) in turn; the last side divides preprocess.size_px"
+        [(128, 10), (256, 3)],
+        description="(working side, epochs) in turn, the last side a divisor of preprocess.size_px; without an epoch "
+        "the head alone is fitted, on the branches that a run starts from",
     )
     crops_seen: int = Field(0, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")

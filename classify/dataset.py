@@ -52,6 +52,7 @@ class CropSet:
         labels: int64 (n,), index into BMD_CLASSES.
         t_scores: float32 (n,).
         study_uids: n identifiers.
+        folder: cache that holds exactly these images, or None.
     """
 
     images: npt.NDArray[np.uint8]
@@ -60,6 +61,7 @@ class CropSet:
     labels: npt.NDArray[np.int64]
     t_scores: npt.NDArray[np.float32]
     study_uids: tuple[str, ...]
+    folder: Path | None = None
 
     def of_views(self, views: Sequence[View]) -> CropSet:
         """The studies that have one of these views, the other view hidden."""
@@ -108,13 +110,15 @@ def build_crops(
         raise ReadError("no study has readable images with boxes of all of L1-L4; nothing to train on")
     kept = [boxed[k] for k in usable]
     results = [study.dxa for study in kept if study.dxa is not None]
+    whole = len(usable) == len(boxed)
     return CropSet(
-        images if len(usable) == len(boxed) else images[usable],
+        images if whole else images[usable],
         np.array(present[usable]),
         np.stack([encode(study.covariates) for study in kept]),
         np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
         np.array([r.t_score for r in results], np.float32),
         tuple(study.study_uid for study in kept),
+        cache if whole else None,
     )
 
 

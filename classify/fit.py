@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from classify.config import ClassifierTraining, PreprocessSpec, network_spec
+from cohort.errors import ConfigError
 from cohort.study import BMD_CLASSES, BmdClass
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Fit:
             load_network(self.averaged.module, self._files["averaged"])
             self.averaged.n_averaged += 1
         self.plan = [side for side, epochs in config.stages for _ in range(epochs)]
+        if not self.plan and how.start_from is None:
+            raise ConfigError(f"stages {config.stages} hold no epoch, and no network is given to start from")
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self._model, self._optimizer = fabric.setup(self.network, optimizer)
         self.averaged.to(fabric.device)
@@ -74,6 +77,11 @@ class Fit:
             return []
         rows: list[dict[str, float]] = json.loads(self._state.read_text("utf-8"))["history"]
         return rows
+
+    @property
+    def side(self) -> int:
+        """Working side of the last epoch, or the one that the settings end with."""
+        return int(self.history[-1]["side"]) if self.history else self.config.stages[-1][0]
 
     def epoch(self, number: int) -> float:
         """One pass over this process's share of the studies; returns the mean loss."""
@@ -103,13 +111,9 @@ class Fit:
     def judge(self, validation: Any, side: int) -> dict[str, float]:
         """Figures of the averaged network."""
         network = self.averaged.module
-        probabilities, t_scores = predict(network, validation, side, self.spec, self.config.batch, self.fabric.device)
-        return {
-            "macro_auc": macro_auc(validation.labels, probabilities),
-            "accuracy": float(np.mean(probabilities.argmax(1) == validation.labels)),
-            "auc_osteoporosis": osteoporosis_auc(validation.labels, probabilities),
-            "t_score_mae": float(np.mean(np.abs(t_scores - validation.t_scores))),
-        }
+        return figures_of(
+            validation, *predict(network, validation, side, self.spec, self.config.batch, self.fabric.device)
+        )
 
     def refit_head(self, validation: Any) -> dict[str, float]:
         """Fit what stands behind the best epoch's branches anew, with several weight decays; the one with the best
@@ -119,21 +123,24 @@ class Fit:
             figures of the network that is kept.
         """
         from classify.export import save_network
-        from classify.head import fit_head, pooled_features
+        from classify.head import fit_head, judged_head, pooled_features
 
-        side, network, device = int(self.history[-1]["side"]), self.best(), self.fabric.device
-        best, kept = self.judge(validation, side), None
-        features = pooled_features(network, self.training, side, self.spec, 2 * self.config.batch, device)
+        network, device = self.best(), self.fabric.device
+        features, checks = (
+            pooled_features(network, crops, self.side, self.spec, 2 * self.config.batch, device)
+            for crops in (self.training, validation)
+        )
+        best, kept = figures_of(validation, *judged_head(network, checks, validation, device)), None
         start = {name: value.clone() for name, value in network.state_dict().items()}
         for decay in self.config.head_decay:
             network.load_state_dict(start)
             loss = fit_head(network, features, self.training, self.config, self._loss, device, self._seed, decay)
-            found = self.judge(validation, side)
+            found = figures_of(validation, *judged_head(network, checks, validation, device))
             log.info("head, decay %g: loss %.3f, macro AUC %.3f", decay, loss, found["macro_auc"])
             if np.nan_to_num(found["macro_auc"], nan=1.0) >= np.nan_to_num(best["macro_auc"]):
                 best, kept = found, {name: value.clone() for name, value in network.state_dict().items()}
         network.load_state_dict(kept or start)
-        if kept:
+        if kept or not self._files["best"].is_file():
             save_network(network, self._files["best"])
         return best
 
@@ -148,12 +155,26 @@ class Fit:
         self._state.write_text(json.dumps({"history": self.history}, indent=1), "utf-8")
 
     def best(self) -> Any:
-        """The network of the best epoch."""
+        """The network of the best epoch; without an epoch, as it began."""
         from classify.export import load_network
 
-        chosen = self._files["best"] if self._files["best"].is_file() else self._files["averaged"]
-        load_network(self.averaged.module, chosen)
+        for name in ("best", "averaged"):
+            if self._files[name].is_file():
+                load_network(self.averaged.module, self._files[name])
+                break
         return self.averaged.module
+
+
+def figures_of(
+    crops: Any, probabilities: npt.NDArray[np.float64], t_scores: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """Figures of predictions on validation crops."""
+    return {
+        "macro_auc": macro_auc(crops.labels, probabilities),
+        "accuracy": float(np.mean(probabilities.argmax(1) == crops.labels)),
+        "auc_osteoporosis": osteoporosis_auc(crops.labels, probabilities),
+        "t_score_mae": float(np.mean(np.abs(t_scores - crops.t_scores))),
+    }
 
 
 def macro_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:

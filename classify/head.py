@@ -2,40 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from classify.config import ClassifierTraining, PreprocessSpec
 from classify.dataset import CropSet, batches, drawn_copies, hide
 from classify.model import DualChannelDenseNet
+from cohort.spine import View
 
 Loss = Callable[[Any, Any], Tensor]
+Features = Sequence[npt.NDArray[np.float32]]
+"""Of each branch: (n, copies, channels)."""
 
 
 def pooled_features(
     network: DualChannelDenseNet, crops: CropSet, side: int, spec: PreprocessSpec, size: int, device: Any
-) -> Tensor:
-    """Features (n, copies, branches, channels) of every cached copy of the crops, without augmentation."""
+) -> Features:
+    """Features of every cached copy of the crops, without augmentation, by branch; kept in the crops' folder, so that
+    networks that share a branch share its features."""
     network.eval()
+    found = []
+    for view in (view for view in View if view in network.spec.views):
+        if crops.folder is None:
+            found.append(_features_of(network, view, crops, side, spec, size, device))
+            continue
+        path = crops.folder / f"features-{_digest(network, view, side)}.npy"
+        if not path.is_file():
+            partial = path.with_suffix(".partial.npy")
+            np.save(partial, _features_of(network, view, crops, side, spec, size, device))
+            partial.replace(path)
+        found.append(np.load(path, mmap_mode="r"))
+    return found
+
+
+def _features_of(
+    network: DualChannelDenseNet, view: View, crops: CropSet, side: int, spec: PreprocessSpec, size: int, device: Any
+) -> npt.NDArray[np.float32]:
     copies = []
     for copy in range(crops.images.shape[1]):
         one = replace(crops, images=crops.images[:, copy : copy + 1])
         found = []
         with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
             for batch in batches(one, side, size, spec, None, np.random.default_rng(0), device):
-                found.append(network.pooled(batch.images[:, 0], batch.images[:, 1]).float().cpu())
-        copies.append(torch.cat(found))
-    return torch.stack(copies, 1)
+                shown = batch.images[:, list(View).index(view)]
+                found.append(network.pooled_view(view, shown).float().cpu().numpy())
+        copies.append(np.concatenate(found))
+    return np.stack(copies, 1)
+
+
+def _digest(network: DualChannelDenseNet, view: View, side: int) -> str:
+    """Of all that the features of a view come from, but the crops."""
+    found = hashlib.sha256(f"{view} {side} {network.spec.pooled}".encode())
+    for part in (network.ap if view is View.AP else network.lateral, network.attention):
+        for value in part.state_dict().values() if part is not None else ():
+            found.update(value.detach().cpu().numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def judged_head(
+    network: DualChannelDenseNet, features: Features, crops: CropSet, device: Any
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Class probabilities (n, 3) and T-scores (n,) from the features of the first copy."""
+    network.eval()
+    with torch.inference_mode():
+        shown = torch.from_numpy(np.stack([own[:, 0] for own in features], 1)).to(device)
+        present, covariates = (torch.from_numpy(v).to(device) for v in (crops.present, crops.covariates))
+        logits, t_score = network.fused(shown, present, covariates)
+    shares = torch.softmax(logits, 1).cpu().numpy().astype(np.float64)
+    return shares, t_score[:, 0].cpu().numpy().astype(np.float64)
 
 
 def fit_head(
     network: DualChannelDenseNet,
-    features: Tensor,
+    features: Features,
     crops: CropSet,
     config: ClassifierTraining,
     loss: Loss,
@@ -49,7 +95,7 @@ def fit_head(
 
     Args:
         network: whose branches are finished.
-        features: (n, copies, branches, channels) of the training studies (`pooled_features`).
+        features: of the training studies (`pooled_features`).
         crops: the same studies.
         config: `head_epochs`, `head_lr`, and what is hidden.
         loss: of (logits, T-scores) and a batch.
@@ -60,7 +106,7 @@ def fit_head(
     parts = [network.norms, network.covariates, network.fuse, network.classes, network.t_score]
     parameters = [p for part in parts if part is not None for p in part.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=decay)
-    steps = config.head_epochs * -(-len(features) // config.head_batch)
+    steps = config.head_epochs * -(-len(crops.labels) // config.head_batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     rng = np.random.default_rng([seed, 1])
     found: list[float] = []
@@ -69,13 +115,14 @@ def fit_head(
             module.train()
     for _ in range(config.head_epochs):
         found = []
-        order = rng.permutation(len(features))
+        order = rng.permutation(len(crops.labels))
         for start in range(0, len(order), config.head_batch):
             index = order[start : start + config.head_batch]
             if len(index) < 2:
                 continue
             batch = _Labels(crops, index, device)
-            shown = features[index, drawn_copies(crops, len(index), config, rng)].to(device)
+            copy = drawn_copies(crops, len(index), config, rng)
+            shown = torch.from_numpy(np.stack([own[index, copy] for own in features], 1)).to(device)
             present = torch.from_numpy(crops.present[index]).to(device)
             present, known = hide(present, torch.from_numpy(crops.covariates[index]).to(device), config, rng)
             value = loss(network.fused(shown, present, known), batch)

@@ -77,8 +77,8 @@ class DualChannelDenseNet(nn.Module):
 
     def pooled(self, ap: Tensor, lateral: Tensor) -> Tensor:
         """Features (n, branches, channels) of the views that the network takes, before normalisation."""
-        pairs = ((self.ap, ap), (self.lateral, lateral))
-        return torch.stack([self._pooled(branch, images) for branch, images in pairs if branch is not None], 1)
+        images = {View.AP: ap, View.LATERAL: lateral}
+        return torch.stack([self.pooled_view(view, images[view]) for view in View if view in self.spec.views], 1)
 
     def fused(self, pooled: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, from what `pooled` gives."""
@@ -93,8 +93,10 @@ class DualChannelDenseNet(nn.Module):
         t_score = self.t_score(fused).float()
         return ordinal_logits(t_score) + self.classes(fused).float(), t_score
 
-    def _pooled(self, branch: nn.Module, images: Tensor) -> Tensor:
-        """Features (n, channels) of a view's crops (n, crops, side, side)."""
+    def pooled_view(self, view: View, images: Tensor) -> Tensor:
+        """Features (n, channels) of one view's crops (n, crops, side, side)."""
+        branch = self.ap if view is View.AP else self.lateral
+        assert branch is not None, f"a network without {view}"
         side = images.shape[-1]
         shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
         start = 0 if self.spec.pooled == "all" else len(SCALES) - 1

@@ -93,12 +93,12 @@ def _finish(fit: Fit, validation: Any, out: Path) -> dict[str, float]:
     """Export the best epoch, calibrate it, and write what is known of it."""
     from classify.export import export_classifier
 
-    history, side = fit.history, int(fit.history[-1]["side"])
+    history, side = fit.history, fit.side
     head = fit.refit_head(validation) if fit.config.head_epochs else {}
     network = fit.best()
     probabilities, _ = predict(network, validation, side, fit.spec, fit.config.batch, fit.fabric.device)
     calibration = _write_calibration(probabilities, validation.labels, out / "calibration.json")
-    best = {**history[best_epoch(history, fit.plan[-1]) - 1]}
+    best = {**history[best_epoch(history, side) - 1]} if history else {}
     best.update(head)
     best.update(_reliability(probabilities, validation.labels, calibration))
     document = {

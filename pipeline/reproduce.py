@@ -48,7 +48,8 @@ def reproduce(
         found: training and validation studies.
         cohort: folder whose test sites are judged on.
         out: run folder; one folder a model, predictions.csv in each, tables.json and tables.csv at the end.
-        config: training settings; views and covariates are set by model.
+        config: training settings; views and covariates are set by model, and nothing of these is hidden. With stages
+            that hold no epoch the six share the branches of `options.start_from` and have heads of their own.
         options: `classify.fit.RunOptions`; `start_from` lets all six begin with the branches of one network.
         screener: finds the boxes of the test sites; hand-drawn ones are taken without it.
         shared: best.safetensors of the one network, judged on each subset of inputs with the others hidden.
@@ -72,7 +73,8 @@ def reproduce(
         judged[site] = build_crops(studies, rois, spec, out / f"crops-{site}", 1, options.seed)
     for model in SIX:
         folder = out / model.name
-        own = config.model_copy(update={"views": model.views, "covariates": model.covariates})
+        seen_whole = {"drop_view": 0.0, "drop_covariate": 0.0}
+        own = config.model_copy(update={"views": model.views, "covariates": model.covariates, **seen_whole})
         if not (folder / "metrics.json").is_file():
             say(f"{model.name}: training")
             seen, checks = training.of_views(model.views), validation.of_views(model.views)

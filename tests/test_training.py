@@ -14,12 +14,16 @@ import pytest
 from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
+load_file = pytest.importorskip("safetensors.torch").load_file
 
 from classify.classifier import BmdClassifier  # noqa: E402
-from classify.config import ClassifierTraining, PreprocessSpec, network_spec  # noqa: E402
+from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec, network_spec  # noqa: E402
 from classify.dataset import batches, build_crops  # noqa: E402
+from classify.export import save_network  # noqa: E402
+from classify.fit import RunOptions  # noqa: E402
 from classify.head import fit_head, pooled_features  # noqa: E402
-from classify.model import SCALES, DualChannelDenseNet  # noqa: E402
+from classify.model import FIELDS, SCALES, DualChannelDenseNet  # noqa: E402
+from classify.train import train_classifier  # noqa: E402
 from cli.main import app  # noqa: E402
 from cohort.annotations import read_rois  # noqa: E402
 from cohort.errors import ConfigError, ReadError  # noqa: E402
@@ -153,6 +157,24 @@ def test_a_step_may_show_some_bodies_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.train
+def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 2, 0)
+    config = ClassifierTraining(preprocess=spec, pooled="all", stages=[(64, 0)], head_epochs=40, head_decay=[0.1])
+    with pytest.raises(ConfigError, match="no epoch, and no network"):
+        train_classifier(crops, crops, tmp_path / "a", config, spec)
+    start = DualChannelDenseNet(network_spec(config, spec))
+    save_network(start, tmp_path / "start.safetensors")
+    options = RunOptions("cpu", 0, True, tmp_path / "start.safetensors")
+    found = train_classifier(crops, crops, tmp_path / "b", config, spec, options)
+    before, after = (load_file(path) for path in (tmp_path / "start.safetensors", tmp_path / "b" / "best.safetensors"))
+    changed = {name.partition(".")[0] for name in before if not before[name].equal(after[name])}
+    assert changed == {"norms", "covariates", "fuse", "classes", "t_score"} and found["macro_auc"] > 0.6
+    assert (tmp_path / "b" / "classifier.onnx").is_file()
+
+
+@pytest.mark.train
 def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) -> None:
     torch.manual_seed(0)
     spec = PreprocessSpec(roi="vertebra", size_px=64)
@@ -160,7 +182,15 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     config = ClassifierTraining(pooled="all", head_epochs=60, head_batch=6, head_lr=0.01, drop_view=0, drop_covariate=0)
     network = DualChannelDenseNet(network_spec(config, spec))
     features = pooled_features(network, crops, 64, spec, 3, "cpu")
-    assert features.shape == (6, 2, 2, sum(SCALES))
+    channels = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
+    assert [own.shape for own in features] == [(6, 2, channels)] * 2
+    kept = sorted(tmp_path.glob("features-*.npy"))
+    one = DualChannelDenseNet(NetworkSpec(views=(View.LATERAL,), crops=4))
+    for part in ("lateral", "attention"):
+        getattr(one, part).load_state_dict(getattr(network, part).state_dict())
+    alone = pooled_features(one, crops.of_views((View.LATERAL,)), 64, spec, 3, "cpu")
+    np.testing.assert_array_equal(alone[0], features[1], "the same branch, read back")
+    assert sorted(tmp_path.glob("features-*.npy")) == kept and len(kept) == 2
     before = {name: value.clone() for name, value in network.state_dict().items()}
 
     def loss(found: Any, batch: Any) -> torch.Tensor:
@@ -174,5 +204,7 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     with torch.inference_mode():
         batch = next(batches(crops, 64, 6, spec, None, np.random.default_rng(0)))
         whole = network(batch.images[:, 0], batch.images[:, 1], batch.present, batch.covariates)[0]
-        parts = network.fused(features[:, 0], batch.present, batch.covariates)[0]
+        parts = network.fused(
+            torch.from_numpy(np.stack([own[:, 0] for own in features], 1)), batch.present, batch.covariates
+        )[0]
     assert (whole.softmax(1) - parts.softmax(1)).abs().max() < 0.05, "bfloat16 branches, the same head"
