@@ -15,7 +15,9 @@ def compare_rois(
     manual: Annotated[Path, typer.Option(help="Hand-drawn ROIs: rois.csv, or readings with a column reader.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, tables and figures.")] = None,
     margin: Annotated[float, typer.Option(min=0.0, max=0.5, help="Non-inferiority margin of the AUC.")] = 0.02,
-    site: Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv.")] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Another folder of weights with its manifest.")] = None,
     manual_seconds: Annotated[
         float | None, typer.Option(min=0.0, help="Seconds that a reader takes for a study, to say what is saved.")

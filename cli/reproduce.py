@@ -11,7 +11,9 @@ from cli.console import errors_as_exit_codes, print_json, print_table, say, set_
 
 
 def reproduce(
-    cohort: Annotated[Path, typer.Argument(help="Cohort folder with a training, a validation and test sites.")],
+    cohorts: Annotated[
+        list[Path], typer.Argument(help="Cohort folders with a training, a validation and test sites between them.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; a rerun goes on.")] = Path("runs/reproduce"),
     config: Annotated[Path | None, typer.Option(help="YAML of training settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")] = None,
@@ -39,10 +41,10 @@ def reproduce(
         from pipeline.weights import load_weights
 
         settings = load_config(ClassifierTraining, config, set_ or ())
-        found = training_cohorts([cohort], None, settings.validation_share, seed, out, only_eligible=True)
+        found = training_cohorts(cohorts, None, settings.validation_share, seed, out, only_eligible=True)
         options = RunOptions(device, seed, True, start_from)
         screener = None if manual else Screener(load_weights())
-        tables = run(found, cohort, out, settings, options, screener, shared, say)
+        tables = run(found, cohorts, out, settings, options, screener, shared, say)
         if as_json:
             print_json(tables)
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 from cohort.annotations import Rois, read_readings
 from cohort.eligibility import exclusions
 from cohort.errors import OsteoLensError, ReadError, StudyError
-from cohort.index import index_cohort
+from cohort.index import index_cohort, only_sites
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import BMD_CLASSES, Study
 from pipeline.screen import Screener, read_study
@@ -53,14 +53,16 @@ def compare_rois(
         cohort: folder with images and cohort.csv.
         manual: rois.csv, or readings with a column `reader`.
         screener: loaded models.
-        site: only studies of this site.
+        site: only studies of these sites, separated by commas.
         done: called with how many of all studies are done.
 
     Raises:
         ReadError: no study has hand-drawn boxes of L1-L4 in both views and a T-score.
+        ConfigError: no study is of the site.
     """
     readings = read_readings(manual)
-    chosen = [s for s in index_cohort(cohort).studies if (site is None or s.site == site) and not exclusions(s)]
+    index = index_cohort(cohort)
+    chosen = [s for s in (index if site is None else only_sites(index, site)).studies if not exclusions(s)]
     found = Comparison()
     for number, study in enumerate(chosen, start=1):
         try:

@@ -34,7 +34,7 @@ SHARED = "shared"
 
 def reproduce(
     found: TrainingCohorts,
-    cohort: Path,
+    cohorts: Sequence[Path],
     out: Path,
     config: ClassifierTraining,
     options: Any,
@@ -46,7 +46,7 @@ def reproduce(
 
     Args:
         found: training and validation studies.
-        cohort: folder whose test sites are judged on.
+        cohorts: folders whose test sites are judged on.
         out: run folder; one folder a model, predictions.csv in each, tables.json and tables.csv at the end.
         config: training settings; views and covariates are set by model, and nothing of these is hidden. With stages
             that hold no epoch the six share the branches of `options.start_from` and have heads of their own.
@@ -67,9 +67,9 @@ def reproduce(
     both = config.model_copy(update={"views": tuple(View), "covariates": True})
     training, validation, spec = classifier_crops(found, both, out, options.seed)
     judged = {"validation": validation}
-    for site, studies in _test_sites(cohort).items():
+    for site, studies in _test_sites(cohorts).items():
         say(f"{site}: boxes of {len(studies)} studies")
-        rois = _rois(cohort, studies, screener, out / f"rois-{site}.csv")
+        rois = _rois(cohorts, studies, screener, out / f"rois-{site}.csv")
         judged[site] = build_crops(studies, rois, spec, out / f"crops-{site}", 1, options.seed)
     for model in SIX:
         folder = out / model.name
@@ -92,18 +92,18 @@ def _say_row(say: Callable[[str], None], name: str, row: dict[str, float]) -> No
     say(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in row.items()))
 
 
-def _test_sites(cohort: Path) -> dict[str, list[Study]]:
+def _test_sites(cohorts: Sequence[Path]) -> dict[str, list[Study]]:
     sites: dict[str, list[Study]] = {}
-    for study in index_cohort(cohort).studies:
+    for study in (study for cohort in cohorts for study in index_cohort(cohort).studies):
         if study.site is not None and is_test_site(study.site) and not exclusions(study):
             sites.setdefault(study.site, []).append(study)
     return dict(sorted(sites.items()))
 
 
-def _rois(cohort: Path, studies: Sequence[Study], screener: Screener | None, cache: Path) -> Rois:
+def _rois(cohorts: Sequence[Path], studies: Sequence[Study], screener: Screener | None, cache: Path) -> Rois:
     """Boxes of a test site: hand-drawn, or as the detector finds them, kept in a table."""
     if screener is None:
-        return read_rois(cohort / "rois.csv")
+        return {key: boxes for cohort in cohorts for key, boxes in read_rois(cohort / "rois.csv").items()}
     if not cache.is_file():
         found = detected_rois(studies, screener)
         rows = [(uid, view, box.level, *box.corners) for (uid, view), boxes in found.items() for box in boxes]
