@@ -62,7 +62,8 @@ def _digest(network: DualChannelDenseNet, view: View, side: int) -> str:
     found = hashlib.sha256(f"{view} {side} {network.spec.pooled}".encode())
     for part in (network.ap if view is View.AP else network.lateral, network.attention):
         for value in part.state_dict().values() if part is not None else ():
-            found.update(value.detach().cpu().numpy().tobytes())
+            if value.is_floating_point():
+                found.update(value.detach().cpu().numpy().tobytes())
     return found.hexdigest()[:16]
 
 

@@ -128,18 +128,18 @@ def _predict(
 
     from classify.config import network_spec
     from classify.export import load_network
-    from classify.fit import predict
+    from classify.head import judged_head, pooled_features
     from classify.model import DualChannelDenseNet
 
     network = DualChannelDenseNet(network_spec(config, spec))
     load_network(network, weights)
-    network.eval()
     side, tables = config.stages[-1][0], []
     for cohort, crops in judged.items():
         seen = crops.of_views(model.views)
         if not model.covariates:
             seen = replace(seen, covariates=np.zeros_like(seen.covariates))
-        shares, t_scores = predict(network, seen, side, spec, config.batch, "cpu")
+        features = pooled_features(network, seen, side, spec, config.batch, "cpu")
+        shares, t_scores = judged_head(network, features, seen, "cpu")
         table = pd.DataFrame(shares, columns=list(COLUMNS))
         table.insert(0, "cohort", cohort)
         table.insert(1, "study_uid", seen.study_uids)
