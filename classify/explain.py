@@ -42,13 +42,13 @@ class Explainer:
             from captum.attr import LayerGradCam
         except ImportError as error:
             raise MissingExtra("process --explain", "captum") from error
-        from classify.export import load_parts
+        from classify.export import load_network
         from classify.model import DualChannelDenseNet
 
         self._torch, self._spec = torch, spec
         self._shrink = max(1, spec.size_px // working_px)
         self._network = DualChannelDenseNet(network).eval()
-        load_parts(self._network, folder)
+        load_network(self._network, folder)
         branches = {View.AP: self._network.ap, View.LATERAL: self._network.lateral}
         self._cams = {
             view: LayerGradCam(lambda *inputs: self._network(*inputs)[0], branch.features.norm5)

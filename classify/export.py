@@ -31,30 +31,20 @@ def save_network(network: Any, path: Path) -> None:
     partial.replace(path)
 
 
-def load_parts(network: Any, folder: Path) -> None:
-    """The shipped tensors of a folder of weights into a network.
-
-    Raises:
-        WeightsError: tensors are missing or unknown.
-    """
-    from safetensors.torch import load_file
-
-    state: dict[str, Any] = {}
-    for part in PARTS:
-        if part_path(folder, part).is_file():
-            state.update(load_file(part_path(folder, part)))
-    _load_state(network, {name: value.float() for name, value in state.items()}, folder.name)
-
-
 def load_network(network: Any, path: Path, only_fitting: bool = False) -> None:
-    """Parameters and buffers back into a network of the same shape, or those of them that fit one of another shape.
+    """Parameters and buffers of a file, or of a folder of shipped weights, into a network of the same shape, or those
+    of them that fit one of another shape.
 
     Raises:
-        WeightsError: tensors are missing or unknown, unless only fitting ones are asked for.
+        WeightsError: no such weights, or tensors are missing or unknown, unless only fitting ones are asked for.
     """
     from safetensors.torch import load_file
 
-    state = {name: value.float() for name, value in load_file(path).items()}
+    files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
+    found = [file for file in files if file.is_file()]
+    if not found:
+        raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
+    state = {name: value.float() for file in found for name, value in load_file(file).items()}
     if only_fitting:
         own = network.state_dict()
         state = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}

@@ -28,7 +28,7 @@ class RunOptions:
         device: "auto", "cpu", "cuda".
         seed: of weights, order and augmentation.
         resume: go on from the run folder's checkpoint.
-        start_from: safetensors of another run; tensors that fit are taken over.
+        start_from: safetensors of another run, or a folder of shipped weights; tensors that fit are taken over.
     """
 
     device: str = "auto"

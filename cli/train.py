@@ -128,8 +128,8 @@ def classifier(
     seed: Seed = 0,
     resume: Resume = False,
     start_from: Annotated[
-        Path | None, typer.Option(help="averaged.safetensors or best.safetensors of another run to start from.")
-    ] = None,
+        str, typer.Option(help="best.safetensors of another run; `shipped`, or `none` for a fresh start.")
+    ] = "shipped",
     verbose: Verbose = 0,
 ) -> None:
     """Train the DenseNet on DXA classes and export it to ONNX."""
@@ -138,6 +138,7 @@ def classifier(
         from classify.config import ClassifierTraining
         from cohort.config import load_config
         from pipeline.training import classifier_crops, training_cohorts
+        from pipeline.weights import load_weights
 
         chosen = list(set_ or ())
         if views is not None:
@@ -152,7 +153,8 @@ def classifier(
         from classify.fit import RunOptions
         from classify.train import train_classifier
 
-        options = RunOptions(device, seed, resume, start_from)
+        start = {"shipped": load_weights().classifier.parent, "none": None}.get(start_from, Path(start_from))
+        options = RunOptions(device, seed, resume, start)
         print_json(train_classifier(crops, checks, out, settings, spec, options, _say_row))
 
 

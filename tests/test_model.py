@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
 from classify.export import export_classifier, load_network, save_network  # noqa: E402
@@ -17,6 +19,8 @@ from cohort.errors import StudyError, WeightsError  # noqa: E402
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
 from cohort.study import Covariates  # noqa: E402
 from pipeline.weights import CLASSIFIER_PARTS  # noqa: E402
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -143,6 +147,11 @@ def test_only_fitting_tensors_start_another_network(network: DualChannelDenseNet
         load_network(other, tmp_path / "w.safetensors")
     load_network(other, tmp_path / "w.safetensors", only_fitting=True)
     torch.testing.assert_close(next(other.ap.parameters()), next(network.ap.parameters()), atol=1e-2, rtol=1e-2)
+    load_network(other, WEIGHTS, only_fitting=True)
+    shipped = load_file(WEIGHTS / "classifier_ap.safetensors")
+    torch.testing.assert_close(other.ap.features.conv0.weight, shipped["ap.features.conv0.weight"].float())
+    with pytest.raises(WeightsError, match="no weights; expected best"):
+        load_network(other, tmp_path / "nowhere", only_fitting=True)
 
 
 def test_the_last_map_alone_can_be_pooled(tmp_path: Path) -> None:

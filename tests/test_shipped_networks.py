@@ -51,12 +51,12 @@ def test_boxes_of_the_shipped_detector_agree_with_torch() -> None:
 
 
 def test_probabilities_of_the_shipped_classifier_agree_with_torch() -> None:
-    from classify.export import load_parts
+    from classify.export import load_network
     from classify.model import DualChannelDenseNet, ProbabilityExport
 
     weights = load_weights()
     network = DualChannelDenseNet(weights.network).eval()
-    load_parts(network, WEIGHTS)
+    load_network(network, WEIGHTS)
     size, crops = weights.preprocess.size_px, weights.preprocess.crops
     model = ProbabilityExport(network, size // weights.working_px).eval()
     rng = np.random.default_rng(0)
