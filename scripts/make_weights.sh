@@ -20,8 +20,8 @@ simulate=("$lens" simulate --anatomy "$anatomy" --device "$device")
   --device "$device" --set image_px=512 --set renders=1 --set epochs=3 --set lr=0.0008
 "$lens" train segmenter runs/cohort runs/fractures runs/fractures2 --out runs/segmenter --device "$device" \
   --set bodies_an_image=3 --set epochs=6
-"$lens" train classifier runs/cohort --out runs/classifier --device "$device" --set 'stages=[[128,10],[256,9]]' \
-  --set head_epochs=0
+"$lens" train classifier runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 --out runs/classifier \
+  --device "$device" --start-from none
 
 parts=(--detector runs/detector --segmenter runs/segmenter --classifier runs/classifier)
 "$lens" weights runs/weights-draft --version draft "${parts[@]}"

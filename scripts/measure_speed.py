@@ -27,7 +27,7 @@ from pipeline.weights import load_weights
 
 
 def main() -> None:
-    """Time reading, boxes, and everything."""
+    """Time reading, boxes, crops with their class, and everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=10)
@@ -44,7 +44,10 @@ def main() -> None:
     for study in index_cohort(Path(str(files("examples")))).studies * options.rounds:
         read = _timed(taken, "reading", lambda s=study: read_study(s))  # type: ignore[misc]
         _timed(taken, "boxes", lambda r=read: plain.detect(r.radiographs))  # type: ignore[misc]
-        _timed(taken, "boxes_refined", lambda r=read: whole.detect(r.radiographs))  # type: ignore[misc]
+        found = _timed(taken, "boxes_refined", lambda r=read: whole.detect(r.radiographs))  # type: ignore[misc]
+        pixels = {d.view: r.pixels for d, r in zip(found, read.radiographs, strict=True)}
+        boxes = {d.view: d for d in found}
+        _timed(taken, "classification", lambda p=pixels, b=boxes, s=study: whole.classify_boxes(p, b, s.covariates))  # type: ignore[misc]
         _timed(taken, "everything_but_reading", lambda r=read: whole.screen(r))  # type: ignore[misc]
     print(json.dumps({f"{name}_ms": round(float(np.median(own)), 1) for name, own in taken.items()}, indent=1))
 

@@ -44,9 +44,10 @@ def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
 def test_the_last_working_side_divides_the_crops_side() -> None:
     from classify.config import ClassifierTraining
 
-    for text in ("stages=[[96, 3]]", "stages=[]", "stages=[[16, 1], [256, 1]]", "stages=[[640, 1], [256, 1]]"):
-        with pytest.raises(ConfigError, match=r"'stages' = .*preprocess\.size_px, 512, the last one a divisor"):
+    for text in ("stages=[[96, 3]]", "stages=[]", "stages=[[16, 1], [64, 1]]", "stages=[[640, 1], [64, 1]]"):
+        with pytest.raises(ConfigError, match=r"'stages' = .*preprocess\.size_px, 128, the last one a divisor"):
             load_config(ClassifierTraining, None, [text])
-    recipe = Path(__file__).parent.parent / "scripts" / "bodies.yaml"
-    bodies = load_config(ClassifierTraining, recipe)
+    bodies = load_config(ClassifierTraining, None)
     assert bodies.preprocess.crops == 4 and bodies.pooled == "all" and bodies.stages[-1][0] == 128
+    column = load_config(ClassifierTraining, Path(__file__).parent.parent / "scripts" / "column.yaml")
+    assert column.preprocess.crops == 1 and column.pooled == "last" and column.preprocess.size_px == 512

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
 
 from classify.classifier import BmdClassifier  # noqa: E402
-from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec, network_spec  # noqa: E402
+from classify.config import BODIES, ClassifierTraining, NetworkSpec, PreprocessSpec, network_spec  # noqa: E402
 from classify.dataset import batches, build_crops  # noqa: E402
 from classify.export import save_network  # noqa: E402
 from classify.fit import RunOptions  # noqa: E402
@@ -93,8 +93,8 @@ def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     state = json.loads((tmp_path / "c" / "state.json").read_text("utf-8"))
     assert [row["epoch"] for row in state["history"]] == [1, 2]
-    classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", PreprocessSpec())
-    image = np.zeros((1, 512, 512), np.float32)
+    classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", BODIES)
+    image = np.zeros((4, 128, 128), np.float32)
     found = classifier.classify({View.AP: image}, Covariates(age_years=70))
     assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert -6 < found.t_score < 3
