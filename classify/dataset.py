@@ -46,32 +46,37 @@ class CropSet:
     """Preprocessed studies.
 
     Attributes:
-        images: uint8 (n, copies, 2, crops, size, size), memory-mapped; AP then lateral, grey where absent.
+        images: uint8 (rows, copies, 2, crops, size, size), memory-mapped; AP then lateral, grey where absent.
+        rows: int64 (n,), where each study stands in `images`.
         present: float32 (n, 2).
         covariates: float32 (n, 6).
         labels: int64 (n,), index into BMD_CLASSES.
         t_scores: float32 (n,).
         study_uids: n identifiers.
-        folder: cache that holds exactly these images, or None.
+        folder: cache that holds the images.
     """
 
     images: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.int64]
     present: npt.NDArray[np.float32]
     covariates: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     t_scores: npt.NDArray[np.float32]
     study_uids: tuple[str, ...]
-    folder: Path | None = None
+    folder: Path
 
     def of_views(self, views: Sequence[View]) -> CropSet:
         """The studies that have one of these views, the other view hidden."""
         shown = self.present * np.array([float(view in views) for view in View], np.float32)
         kept = np.flatnonzero(shown.any(1))
-        if len(kept) == len(shown):
-            return replace(self, present=shown)
-        uids = tuple(self.study_uids[k] for k in kept)
-        return CropSet(
-            self.images[kept], shown[kept], self.covariates[kept], self.labels[kept], self.t_scores[kept], uids
+        return replace(
+            self,
+            rows=self.rows[kept],
+            present=shown[kept],
+            covariates=self.covariates[kept],
+            labels=self.labels[kept],
+            t_scores=self.t_scores[kept],
+            study_uids=tuple(self.study_uids[k] for k in kept),
         )
 
 
@@ -110,15 +115,15 @@ def build_crops(
         raise ReadError("no study has readable images with boxes of all of L1-L4; nothing to train on")
     kept = [boxed[k] for k in usable]
     results = [study.dxa for study in kept if study.dxa is not None]
-    whole = len(usable) == len(boxed)
     return CropSet(
-        images if whole else images[usable],
+        images,
+        usable,
         np.array(present[usable]),
         np.stack([encode(study.covariates) for study in kept]),
         np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
         np.array([r.t_score for r in results], np.float32),
         tuple(study.study_uid for study in kept),
-        cache if whole else None,
+        cache,
     )
 
 
@@ -216,14 +221,11 @@ def batches(
         if config and len(index) < 2:
             continue
         copy = drawn_copies(crops, len(index), config, rng) if config else np.zeros(len(index), int)
-        shown = crops.images[index, copy]
+        shown = crops.images[crops.rows[index], copy]
         if config and 0 < config.crops_seen < spec.crops:
             drawn = rng.permuted(np.tile(np.arange(spec.crops), (len(index), 1)), axis=1)[:, : config.crops_seen]
             shown = shown[np.arange(len(index))[:, None], :, drawn].swapaxes(1, 2)
-        stored = torch.from_numpy(np.ascontiguousarray(shown)).to(device)
-        images = functional.interpolate(
-            (stored.float() / 255 - spec.mean).div(spec.std).flatten(1, 2), size=(side, side), mode="area"
-        ).reshape(*stored.shape[:3], side, side)
+        images = network_images(shown, side, spec, device)
         present = torch.from_numpy(crops.present[index]).to(device)
         covariates = torch.from_numpy(crops.covariates[index]).to(device)
         if config:
@@ -231,6 +233,15 @@ def batches(
             present, covariates = hide(present, covariates, config, rng)
         labels = torch.from_numpy(crops.labels[index]).to(device)
         yield Batch(images, present, covariates, labels, torch.from_numpy(crops.t_scores[index]).to(device))
+
+
+def network_images(
+    stored: npt.NDArray[np.uint8], side: int, spec: PreprocessSpec, device: torch.device | str
+) -> Tensor:
+    """Cached crops uint8 (n, views, crops, size, size) as the network sees them, (n, views, crops, side, side)."""
+    images = torch.from_numpy(np.ascontiguousarray(stored)).to(device)
+    normal = (images.float() / 255 - spec.mean).div(spec.std).flatten(1, 2)
+    return functional.interpolate(normal, size=(side, side), mode="area").reshape(*images.shape[:3], side, side)
 
 
 def drawn_copies(

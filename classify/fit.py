@@ -127,8 +127,7 @@ class Fit:
 
         network, device = self.best(), self.fabric.device
         features, checks = (
-            pooled_features(network, crops, self.side, self.spec, 2 * self.config.batch, device)
-            for crops in (self.training, validation)
+            pooled_features(network, crops, self.side, self.spec, device) for crops in (self.training, validation)
         )
         best, kept = figures_of(validation, *judged_head(network, checks, validation, device)), None
         start = {name: value.clone() for name, value in network.state_dict().items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,48 +12,45 @@ import torch
 from torch import Tensor, nn
 
 from classify.config import ClassifierTraining, PreprocessSpec
-from classify.dataset import CropSet, batches, drawn_copies, hide
+from classify.dataset import CropSet, drawn_copies, hide, network_images
 from classify.model import DualChannelDenseNet
 from cohort.spine import View
 
 Loss = Callable[[Any, Any], Tensor]
 Features = Sequence[npt.NDArray[np.float32]]
-"""Of each branch: (n, copies, channels)."""
+"""Of each branch: (rows of the images, copies, channels)."""
+
+IMAGES = 6
+"""Studies, each with its copies, that go through a branch at a time."""
 
 
 def pooled_features(
-    network: DualChannelDenseNet, crops: CropSet, side: int, spec: PreprocessSpec, size: int, device: Any
+    network: DualChannelDenseNet, crops: CropSet, side: int, spec: PreprocessSpec, device: Any
 ) -> Features:
-    """Features of every cached copy of the crops, without augmentation, by branch; kept in the crops' folder, so that
-    networks that share a branch share its features."""
+    """Features of every cached copy of the images of a set, without augmentation, by branch; kept in the set's folder,
+    so that networks that share a branch share its features."""
     network.eval()
     found = []
     for view in (view for view in View if view in network.spec.views):
-        if crops.folder is None:
-            found.append(_features_of(network, view, crops, side, spec, size, device))
-            continue
         path = crops.folder / f"features-{_digest(network, view, side)}.npy"
         if not path.is_file():
             partial = path.with_suffix(".partial.npy")
-            np.save(partial, _features_of(network, view, crops, side, spec, size, device))
+            np.save(partial, _features_of(network, view, crops, side, spec, device))
             partial.replace(path)
         found.append(np.load(path, mmap_mode="r"))
     return found
 
 
 def _features_of(
-    network: DualChannelDenseNet, view: View, crops: CropSet, side: int, spec: PreprocessSpec, size: int, device: Any
+    network: DualChannelDenseNet, view: View, crops: CropSet, side: int, spec: PreprocessSpec, device: Any
 ) -> npt.NDArray[np.float32]:
-    copies = []
-    for copy in range(crops.images.shape[1]):
-        one = replace(crops, images=crops.images[:, copy : copy + 1])
-        found = []
-        with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
-            for batch in batches(one, side, size, spec, None, np.random.default_rng(0), device):
-                shown = batch.images[:, list(View).index(view)]
-                found.append(network.pooled_view(view, shown).float().cpu().numpy())
-        copies.append(np.concatenate(found))
-    return np.stack(copies, 1)
+    count, copies = crops.images.shape[:2]
+    which, found = list(View).index(view), []
+    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
+        for start in range(0, count, IMAGES):
+            shown = crops.images[start : start + IMAGES, :, which].reshape(-1, 1, *crops.images.shape[3:])
+            found.append(network.pooled_view(view, network_images(shown, side, spec, device)[:, 0]).float().cpu())
+    return torch.cat(found).reshape(count, copies, -1).numpy()
 
 
 def _digest(network: DualChannelDenseNet, view: View, side: int) -> str:
@@ -73,7 +69,7 @@ def judged_head(
     """Class probabilities (n, 3) and T-scores (n,) from the features of the first copy."""
     network.eval()
     with torch.inference_mode():
-        shown = torch.from_numpy(np.stack([own[:, 0] for own in features], 1)).to(device)
+        shown = torch.from_numpy(np.stack([own[crops.rows, 0] for own in features], 1)).to(device)
         present, covariates = (torch.from_numpy(v).to(device) for v in (crops.present, crops.covariates))
         logits, t_score = network.fused(shown, present, covariates)
     shares = torch.softmax(logits, 1).cpu().numpy().astype(np.float64)
@@ -123,7 +119,7 @@ def fit_head(
                 continue
             batch = _Labels(crops, index, device)
             copy = drawn_copies(crops, len(index), config, rng)
-            shown = torch.from_numpy(np.stack([own[index, copy] for own in features], 1)).to(device)
+            shown = torch.from_numpy(np.stack([own[crops.rows[index], copy] for own in features], 1)).to(device)
             present = torch.from_numpy(crops.present[index]).to(device)
             present, known = hide(present, torch.from_numpy(crops.covariates[index]).to(device), config, rng)
             value = loss(network.fused(shown, present, known), batch)

@@ -138,7 +138,7 @@ def _predict(
         seen = crops.of_views(model.views)
         if not model.covariates:
             seen = replace(seen, covariates=np.zeros_like(seen.covariates))
-        features = pooled_features(network, seen, side, spec, config.batch, "cpu")
+        features = pooled_features(network, seen, side, spec, "cpu")
         shares, t_scores = judged_head(network, features, seen, "cpu")
         table = pd.DataFrame(shares, columns=list(COLUMNS))
         table.insert(0, "cohort", cohort)

@@ -181,14 +181,14 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 2, 0)
     config = ClassifierTraining(pooled="all", head_epochs=60, head_batch=6, head_lr=0.01, drop_view=0, drop_covariate=0)
     network = DualChannelDenseNet(network_spec(config, spec))
-    features = pooled_features(network, crops, 64, spec, 3, "cpu")
+    features = pooled_features(network, crops, 64, spec, "cpu")
     channels = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
     assert [own.shape for own in features] == [(6, 2, channels)] * 2
     kept = sorted(tmp_path.glob("features-*.npy"))
     one = DualChannelDenseNet(NetworkSpec(views=(View.LATERAL,), crops=4))
     for part in ("lateral", "attention"):
         getattr(one, part).load_state_dict(getattr(network, part).state_dict())
-    alone = pooled_features(one, crops.of_views((View.LATERAL,)), 64, spec, 3, "cpu")
+    alone = pooled_features(one, crops.of_views((View.LATERAL,)), 64, spec, "cpu")
     np.testing.assert_array_equal(alone[0], features[1], "the same branch, read back")
     assert sorted(tmp_path.glob("features-*.npy")) == kept and len(kept) == 2
     before = {name: value.clone() for name, value in network.state_dict().items()}
