@@ -40,6 +40,15 @@ def _interval(values: Sequence[float] | None, scale: float = 1.0, digits: int = 
     return f"{value} ({low}-{high})"
 
 
+def _signed(values: Sequence[float] | None) -> str:
+    """A difference with its interval."""
+    return "" if values is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*values)
+
+
+def _p_value(p: float | None) -> str:
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _population_table(document: dict[str, Any]) -> pd.DataFrame:
     names = {
         "age_years": "age, years, mean (SD)",
@@ -57,7 +66,7 @@ def _population_table(document: dict[str, Any]) -> pd.DataFrame:
                 "" if value is None else f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else str(value)
             )
         p = document["population_p"].get(p_of.get(key, ""))
-        row["p"] = "" if p is None else f"{p:.3f}"
+        row["p"] = _p_value(p)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -138,8 +147,8 @@ def _comparison_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
             "first": pair["first"],
             "second": pair["second"],
             "studies": pair["studies"],
-            "AUC, second minus first (95 %)": _interval(pair["difference"]),
-            "p": f"{pair['p']:.3f}",
+            "AUC, second minus first (95 %)": _signed(pair["difference"]),
+            "p": _p_value(pair["p"]),
         }
         for dataset, own in datasets.items()
         for pair in own.get("comparisons", ())
@@ -231,8 +240,8 @@ def _stages_table(stages: Mapping[str, Any]) -> pd.DataFrame:
                     "studies": own[key]["studies"],
                     "AUC of osteoporosis (95 %, DeLong)": _interval(own[key].get("auc")),
                     "accuracy % (95 %)": _interval(own[key]["accuracy"], 100, 1),
-                    "difference of AUC": _interval(own.get("difference")) if last else "",
-                    "p": f"{own['p']:.3f}" if last and "p" in own else "",
+                    "difference of AUC": _signed(own.get("difference")) if last else "",
+                    "p": _p_value(own.get("p")) if last else "",
                     "other class": own["changed_class"] if last else "",
                 }
             )
