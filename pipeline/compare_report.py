@@ -13,7 +13,7 @@ from sklearn.metrics import roc_curve
 
 from cohort.study import BMD_CLASSES
 from pipeline.compare import AUTOMATIC, Comparison
-from pipeline.page import panel, write_page
+from pipeline.page import p_value, panel, write_page
 
 HAND, MACHINE = "#3b5b7a", "#b2182b"
 
@@ -98,10 +98,10 @@ def _class_row(kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
         "AUC, detector": _three(own["auc_automatic"]),
         "difference (95 %, DeLong)": _gap(own, "difference_low", "difference_high"),
         "difference (95 %, bootstrap)": _gap(own, "bootstrap_low", "bootstrap_high"),
-        "p, equal": _three(own["p_equal"]),
-        "p, non-inferior": _three(own["p_noninferior"]),
+        "p, equal": p_value(own["p_equal"]),
+        "p, non-inferior": p_value(own["p_noninferior"]),
         f"non-inferior at {own['margin']:g}": {True: "yes", False: "no", None: "too few"}[own["noninferior"]],
-        "p, McNemar": _three(own["mcnemar_p"]),
+        "p, McNemar": p_value(own["mcnemar_p"]),
     }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cohort.spine import View
 from cohort.study import BMD_CLASSES
+from pipeline.page import p_value
 from pipeline.paper import CONFUSION, PROJECTIONS, ROWS, SIX, TABLE_1
 
 METRICS = ("sensitivity", "specificity", "ppv", "npv")
@@ -45,10 +46,6 @@ def _signed(values: Sequence[float] | None) -> str:
     return "" if values is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*values)
 
 
-def _p_value(p: float | None) -> str:
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def _population_table(document: dict[str, Any]) -> pd.DataFrame:
     names = {
         "age_years": "age, years, mean (SD)",
@@ -66,7 +63,7 @@ def _population_table(document: dict[str, Any]) -> pd.DataFrame:
                 "" if value is None else f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else str(value)
             )
         p = document["population_p"].get(p_of.get(key, ""))
-        row["p"] = _p_value(p)
+        row["p"] = p_value(p)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -148,7 +145,7 @@ def _comparison_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
             "second": pair["second"],
             "studies": pair["studies"],
             "AUC, second minus first (95 %)": _signed(pair["difference"]),
-            "p": _p_value(pair["p"]),
+            "p": p_value(pair["p"]),
         }
         for dataset, own in datasets.items()
         for pair in own.get("comparisons", ())
@@ -241,7 +238,7 @@ def _stages_table(stages: Mapping[str, Any]) -> pd.DataFrame:
                     "AUC of osteoporosis (95 %, DeLong)": _interval(own[key].get("auc")),
                     "accuracy % (95 %)": _interval(own[key]["accuracy"], 100, 1),
                     "difference of AUC": _signed(own.get("difference")) if last else "",
-                    "p": _p_value(own.get("p")) if last else "",
+                    "p": p_value(own.get("p")) if last else "",
                     "other class": own["changed_class"] if last else "",
                 }
             )

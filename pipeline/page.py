@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -68,6 +69,11 @@ def panel(title: str, x: str, y: str) -> tuple[Figure, Any]:
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def p_value(p: float | None) -> str:
+    """As a table shows it; empty where there is none."""
+    return "" if p is None or not np.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def notice_of(cohort: Path) -> str:
