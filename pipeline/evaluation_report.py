@@ -64,6 +64,9 @@ def report_results(
     documents = [d for d in read_results(results) if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table}")
+    if site is not None:
+        wanted = {name.strip() for name in site.split(",")}
+        rows = {key: row for key, row in rows.items() if row.site in wanted}
     included = [d for d in documents if everyone or is_included(d, rows)]
     by_hand = read_results(drawn) if drawn is not None else []
     found = evaluate_datasets(documents, rows, included, drawn=by_hand)

@@ -121,6 +121,12 @@ def test_both_sides_without_the_other_are_counted(tmp_path: Path) -> None:
     assert missing["truth_without_predictions"] == {"count": 3, "first": ["g3", "g2", "g1"]}
 
 
+def test_other_sites_are_not_missing_where_one_is_judged(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 40, 2.0)
+    lost = report_results(out, cohort, None, "test1")["not_judged"]["truth_without_predictions"]
+    assert lost == {"count": 0, "first": []}
+
+
 def test_the_command_writes_a_page_tables_and_figures(tmp_path: Path) -> None:
     out, cohort = folder(tmp_path, 120, 1.5)
     done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r")])
