@@ -34,13 +34,18 @@ class CohortIndex:
     skipped: tuple[Skipped, ...]
 
 
+def site_names(sites: str) -> set[str]:
+    """Names of sites that a command was given, separated by commas."""
+    return {name.strip() for name in sites.split(",")}
+
+
 def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
     """The studies of some sites, separated by commas.
 
     Raises:
         ConfigError: no study is of these sites.
     """
-    wanted = {name.strip() for name in sites.split(",")}
+    wanted = site_names(sites)
     kept = tuple(study for study in index.studies if study.site in wanted)
     if not kept:
         known = sorted({str(study.site) for study in index.studies})

@@ -13,6 +13,7 @@ from cohort.annotations import Rois, read_rois
 from cohort.dxa import CohortRow, read_cohort_csv
 from cohort.eligibility import NO_T_SCORE, exclusions
 from cohort.errors import ReadError
+from cohort.index import site_names
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, Study
 from pipeline.judged import Judged, judge_classes
@@ -76,7 +77,7 @@ def row_of_document(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> 
 def is_of_site(document: dict[str, Any], rows: Mapping[str, CohortRow], sites: str | None) -> bool:
     """Whether a result is of one of some sites, separated by commas; None is every site."""
     row = row_of_document(document, rows)
-    return sites is None or (row is not None and row.site in {name.strip() for name in sites.split(",")})
+    return sites is None or (row is not None and row.site in site_names(sites))
 
 
 def is_included(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> bool:

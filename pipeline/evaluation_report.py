@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cohort.dxa import read_cohort_csv
 from cohort.errors import ReadError
+from cohort.index import site_names
 from pipeline.evaluate import is_included, is_of_site, judged_of, read_results
 from pipeline.evaluate_detector import evaluate_detector
 from pipeline.evaluation import ALL, NAMED, curves, evaluate_datasets, site_of
@@ -65,8 +66,7 @@ def report_results(
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table}")
     if site is not None:
-        wanted = {name.strip() for name in site.split(",")}
-        rows = {key: row for key, row in rows.items() if row.site in wanted}
+        rows = {key: row for key, row in rows.items() if row.site in site_names(site)}
     included = [d for d in documents if everyone or is_included(d, rows)]
     by_hand = read_results(drawn) if drawn is not None else []
     found = evaluate_datasets(documents, rows, included, drawn=by_hand)
