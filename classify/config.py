@@ -72,7 +72,7 @@ class ClassifierTraining(StrictConfig):
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
     head_batch: int = Field(128, ge=2, description="patients a step of it")
     head_lr: float = Field(1e-3, gt=0, le=0.1, description="its peak learning rate")
-    head_decay: list[float] = Field([3.0, 10.0, 30.0], description="its weight decays (AdamW); validation chooses")
+    head_decay: list[float] = Field([1.0, 3.0, 10.0], description="its weight decays (AdamW); validation chooses")
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")

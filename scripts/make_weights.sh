@@ -16,12 +16,16 @@ simulate=("$lens" simulate --anatomy "$anatomy" --device "$device")
 "${simulate[@]}" runs/fractures -n 300 --site training --set fracture_share=0.5 --seed 23
 "${simulate[@]}" runs/fractures2 -n 700 --site training --set fracture_share=0.5 --seed 24
 
+eligible=(--set implant_share=0 --set fracture_share=0 --set scoliosis_share=0 --set poor_exposure_share=0 --set late_dxa_share=0)
+"${simulate[@]}" runs/more -n 2700 --site training --seed 25 "${eligible[@]}"
+"${simulate[@]}" runs/more-validation -n 450 --site validation --seed 26 "${eligible[@]}"
+
 "$lens" train detector runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 --out runs/detector \
   --device "$device" --set image_px=512 --set renders=1 --set epochs=3 --set lr=0.0008
 "$lens" train segmenter runs/cohort runs/fractures runs/fractures2 --out runs/segmenter --device "$device" \
   --set bodies_an_image=3 --set epochs=6
-"$lens" train classifier runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 --out runs/classifier \
-  --device "$device" --start-from none
+"$lens" train classifier runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 runs/more runs/more-validation \
+  --out runs/classifier --device "$device" --start-from none
 
 parts=(--detector runs/detector --segmenter runs/segmenter --classifier runs/classifier)
 "$lens" weights runs/weights-draft --version draft "${parts[@]}"
