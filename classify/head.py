@@ -29,7 +29,7 @@ def pooled_features(
 ) -> Features:
     """Features of every cached copy of the images of a set, without augmentation, by branch; kept in the set's folder,
     so that networks that share a branch share its features."""
-    network.eval()
+    network.eval().to(memory_format=torch.channels_last)
     found = []
     for view in (view for view in View if view in network.spec.views):
         path = crops.folder / f"features-{_digest(network, view, side)}.npy"

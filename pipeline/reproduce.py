@@ -126,14 +126,12 @@ def _predict(
         return
     from dataclasses import replace
 
-    import torch
-
     from classify.config import network_spec
     from classify.export import load_network
     from classify.head import judged_head, pooled_features
     from classify.model import DualChannelDenseNet
 
-    network = DualChannelDenseNet(network_spec(config, spec)).to(memory_format=torch.channels_last)
+    network = DualChannelDenseNet(network_spec(config, spec))
     load_network(network, weights)
     side, tables = config.stages[-1][0], []
     for cohort, crops in judged.items():
