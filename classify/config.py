@@ -72,7 +72,10 @@ class ClassifierTraining(StrictConfig):
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
     head_batch: int = Field(128, ge=2, description="patients a step of it")
     head_lr: float = Field(1e-3, gt=0, le=0.1, description="its peak learning rate")
-    head_decay: list[float] = Field([1.0, 3.0, 10.0], description="its weight decays (AdamW); validation chooses")
+    head_decay: list[float] = Field([1.0, 2.0, 3.0, 10.0], description="its weight decays (AdamW); validation chooses")
+    head_decays_to: Literal["zero", "start"] = Field(
+        "zero", description="what its weights decay to: zero, or the head that the run starts from"
+    )
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
@@ -85,8 +88,11 @@ class ClassifierTraining(StrictConfig):
     native: float = Field(
         0.5, ge=0, le=1, description="chance that a step shows a study as its own machine displayed it"
     )
-    drop_view: float = Field(0.10, ge=0, le=0.5, description="chance to hide one view")
+    drop_view: float = Field(
+        0.10, ge=0, le=0.5, description="chance to hide one view; 0 fits no layers for studies of one view"
+    )
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
+    drop_covariates: float = Field(0.25, ge=0, le=0.9, description="chance to hide all covariates of a study")
     validation_share: float = Field(
         1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
     )

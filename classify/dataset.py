@@ -88,8 +88,12 @@ def build_crops(
     copies: int,
     seed: int,
     done: Callable[[int, int], None] = lambda _now, _all: None,
+    first_as_drawn: bool = False,
 ) -> CropSet:
     """Crops of all studies that have DXA and ROIs, in one memory-mapped file; a rerun goes on where it stopped.
+
+    A single copy has the boxes as drawn and the image as displayed. Of several, all have boxes moved as another reader
+    might, the first too unless `first_as_drawn`, and all but the first are displayed as another machine might.
 
     Raises:
         ReadError: no study has a T-score and boxes of L1-L4 in at least one view, or a box lies outside its image.
@@ -102,7 +106,7 @@ def build_crops(
     todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
 
     def write(k: int) -> None:
-        images[k], present[k] = _crops_of(boxed[k], rois, spec, copies, seed + k)
+        images[k], present[k] = _crops_of(boxed[k], rois, spec, copies, seed + k, first_as_drawn or copies == 1)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -133,12 +137,17 @@ def _open_cache(
     """Memory-mapped crops and which views they have (NaN until written), kept if they are of the same studies."""
     cache.mkdir(parents=True, exist_ok=True)
     files = cache / "crops.npy", cache / "present.npy"
-    key = {"spec": spec.model_dump(), "copies": copies, "study_uids": [study.study_uid for study in studies]}
+    key: dict[str, object] = {
+        "spec": spec.model_dump(),
+        "copies": copies,
+        "study_uids": [study.study_uid for study in studies],
+    }
     note = cache / "crops.json"
     if note.is_file() and json.loads(note.read_text("utf-8")) == key and all(path.is_file() for path in files):
         images, present = (np.load(path, mmap_mode="r+") for path in files)
         return images, present
-    note.unlink(missing_ok=True)
+    for stale in (note, *cache.glob("features-*.npy")):
+        stale.unlink(missing_ok=True)
     shape = (len(studies), copies, 2, spec.crops, spec.size_px, spec.size_px)
     images = np.lib.format.open_memmap(files[0], mode="w+", dtype=np.uint8, shape=shape)
     present = np.lib.format.open_memmap(files[1], mode="w+", dtype=np.float32, shape=(len(studies), 2))
@@ -148,7 +157,7 @@ def _open_cache(
 
 
 def _crops_of(
-    study: Study, rois: Rois, spec: PreprocessSpec, copies: int, seed: int
+    study: Study, rois: Rois, spec: PreprocessSpec, copies: int, seed: int, first_as_drawn: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     crops = np.full((copies, 2, spec.crops, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
@@ -167,7 +176,9 @@ def _crops_of(
         check_inside(study.study_uid, view, boxes, pixels.shape)
         try:
             for copy in range(copies):
-                drawn = boxes if copies == 1 else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
+                drawn = (
+                    boxes if not copy and first_as_drawn else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
+                )
                 if copy:
                     full = radiograph.full_range
                     pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
@@ -230,7 +241,7 @@ def batches(
         covariates = torch.from_numpy(crops.covariates[index]).to(device)
         if config:
             images = _augment(images, rng)
-            present, covariates = hide(present, covariates, config, rng)
+            present, covariates = _hide_views(present, config, rng), hide_covariates(covariates, config, rng)
         labels = torch.from_numpy(crops.labels[index]).to(device)
         yield Batch(images, present, covariates, labels, torch.from_numpy(crops.t_scores[index]).to(device))
 
@@ -281,16 +292,17 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     return flat.reshape(images.shape)
 
 
-def hide(
-    present: Tensor, covariates: Tensor, config: ClassifierTraining, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Hide a view where both exist, and single covariates, so that the network works without them."""
-    present, covariates = present.clone(), covariates.clone()
+def _hide_views(present: Tensor, config: ClassifierTraining, rng: np.random.Generator) -> Tensor:
+    """Hide a view in some of the studies that have both."""
+    present = present.clone()
     for row in range(len(present)):
         if bool(present[row].all()) and rng.random() < 2 * config.drop_view:
             present[row, int(rng.integers(2))] = 0
-    for k in range(3):
-        gone = torch.from_numpy(rng.random(len(covariates)) < config.drop_covariate).to(covariates.device)
-        covariates[gone, k] = 0
-        covariates[gone, k + 3] = 0
-    return present, covariates
+    return present
+
+
+def hide_covariates(covariates: Tensor, config: ClassifierTraining, rng: np.random.Generator) -> Tensor:
+    """Hide single covariates in some studies and all of them in others, so that the network works without them."""
+    count = len(covariates)
+    gone = (rng.random((count, 3)) < config.drop_covariate) | (rng.random((count, 1)) < config.drop_covariates)
+    return covariates * torch.from_numpy(np.tile(~gone, 2)).to(covariates)

@@ -33,20 +33,23 @@ def save_network(network: Any, path: Path) -> None:
 
 def load_network(network: Any, path: Path, only_fitting: bool = False) -> None:
     """Parameters and buffers of a file, or of a folder of shipped weights, into a network of the same shape, or those
-    of them that fit one of another shape.
+    of them that fit one of another shape. A network without covariates takes the head of one with them.
 
     Raises:
         WeightsError: no such weights, or tensors are missing or unknown, unless only fitting ones are asked for.
     """
     from safetensors.torch import load_file
 
+    from classify.inherit import with_fusions, without_covariates
+
     files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
     found = [file for file in files if file.is_file()]
     if not found:
         raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
-    state = {name: value.float() for file in found for name, value in load_file(file).items()}
+    state = with_fusions({name: value.float() for file in found for name, value in load_file(file).items()})
     if only_fitting:
         own = network.state_dict()
+        state = state if network.covariates is not None else without_covariates(state)
         state = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
         network.load_state_dict(state, strict=False)
         return

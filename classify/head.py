@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from classify.config import ClassifierTraining, PreprocessSpec
-from classify.dataset import CropSet, drawn_copies, hide, network_images
-from classify.model import DualChannelDenseNet
+from classify.dataset import CropSet, drawn_copies, hide_covariates, network_images
+from classify.model import FUSIONS, DualChannelDenseNet
 from cohort.spine import View
 
 Loss = Callable[[Any, Any], Tensor]
@@ -88,13 +88,15 @@ def fit_head(
 ) -> float:
     """Fit all that stands behind the branches on cached features, in place; returns the last epoch's mean loss.
 
-    Views and covariates are hidden as in the training of the whole. Source: Kang 2020, decoupled training.
+    A step shows every study to the fusion of each set of views that it has, unless `drop_view` is 0: then to that of
+    all its views alone. Covariates are hidden as in the training of the whole. Weights decay to zero, or to what they
+    were before. Sources: Kang 2020, decoupled training; Li 2018, L2-SP.
 
     Args:
         network: whose branches are finished.
         features: of the training studies (`pooled_features`).
         crops: the same studies.
-        config: `head_epochs`, `head_lr`, and what is hidden.
+        config: `head_epochs`, `head_lr`, `head_decays_to`, and what is hidden.
         loss: of (logits, T-scores) and a batch.
         device: of the network.
         seed: of order and hiding.
@@ -102,6 +104,7 @@ def fit_head(
     """
     parts = [network.norms, network.covariates, network.fuse, network.classes, network.t_score]
     parameters = [p for part in parts if part is not None for p in part.parameters()]
+    goals = [p.detach().clone() if config.head_decays_to == "start" else torch.zeros_like(p) for p in parameters]
     optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=decay)
     steps = config.head_epochs * -(-len(crops.labels) // config.head_batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
@@ -117,20 +120,38 @@ def fit_head(
             index = order[start : start + config.head_batch]
             if len(index) < 2:
                 continue
-            batch = _Labels(crops, index, device)
             copy = drawn_copies(crops, len(index), config, rng)
             shown = torch.from_numpy(np.stack([own[crops.rows[index], copy] for own in features], 1)).to(device)
-            present = torch.from_numpy(crops.present[index]).to(device)
-            present, known = hide(present, torch.from_numpy(crops.covariates[index]).to(device), config, rng)
-            value = loss(network.fused(shown, present, known), batch)
+            known = hide_covariates(torch.from_numpy(crops.covariates[index]).to(device), config, rng)
             optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
+            values = []
+            for name, rows in _rows_of_fusions(network, crops.present[index], config.drop_view > 0).items():
+                value = loss(network.fused_as(shown[rows], known[rows], name), _Labels(crops, index[rows], device))
+                value.backward()  # type: ignore[no-untyped-call]
+                values.append(float(value.detach()))
             nn.utils.clip_grad_norm_(parameters, 2.0)
+            for parameter, goal in zip(parameters, goals, strict=True):
+                parameter.data.add_(goal, alpha=optimizer.param_groups[0]["lr"] * decay)
             optimizer.step()
             schedule.step()
-            found.append(float(value.detach()))
+            found.append(float(np.mean(values)))
     network.eval()
     return float(np.mean(found)) if found else float("nan")
+
+
+def _rows_of_fusions(
+    network: DualChannelDenseNet, present: npt.NDArray[np.float32], every: bool
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Which rows of a batch each fusion learns from: all that have its views, or only those that have no more."""
+    has = {view: present[:, k] > 0 for k, view in enumerate(View)}
+    found = {}
+    for name in network.fuse:
+        rows = np.all([has[view] for view in FUSIONS[name]], axis=0)
+        if not every and len(network.fuse) > 1 and name != "both":
+            rows &= ~(has[View.AP] & has[View.LATERAL])
+        if rows.sum() > 1:
+            found[name] = np.flatnonzero(rows)
+    return found
 
 
 class _Labels:

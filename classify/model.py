@@ -16,6 +16,9 @@ COVARIATE_INPUTS = 6
 SCALES = (64, 256, 512, 1024, 1024)
 """Channels of DenseNet-121's feature maps at strides 2, 4, 8, 16 and 32."""
 
+FUSIONS = {"both": (View.AP, View.LATERAL), "ap": (View.AP,), "lateral": (View.LATERAL,)}
+"""Which views the fusion of each name joins."""
+
 FIELDS = (4, 4, 1, 1, 1)
 """Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
 
@@ -23,12 +26,12 @@ FIELDS = (4, 4, 1, 1, 1)
 class DualChannelDenseNet(nn.Module):
     """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
 
-    A view that is absent has its features zeroed by `present`; a network of one view has one branch. Several crops a
-    view go through the same branch and are pooled by attention. `pooled` says whether the last feature map is
-    averaged, or every scale's, the finest by fields: the texture and the shell of bone are in these. The network
-    gives a T-score with its spread; the class logits are the logarithms of that distribution's shares below -2.5,
-    between, and above -1.0, plus a learned correction. So classes are ordered as the T-score is, and both heads learn
-    from both targets.
+    Each set of views that a study may have is fused by layers of its own, which `present` chooses; a network of one
+    view has one branch and one fusion. Several crops a view go through the same branch and are pooled by attention.
+    `pooled` says whether the last feature map is averaged, or every scale's, the finest by fields: the texture and the
+    shell of bone are in these. The network gives a T-score with its spread; the class logits are the logarithms of that
+    distribution's shares below -2.5, between, and above -1.0, plus a learned correction. So classes are ordered as the
+    T-score is, and both heads learn from both targets.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
@@ -55,8 +58,16 @@ class DualChannelDenseNet(nn.Module):
             if self.spec.covariates
             else None
         )
-        width = (features + 1) * len(views) + (32 if self.spec.covariates else 0)
-        self.fuse = nn.Sequential(nn.Dropout(0.2), nn.Linear(width, 128), nn.ReLU(), nn.Dropout(0.2))
+        more = 32 if self.spec.covariates else 0
+        self.fuse = nn.ModuleDict(
+            {
+                name: nn.Sequential(
+                    nn.Dropout(0.2), nn.Linear(features * len(joined) + more, 128), nn.ReLU(), nn.Dropout(0.2)
+                )
+                for name, joined in FUSIONS.items()
+                if set(joined) <= set(views)
+            }
+        )
         self.classes = nn.Linear(128, len(BMD_CLASSES))
         self.t_score = nn.Linear(128, 2)
         nn.init.zeros_(self.classes.weight)
@@ -82,16 +93,31 @@ class DualChannelDenseNet(nn.Module):
 
     def fused(self, pooled: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, from what `pooled` gives."""
-        here = [present[:, k : k + 1] for k, view in enumerate(View) if view in self.spec.views]
+        if len(self.fuse) == 1:
+            return self._judged(self._joined(pooled, covariates, next(iter(self.fuse))))
+        ap, lateral = present[:, :1], present[:, 1:]
+        shares = {"both": ap * lateral, "ap": ap * (1 - lateral), "lateral": (1 - ap) * lateral}
+        parts = [share * self._joined(pooled, covariates, name) for name, share in shares.items()]
+        return self._judged(torch.stack(parts).sum(0))
+
+    def fused_as(self, pooled: Tensor, covariates: Tensor, name: str) -> tuple[Tensor, Tensor]:
+        """As `fused`, every study by the fusion of one name."""
+        return self._judged(self._joined(pooled, covariates, name))
+
+    def _joined(self, pooled: Tensor, covariates: Tensor, name: str) -> Tensor:
         features = [
-            norm(pooled[:, k]) * shown for k, (norm, shown) in enumerate(zip(self.norms.values(), here, strict=True))
+            norm(pooled[:, k])
+            for k, (view, norm) in enumerate(self.norms.items())
+            if view in {joined.value.lower() for joined in FUSIONS[name]}
         ]
-        features += here
         if self.covariates is not None:
             features.append(self.covariates(covariates))
-        fused = self.fuse(torch.cat(features, 1))
-        t_score = self.t_score(fused).float()
-        return ordinal_logits(t_score) + self.classes(fused).float(), t_score
+        joined: Tensor = self.fuse[name](torch.cat(features, 1))
+        return joined
+
+    def _judged(self, joined: Tensor) -> tuple[Tensor, Tensor]:
+        t_score = self.t_score(joined).float()
+        return ordinal_logits(t_score) + self.classes(joined).float(), t_score
 
     def pooled_view(self, view: View, images: Tensor) -> Tensor:
         """Features (n, channels) of one view's crops (n, crops, side, side)."""

@@ -22,7 +22,7 @@ from classify.calibration import (
     tempered,
 )
 from classify.config import ClassifierTraining, PreprocessSpec
-from classify.fit import Fit, RunOptions, predict
+from classify.fit import Fit, RunOptions
 from cohort.errors import MissingExtra
 from cohort.memory import keep_freed_memory
 
@@ -96,11 +96,13 @@ def _finish(fit: Fit, validation: Any, out: Path) -> dict[str, float]:
     history, side = fit.history, fit.side
     head = fit.refit_head(validation) if fit.config.head_epochs else {}
     network = fit.best()
-    probabilities, _ = predict(network, validation, side, fit.spec, fit.config.batch, fit.fabric.device)
-    calibration = _write_calibration(probabilities, validation.labels, out / "calibration.json")
+    probabilities, labels = _of_all_copies(fit, network, validation)
+    enough = len(validation.labels) >= MIN_STUDIES
+    calibration = fit_calibration(probabilities, labels) if enough else NO_CALIBRATION
+    (out / "calibration.json").write_text(calibration.model_dump_json(indent=1))
     best = {**history[best_epoch(history, side) - 1]} if history else {}
     best.update(head)
-    best.update(_reliability(probabilities, validation.labels, calibration))
+    best.update(_reliability(probabilities, labels, calibration))
     document = {
         "validation": best,
         "onnx_apart": export_classifier(network.float().cpu().eval(), out, fit.spec, side),
@@ -110,6 +112,20 @@ def _finish(fit: Fit, validation: Any, out: Path) -> dict[str, float]:
     }
     (out / "metrics.json").write_text(json.dumps(document, indent=1))
     return best
+
+
+def _of_all_copies(fit: Fit, network: Any, validation: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Class probabilities and labels of every copy of the validation studies: as displayed, and as other machines and
+    readers might show them, since a calibration on the displays of the training alone is too sure on others."""
+    from classify.head import judged_head, pooled_features
+
+    features = pooled_features(network, validation, fit.side, fit.spec, fit.fabric.device)
+    copies = validation.images.shape[1]
+    found = [
+        judged_head(network, [own[:, copy : copy + 1] for own in features], validation, fit.fabric.device)[0]
+        for copy in range(copies)
+    ]
+    return np.concatenate(found), np.tile(validation.labels, copies)
 
 
 def best_epoch(history: Sequence[dict[str, float]], side: int) -> int:
@@ -143,12 +159,3 @@ def _reliability(
         "brier_before": brier(probabilities, labels),
         "brier": brier(after, labels),
     }
-
-
-def _write_calibration(
-    probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], path: Path
-) -> Calibration:
-    enough = len(labels) >= MIN_STUDIES
-    calibration = fit_calibration(probabilities, labels) if enough else NO_CALIBRATION
-    path.write_text(calibration.model_dump_json(indent=1))
-    return calibration

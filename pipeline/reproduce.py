@@ -73,7 +73,7 @@ def reproduce(
         judged[site] = build_crops(studies, rois, spec, out / f"crops-{site}", 1, options.seed)
     for model in SIX:
         folder = out / model.name
-        seen_whole = {"drop_view": 0.0, "drop_covariate": 0.0}
+        seen_whole = {"drop_view": 0.0, "drop_covariate": 0.0, "drop_covariates": 0.0}
         own = config.model_copy(update={"views": model.views, "covariates": model.covariates, **seen_whole})
         if not (folder / "metrics.json").is_file():
             say(f"{model.name}: training")

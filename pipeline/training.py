@@ -95,7 +95,7 @@ def classifier_crops(
     if config.boxes == "detector":
         rois = detected_rois([*found.training, *found.held_out], Screener(load_weights()))
     crops = build_crops(found.training, rois, spec, out / "crops", copies, seed, done)
-    checks = build_crops(found.held_out, rois, spec, out / "crops-validation", 1, seed)
+    checks = build_crops(found.held_out, rois, spec, out / "crops-validation", copies, seed, first_as_drawn=True)
     return crops.of_views(config.views), checks.of_views(config.views), spec
 
 

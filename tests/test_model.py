@@ -14,13 +14,23 @@ from safetensors.torch import load_file  # noqa: E402
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
 from classify.export import export_classifier, load_network, save_network  # noqa: E402
-from classify.model import DualChannelDenseNet, ProbabilityExport, _mean_of_fields, ordinal_logits  # noqa: E402
+from classify.inherit import with_fusions  # noqa: E402
+from classify.model import (  # noqa: E402
+    FIELDS,
+    FUSIONS,
+    SCALES,
+    DualChannelDenseNet,
+    ProbabilityExport,
+    _mean_of_fields,
+    ordinal_logits,
+)
 from cohort.errors import StudyError, WeightsError  # noqa: E402
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
 from cohort.study import Covariates  # noqa: E402
 from pipeline.weights import CLASSIFIER_PARTS  # noqa: E402
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+POOLED = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -41,6 +51,47 @@ def test_an_absent_view_has_no_influence(network: DualChannelDenseNet) -> None:
     assert torch.equal(logits(network, image, other, [1, 0]), logits(network, image, noise, [1, 0]))
     assert torch.equal(logits(network, other, image, [0, 1]), logits(network, noise, image, [0, 1]))
     assert not torch.equal(logits(network, image, other, [1, 1]), logits(network, image, noise, [1, 1]))
+
+
+def test_each_set_of_views_has_a_fusion_of_its_own(network: DualChannelDenseNet) -> None:
+    image, present = torch.rand(3, 1, 64, 64), torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    known = torch.rand(3, 6)
+    with torch.inference_mode():
+        found = network(image, image, present, known)[0]
+        pooled = network.pooled(image, image)
+        for row, name in enumerate(("both", "ap", "lateral")):
+            torch.testing.assert_close(found[row], network.fused_as(pooled, known, name)[0][row])
+    assert set(network.fuse) == {"both", "ap", "lateral"}
+    assert set(DualChannelDenseNet(NetworkSpec(views=(View.AP,))).fuse) == {"ap"}
+
+
+@pytest.mark.parametrize("views", [(View.AP, View.LATERAL), (View.LATERAL,)])
+def test_a_fusion_of_the_earlier_layout_gives_what_it_gave(views: tuple[View, ...]) -> None:
+    torch.manual_seed(1)
+    network = DualChannelDenseNet(NetworkSpec(views=views)).eval()
+    features, rows = POOLED, len(views)
+    weight, bias = torch.randn(128, (features + 1) * rows + 32) * 0.01, torch.randn(128)
+    state = {name: value for name, value in network.state_dict().items() if not name.startswith("fuse.")}
+    network.load_state_dict(with_fusions({**state, "fuse.1.weight": weight, "fuse.1.bias": bias}))
+    pooled, known = torch.randn(1, rows, features), torch.randn(1, 6)
+    for name in network.fuse:
+        seen = torch.tensor([float(view in FUSIONS[name]) for view in views])
+        normed = [norm(pooled[:, k]) * seen[k] for k, norm in enumerate(network.norms.values())]
+        joined = torch.relu(torch.cat([*normed, seen[None], network.covariates(known)], 1) @ weight.T + bias)
+        for found, expected in zip(network.fused_as(pooled, known, name), network._judged(joined), strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_without_covariates_begins_as_one_for_which_all_are_unknown(
+    network: DualChannelDenseNet, tmp_path: Path
+) -> None:
+    save_network(network, tmp_path / "w.safetensors")
+    other = DualChannelDenseNet(NetworkSpec(covariates=False)).eval()
+    load_network(other, tmp_path / "w.safetensors", only_fitting=True)
+    image = torch.rand(1, 1, 64, 64)
+    torch.testing.assert_close(
+        logits(other, image, image, [1, 1]), logits(network, image, image, [1, 1]), atol=0.02, rtol=0.02
+    )
 
 
 def test_the_grey_border_has_no_influence(network: DualChannelDenseNet) -> None:
@@ -159,7 +210,7 @@ def test_the_last_map_alone_can_be_pooled(tmp_path: Path) -> None:
     plain = DualChannelDenseNet(NetworkSpec(pooled="last")).eval()
     every = DualChannelDenseNet(NetworkSpec()).eval()
     assert not list(plain.norms.parameters()) and set(every.norms) == {"ap", "lateral"}
-    assert every.fuse[1].in_features - plain.fuse[1].in_features == 2 * (16 * (64 + 256) + 512 + 1024)
+    assert every.fuse["both"][1].in_features - plain.fuse["both"][1].in_features == 2 * (16 * (64 + 256) + 512 + 1024)
     save_network(every, tmp_path / "every.safetensors")
     load_network(plain, tmp_path / "every.safetensors", only_fitting=True)
     torch.testing.assert_close(plain.ap.features.conv0.weight.half(), every.ap.features.conv0.weight.half())

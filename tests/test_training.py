@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from dataclasses import replace
@@ -127,6 +128,13 @@ def test_crops_are_cached_and_jittered(tmp_path: Path) -> None:
     assert not np.array_equal(first.images[:, 0], first.images[:, 1])
     again = build_crops(studies, rois, spec, tmp_path, 2, 999)
     np.testing.assert_array_equal(first.images, again.images)
+    (tmp_path / "features-of-two-copies.npy").touch()
+    plain = build_crops(studies, rois, spec, tmp_path, 1, 0)
+    assert not list(tmp_path.glob("features-*")), "features go with the crops they are of"
+    as_drawn = np.array(plain.images[:, 0])
+    checks = build_crops(studies, rois, spec, tmp_path, 3, 0, first_as_drawn=True)
+    np.testing.assert_array_equal(checks.images[:, 0], as_drawn)
+    assert not np.array_equal(checks.images[:, 1], checks.images[:, 0])
 
 
 def test_augmentation_hides_views_and_covariates(tmp_path: Path) -> None:
@@ -136,6 +144,9 @@ def test_augmentation_hides_views_and_covariates(tmp_path: Path) -> None:
     seen = list(batches(crops, 32, 6, spec, config, np.random.default_rng(0)))
     assert (seen[0].present.sum(1) == 1).all()
     assert float(seen[0].covariates[:, 3:].mean()) < 0.5
+    whole = ClassifierTraining(drop_covariate=0, drop_covariates=0.5)
+    known = [b.covariates[:, 3:].sum(1) for b in batches(crops, 32, 6, spec, whole, np.random.default_rng(0))]
+    assert set(torch.cat(known).tolist()) == {0.0, 3.0}, "all of a study's covariates, or none"
     plain = next(batches(crops, 32, 6, spec, None, np.random.default_rng(0)))
     assert (plain.present == 1).all() and plain.images.shape == (6, 2, 1, 32, 32)
 
@@ -156,6 +167,15 @@ def test_a_step_may_show_some_bodies_alone(tmp_path: Path) -> None:
     assert whole[0, 0].mean((1, 2)).diff().min() > 0, "every body in its order when judging"
 
 
+def _part(name: str) -> str:
+    """Of a network, from a tensor's name; each fusion by itself."""
+    return ".".join(name.split(".")[: 1 + name.startswith("fuse")])
+
+
+def _classes_alone(found: Any, batch: Any) -> torch.Tensor:
+    return torch.nn.functional.cross_entropy(found[0], batch.labels)
+
+
 @pytest.mark.train
 def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -169,9 +189,28 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     options = RunOptions("cpu", 0, True, tmp_path / "start.safetensors")
     found = train_classifier(crops, crops, tmp_path / "b", config, spec, options)
     before, after = (load_file(path) for path in (tmp_path / "start.safetensors", tmp_path / "b" / "best.safetensors"))
-    changed = {name.partition(".")[0] for name in before if not before[name].equal(after[name])}
-    assert changed == {"norms", "covariates", "fuse", "classes", "t_score"} and found["macro_auc"] > 0.6
+    changed = {_part(name) for name in before if not before[name].equal(after[name])}
+    fusions = {"fuse.both", "fuse.ap", "fuse.lateral"}
+    assert changed == {"norms", "covariates", "classes", "t_score"} | fusions and found["macro_auc"] > 0.6
     assert (tmp_path / "b" / "classifier.onnx").is_file()
+
+
+@pytest.mark.train
+def test_a_strong_decay_leads_to_zero_or_back_to_the_start(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 1, 0)
+    plain = ClassifierTraining(pooled="all", head_epochs=60, head_batch=6, head_lr=1e-4)
+    start = DualChannelDenseNet(network_spec(plain, spec))
+    features = pooled_features(start, crops, 64, spec, "cpu")
+    first = start.fuse["both"][1].weight.detach()
+    far = {}
+    for goal in ("zero", "start"):
+        network = copy.deepcopy(start)
+        config = plain.model_copy(update={"head_decays_to": goal})
+        fit_head(network, features, crops, config, _classes_alone, "cpu", 0, 2000.0)
+        far[goal] = float((network.fuse["both"][1].weight - first).norm() / first.norm())
+    assert far["start"] < 0.2 and 0.8 < far["zero"] < 1.2
 
 
 @pytest.mark.train
@@ -192,15 +231,12 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     np.testing.assert_array_equal(alone[0], features[1], "the same branch, read back")
     assert sorted(tmp_path.glob("features-*.npy")) == kept and len(kept) == 2
     before = {name: value.clone() for name, value in network.state_dict().items()}
-
-    def loss(found: Any, batch: Any) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(found[0], batch.labels)
-
-    first = fit_head(network, features, crops, config.model_copy(update={"head_epochs": 1}), loss, "cpu", 0, 0.1)
-    last = fit_head(network, features, crops, config, loss, "cpu", 0, 0.1)
+    once = config.model_copy(update={"head_epochs": 1})
+    first = fit_head(network, features, crops, once, _classes_alone, "cpu", 0, 0.1)
+    last = fit_head(network, features, crops, config, _classes_alone, "cpu", 0, 0.1)
     assert last < 0.5 * first
-    changed = {name.partition(".")[0] for name, value in network.state_dict().items() if not value.equal(before[name])}
-    assert changed == {"norms", "covariates", "fuse", "classes", "t_score"}
+    changed = {_part(name) for name, value in network.state_dict().items() if not value.equal(before[name])}
+    assert changed == {"norms", "covariates", "fuse.both", "classes", "t_score"}
     with torch.inference_mode():
         batch = next(batches(crops, 64, 6, spec, None, np.random.default_rng(0)))
         whole = network(batch.images[:, 0], batch.images[:, 1], batch.present, batch.covariates)[0]
