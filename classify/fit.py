@@ -85,7 +85,7 @@ class Fit:
 
     def epoch(self, number: int) -> float:
         """One pass over this process's share of the studies; returns the mean loss."""
-        from classify.dataset import batches
+        from classify.batches import batches
 
         side, rng, config = self.plan[number], np.random.default_rng([self._seed, number]), self.config
         share = (self.fabric.global_rank, self.fabric.world_size)
@@ -195,7 +195,7 @@ def predict(
     """Class probabilities (n, 3) and T-scores (n,) of plain crops at a working side."""
     import torch
 
-    from classify.dataset import batches
+    from classify.batches import batches
 
     model.eval()
     found, scores = [], []

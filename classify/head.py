@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from classify.batches import drawn_copies, hide_covariates, network_images
 from classify.config import ClassifierTraining, PreprocessSpec
-from classify.dataset import CropSet, drawn_copies, hide_covariates, network_images
+from classify.dataset import CropSet
 from classify.model import FUSIONS, DualChannelDenseNet
 from cohort.spine import View
 

@@ -28,7 +28,7 @@ HEAVY = {
     "safetensors",
     "captum",
 }
-NEEDS_TORCH = {"dataset.py", "head.py", "model.py", "export.py"}
+NEEDS_TORCH = {"batches.py", "dataset.py", "head.py", "model.py", "export.py"}
 
 
 def imported(path: Path, top_level_only: bool = False) -> set[str]:

@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
 
+from classify.batches import batches  # noqa: E402
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import BODIES, ClassifierTraining, NetworkSpec, PreprocessSpec, network_spec  # noqa: E402
-from classify.dataset import batches, build_crops  # noqa: E402
+from classify.dataset import build_crops  # noqa: E402
 from classify.export import save_network  # noqa: E402
 from classify.fit import RunOptions  # noqa: E402
 from classify.head import fit_head, pooled_features  # noqa: E402
