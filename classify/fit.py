@@ -199,7 +199,7 @@ def predict(
 
     model.eval()
     found, scores = [], []
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
         for batch in batches(crops, side, size, spec, None, np.random.default_rng(0), device):
             logits, t_score = model(*_inputs(batch))
             found.append(torch.softmax(logits.float(), 1).cpu().numpy())
