@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from classify.export import OUTPUTS
 from classify.preprocess import equalised, normalised
 from cohort.errors import StudyError, WeightsError
 from cohort.session import open_session
-from cohort.spine import SpineDetection, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import BMD_CLASSES, BmdClass, Covariates
 
 
@@ -63,14 +64,27 @@ class BmdClassifier:
         self.spec = spec
         self._calibration = calibration
 
-    def network_input(self, pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
+    def network_input(
+        self,
+        pixels: npt.NDArray[np.float32],
+        detection: SpineDetection,
+        levels: Sequence[VertebralLevel] = TARGET_LEVELS,
+        mirrored: bool = False,
+    ) -> npt.NDArray[np.float32]:
         """Crop and preprocess one view: float32 (crops, size, size).
 
+        Args:
+            pixels: (rows, columns) in [0, 1].
+            detection: boxes of that image.
+            levels: those of L1-L4 that are classified on.
+            mirrored: whether the crops are mirrored, so that all films face one way (`pipeline.spines.FoundSpine`).
+
         Raises:
-            StudyError: L1 to L4 are not all boxed.
+            StudyError: one of these levels has no box.
         """
-        crops = roi_crops(pixels, detection, self.spec)
-        return np.concatenate([normalised(equalised(crop, self.spec), self.spec) for crop in crops])
+        crops = roi_crops(pixels, detection, self.spec, levels)
+        plain = np.concatenate([normalised(equalised(crop, self.spec), self.spec) for crop in crops])
+        return np.ascontiguousarray(plain[..., ::-1]) if mirrored else plain
 
     def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
         """Classes and T-score from one or two views; absent views and covariates are told so.

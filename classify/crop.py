@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +13,37 @@ from cohort.errors import StudyError
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropPlaces:
+    """Where the crops of one view lie.
+
+    Attributes:
+        detection: boxes that the crops came from.
+        levels: those that were cropped, in order.
+        mirrored: whether the crops were mirrored.
+        shape: (rows, columns) of the radiograph.
+    """
+
+    detection: SpineDetection
+    levels: tuple[VertebralLevel, ...]
+    mirrored: bool
+    shape: tuple[int, int]
+
+
 def roi_crops(
-    pixels: npt.NDArray[np.float32], detection: SpineDetection, spec: PreprocessSpec
+    pixels: npt.NDArray[np.float32],
+    detection: SpineDetection,
+    spec: PreprocessSpec,
+    levels: Sequence[VertebralLevel] = TARGET_LEVELS,
 ) -> list[npt.NDArray[np.float32]]:
-    """The crops (rows, columns) of one view that a preprocessing asks for: the column of L1-L4, or each body.
+    """The crops (rows, columns) of one view that a preprocessing asks for: the column of some levels, or each body.
 
     Raises:
-        StudyError: one of L1 to L4 has no box, or a box lies outside the image.
+        StudyError: a level has no box, or its box lies outside the image.
     """
     if spec.roi == "column":
-        return [_cut(pixels, detection, TARGET_LEVELS, spec)]
-    return [_cut(pixels, detection, (level,), spec) for level in TARGET_LEVELS]
+        return [_cut(pixels, detection, levels, spec)]
+    return [_cut(pixels, detection, (level,), spec) for level in levels]
 
 
 def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
@@ -51,10 +72,13 @@ def crop_corners(
     the margins of a preprocessing as far as the image goes.
 
     Raises:
-        StudyError: one of L1 to L4 has no box, or the boxes lie outside the image.
+        StudyError: one of these levels has no box, or the boxes lie outside the image.
     """
-    if detection.missing:
-        raise StudyError(f"{detection.view}: no box for {', '.join(detection.missing)}; expected L1 to L4")
+    missing = [level for level in levels if detection.box(level) is None]
+    if missing or not levels:
+        raise StudyError(
+            f"{detection.view}: no box for {', '.join(missing)}; expected {', '.join(levels) or 'at least one level'}"
+        )
     boxes = np.array([box.corners for box in detection.boxes if box.level in levels], np.float64)
     if spec is not None:
         across, along = (boxes[:, 2:] - boxes[:, :2]).T * np.array([[spec.margin_across], [spec.margin_along]])

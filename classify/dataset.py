@@ -21,8 +21,8 @@ from cohort.annotations import Rois, check_inside
 from cohort.display import other_display
 from cohort.errors import OsteoLensError, ReadError, StudyError
 from cohort.images import read_radiograph
-from cohort.spine import SpineDetection, View
-from cohort.study import BMD_CLASSES, Study
+from cohort.spine import SpineDetection, VertebraBox, View
+from cohort.study import BMD_CLASSES, Radiograph, Study
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,10 @@ displayed as another machine might."""
 
 DISPLAY_STRENGTH = 0.5
 """How far such displays go; density must remain to be seen."""
+
+
+Facing = Callable[[Radiograph, Sequence[VertebraBox]], bool]
+"""Whether the front of a lateral radiograph with its boxes lies at the left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,13 @@ def build_crops(
     seed: int,
     done: Callable[[int, int], None] = lambda _now, _all: None,
     first_as_drawn: bool = False,
+    front_at_left: Facing = lambda radiograph, _: radiograph.anterior_left is not False,
 ) -> CropSet:
     """Crops of all studies that have DXA and ROIs, in one memory-mapped file; a rerun goes on where it stopped.
 
     A single copy has the boxes as drawn and the image as displayed. Of several, all have boxes moved as another reader
-    might, the first too unless `first_as_drawn`, and all but the first are displayed as another machine might.
+    might, the first too unless `first_as_drawn`, and all but the first are displayed as another machine might. Lateral
+    crops are mirrored where the front lies at the right, as `front_at_left` tells, so that all face one way.
 
     Raises:
         ReadError: no study has a T-score and boxes of L1-L4 in at least one view, or a box lies outside its image.
@@ -102,7 +108,8 @@ def build_crops(
     todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
 
     def write(k: int) -> None:
-        images[k], present[k] = _crops_of(boxed[k], rois, spec, copies, seed + k, first_as_drawn or copies == 1)
+        as_drawn = first_as_drawn or copies == 1
+        images[k], present[k] = _crops_of(boxed[k], rois, spec, copies, seed + k, as_drawn, front_at_left)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -153,7 +160,13 @@ def _open_cache(
 
 
 def _crops_of(
-    study: Study, rois: Rois, spec: PreprocessSpec, copies: int, seed: int, first_as_drawn: bool
+    study: Study,
+    rois: Rois,
+    spec: PreprocessSpec,
+    copies: int,
+    seed: int,
+    first_as_drawn: bool,
+    front_at_left: Facing,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     crops = np.full((copies, 2, spec.crops, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
@@ -170,6 +183,7 @@ def _crops_of(
             continue
         pixels = radiograph.pixels
         check_inside(study.study_uid, view, boxes, pixels.shape)
+        mirrored = view is View.LATERAL and not front_at_left(radiograph, boxes)
         try:
             for copy in range(copies):
                 drawn = (
@@ -179,7 +193,8 @@ def _crops_of(
                     full = radiograph.full_range
                     pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
                 parts = roi_crops(pixels, SpineDetection(view, drawn, pixels.shape), spec)
-                crops[copy, channel] = [equalised(part, spec) for part in parts]
+                shown = np.stack([equalised(part, spec) for part in parts])
+                crops[copy, channel] = shown[..., ::-1] if mirrored else shown
             present[channel] = 1
         except StudyError as error:
             log.warning("%s left out of training: %s", view, error)

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.covariates import encode
-from classify.crop import crop_corners
+from classify.crop import CropPlaces, crop_corners
 from classify.preprocess import letterbox
 from cohort.errors import MissingExtra
-from cohort.spine import TARGET_LEVELS, SpineDetection, View
+from cohort.spine import View
 from cohort.study import BMD_CLASSES, BmdClass, Covariates
 
 Image = npt.NDArray[np.float32]
@@ -59,16 +59,14 @@ class Explainer:
     def maps(
         self,
         inputs: Mapping[View, Image],
-        detections: Mapping[View, SpineDetection],
-        shapes: Mapping[View, tuple[int, int]],
+        places: Mapping[View, CropPlaces],
         covariates: Covariates,
     ) -> dict[View, Image]:
         """Heat (rows, columns) in [0, 1] on each radiograph: what raised the score of osteoporosis, and where.
 
         Args:
             inputs: (crops, size, size) by view, as the classifier got them.
-            detections: boxes that the crops came from.
-            shapes: (rows, columns) of the radiographs.
+            places: where the crops lie.
             covariates: as the classifier got them.
 
         Source: Selvaraju 2017, by captum's LayerGradCam on the last feature map.
@@ -85,15 +83,17 @@ class Explainer:
         for view in inputs:
             if view in self._cams:
                 heat = self._cams[view].attribute((*images, present, known), target=target, relu_attributions=True)
-                found[view] = self._on_radiograph(heat.detach().numpy()[:, 0], detections[view], shapes[view])
+                found[view] = self._on_radiograph(heat.detach().numpy()[:, 0], places[view])
         return found
 
-    def _on_radiograph(self, heat: Any, detection: SpineDetection, shape: tuple[int, int]) -> Image:
+    def _on_radiograph(self, heat: Any, places: CropPlaces) -> Image:
         """Heat of each crop (crops, h, w) at its place."""
-        out = np.zeros(shape, np.float32)
+        out = np.zeros(places.shape, np.float32)
         column = self._spec.roi == "column"
-        for part, levels in zip(heat, [TARGET_LEVELS] if column else [(k,) for k in TARGET_LEVELS], strict=True):
-            x0, y0, x1, y1 = crop_corners(shape, detection, levels, self._spec)
+        shown = [places.levels] if column else [(level,) for level in places.levels]
+        for whole, levels in zip(heat, shown, strict=True):
+            part = whole[:, ::-1] if places.mirrored else whole
+            x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
             top, left, tall, wide = letterbox((y1 - y0, x1 - x0), self._spec)
             size = self._spec.size_px
             margin = size * 3 // 16 if column else 0

@@ -100,7 +100,10 @@ def export_classifier(network: Any, out: Path, spec: PreprocessSpec, working_sid
     torch.onnx.export(
         model, inputs, str(path), input_names=names, output_names=OUTPUTS, opset_version=17, dynamo=False,
         do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE,
-        dynamic_axes={name: {0: "n"} for name in [*names, *OUTPUTS]},
+        dynamic_axes={
+            **{name: {0: "n"} for name in [*names, *OUTPUTS]},
+            **({name: {0: "n", 1: f"{name}_crops"} for name in names[:2]} if spec.crops > 1 else {}),
+        },
     )  # fmt: skip
     graph = onnx.load(path)
     parts = [part_path(out, part) for part in PARTS]

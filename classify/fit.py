@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from classify.config import ClassifierTraining, PreprocessSpec, network_spec
 from cohort.errors import ConfigError
+from cohort.precision import bfloat16_is_fast
 from cohort.study import BMD_CLASSES, BmdClass
 
 log = logging.getLogger(__name__)
@@ -199,7 +200,10 @@ def predict(
 
     model.eval()
     found, scores = [], []
-    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
+    with (
+        torch.inference_mode(),
+        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16_is_fast(device)),
+    ):
         for batch in batches(crops, side, size, spec, None, np.random.default_rng(0), device):
             logits, t_score = model(*_inputs(batch))
             found.append(torch.softmax(logits.float(), 1).cpu().numpy())

@@ -15,6 +15,7 @@ from classify.batches import drawn_copies, hide_covariates, network_images
 from classify.config import ClassifierTraining, PreprocessSpec
 from classify.dataset import CropSet
 from classify.model import FUSIONS, DualChannelDenseNet
+from cohort.precision import bfloat16_is_fast
 from cohort.spine import View
 
 Loss = Callable[[Any, Any], Tensor]
@@ -47,7 +48,10 @@ def _features_of(
 ) -> npt.NDArray[np.float32]:
     count, copies = crops.images.shape[:2]
     which, found = list(View).index(view), []
-    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
+    with (
+        torch.inference_mode(),
+        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16_is_fast(device)),
+    ):
         for start in range(0, count, IMAGES):
             shown = crops.images[start : start + IMAGES, :, which].reshape(-1, 1, *crops.images.shape[3:])
             found.append(network.pooled_view(view, network_images(shown, side, spec, device)[:, 0]).float().cpu())

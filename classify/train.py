@@ -25,6 +25,7 @@ from classify.config import ClassifierTraining, PreprocessSpec
 from classify.fit import Fit, RunOptions
 from cohort.errors import MissingExtra
 from cohort.memory import keep_freed_memory
+from cohort.precision import training_precision
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ def train_classifier(
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     strategy = "ddp" if config.devices > 1 else "auto"
-    fabric = Fabric(accelerator=options.device, devices=config.devices, strategy=strategy, precision="bf16-mixed")
+    precision = training_precision(options.device)
+    fabric = Fabric(accelerator=options.device, devices=config.devices, strategy=strategy, precision=precision)
     fabric.launch()
     fabric.seed_everything(options.seed, verbose=False)
     fit = Fit(fabric, training, out, config, spec, options)

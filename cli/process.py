@@ -80,7 +80,7 @@ def process(
                 "expected DICOM, PNG, JPEG or TIFF images, in folders or flat"
             )
         from pipeline.batch import process as run
-        from pipeline.screen import DrawnRois
+        from pipeline.manual_rois import DrawnRois
         from pipeline.weights import load_weights
 
         checked = load_weights(weights)

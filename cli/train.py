@@ -83,6 +83,7 @@ def segmenter(
     set_: Set = None,
     device: Device = "cpu",
     seed: Seed = 0,
+    start_from: Annotated[Path | None, typer.Option(help="segmenter.safetensors of another run.")] = None,
     verbose: Verbose = 0,
 ) -> None:
     """Train the U-Net that outlines vertebral bodies inside the boxes and export it to ONNX."""
@@ -104,7 +105,7 @@ def segmenter(
         with progress("cropping", len(found.training)) as bar:
             crops = build_store(found.training, outlines, out / "crops.npy", settings, seed, lambda now, _: bar(now))
         checks = build_store(found.held_out, outlines, out / "crops-validation.npy", settings, seed)
-        print_json(train_segmenter(crops, checks, out, settings, device, seed, _say_row))
+        print_json(train_segmenter(crops, checks, out, settings, device, seed, start_from, _say_row))
 
 
 class Views(StrEnum):

@@ -17,6 +17,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ImplicitVRLittleEndian
 
 from cohort.errors import NotRadiograph, ReadError
+from cohort.grey import film_range
 from cohort.spine import View
 from cohort.study import Covariates, Radiograph, Sex, SpacingSource
 
@@ -107,16 +108,26 @@ def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, H
         ) from error
     inverted = str(head.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1"
     radiograph = Radiograph(
-        _unit(shown, inverted, path),
+        _unit(shown, inverted, path, has_window=_has_window(dataset)),
         header.pixel_spacing_mm,
         header.spacing_source,
         header.view,
         path,
         header.sop_instance_uid,
         int(head.get("BitsStored", 8) or 8),
-        _unit(modality, inverted, path) if keep_full_range else None,
+        _unit(modality, inverted, path, has_window=True) if keep_full_range else None,
+        _anterior_left(head),
     )
     return radiograph, header
+
+
+def _anterior_left(dataset: Any) -> bool | None:
+    """Whether rows run from the front of the patient to the back, as PatientOrientation says, or None.
+
+    Source: DICOM PS3.3 C.7.6.1.1.1.
+    """
+    along_rows = str((dataset.get("PatientOrientation") or [""])[0]).strip().upper()[:1]
+    return {"P": True, "A": False}.get(along_rows)
 
 
 def _dataset(path: Path, stop_before_pixels: bool) -> Any:
@@ -245,9 +256,17 @@ def _number(dataset: Any, keyword: str) -> float | None:
         return None
 
 
-def _unit(values: npt.NDArray[np.float32], inverted: bool, path: Path) -> npt.NDArray[np.float32]:
+def _has_window(dataset: Any) -> bool:
+    """Whether the file says how its values are to be displayed."""
+    return dataset.get("WindowCenter") is not None or "VOILUTSequence" in dataset
+
+
+def _unit(values: npt.NDArray[np.float32], inverted: bool, path: Path, has_window: bool) -> npt.NDArray[np.float32]:
+    """Values scaled to [0, 1]; without a window of its own, from black to white of the film between its borders."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(low) or not np.isfinite(high):
         raise ReadError(f"{path.name}: pixel values are not finite; check the rescale and window attributes")
-    scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    if not has_window:
+        low, high = film_range(values)
+    scaled = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     return np.ascontiguousarray(1 - scaled if inverted else scaled, np.float32)

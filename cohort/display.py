@@ -11,7 +11,7 @@ Image = npt.NDArray[np.float32]
 
 def other_display(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
     """One image (rows, columns) in [0, 1] as another room might show it: window, film curve, local contrast,
-    sharpening, blur and noise.
+    sharpening, blur, noise, and the loss of a small picture.
 
     Args:
         image: bright = dense, best over its full range.
@@ -40,9 +40,25 @@ def other_display(image: Image, rng: np.random.Generator, strength: float = 1.0)
         out = out + rng.uniform(0.3, 1.5) * (out - cv2.GaussianBlur(out, (0, 0), sigma))
     if rng.random() < 0.35 * strength:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.2))
+    if rng.random() < 0.4 * strength:  # before the grain, which a pale film keeps
+        out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
     if rng.random() < 0.5 * strength:
         grain = rng.normal(0, rng.uniform(0.005, 0.05), out.shape).astype(np.float32)
         out = out + (cv2.GaussianBlur(grain, (0, 0), 0.8) * 2 if rng.random() < 0.5 * strength else grain)
-    if rng.random() < 0.4 * strength:
-        out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
+    if rng.random() < 0.3 * strength:
+        out = _small_picture(out, rng)
     return np.asarray(np.clip(out, 0, 1), np.float32)
+
+
+def _small_picture(image: Image, rng: np.random.Generator) -> Image:
+    """The image as a small, compressed picture of it shows it: archives hold films of 230 columns, as JPEG."""
+    rows, columns = image.shape
+    shrink = rng.uniform(0.35, 0.9)
+    size = (max(16, round(columns * shrink)), max(16, round(rows * shrink)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 95))]
+    done, coded = cv2.imencode(".jpg", np.round(np.clip(small, 0, 1) * 255).astype(np.uint8), quality)
+    read = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE) if done else None
+    if read is not None:
+        small = read.astype(np.float32) / 255
+    return np.asarray(cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR), np.float32)

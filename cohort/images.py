@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cohort.dicom import MAX_PIXELS, Header, looks_like_dicom, read_dicom, view_from_text
 from cohort.errors import NotRadiograph, ReadError
+from cohort.grey import GREY_SPREAD, HUE_LEFT_OVER, colour_of, film_range
 from cohort.study import Covariates, Radiograph, SpacingSource
 
 PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -34,7 +35,8 @@ def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiogra
 
 
 def read_plain_image(path: Path) -> Radiograph:
-    """An 8- or 16-bit grey image; bright is taken as dense bone. Colour files pass only if their channels agree.
+    """An 8- or 16-bit grey image; bright is taken as dense bone. A photograph of a film may be tinted; its borders,
+    labels and rulers do not set the scale of greys.
 
     Raises:
         NotRadiograph: colour, several frames or larger than the cap.
@@ -57,13 +59,26 @@ def read_plain_image(path: Path) -> Radiograph:
         raise ReadError(f"{path.name}: cannot be read as an image ({error})") from error
     bits = 8 * pixels.dtype.itemsize
     values = pixels.astype(np.float32)
+    notes = []
     if values.ndim == 3:
-        spread = np.ptp(values[..., :3], axis=2)
-        if float(np.mean(spread > 24)) > 0.02:
-            raise NotRadiograph(f"{path.name}: colour image, expected a grey radiograph")
+        apart, left_over = colour_of(values)
+        if left_over > HUE_LEFT_OVER:
+            raise NotRadiograph(
+                f"{path.name}: colour image (its hue varies by {left_over:.0f} of 255 where its brightness does not), "
+                "expected a grey or evenly tinted radiograph"
+            )
+        if apart > GREY_SPREAD:
+            notes.append("the image is tinted; it is read as grey")
         values = values[..., :3].mean(2)
-    low, high = float(values.min()), float(values.max())
-    values = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    low, high = film_range(values)
+    values = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     return Radiograph(
-        np.ascontiguousarray(values, np.float32), None, SpacingSource.NONE, view_from_text(path.stem), path, None, bits
+        np.ascontiguousarray(values, np.float32),
+        None,
+        SpacingSource.NONE,
+        view_from_text(path.stem),
+        path,
+        None,
+        bits,
+        notes=tuple(notes),
     )

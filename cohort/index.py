@@ -28,10 +28,11 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class CohortIndex:
-    """Studies in a stable order, and what was left out."""
+    """Studies in a stable order, what was left out, and the folder that all of it lies in."""
 
     studies: tuple[Study, ...]
     skipped: tuple[Skipped, ...]
+    root: Path | None = None
 
 
 def site_names(sites: str) -> set[str]:
@@ -101,12 +102,14 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
         view = header.view or view_from_text(path.stem)
         taken = study.ap if view is View.AP else study.lateral if view is View.LATERAL else None
         if taken is not None:
-            skipped.append(Skipped(path, f"second {view} image of study {study.study_uid}; {taken.name} is used"))
+            reason = f"second {view} image of study {study.study_uid}; {taken.name} is used"
+            skipped.append(Skipped(path, reason))
+            studies[key] = replace(study, set_aside=(*study.set_aside, (view, path, reason)))
             continue
         study = replace(study, covariates=header.covariates.overridden_by(study.covariates))
         studies[key] = _with_image(study, view, path)
     known = (_with_table(study, key, table) for key, study in sorted(studies.items()))
-    return CohortIndex(tuple(_with_scan(study, scans) for study in known), tuple(skipped))
+    return CohortIndex(tuple(_with_scan(study, scans) for study in known), tuple(skipped), root)
 
 
 def safe_name(text: str) -> str:
@@ -217,4 +220,4 @@ def _index_manifest(path: Path) -> CohortIndex:
             row.study_date,
             findings=row.findings,
         )
-    return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped))
+    return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped), path.parent)

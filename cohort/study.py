@@ -80,6 +80,8 @@ class Radiograph:
         sop_instance_uid: DICOM identifier, or None for plain images.
         bits: bits a pixel that the file held.
         full_range: same shape; the image before its display window, scaled to [0, 1], or None when there was none.
+        anterior_left: whether the front of a lateral image lies at the left, as its header says, or None.
+        notes: what a reader should know of how the file was read.
     """
 
     pixels: npt.NDArray[np.float32]
@@ -90,6 +92,8 @@ class Radiograph:
     sop_instance_uid: str | None = None
     bits: int = 8
     full_range: npt.NDArray[np.float32] | None = None
+    anterior_left: bool | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:
@@ -169,6 +173,7 @@ class Study:
         study_date: day of the radiographs.
         unsorted: images whose view no header, name or table tells; the image itself decides.
         findings: what the exclusion criteria ask for.
+        set_aside: (view, path, reason) of images of the study that are not read.
     """
 
     study_uid: str
@@ -181,6 +186,7 @@ class Study:
     study_date: date | None = None
     unsorted: tuple[Path, ...] = ()
     findings: Findings = Findings()
+    set_aside: tuple[tuple[View | None, Path, str], ...] = ()
 
     @property
     def images(self) -> tuple[tuple[View | None, Path], ...]:

@@ -17,24 +17,33 @@ class DetectConfig(StrictConfig):
     min_score: float = Field(0.08, ge=0.001, le=0.9, description="least summed class score of a candidate")
     nms_iou: float = Field(0.45, ge=0.1, le=0.9, description="overlap above which two candidates are one body")
     max_candidates: int = Field(40, ge=8, le=200, description="most candidates that enter the naming")
-    min_view_share: float = Field(0.60, ge=0.5, le=1.0, description="least share of score that the chosen view holds")
-    max_metal_ap: float = Field(
-        0.008, ge=0, le=1, description="share of metal in the AP column from which it is refused"
+    min_levels: int = Field(
+        2, ge=1, le=4, description="levels of L1-L4 that a view needs for a class; the ISCD asks for two"
     )
-    max_metal_lateral: float = Field(0.003, ge=0, le=1, description="the same for the lateral column")
-    max_detail: float = Field(0.55, gt=0, le=10, description="noise of the column from which it is refused")
-    min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which it is refused")
+    max_metal_ap: float = Field(0.016, ge=0, le=1, description="share of metal at a level of an AP view that costs it")
+    max_metal_lateral: float = Field(0.006, ge=0, le=1, description="the same in a lateral view")
+    max_detail: float = Field(0.55, gt=0, le=10, description="fine detail of the column above which it may be noise")
+    min_structure_ap: float = Field(
+        0.40, ge=-1, le=1, description="correlation of much detail between pixels below which an AP view is noise"
+    )
+    min_structure_lateral: float = Field(0.21, ge=-1, le=1, description="the same for a lateral view")
+    min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which a view is refused")
     max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is refused")
-    max_curve_deg: float = Field(17.0, gt=0, le=90, description="turn of the spine in an AP view that is refused")
+    warn_cobb_deg: float = Field(
+        20.0, gt=0, le=90, description="Cobb angle in an AP view above which a warning is given"
+    )
+    max_cobb_deg: float = Field(40.0, gt=0, le=90, description="Cobb angle in an AP view above which it is refused")
     min_cut_height: float = Field(
-        0.80,
-        ge=0,
-        le=1,
-        description="height at the image's border, of the other bodies', below which L1 or L4 is cut off",
+        0.80, ge=0, le=1, description="height at the image's border, of the other bodies', below which a body is cut"
     )
-    max_height_loss: float = Field(
-        0.21, ge=0, le=1, description="loss of height of L1-L4 in a lateral view from which it is refused as fractured"
+    min_level_confidence: float = Field(0.15, ge=0, le=1, description="box confidence below which a level is doubtful")
+    min_body: float = Field(
+        0.5, ge=0, le=1, description="mean probability of vertebral bodies below which an image is not lumbar"
     )
+    fracture_loss: float = Field(
+        0.21, ge=0, le=1, description="loss of height of a body in a lateral view from which a fracture is suspected"
+    )
+    height_loss_sd: float = Field(0.08, gt=0, le=1, description="error of that loss (one standard deviation)")
     min_margin: float = Field(1.0, ge=0.0, le=10.0, description="naming margin below which a view is refused")
     warn_margin: float = Field(2.2, ge=0.0, le=10.0, description="naming margin below which a warning is given")
 
@@ -61,7 +70,9 @@ class SegmenterTraining(StrictConfig):
     encoder: str = Field(
         "timm-mobilenetv3_small_100", description="segmentation-models-pytorch encoder, not pretrained"
     )
-    bodies_an_image: int = Field(4, ge=1, le=8, description="crops kept of each image")
+    bodies_an_image: int = Field(4, ge=1, le=8, description="crops of bodies kept of each image")
+    beside_an_image: int = Field(1, ge=0, le=8, description="crops of each image that show no body")
+    drawn_share: float = Field(0.15, ge=0, le=1, description="drawn pictures without a body, of all crops of images")
     epochs: int = Field(6, ge=1, le=1000, description="passes over all crops")
     batch: int = Field(32, ge=2, le=1024, description="crops a step")
     lr: float = Field(2e-3, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")

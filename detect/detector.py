@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cohort.errors import WeightsError
 from cohort.session import open_session
-from cohort.spine import TARGET_LEVELS, SpineDetection
+from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph
 from detect.config import CLASSES, DetectConfig
 from detect.letterbox import detector_input
@@ -89,18 +89,23 @@ class VertebraDetector:
         solid = (boxes[:, 2] - boxes[:, 0] > 1) & (boxes[:, 3] - boxes[:, 1] > 1)
         return Candidates(boxes[solid], scores[solid], (rows, columns))
 
-    def detect(self, radiograph: Radiograph) -> SpineDetection | None:
-        """Levelled boxes of one image, or None where it shows no chain of lumbar bodies."""
-        found = self._look(radiograph, 0)
+    def detect(self, radiograph: Radiograph, view: View | None = None) -> SpineDetection | None:
+        """Levelled boxes of one image, or None where it shows no chain of lumbar bodies.
+
+        Args:
+            radiograph: one image.
+            view: the projection that it is known to show; the one that holds most score when left out.
+        """
+        found = self._look(radiograph, 0, view)
         rows, columns = radiograph.pixels.shape
         if rows > TALL * columns and _strength(found) < SURE:
-            lower = [self._look(radiograph, int(share * rows)) for share in LOWER_PARTS]
+            lower = [self._look(radiograph, int(share * rows), view) for share in LOWER_PARTS]
             found = max([found, *lower], key=_strength)
         return found
 
-    def _look(self, radiograph: Radiograph, top: int) -> SpineDetection | None:
+    def _look(self, radiograph: Radiograph, top: int, view: View | None) -> SpineDetection | None:
         found = self.propose(radiograph, top)
-        return name_levels(found.boxes, found.scores, found.image_shape, self.config)
+        return name_levels(found.boxes, found.scores, found.image_shape, self.config, view)
 
 
 def _strength(detection: SpineDetection | None) -> float:

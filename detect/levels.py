@@ -28,7 +28,11 @@ _SPACING_SD = 0.22
 
 
 def name_levels(
-    boxes: Floats, scores: Floats, image_shape: tuple[int, int], config: DetectConfig
+    boxes: Floats,
+    scores: Floats,
+    image_shape: tuple[int, int],
+    config: DetectConfig,
+    view: View | None = None,
 ) -> SpineDetection | None:
     """Choose the view, then the best chain of levels by dynamic programming.
 
@@ -37,17 +41,17 @@ def name_levels(
         scores: (n, 16) by class.
         image_shape: (rows, columns).
         config: thresholds.
+        view: the projection, where it is known; else the one that holds most score.
 
     Returns:
-        None when fewer than three bodies form a chain or neither view is clear.
+        None when fewer than three bodies form a chain.
     """
     if len(boxes) < 3:
         return None
     by_view = {view: scores[:, [k for k, (v, _) in enumerate(CLASSES) if v is view]] for view in View}
-    strength = {view: float(np.sort(s.sum(1))[-8:].sum()) for view, s in by_view.items()}
-    view = max(strength, key=lambda v: strength[v])
-    if strength[view] < config.min_view_share * sum(strength.values()):
-        return None
+    if view is None:
+        strength = {v: float(np.sort(s.sum(1))[-8:].sum()) for v, s in by_view.items()}
+        view = max(strength, key=lambda v: strength[v])
     order = np.argsort(boxes[:, 1] + boxes[:, 3])
     boxes, level_scores = boxes[order], by_view[view][order]
     chain = _best_chain(boxes, level_scores)

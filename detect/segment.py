@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cohort.errors import WeightsError
 from cohort.roi import roi_boxes
 from cohort.session import open_session
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View, iou
-from cohort.study import Radiograph
+from detect.scale import BodyScale
 
 CROP_PX = 128
 """Side of the square crop that the network sees."""
@@ -25,8 +25,12 @@ FINER = 4
 CONTEXT = 1.45
 """Side of the crop over the longer side of the box."""
 
-OUTLINED_LEVELS = (VertebralLevel.T12, *TARGET_LEVELS, VertebralLevel.L5)
-"""Bodies that the boxes of L1-L4 follow from."""
+OUTLINED_LEVELS = (VertebralLevel.T11, VertebralLevel.T12, *TARGET_LEVELS, VertebralLevel.L5)
+"""Bodies that are outlined: the boxes of L1-L4 follow from them, and the curve of the spine."""
+
+TARGETS = ("height_loss", "body", "lateral", "anterior_left")
+"""What the network says of a crop beside its mask: loss of height, and the probabilities that it shows a vertebral
+body, from the side, with its front at the left."""
 
 AGREED_IOU = 0.6
 """Overlap of the detector's and the masks' box below which the mask is not believed."""
@@ -62,17 +66,23 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
     return np.asarray((points - matrix[:, 2]) / matrix[0, 0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeenBody:
     """What the network sees of one body.
 
     Attributes:
-        outline: (n, 2) in image pixels, None without a clear mask.
+        outline: (n, 2) in pixels of the radiograph, None without a clear mask.
         height_loss: share of the body's height that a compression took; learned on lateral views.
+        body: probability that this is a vertebral body at all.
+        lateral: probability that it is seen from the side.
+        anterior_left: probability that its front lies at the left, for one seen from the side.
     """
 
     outline: Points | None
     height_loss: float
+    body: float
+    lateral: float
+    anterior_left: float
 
 
 class BodySegmenter:
@@ -89,21 +99,39 @@ class BodySegmenter:
         if list(shape[1:]) != [1, CROP_PX, CROP_PX]:
             raise WeightsError(f"{onnx.name}: input {shape}, expected n x 1 x {CROP_PX} x {CROP_PX}")
         outputs = [output.name for output in self._session.get_outputs()]
-        if outputs != ["masks", "height_loss"]:
-            raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected masks, height_loss")
+        if outputs != ["masks", *TARGETS]:
+            raise WeightsError(
+                f"{onnx.name}: outputs {', '.join(outputs)}, expected masks, {', '.join(TARGETS)}; "
+                "train it anew with this version (osteolens train segmenter)"
+            )
 
-    def look(self, radiograph: Radiograph, detection: SpineDetection) -> dict[VertebralLevel, SeenBody]:
-        """Outline and loss of height of L1-L4 and of the neighbours that bound them."""
-        boxes = [box for box in detection.boxes if box.level in OUTLINED_LEVELS]
+    def look(
+        self, seen: BodyScale, levels: Sequence[VertebralLevel] = OUTLINED_LEVELS, both_ways: bool = False
+    ) -> dict[VertebralLevel, SeenBody]:
+        """Outline, loss of height and kind of bodies; outlines in pixels of the radiograph that `seen` was taken from.
+
+        Args:
+            seen: a column at the scale of its bodies.
+            levels: bodies that are looked at, as far as they have a box.
+            both_ways: whether each is seen mirrored too and the mean is given, which errs less.
+        """
+        boxes = [box for box in seen.detection.boxes if box.level in levels]
         if not boxes:
             return {}
         matrices = [crop_matrix(box) for box in boxes]
-        crops = np.stack([crop_image(radiograph.pixels, matrix) for matrix in matrices])[:, None]
-        masks, losses = self._session.run(None, {"crops": crops})
-        return {
-            box.level: SeenBody(mask_outline(mask[0], matrix), float(loss))
-            for box, matrix, mask, loss in zip(boxes, matrices, masks, losses, strict=True)
-        }
+        crops = np.stack([crop_image(seen.pixels, matrix) for matrix in matrices])[:, None]
+        masks, *told = self._session.run(None, {"crops": crops})
+        if both_ways:
+            others, *again = self._session.run(None, {"crops": np.ascontiguousarray(crops[..., ::-1])})
+            again[TARGETS.index("anterior_left")] = 1 - again[TARGETS.index("anterior_left")]
+            masks = (masks + others[..., ::-1]) / 2
+            told = [(one + other) / 2 for one, other in zip(told, again, strict=True)]
+        found = {}
+        for row, (box, matrix) in enumerate(zip(boxes, matrices, strict=True)):
+            outline = mask_outline(masks[row, 0], matrix)
+            values = {name: float(values[row]) for name, values in zip(TARGETS, told, strict=True)}
+            found[box.level] = SeenBody(outline=None if outline is None else seen.to_radiograph(outline), **values)
+        return found
 
 
 def refined(

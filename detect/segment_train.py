@@ -1,4 +1,4 @@
-"""Train the body segmenter on outlines and losses of height and export it to ONNX. Needs the extra 'train'."""
+"""Train the body segmenter on outlines, losses of height and kinds; export to ONNX. Needs the extra 'train'."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from cohort.errors import MissingExtra
+from cohort.errors import MissingExtra, WeightsError
 from cohort.memory import keep_freed_memory
+from cohort.precision import training_precision
 from detect.config import SegmenterTraining
-from detect.segment import CROP_PX
+from detect.segment import CROP_PX, TARGETS
 from detect.segment_data import CropStore, batches
 
 FRACTURE_WEIGHT = 5.0
@@ -28,18 +30,21 @@ def train_segmenter(
     config: SegmenterTraining,
     device: str = "auto",
     seed: int = 0,
+    start_from: Path | None = None,
     report: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> dict[str, float]:
-    """Fit a small U-Net by binary cross-entropy and Dice; writes segmenter.onnx and metrics.json.
+    """Fit a small U-Net by binary cross-entropy and Dice; writes segmenter.onnx and .safetensors and metrics.json.
 
-    A second head on its encoder learns the loss of height where it is known; fractured bodies weigh FRACTURE_WEIGHT.
+    A second head on its encoder learns what is known of `TARGETS`; fractured bodies weigh FRACTURE_WEIGHT. It starts
+    from the safetensors of another run where some are given.
 
     Returns:
-        epoch, loss, mean Dice on the validation crops of the best epoch, and the area under the ROC curve of losses
-        of 25 % and more (Genant grade 2); NaN when there are none.
+        epoch, loss, mean Dice on the validation bodies of the best epoch, and areas under the ROC curves of losses of
+        25 % and more (Genant grade 2), of bodies, of lateral bodies and of facing; NaN where one class is absent.
 
     Raises:
         MissingExtra: torch, lightning or segmentation-models-pytorch is not installed.
+        WeightsError: `start_from` holds another network.
     """
     try:
         import segmentation_models_pytorch as smp
@@ -48,10 +53,9 @@ def train_segmenter(
     except ImportError as error:
         raise MissingExtra("train segmenter", "segmentation-models-pytorch") from error
     from safetensors.torch import load_file, save_file
-    from torch.nn import functional
 
     keep_freed_memory()
-    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed")
+    fabric = Fabric(accelerator=device, devices=1, precision=training_precision(device))
     fabric.seed_everything(seed, verbose=False)
     network = smp.Unet(
         config.encoder,
@@ -60,8 +64,10 @@ def train_segmenter(
         in_channels=1,
         classes=1,
         decoder_channels=(96, 64, 32, 16, 8),
-        aux_params={"classes": 1, "pooling": "avg", "dropout": 0.2},
+        aux_params={"classes": len(TARGETS), "pooling": "avg", "dropout": 0.2},
     ).to(memory_format=torch.channels_last)
+    if start_from is not None:
+        _load(network, start_from)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=0.01)
     model, optimizer = fabric.setup(network, optimizer)
     count = len(training.planes)
@@ -73,16 +79,10 @@ def train_segmenter(
         rng = np.random.default_rng([seed, epoch])
         model.train()
         losses = []
-        for images, masks, lost in batches(training, rng.permutation(count), config.batch, rng):
-            truth, wanted = (torch.from_numpy(a).to(fabric.device) for a in (masks, lost))
-            logits, height = model(torch.from_numpy(images).to(fabric.device, memory_format=torch.channels_last))
-            logits, known = logits.float(), ~wanted.isnan()
-            share = torch.sigmoid(logits)
-            dice = 1 - (2 * (share * truth).sum((1, 2, 3)) + 1) / ((share + truth).sum((1, 2, 3)) + 1)
-            loss = functional.binary_cross_entropy_with_logits(logits, truth) + dice.mean()
-            if bool(known.any()):
-                apart = (height.float()[known, 0] - 10 * wanted[known]) ** 2
-                loss = loss + 0.05 * (apart * (1 + FRACTURE_WEIGHT * (wanted[known] > 0))).mean()
+        for images, masks, targets in batches(training, rng.permutation(count), config.batch, rng):
+            truth, wanted = (torch.from_numpy(a).to(fabric.device) for a in (masks, targets))
+            logits, told = model(torch.from_numpy(images).to(fabric.device, memory_format=torch.channels_last))
+            loss = _mask_loss(logits.float(), truth) + _target_loss(told.float(), wanted)
             fabric.backward(loss)
             optimizer.step()
             schedule.step()
@@ -99,7 +99,7 @@ def train_segmenter(
         if row["dice"] >= max(h["dice"] for h in history):
             save_file({k: v.contiguous() for k, v in network.state_dict().items()}, best)
     network.load_state_dict(load_file(best))
-    best.unlink()
+    best.replace(out / "segmenter.safetensors")
     export_segmenter(network.float().cpu().eval(), out / "segmenter.onnx")
     chosen = max(history, key=lambda h: h["dice"])
     (out / "metrics.json").write_text(
@@ -108,25 +108,68 @@ def train_segmenter(
     return chosen
 
 
+def _load(network: Any, path: Path) -> None:
+    """The tensors of another run."""
+    from safetensors.torch import load_file
+
+    try:
+        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path}: not the weights of this segmenter; start from segmenter.safetensors of a run"
+        ) from error
+
+
+def _mask_loss(logits: Any, truth: Any) -> Any:
+    """Binary cross-entropy of every crop, and Dice of those that hold a body."""
+    import torch
+    from torch.nn import functional
+
+    share, filled = torch.sigmoid(logits), truth.sum((1, 2, 3)) > 0
+    dice = 1 - (2 * (share * truth).sum((1, 2, 3)) + 1) / ((share + truth).sum((1, 2, 3)) + 1)
+    mean_dice = (dice * filled).sum() / filled.sum().clamp(min=1)
+    return functional.binary_cross_entropy_with_logits(logits, truth) + mean_dice
+
+
+def _target_loss(told: Any, wanted: Any) -> Any:
+    """Squared error of tenths of lost height, and cross-entropy of the kinds, where each is known."""
+    import torch
+    from torch.nn import functional
+
+    known = ~wanted.isnan()
+    goal = torch.where(known, wanted, torch.zeros_like(wanted))
+    apart = (told[:, 0] - 10 * goal[:, 0]) ** 2 * (1 + FRACTURE_WEIGHT * (goal[:, 0] > 0))
+    kinds = functional.binary_cross_entropy_with_logits(told[:, 1:], goal[:, 1:], reduction="none")
+    each = torch.cat((0.05 * apart[:, None], 0.3 * kinds), 1) * known
+    return (each.sum(0) / known.sum(0).clamp(min=1)).sum()
+
+
 def _judged(model: Any, store: CropStore, size: int, device: Any) -> dict[str, float]:
-    """Mean Dice of thresholded masks on plain crops, and the ROC area of grade 2 fractures."""
+    """Mean Dice of thresholded masks of plain bodies, and ROC areas of grade 2 fractures and of the kinds."""
     import torch
 
     model.eval()
-    dice, losses = [], []
+    dice, told = [], []
     with torch.inference_mode():
         for images, masks, _ in batches(store, np.arange(len(store.planes)), size, None):
-            logits, height = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
+            logits, values = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
             shown, truth = logits.float().cpu().numpy() > 0, masks > 0.5
-            both = (shown & truth).sum((1, 2, 3))
-            dice.append(2 * both / np.maximum(shown.sum((1, 2, 3)) + truth.sum((1, 2, 3)), 1))
-            losses.append(height[:, 0].float().cpu().numpy())
-    known = ~np.isnan(store.height_loss)
-    grade_2 = store.height_loss[known] >= 0.25
-    area = float("nan")
-    if 0 < grade_2.sum() < len(grade_2):
-        area = float(roc_auc_score(grade_2, np.concatenate(losses)[known]))
-    return {"dice": float(np.concatenate(dice).mean()), "auc_grade_2": area}
+            both, filled = (shown & truth).sum((1, 2, 3)), truth.any((1, 2, 3))
+            each = 2 * both / np.maximum(shown.sum((1, 2, 3)) + truth.sum((1, 2, 3)), 1)
+            dice.append(each[filled])
+            told.append(values.float().cpu().numpy())
+    values, wanted = np.concatenate(told), store.targets.copy()
+    wanted[:, 0] = np.where(np.isnan(wanted[:, 0]), np.nan, wanted[:, 0] >= 0.25)
+    names = ("auc_grade_2", *(f"auc_{name}" for name in TARGETS[1:]))
+    areas = {name: _area(wanted[:, k], values[:, k]) for k, name in enumerate(names)}
+    return {"dice": float(np.concatenate(dice).mean()), **areas}
+
+
+def _area(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> float:
+    known = ~np.isnan(truth)
+    if len(np.unique(truth[known])) < 2:
+        return float("nan")
+    return float(roc_auc_score(truth[known] > 0.5, scores[known]))
 
 
 def export_segmenter(network: Any, path: Path) -> float:
@@ -134,18 +177,19 @@ def export_segmenter(network: Any, path: Path) -> float:
     import onnxruntime
     import torch
 
-    names = ("crops", "masks", "height_loss")
+    names = ("crops", "masks", *TARGETS)
 
     class Export(torch.nn.Module):
-        """Masks in [0, 1] and losses of height as shares."""
+        """Masks in [0, 1], losses of height as shares, and probabilities of the kinds."""
 
         def __init__(self) -> None:
             super().__init__()
             self.network = network
 
-        def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            logits, height = self.network(crops)
-            return torch.sigmoid(logits), (height[:, 0] / 10).clamp(0, 1)
+        def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            logits, told = self.network(crops)
+            kinds = torch.sigmoid(told[:, 1:])
+            return torch.sigmoid(logits), (told[:, 0] / 10).clamp(0, 1), *kinds.unbind(1)
 
     model = Export().eval()
     crops = torch.rand(2, 1, CROP_PX, CROP_PX)

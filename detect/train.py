@@ -12,6 +12,7 @@ import numpy as np
 
 from cohort.errors import MissingExtra, WeightsError
 from cohort.memory import keep_freed_memory
+from cohort.precision import bfloat16_is_fast
 from detect.config import CLASSES, DetectorTraining
 
 log = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ def _trainer(overrides: dict[str, Any], start_from: Path | None, fast_cpu: bool)
         def _bfloat16_loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
             images = batch["img"].contiguous(memory_format=torch.channels_last)
             if preds is None and self.model.training:
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_is_fast()):
                     preds = self.model.predict(images)
                 preds = _to_float(preds)
             return self.model._plain_loss(batch, preds)

@@ -19,11 +19,13 @@ import pandas as pd
 from cohort.errors import ConfigError, OsteoLensError
 from cohort.index import CohortIndex
 from cohort.study import BMD_CLASSES, Covariates, Study
+from pipeline.assessment import image_records, told_path
 from pipeline.config import ScreenConfig
+from pipeline.manual_rois import DrawnRois
 from pipeline.overlay import write_overlay
-from pipeline.prediction import write_json
+from pipeline.prediction import Prediction, Status, write_json
 from pipeline.report import write_report
-from pipeline.screen import DrawnRois, ReadStudy, Screener, covariates_json, identifiers, read_study
+from pipeline.screen import ReadStudy, Screener, covariates_json, identifiers, read_images
 from pipeline.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ def process(
     pending = []
     source = identifiers(weights, config, drawn)
     for study in studies:
-        kept = _kept_row(study, out, source) if resume and not config.shift_levels else None
+        kept = _kept_row(study, out, source, index.root) if resume and not config.shift_levels else None
         if kept is None:
             pending.append(study)
         else:
@@ -107,11 +109,11 @@ def process(
             done(kept)
     screener = None
     if pending:
-        screener = Screener(weights, config, drawn)
+        screener = Screener(weights, config, drawn, index.root)
         summary.seconds["load"] = time.perf_counter() - started
     for study, future in _read_ahead(pending, config.read_ahead):
         assert screener is not None
-        row = _one_study(study, future, screener, out, config, summary)
+        row = _one_study(study, future, screener, out, summary)
         summary.rows.append(row)
         done(row)
     summary.rows.sort(key=lambda row: str(row["study_uid"]))
@@ -125,7 +127,7 @@ def _read_ahead(studies: list[Study], ahead: int) -> Iterator[tuple[Study, Futur
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting: deque[tuple[Study, Future[ReadStudy]]] = deque()
         for study in studies:
-            waiting.append((study, pool.submit(read_study, study)))
+            waiting.append((study, pool.submit(read_images, study)))
             if len(waiting) > ahead:
                 yield waiting.popleft()
         while waiting:
@@ -133,8 +135,9 @@ def _read_ahead(studies: list[Study], ahead: int) -> Iterator[tuple[Study, Futur
 
 
 def _one_study(
-    study: Study, future: Future[ReadStudy], screener: Screener, out: Path, config: ScreenConfig, summary: RunSummary
+    study: Study, future: Future[ReadStudy], screener: Screener, out: Path, summary: RunSummary
 ) -> dict[str, Any]:
+    config, root, source = screener.config, screener.root, screener.identifiers
     clock = time.perf_counter()
     begun = clock
 
@@ -144,79 +147,96 @@ def _one_study(
         summary.seconds[stage] += now - clock
         clock = now
 
+    failure = ""
+    unread: tuple[tuple[Path, str], ...] = ()
     try:
         read = future.result()
+        unread = read.unread
         lap("read_wait")
         screened = screener.screen(read)
         lap("screen")
         prediction = screened.prediction
         for view, pixels in screened.pixels.items():
             path = out / "overlays" / f"{prediction.study_uid}_{view}.png"
-            write_overlay(prediction, view, pixels, config.overlay_px, path)
+            outlines = screened.outlines.get(view, {})
+            write_overlay(prediction, view, pixels, config.overlay_px, path, outlines)
             if view in screened.heat:
                 hot = path.with_name(f"{prediction.study_uid}_{view}_explained.png")
-                write_overlay(prediction, view, pixels, config.overlay_px, hot, screened.heat[view])
-        document = prediction.as_json()
-        write_json(document, out / "studies" / f"{prediction.study_uid}.json")
+                write_overlay(prediction, view, pixels, config.overlay_px, hot, outlines, screened.heat[view])
         lap("write")
-        return row_of(document, time.perf_counter() - begun)
+        return _written(prediction, out, time.perf_counter() - begun)
     except OsteoLensError as error:
-        return _failed(study, str(error), time.perf_counter() - begun)
+        failure = str(error)
     except Exception as error:  # the one broad catch: a broken study never ends the run
         log.warning("a study failed with %s", type(error).__name__)
         log.debug("details", exc_info=True)
-        return _failed(study, f"{type(error).__name__}: {error}", time.perf_counter() - begun)
+        failure = f"{type(error).__name__}: {error}"
+    failed = Prediction(
+        study_uid=study.study_uid,
+        patient_id=study.patient_id,
+        model=source,
+        covariates=covariates_json(study.covariates),
+        images=image_records(study, [], unread, False, root),
+        failure=" ".join(failure.split()),
+    )
+    return _written(failed, out, time.perf_counter() - begun)
+
+
+def _written(prediction: Prediction, out: Path, seconds: float) -> dict[str, Any]:
+    """Write a study's JSON; returns its row."""
+    document = prediction.as_json()
+    write_json(document, out / "studies" / f"{prediction.study_uid}.json")
+    return row_of(document, seconds)
 
 
 def row_of(document: dict[str, Any], seconds: float) -> dict[str, Any]:
     """One line of predictions.csv from a study's JSON."""
-    refusal = document["refusal"]
+    refusal, findings = document["refusal"], document["findings"]
     shares = document["probabilities"] or {}
+    grades = {v["level"]: v["genant_grade"] for v in findings["vertebrae"]}
+    reason = f"{refusal['code']}: {refusal['reason']}" if refusal else document["failure"] or ""
     return {
         "study_uid": document["study_uid"],
         "patient_id": document["patient_id"],
-        "status": "refused" if refusal else "screened",
+        "status": document["status"],
         "bmd_class": document["bmd_class"] or "",
         **{f"p_{c}": shares.get(c.value, "") for c in BMD_CLASSES},
         "t_score_estimate": "" if document["t_score_estimate"] is None else document["t_score_estimate"],
         "prediction_set": "|".join(document["prediction_set"]),
         "decision": document["decision"] or "",
         "views": "+".join(document["views"]),
+        "levels": " ".join(
+            f"{view}:{'+'.join(name for name, level in shown['levels'].items() if level['used'])}"
+            for view, shown in document["views"].items()
+        ),
+        "suspected_fractures": " ".join(f"{name}:grade-{grades[name]}" for name in findings["suspected_fractures"]),
+        "cobb_deg": findings["cobb"]["degrees"] if findings["cobb"] else "",
         **{name: "" if value is None else value for name, value in document["covariates"].items()},
-        "reason": f"{refusal['code']}: {refusal['reason']}" if refusal else "",
+        "reason": reason,
         "warnings": " | ".join(document["warnings"]),
+        "images": " | ".join(_image_text(image) for image in document["images"]),
         "seconds": round(seconds, 3),
     }
 
 
-def _failed(study: Study, reason: str, seconds: float) -> dict[str, Any]:
-    return {
-        "study_uid": study.study_uid,
-        "patient_id": study.patient_id,
-        "status": "failed",
-        "bmd_class": "",
-        **{f"p_{c}": "" for c in BMD_CLASSES},
-        "t_score_estimate": "",
-        "prediction_set": "",
-        "decision": "",
-        "views": "",
-        **{name: "" if value is None else value for name, value in covariates_json(study.covariates).items()},
-        "reason": " ".join(reason.split()),
-        "warnings": "",
-        "seconds": round(seconds, 3),
-    }
+def _image_text(image: dict[str, Any]) -> str:
+    view = image["view"] or image["role"]
+    what = f"{image['outcome']} as {view}" if view else image["outcome"]
+    return f"{image['path']}: {what}" + (f" ({image['reason']})" if image["reason"] else "")
 
 
-def _kept_row(study: Study, out: Path, source: dict[str, str]) -> dict[str, Any] | None:
+def _kept_row(study: Study, out: Path, source: dict[str, str], root: Path | None) -> dict[str, Any] | None:
     """The row of an earlier result, if it came from the same weights, settings, images and covariates."""
     path = out / "studies" / f"{study.study_uid}.json"
     try:
         document = json.loads(path.read_text("utf-8"))
-        names = {path.name for _, path in study.images}
+        paths = {told_path(path, root) for _, path in study.images}
+        paths |= {told_path(path, root) for _, path, _ in study.set_aside}
         same = (
             document["model"] == source
+            and document["status"] != Status.FAILED
             and document["covariates"] == covariates_json(study.covariates)
-            and {view["image"] for view in document["views"].values()} <= names
+            and {image["path"] for image in document["images"]} == paths
         )
         return row_of(document, 0.0) if same else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -90,8 +90,8 @@ def _compare_one(study: Study, readings: Mapping[str, Rois], screener: Screener,
         raise StudyError("the detector did not find L1-L4 in both views")
     shares = {}
     for name, views in {**drawn, AUTOMATIC: {view: d for view, (_, d) in automatic.items()}}.items():
-        pixels = {view: automatic[view][0].pixels for view in View}
-        classified = screener.classify_boxes(pixels, views, study.covariates)
+        images = {view: automatic[view][0] for view in View}
+        classified = screener.classify_boxes(images, views, study.covariates)
         shares[name] = [classified.probabilities[c] for c in BMD_CLASSES]
         for view, detection in views.items():
             for level in TARGET_LEVELS:

@@ -17,6 +17,7 @@ from cohort.index import site_names
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, Study
 from pipeline.judged import Judged, judge_classes
+from pipeline.prediction import Status
 
 
 def evaluate_results(
@@ -63,7 +64,8 @@ def read_results(results: Path) -> list[dict[str, Any]]:
     Raises:
         ReadError: there is none.
     """
-    documents = [json.loads(path.read_text("utf-8")) for path in sorted((results / "studies").glob("*.json"))]
+    every = [json.loads(path.read_text("utf-8")) for path in sorted((results / "studies").glob("*.json"))]
+    documents = [document for document in every if document.get("status") != Status.FAILED]
     if not documents:
         raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
     return documents

@@ -9,7 +9,7 @@ from cohort.errors import ReadError
 from cohort.index import index_cohort, only_sites
 from pipeline.batch import process
 from pipeline.config import ScreenConfig
-from pipeline.screen import DrawnRois
+from pipeline.manual_rois import DrawnRois
 from pipeline.weights import load_weights
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cohort.annotations import Rois, read_rois
 from cohort.dxa import CohortRow, read_cohort_csv
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
+from detect.fractures import GENANT_LOSS
 from detect.metrics import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
 from detect.quality import LEVEL_WARNINGS
 from pipeline.evaluate import is_included, is_of_site, read_results, row_of_document
@@ -36,8 +38,10 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
 
     `eligible` holds, for the patients whom the paper's criteria include: `studies`, `refused`,
     `studies_with_all_levels_right`, and by view mAP50, mAP50-95, AP50-95 by level, `mean_iou` and the same by level,
-    `edge_mm_median`, `edge_mm_p95` and `centre_mm_median`. `by_site` and `by_finding` hold counts and shares of the
-    same kind, the latter over everyone, and `gate` how many of each group were refused or warned of for which reason.
+    `edge_mm_median`, `edge_mm_p95` and `centre_mm_median`. `fractures` judges suspected fractures of everyone by the
+    losses of height that cohort.csv states. `by_site` and `by_finding` hold counts and shares of the same kind, the
+    latter over everyone, and `gate` how many of each group were refused, had levels left out or were warned of for
+    which reason.
     Errors in mm are at the detector plane.
 
     Raises:
@@ -65,6 +69,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
         "eligible": _full(included, rois),
         "by_site": by_site,
         "by_finding": {name: _summary(chosen, rois) for name, chosen in with_finding.items()},
+        "fractures": _fractures(judged, rows),
         "gate": {name: _gate(chosen) for name, chosen in {"eligible": included, **with_finding}.items()},
     }
 
@@ -74,11 +79,54 @@ def _site(row: CohortRow | None) -> str | None:
 
 
 def _gate(documents: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Studies refused by code, and studies warned of by the words of the warning, among some."""
+    """Studies refused by code, with levels left out by code, and warned of by the words of the warning, among some."""
     counts = Counter(f"refused: {d['refusal']['code']}" for d in documents if d["refusal"] is not None)
+    for document in documents:
+        counts.update({f"level left out: {code}" for code in _codes(document)})
     for warning in LEVEL_WARNINGS:
         counts[f"warned: {warning}"] = sum(any(warning in text for text in d.get("warnings", ())) for d in documents)
     return {"studies": len(documents), **{name: counts[name] for name in sorted(counts)}}
+
+
+def _codes(document: dict[str, Any]) -> set[str]:
+    """Codes for which a level of a study is left out in either view."""
+    levels = [level for view in document["views"].values() for level in view.get("levels", {}).values()]
+    return {level["code"] for level in levels if "code" in level}
+
+
+def _fractures(documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow]) -> dict[str, Any]:
+    """Suspected fractures against the losses of height that cohort.csv states, by vertebra and by study."""
+    truth, loss, suspected, studies = [], [], [], []
+    for document in documents:
+        row = row_of_document(document, rows)
+        known = None if row is None else row.findings.height_loss
+        measured = document.get("findings", {}).get("vertebrae", [])
+        if known is None or not measured:
+            continue
+        own = {VertebralLevel(v["level"]): v for v in measured}
+        truth += [known.get(level, 0.0) for level in own]
+        loss += [v["height_loss"] for v in own.values()]
+        suspected += [v["suspected"] for v in own.values()]
+        most = max((known.get(level, 0.0) for level in TARGET_LEVELS), default=0.0)
+        studies.append((most, any(v["suspected"] for v in own.values())))
+    if not truth:
+        return {}
+    true, called = np.array(truth), np.array(suspected)
+    worst, any_called = (np.array(part) for part in zip(*studies, strict=True))
+    return {
+        "vertebrae": len(true),
+        "vertebrae_of_grade_2_or_3": int((true >= GENANT_LOSS[1]).sum()),
+        "sensitivity_grade_2": _mean_of(called[true >= GENANT_LOSS[1]]),
+        "false_calls_of_whole_vertebrae": _mean_of(called[true == 0]),
+        "studies_of_grade_2_or_3": int((worst >= GENANT_LOSS[1]).sum()),
+        "studies_found_grade_2": _mean_of(any_called[worst >= GENANT_LOSS[1]]),
+        "studies_falsely_called": _mean_of(any_called[worst == 0]),
+        "height_loss_error_sd": float(np.std(np.array(loss) - true)),
+    }
+
+
+def _mean_of(values: npt.NDArray[np.bool_]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def _full(documents: Sequence[dict[str, Any]], rois: Rois) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,8 +12,14 @@ from typing import Any
 
 import jsonschema
 
-from cohort.spine import SpineDetection, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import BMD_CLASSES, BmdClass
+from detect.fractures import VertebraFinding
+from detect.morphometry import CobbAngle
+from detect.quality import LevelReason
+
+TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
+"""What every finding says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +30,78 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+class Status(StrEnum):
+    """How a study ended."""
+
+    SCREENED = "screened"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class ImageOutcome(StrEnum):
+    """What became of an image."""
+
+    CLASSIFIED = "classified"
+    NOT_CLASSIFIED = "usable, but the study was refused"
+    LEFT_OUT = "left out"
+    UNREADABLE = "unreadable"
+    NOT_USED = "not used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """One image of a study and what became of it.
+
+    Attributes:
+        path: of the file, from the folder that was screened.
+        role: the view that its header, name or table gives it, or None.
+        view: the view that the image shows, None where none was found.
+        outcome: what became of it.
+        reason: why, where it was not classified on.
+    """
+
+    path: str
+    role: View | None
+    view: View | None
+    outcome: ImageOutcome
+    reason: str = ""
+
+    def as_text(self) -> str:
+        """One phrase for a table."""
+        shown = self.view or self.role
+        what = f"{self.outcome} as {shown}" if shown else self.outcome.value
+        return f"{self.path}: {what} ({self.reason})" if self.reason else f"{self.path}: {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenedView:
-    """One image of a study and what was found in it."""
+    """One image of a study and what was found in it.
+
+    Attributes:
+        image: name of its file.
+        detection: level-labelled boxes.
+        pixel_spacing_mm: (row, column) or None.
+        left_out: those of L1-L4 that were not classified on, and why.
+        vertebrae: heights of L1-L4 in a lateral view.
+        cobb: the largest angle between bodies of an AP view.
+        anterior_left: whether the front of a lateral view lies at the left; None in an AP view.
+    """
 
     image: str
     detection: SpineDetection
     pixel_spacing_mm: tuple[float, float] | None = None
+    left_out: dict[VertebralLevel, LevelReason] = field(default_factory=dict)
+    vertebrae: dict[VertebralLevel, VertebraFinding] = field(default_factory=dict)
+    cobb: CobbAngle | None = None
+    anterior_left: bool | None = None
+
+    @property
+    def used(self) -> tuple[VertebralLevel, ...]:
+        """Those of L1-L4 that may be classified on."""
+        return tuple(level for level in TARGET_LEVELS if level not in self.left_out)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """Result of one study.
 
@@ -42,8 +111,10 @@ class Prediction:
         bmd_class: most probable class, None when refused.
         probabilities: by class, empty when refused.
         views: what was found in each view.
+        images: every image of the study and what became of it.
         warnings: things a reader should know.
         refusal: reason for no class, or None.
+        failure: why the study could not be screened at all, or None.
         model: identifiers and hashes of the weights.
         covariates: values used, None where unknown.
         t_score: estimate of the L1-L4 T-score, None when refused.
@@ -54,35 +125,94 @@ class Prediction:
 
     study_uid: str
     patient_id: str
-    bmd_class: BmdClass | None
-    probabilities: dict[BmdClass, float]
-    views: dict[View, ScreenedView]
-    warnings: tuple[str, ...]
-    refusal: Refusal | None
     model: dict[str, str]
     covariates: dict[str, float | str | None]
+    bmd_class: BmdClass | None = None
+    probabilities: dict[BmdClass, float] = field(default_factory=dict)
+    views: dict[View, ScreenedView] = field(default_factory=dict)
+    images: tuple[ImageRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    failure: str | None = None
     t_score: float | None = None
     prediction_set: tuple[BmdClass, ...] = ()
     decision: str | None = None
     subsets: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
+
+    @property
+    def status(self) -> Status:
+        """Screened, refused or failed."""
+        if self.failure is not None:
+            return Status.FAILED
+        return Status.SCREENED if self.refusal is None else Status.REFUSED
+
+    @property
+    def suspected_fractures(self) -> dict[VertebralLevel, VertebraFinding]:
+        """Levels with a suspected fracture."""
+        lateral = self.views.get(View.LATERAL)
+        return {} if lateral is None else {level: v for level, v in lateral.vertebrae.items() if v.suspected}
 
     def as_json(self) -> dict[str, Any]:
         """The contract of docs/data-format.md; coordinates in pixels of the original image."""
         return {
             "study_uid": self.study_uid,
             "patient_id": self.patient_id,
+            "status": self.status.value,
             "bmd_class": self.bmd_class.value if self.bmd_class else None,
             "probabilities": _shares_json(self.probabilities) if self.probabilities else None,
             "t_score_estimate": None if self.t_score is None else round(self.t_score, 2),
             "prediction_set": [c.value for c in self.prediction_set],
             "decision": self.decision,
+            "findings": self._findings_json(),
             "views": {view.value: _view_json(shown) for view, shown in self.views.items()},
+            "images": [
+                {
+                    "path": image.path,
+                    "role": image.role.value if image.role else None,
+                    "view": image.view.value if image.view else None,
+                    "outcome": image.outcome.value,
+                    "reason": image.reason,
+                }
+                for image in self.images
+            ],
             "covariates": self.covariates,
             "warnings": list(self.warnings),
-            "refusal": {"code": self.refusal.code, "reason": self.refusal.reason} if self.refusal else None,
+            "refusal": {"code": str(self.refusal.code), "reason": self.refusal.reason} if self.refusal else None,
+            "failure": self.failure,
             "model": self.model,
             **({"subsets": {name: _shares_json(own) for name, own in self.subsets.items()}} if self.subsets else {}),
         }
+
+    def _findings_json(self) -> dict[str, Any]:
+        frontal, lateral = self.views.get(View.AP), self.views.get(View.LATERAL)
+        cobb = frontal.cobb if frontal is not None else None
+        return {
+            "suspected_fractures": [level.value for level in self.suspected_fractures],
+            "vertebrae": [] if lateral is None else [_vertebra_json(v, lateral) for v in lateral.vertebrae.values()],
+            "cobb": None
+            if cobb is None
+            else {"degrees": round(cobb.degrees, 1), "upper": cobb.upper.value, "lower": cobb.lower.value},
+            "note": TO_BE_CONFIRMED,
+        }
+
+
+def _vertebra_json(own: VertebraFinding, view: ScreenedView) -> dict[str, Any]:
+    """Heights in mm where the pixel spacing is known, else in pixels; a ratio has no unit."""
+    heights, scale = own.heights, view.pixel_spacing_mm[0] if view.pixel_spacing_mm else 1.0
+    return {
+        "level": own.level.value,
+        "unit": "mm" if view.pixel_spacing_mm else "px",
+        "anterior_height": round(scale * heights.anterior, 1),
+        "middle_height": round(scale * heights.middle, 1),
+        "posterior_height": round(scale * heights.posterior, 1),
+        "anterior_to_posterior": round(heights.anterior / max(heights.posterior, 1e-6), 3),
+        "middle_to_posterior": round(heights.middle / max(heights.posterior, 1e-6), 3),
+        "posterior_to_neighbours": round(1 - heights.crush, 3),
+        "height_loss": round(own.height_loss, 3),
+        "genant_grade": own.genant_grade,
+        "confidence": round(own.confidence, 3),
+        "suspected": own.suspected,
+    }
 
 
 def _shares_json(probabilities: dict[BmdClass, float]) -> dict[str, float]:
@@ -96,7 +226,15 @@ def _view_json(shown: ScreenedView) -> dict[str, Any]:
         "rows": found.image_shape[0],
         "columns": found.image_shape[1],
         "pixel_spacing_mm": list(shown.pixel_spacing_mm) if shown.pixel_spacing_mm else None,
+        "anterior": None if shown.anterior_left is None else "left" if shown.anterior_left else "right",
         "naming_margin": round(min(found.naming_margin, 99.0), 3),
+        "levels": {
+            level.value: {
+                "used": level not in shown.left_out,
+                **({"code": why.code.value, "reason": why.reason} if (why := shown.left_out.get(level)) else {}),
+            }
+            for level in TARGET_LEVELS
+        },
         "boxes": [
             {
                 "level": box.level.value,

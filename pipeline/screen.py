@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,87 +11,73 @@ import numpy.typing as npt
 
 from classify.classifier import BmdClassifier, Classified
 from classify.covariates import implausible
-from cohort.annotations import Rois, check_inside, read_rois
+from classify.crop import CropPlaces
 from cohort.errors import OsteoLensError, StudyError
 from cohort.images import read_radiograph
-from cohort.spine import SpineDetection, View
-from cohort.study import BmdClass, Covariates, Radiograph, Study
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
+from cohort.study import BmdClass, Covariates, Radiograph, SpacingSource, Study
 from detect.detector import VertebraDetector
-from detect.levels import agreed, shift_levels
-from detect.quality import WHOLE_STUDY, refusal_of, warnings_of
-from detect.segment import BodySegmenter, refined
+from detect.quality import WHOLE_STUDY, warnings_of
+from detect.segment import BodySegmenter, Points
+from pipeline.assessment import AssessedImage, assess, assess_manual, image_records, views_of
 from pipeline.config import ScreenConfig
+from pipeline.manual_rois import DrawnRois
 from pipeline.paper import SIX
-from pipeline.prediction import Prediction, Refusal, ScreenedView
-from pipeline.weights import Weights, sha256
+from pipeline.prediction import Prediction, Refusal
+from pipeline.spines import FoundSpine, find_spines, front_at_left, is_mirrored, see_bodies
+from pipeline.weights import Weights
+
+Pixels = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadStudy:
-    """A study with its pixels, and the reasons why an image of it could not be read."""
+    """A study with its pixels, and the images that could not be read, with the reason."""
 
     study: Study
     radiographs: tuple[Radiograph, ...]
-    unread: tuple[str, ...]
+    unread: tuple[tuple[Path, str], ...]
+
+    def check(self) -> None:
+        """Refuse a study without pixels.
+
+        Raises:
+            StudyError: none of its images could be read.
+        """
+        if not self.radiographs:
+            raise StudyError("; ".join(reason for _, reason in self.unread) or "the study has no image")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """A prediction, the pixels it was made from, and where the classifier looked if that was asked for."""
+    """A prediction, the pixels it was made from, the bodies' outlines, and where the classifier looked if asked for."""
 
     prediction: Prediction
-    pixels: dict[View, npt.NDArray[np.float32]]
-    heat: dict[View, npt.NDArray[np.float32]] = field(default_factory=dict)
+    pixels: dict[View, Pixels]
+    outlines: dict[View, dict[VertebralLevel, Points]] = field(default_factory=dict)
+    heat: dict[View, Pixels] = field(default_factory=dict)
 
 
-def read_study(study: Study) -> ReadStudy:
-    """Read all images of a study.
-
-    Raises:
-        StudyError: none of them can be read.
-    """
+def read_images(study: Study) -> ReadStudy:
+    """Read all images of a study as far as they can be read."""
     radiographs, unread = [], []
     for _, path in study.images:
         try:
             radiographs.append(read_radiograph(path)[0])
         except OsteoLensError as error:
-            unread.append(str(error))
-    if not radiographs:
-        raise StudyError("; ".join(unread) or "the study has no image")
+            unread.append((path, str(error)))
     return ReadStudy(study, tuple(radiographs), tuple(unread))
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnRois:
-    """Hand-drawn boxes that are classified on in place of the detector's, and a digest of their file."""
+def read_study(study: Study) -> ReadStudy:
+    """Likewise, a study without a readable image refused.
 
-    rois: Rois
-    digest: str
-
-    @classmethod
-    def read(cls, path: Path) -> DrawnRois:
-        """From a table as `read_rois` takes it.
-
-        Raises:
-            ReadError: as for `read_rois`.
-        """
-        return cls(read_rois(path), sha256(path)[:16])
-
-    def detections(self, study_uid: str, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
-        """What was drawn on each image of a study; None where boxes of L1 to L4 are not complete.
-
-        Raises:
-            ReadError: a box lies outside its image.
-        """
-        found: list[SpineDetection | None] = []
-        for radiograph in radiographs:
-            view, shape = radiograph.view, radiograph.pixels.shape
-            boxes = self.rois.get((study_uid, view), ()) if view is not None else ()
-            drawn = None if view is None else SpineDetection(view, boxes, shape)
-            if drawn is not None and not drawn.missing:
-                check_inside(study_uid, drawn.view, boxes, shape)
-            found.append(None if drawn is None or drawn.missing else drawn)
-        return found
+    Raises:
+        StudyError: none of its images can be read.
+    """
+    read = read_images(study)
+    read.check()
+    return read
 
 
 def identifiers(weights: Weights, config: ScreenConfig, drawn: DrawnRois | None = None) -> dict[str, str]:
@@ -102,15 +88,29 @@ def identifiers(weights: Weights, config: ScreenConfig, drawn: DrawnRois | None 
 class Screener:
     """All models, loaded once for a whole folder."""
 
-    def __init__(self, weights: Weights, config: ScreenConfig | None = None, drawn: DrawnRois | None = None) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        config: ScreenConfig | None = None,
+        drawn: DrawnRois | None = None,
+        root: Path | None = None,
+    ) -> None:
+        """Load them.
+
+        Args:
+            weights: checked weights.
+            config: settings.
+            drawn: hand-drawn ROIs to classify on in place of the detector's.
+            root: folder that paths of images are told from.
+        """
         self.config = config or ScreenConfig()
-        self._drawn = drawn
+        self._drawn, self.root = drawn, root
         self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
         self._classifier = BmdClassifier(
             weights.classifier, weights.preprocess, self.config.threads, weights.calibration
         )
         self._segmenter = None
-        if weights.segmenter is not None and self.config.refine:
+        if weights.segmenter is not None:
             self._segmenter = BodySegmenter(weights.segmenter, self.config.threads)
         self._explainer = None
         if self.config.explain:
@@ -118,78 +118,126 @@ class Screener:
 
             folder = weights.classifier.parent
             self._explainer = Explainer(folder, weights.network, weights.preprocess, weights.working_px)
-        self._identifiers = identifiers(weights, self.config, drawn)
+        self.identifiers = identifiers(weights, self.config, drawn)
 
     def screen(self, read: ReadStudy) -> Screened:
-        """Classify one study from every view that is fit for it; refuse it when none is."""
-        study = read.study
-        warnings = [f"an image was left out: {reason}" for reason in read.unread]
-        if self.config.shift_levels:
-            warnings.append(f"a reader moved all levels by {self.config.shift_levels:+d}")
-        views: dict[View, ScreenedView] = {}
-        pixels: dict[View, npt.NDArray[np.float32]] = {}
-        inputs: dict[View, npt.NDArray[np.float32]] = {}
-        refusals: list[Refusal] = []
-        if self._drawn is None:
-            detections = self.detect(read.radiographs)
-        else:
-            detections = self._drawn.detections(study.study_uid, read.radiographs)
-        for radiograph, detection in zip(read.radiographs, detections, strict=True):
-            reason = self._refusal(detection, radiograph)
-            if detection is not None and detection.view in views:
-                reason = ("wrong_view", f"shows a second {detection.view} view; expected one AP and one lateral image")
-            elif detection is not None:
-                views[detection.view] = ScreenedView(radiograph.path.name, detection, radiograph.pixel_spacing_mm)
-                pixels[detection.view] = radiograph.pixels
-            if reason is not None or detection is None:
-                code, text = reason or ("no_spine", "nothing found")
-                refusals.append(Refusal(code, f"{radiograph.path.name}: {text}"))
-                continue
-            if self._drawn is None:
-                warnings += warnings_of(detection, radiograph, self.config.detect)
-            inputs[detection.view] = self._classifier.network_input(radiograph.pixels, detection)
-        excluded = next((refusal for refusal in refusals if refusal.code in WHOLE_STUDY), None)
-        if excluded is None and (wrong := implausible(study.covariates)) is not None:
-            excluded = Refusal("covariates", wrong)
-        if excluded is None and inputs and not set(inputs) & set(self._classifier.views):
-            taken = " or ".join(view.value for view in self._classifier.views)
-            excluded = Refusal("no_view", f"found {', '.join(inputs)}; these weights take {taken} alone")
-        if excluded is not None or not inputs:
-            return Screened(self._prediction(study, views, warnings, excluded or refusals[0]), pixels)
-        warnings += [f"a view was left out ({r.code}): {r.reason}" for r in refusals]
-        covariates = study.covariates
-        warnings += _input_warnings(set(inputs), covariates)
-        classified = self._classifier.classify(inputs, covariates)
+        """Classify one study from every view and level that is fit for it; refuse it when too little is.
+
+        Raises:
+            StudyError: none of its images could be read.
+        """
+        read.check()
+        study, covariates = read.study, read.study.covariates
+        images = self._assess(read)
+        views = views_of(images)
+        usable = {view: image for view, image in views.items() if image.rejection is None}
+        refusal = self._refusal(images, usable, covariates)
+        inputs = {} if refusal is not None else {view: self._network_input(image) for view, image in usable.items()}
+        prediction = Prediction(
+            study_uid=study.study_uid,
+            patient_id=study.patient_id,
+            model=self.identifiers,
+            covariates=covariates_json(covariates),
+            views={view: image.as_view() for view, image in views.items()},
+            images=image_records(study, images, read.unread, bool(inputs), self.root),
+            warnings=tuple(self._warnings(read, images, set(inputs), covariates)),
+            refusal=refusal,
+        )
         heat = {}
-        if self._explainer is not None:
-            shapes = {view: (pixels[view].shape[0], pixels[view].shape[1]) for view in inputs}
-            seen = {view: views[view].detection for view in inputs}
-            heat = self._explainer.maps(inputs, seen, shapes, covariates)
-        probabilities = classified.probabilities
-        best = max(probabilities, key=lambda c: probabilities[c])
+        if inputs:
+            classified = self._classifier.classify(inputs, covariates)
+            prediction = replace(
+                prediction,
+                bmd_class=max(classified.probabilities, key=lambda c: classified.probabilities[c]),
+                probabilities=classified.probabilities,
+                t_score=classified.t_score,
+                prediction_set=classified.prediction_set,
+                decision=classified.decision.value,
+                subsets=self._subsets(inputs, covariates) if self.config.subsets else {},
+            )
+            heat = self._heat(usable, inputs, covariates)
         return Screened(
-            Prediction(
-                study.study_uid,
-                study.patient_id,
-                best,
-                probabilities,
-                views,
-                tuple(warnings),
-                None,
-                self._identifiers,
-                covariates_json(covariates),
-                classified.t_score,
-                classified.prediction_set,
-                classified.decision.value,
-                self._subsets(inputs, covariates) if self.config.subsets else {},
-            ),
-            pixels,
-            heat,
+            prediction=prediction,
+            pixels={view: image.radiograph.pixels for view, image in views.items()},
+            outlines={view: image.spine.outlines for view, image in views.items()},
+            heat=heat,
         )
 
-    def _subsets(
-        self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates
-    ) -> dict[str, dict[BmdClass, float]]:
+    def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedImage]:
+        """What the detector finds in a study's images and what quality control says of it."""
+        return assess(radiographs, self.find(radiographs), self.config.detect, self.config.min_confidence)
+
+    def _assess(self, read: ReadStudy) -> list[AssessedImage]:
+        if self._drawn is None:
+            return self.assess(read.radiographs)
+        drawn = self._drawn.detections(read.study.study_uid, read.radiographs)
+        spines = [self._manual_spine(r, d) for r, d in zip(read.radiographs, drawn, strict=True)]
+        return assess_manual(read.radiographs, spines)
+
+    def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> FoundSpine:
+        """Hand-drawn boxes as a spine; the segmenter tells its facing alone."""
+        if detection is None:
+            return FoundSpine(detection=None)
+        facing = self.anterior_left(radiograph, detection)
+        mirrored = is_mirrored(radiograph, detection.view, facing)
+        return FoundSpine(detection=detection, anterior_left=facing, mirrored=mirrored)
+
+    def _refusal(
+        self, images: Sequence[AssessedImage], usable: Mapping[View, AssessedImage], covariates: Covariates
+    ) -> Refusal | None:
+        """Why the whole study gets no class, or None."""
+        rejections = [image.rejection for image in images if image.rejection is not None]
+        excluded = next((r for r in rejections if r.code in WHOLE_STUDY), None)
+        if excluded is None and (wrong := implausible(covariates)) is not None:
+            excluded = Refusal("covariates", wrong)
+        if excluded is None and usable and not set(usable) & set(self._classifier.views):
+            taken = " or ".join(view.value for view in self._classifier.views)
+            excluded = Refusal("no_view", f"found {', '.join(usable)}; these weights take {taken} alone")
+        if excluded is None and not usable:
+            excluded = rejections[0]
+        return excluded
+
+    def _network_input(self, image: AssessedImage) -> Pixels:
+        used = [level for level in TARGET_LEVELS if level not in image.left_out]
+        return self._classifier.network_input(image.radiograph.pixels, image.detection, used, image.spine.mirrored)
+
+    def _warnings(
+        self, read: ReadStudy, images: Sequence[AssessedImage], used: Set[View], covariates: Covariates
+    ) -> list[str]:
+        warnings = [f"an image was left out: {reason}" for _, reason in read.unread]
+        if self.config.shift_levels:
+            warnings.append(f"a reader moved all levels by {self.config.shift_levels:+d}")
+        for image in images:
+            warnings += [f"{image.radiograph.path.name}: {note}" for note in image.radiograph.notes]
+            if image.rejection is not None:
+                if used:
+                    warnings.append(f"a view was left out ({image.rejection.code}): {image.rejection.reason}")
+                continue
+            if self._drawn is None:
+                warnings += warnings_of(image.detection, image.radiograph, image.quality.cobb, self.config.detect)
+            warnings += [f"{image.view}: {level} is left out: {why.reason}" for level, why in image.left_out.items()]
+        if any(image.radiograph.spacing_source is SpacingSource.NONE for image in images):
+            warnings.append("no pixel spacing; heights are in pixels, and sizes cannot be checked")
+        return warnings + (_input_warnings(used, covariates) if used else [])
+
+    def _heat(
+        self, usable: Mapping[View, AssessedImage], inputs: Mapping[View, Pixels], covariates: Covariates
+    ) -> dict[View, Pixels]:
+        """Where the classifier looked, on each radiograph, if that was asked for."""
+        if self._explainer is None:
+            return {}
+        places = {
+            view: CropPlaces(
+                detection=image.detection,
+                levels=tuple(level for level in TARGET_LEVELS if level not in image.left_out),
+                mirrored=image.spine.mirrored,
+                shape=(image.radiograph.pixels.shape[0], image.radiograph.pixels.shape[1]),
+            )
+            for view, image in usable.items()
+        }
+        return self._explainer.maps(inputs, places, covariates)
+
+    def _subsets(self, inputs: dict[View, Pixels], covariates: Covariates) -> dict[str, dict[BmdClass, float]]:
         """Probabilities from the inputs of each of the paper's models that this study and these weights have."""
         given = set(inputs) & set(self._classifier.views)
         found = {}
@@ -200,56 +248,35 @@ class Screener:
                 found[model.name] = self._classifier.classify(shown, known).probabilities
         return found
 
-    def _refusal(self, detection: SpineDetection | None, radiograph: Radiograph) -> tuple[str, str] | None:
-        """Why a view cannot be classified; drawn boxes are taken as they are."""
-        if self._drawn is None:
-            return refusal_of(detection, radiograph, self.config.detect, self.config.min_confidence)
-        return ("no_roi", "no hand-drawn boxes of L1 to L4") if detection is None else None
+    def find(self, radiographs: Sequence[Radiograph]) -> list[FoundSpine]:
+        """Spines of a study's images."""
+        config = self.config
+        return find_spines(radiographs, self._detector, self._segmenter, config.shift_levels, config.refine)
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
-        """Levelled boxes of a study's images, named together, then refined; None where no lumbar spine is."""
-        detections = [self._detector.detect(radiograph) for radiograph in radiographs]
-        if self.config.shift_levels:
-            detections = [None if d is None else shift_levels(d, self.config.shift_levels) for d in detections]
-        else:
-            detections = agreed(detections)
-        if self._segmenter is None:
-            return detections
-        return [
-            found
-            if found is None
-            else refined(found, self._segmenter.look(radiograph, found), radiograph.pixel_spacing_mm)
-            for radiograph, found in zip(radiographs, detections, strict=True)
-        ]
+        """Level-labelled boxes of a study's images, named together, then refined; None where no lumbar spine is."""
+        return [spine.detection for spine in self.find(radiographs)]
+
+    def anterior_left(self, radiograph: Radiograph, detection: SpineDetection) -> bool:
+        """Whether the front of a lateral image with given boxes lies at the left."""
+        if detection.view is View.AP:
+            return True
+        return front_at_left(radiograph, detection, see_bodies(radiograph, detection, self._segmenter))
 
     def classify_boxes(
-        self,
-        pixels: Mapping[View, npt.NDArray[np.float32]],
-        detections: Mapping[View, SpineDetection],
-        covariates: Covariates,
+        self, radiographs: Mapping[View, Radiograph], detections: Mapping[View, SpineDetection], covariates: Covariates
     ) -> Classified:
         """Class of one study on given boxes, whoever drew them.
 
         Raises:
             StudyError: a view lacks one of L1 to L4.
         """
-        inputs = {view: self._classifier.network_input(pixels[view], d) for view, d in detections.items()}
+        inputs = {}
+        for view, detection in detections.items():
+            mirrored = self._manual_spine(radiographs[view], detection).mirrored
+            pixels = radiographs[view].pixels
+            inputs[view] = self._classifier.network_input(pixels, detection, mirrored=mirrored)
         return self._classifier.classify(inputs, covariates)
-
-    def _prediction(
-        self, study: Study, views: dict[View, ScreenedView], warnings: list[str], refusal: Refusal
-    ) -> Prediction:
-        return Prediction(
-            study.study_uid,
-            study.patient_id,
-            None,
-            {},
-            views,
-            tuple(warnings),
-            refusal,
-            self._identifiers,
-            covariates_json(study.covariates),
-        )
 
 
 def _input_warnings(views: Set[View], covariates: Covariates) -> list[str]:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from cohort.annotations import Outlines, Rois, read_outlines, read_rois
 from cohort.eligibility import exclusions
 from cohort.errors import MissingExtra, ReadError, StudyError
 from cohort.index import index_cohort
+from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.splits import VALIDATION_SITE, is_test_site, split_by_patient, write_split
-from cohort.study import Study
+from cohort.study import Radiograph, Study
 from pipeline.screen import Screener, read_study
 from pipeline.weights import load_weights
 
@@ -93,10 +95,32 @@ def classifier_crops(
     copies = JITTERED_COPIES if config.boxes == "jittered" else 1
     rois = found.rois
     if config.boxes == "detector":
-        rois = detected_rois([*found.training, *found.held_out], Screener(load_weights()))
-    crops = build_crops(found.training, rois, spec, out / "crops", copies, seed, done)
-    checks = build_crops(found.held_out, rois, spec, out / "crops-validation", copies, seed, first_as_drawn=True)
+        rois = detected_rois([*found.training, *found.held_out], _shipped())
+    crops = build_crops(found.training, rois, spec, out / "crops", copies, seed, done, front_at_left=front_at_left)
+    checks = build_crops(
+        found.held_out,
+        rois,
+        spec,
+        out / "crops-validation",
+        copies,
+        seed,
+        first_as_drawn=True,
+        front_at_left=front_at_left,
+    )
     return crops.of_views(config.views), checks.of_views(config.views), spec
+
+
+def front_at_left(radiograph: Radiograph, boxes: Sequence[VertebraBox]) -> bool:
+    """Whether the front of a lateral radiograph lies at the left: as its header says, else as the shipped segmenter
+    sees it."""
+    if radiograph.anterior_left is not None:
+        return radiograph.anterior_left
+    return _shipped().anterior_left(radiograph, SpineDetection(View.LATERAL, tuple(boxes), radiograph.pixels.shape))
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Screener:
+    return Screener(load_weights())
 
 
 def detected_rois(studies: Sequence[Study], screener: Screener) -> Rois:

@@ -1,7 +1,7 @@
-"""How often a field that cuts through L1 or L4 is refused: every eligible film of a cohort, cut at the body's middle.
+"""How often a body that the field cuts is not used: every eligible film of a cohort, cut at the middle of L1 or L4.
 
 Usage: python scripts/judge_cut_fields.py COHORT [--site test1,test2] [--every N] [--weights FOLDER]
-Prints JSON: by view and cut, films, share refused, and share refused for a missing level.
+Prints JSON: by view and cut, films, share in which the cut body is left out or the view refused, and the former alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from cohort.eligibility import exclusions
 from cohort.images import read_radiograph
 from cohort.index import index_cohort
 from cohort.spine import VertebralLevel
-from detect.quality import refusal_of
 from pipeline.screen import Screener
 from pipeline.weights import load_weights
+
+LEFT_OUT = "left out"
 
 
 def main() -> None:
@@ -48,14 +49,16 @@ def main() -> None:
             }
             for level, pixels in parts.items():
                 cut = replace(radiograph, pixels=pixels)
-                (detection,) = screener.detect([cut])
-                reason = refusal_of(detection, cut, screener.config.detect, screener.config.min_confidence)
-                codes.setdefault(f"{view} cut at {level}", []).append(reason[0] if reason else None)
+                (found,) = screener.assess([cut])
+                code = found.rejection.code if found.rejection else None
+                if code is None and VertebralLevel(level) in found.left_out:
+                    code = LEFT_OUT
+                codes.setdefault(f"{view} cut at {level}", []).append(code)
     figures = {
         name: {
             "films": len(own),
-            "refused": sum(code is not None for code in own) / len(own),
-            "refused_for_a_missing_level": own.count("missing_level") / len(own),
+            "cut_body_not_used": sum(code is not None for code in own) / len(own),
+            "left_out_alone": own.count(LEFT_OUT) / len(own),
         }
         for name, own in codes.items()
     }

@@ -52,7 +52,7 @@ class FakeScreener:
             return None
         return SpineDetection(radiograph.view, moved(self.truth[uid, radiograph.view], self.dx), (1, 1))
 
-    def classify_boxes(self, pixels: Any, detections: dict[View, SpineDetection], covariates: Any) -> Classified:
+    def classify_boxes(self, radiographs: Any, detections: dict[View, SpineDetection], covariates: Any) -> Classified:
         edge = detections[View.AP].boxes[0].x0 % 1.0
         shares = dict(zip(BMD_CLASSES, (0.4 - 0.4 * edge, 0.6 - 0.6 * edge, edge), strict=True))
         return Classified(shares, -1.0, (BmdClass.NORMAL,), Decision.UNDECIDED)

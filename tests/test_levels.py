@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebralLevel, View
 from detect.config import CLASSES, DetectConfig
@@ -63,11 +64,14 @@ def test_the_image_decides_the_view() -> None:
     assert found is not None and found.view is View.LATERAL
 
 
-def test_scores_split_between_the_views_give_nothing() -> None:
+@pytest.mark.parametrize("view", list(View))
+def test_a_known_view_is_taken_whatever_holds_more_score(view: View) -> None:
     boxes, ap = column(2, 5, View.AP)
     _, lateral = column(2, 5, View.LATERAL)
-    assert name_levels(boxes, (ap + lateral) / 2, SHAPE, DetectConfig()) is None
-    assert name_levels(boxes, (ap + lateral) / 2, SHAPE, DetectConfig(min_view_share=0.5)) is not None
+    found = name_levels(boxes, (0.6 * ap + 0.4 * lateral), SHAPE, DetectConfig(), view)
+    assert found is not None and found.view is view
+    alone = name_levels(boxes, ap, SHAPE, DetectConfig())
+    assert alone is not None and [b.level for b in found.boxes] == [b.level for b in alone.boxes]
 
 
 def test_two_bodies_are_no_spine() -> None:

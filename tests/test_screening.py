@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,14 +17,18 @@ from PIL import Image
 from classify.crop import crop_corners
 from cohort.annotations import read_rois
 from cohort.errors import ConfigError, StudyError
+from cohort.images import read_radiograph
 from cohort.index import index_cohort
-from cohort.spine import TARGET_LEVELS, View, iou
-from cohort.study import Covariates, Sex, Study
+from cohort.spine import TARGET_LEVELS, VertebralLevel, View, iou
+from cohort.study import Covariates, Radiograph, Sex, Study
+from detect.config import DetectConfig
+from detect.scale import BodyScale
 from pipeline.batch import RunSummary, process
 from pipeline.config import ScreenConfig
 from pipeline.evaluate import evaluate_results
+from pipeline.manual_rois import DrawnRois
 from pipeline.prediction import validate_prediction
-from pipeline.screen import DrawnRois, Screener, read_study
+from pipeline.screen import ReadStudy, Screener, read_study
 from pipeline.weights import Weights, load_weights
 
 ROOT = Path(__file__).parent.parent
@@ -151,7 +157,116 @@ def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, mon
     summary = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
     assert {row["status"] for row in summary.rows} == {"screened", "failed"}
     assert any("ZeroDivisionError: boom" in row["reason"] for row in summary.rows)
-    assert not (tmp_path / "out" / "studies" / f"{bad}.json").exists()
+    document = json.loads((tmp_path / "out" / "studies" / f"{bad}.json").read_text("utf-8"))
+    validate_prediction(document)
+    assert document["status"] == "failed" and document["failure"] == "ZeroDivisionError: boom"
+    assert [(image["path"], image["outcome"]) for image in document["images"]] == [
+        ("1/AP.dcm", "not used"),
+        ("1/LATERAL.dcm", "not used"),
+    ]
+    monkeypatch.setattr(Screener, "screen", screen)
+    again = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    assert again.resumed == 1 and again.count("screened") == 2, "a failed study is tried again"
+
+
+def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weights, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    for number in (0, 1):
+        shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
+    (source / "1" / "AP.dcm").write_bytes((source / "1" / "AP.dcm").read_bytes()[:9000])
+    shutil.copy(source / "0" / "AP.dcm", source / "0" / "AP2.dcm")
+    blank = Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 300), np.uint8))
+    (source / "2").mkdir()
+    blank.save(source / "2" / "AP.png")
+    blank.save(source / "2" / "LAT.png")
+    process(index_cohort(source), out, weights, ScreenConfig())
+    documents = [json.loads(path.read_text("utf-8")) for path in (out / "studies").glob("*.json")]
+    told = {image["path"]: (d["status"], image["outcome"]) for d in documents for image in d["images"]}
+    assert told == {
+        "0/AP.dcm": ("screened", "classified"),
+        "0/AP2.dcm": ("screened", "not used"),
+        "0/LATERAL.dcm": ("screened", "classified"),
+        "1/AP.dcm": ("screened", "unreadable"),
+        "1/LATERAL.dcm": ("screened", "classified"),
+        "2/AP.png": ("refused", "left out"),
+        "2/LAT.png": ("refused", "left out"),
+    }
+    table = pd.read_csv(out / "predictions.csv")
+    assert all(path in " ".join(table["images"]) for path in told)
+    roles = {image["path"]: (image["role"], image["view"]) for d in documents for image in d["images"]}
+    assert roles["2/AP.png"] == ("AP", None) and roles["0/LATERAL.dcm"] == ("LATERAL", "LATERAL")
+
+
+def test_a_study_is_screened_again_when_a_file_joins_it(weights: Weights, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(EXAMPLES / example(0).patient_id, source)
+    (source / "LATERAL.dcm").rename(tmp_path / "later.dcm")
+    first = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    assert first.rows[0]["views"] == "AP"
+    (tmp_path / "later.dcm").rename(source / "LATERAL.dcm")
+    second = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    assert second.resumed == 0 and second.rows[0]["views"] == "AP+LATERAL"
+
+
+def with_pixels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> Radiograph:
+    radiograph = read_radiograph(path)[0]
+    return replace(radiograph, pixels=np.ascontiguousarray(change(radiograph.pixels), np.float32))
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("view", list(View))
+def test_size_and_mirroring_change_neither_class_nor_levels(screener: Screener, view: View, number: int) -> None:
+    study = example(number)
+    path = study.ap if view is View.AP else study.lateral
+    assert path is not None
+    changes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "plain": lambda p: p,
+        "mirrored": lambda p: p[:, ::-1],
+        "three times as fine": lambda p: cv2.resize(p, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC).clip(0, 1),
+    }
+    found = {}
+    for name, change in changes.items():
+        read = ReadStudy(replace(study, ap=None, lateral=path), (with_pixels(path, change),), ())
+        found[name] = screener.screen(read).prediction
+    plain = found["plain"]
+    assert plain.t_score is not None and plain.views[view].used == TARGET_LEVELS
+    for name in ("mirrored", "three times as fine"):
+        assert found[name].views[view].used == plain.views[view].used, name
+        assert found[name].t_score == pytest.approx(plain.t_score, abs=0.3), name
+    if view is View.LATERAL:
+        assert plain.views[view].anterior_left and not found["mirrored"].views[view].anterior_left
+
+
+def test_two_levels_are_enough_for_a_class_and_are_named(screener: Screener) -> None:
+    study = example()
+    assert study.ap is not None
+    rois = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]
+    second = next(b for b in rois if b.level.value == "L2")
+    read = ReadStudy(replace(study, lateral=None), (with_pixels(study.ap, lambda p: p[int(second.y0 - 2) :]),), ())
+    prediction = screener.screen(read).prediction
+    assert prediction.bmd_class is not None and VertebralLevel.L1 not in prediction.views[View.AP].used
+    assert any("L1 is left out" in warning for warning in prediction.warnings)
+    document = prediction.as_json()
+    validate_prediction(document)
+    assert not document["views"]["AP"]["levels"]["L1"]["used"] and document["views"]["AP"]["levels"]["L3"]["used"]
+
+
+def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only_ap(seen: BodyScale) -> dict[VertebralLevel, float]:
+        return {VertebralLevel.L3: 0.5 if seen.detection.view is View.AP else 0.0}
+
+    monkeypatch.setattr("detect.quality.metal_shares", only_ap)
+    screener = Screener(weights)
+    prediction = screener.screen(read_study(example())).prediction
+    assert prediction.bmd_class is not None
+    for view in View:
+        assert VertebralLevel.L3 not in prediction.views[view].used
+    assert "(AP view)" in prediction.views[View.LATERAL].left_out[VertebralLevel.L3].reason
+    needs_all = Screener(weights, ScreenConfig(detect=DetectConfig(min_levels=4)))
+    refused = needs_all.screen(read_study(example())).prediction
+    assert refused.refusal is not None and refused.refusal.code == "too_few_levels"
 
 
 @pytest.mark.parametrize("keep", [View.AP, View.LATERAL])
@@ -179,16 +294,16 @@ def test_two_images_of_one_view_are_told(screener: Screener) -> None:
     assert any("second AP view" in w for w in prediction.warnings)
 
 
-def test_a_film_without_all_levels_is_refused_with_what_is_missing(screener: Screener, tmp_path: Path) -> None:
+def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Path) -> None:
     study = example()
     rois = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]
-    third = next(b for b in rois if b.level.value == "L3")
-    pixels = read_study(study).radiographs[0].pixels[: int(third.y0 - 2)]
+    second = next(b for b in rois if b.level.value == "L2")
+    pixels = read_study(study).radiographs[0].pixels[: int(second.y0 - 2)]
     path = tmp_path / "cut_AP.png"
     Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
     prediction = screener.screen(read_study(Study("cut", "cut", ap=path))).prediction
     assert prediction.refusal is not None and prediction.bmd_class is None
-    assert prediction.refusal.code in ("missing_level", "no_spine")
+    assert prediction.refusal.code in ("too_few_levels", "not_lumbar", "no_spine", "doubtful_levels")
     validate_prediction(prediction.as_json())
 
 

@@ -17,6 +17,7 @@ from cohort.annotations import read_outlines, read_rois
 from cohort.errors import ReadError, WeightsError
 from cohort.index import index_cohort
 from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View, iou
+from detect.scale import BodyScale
 from detect.segment import (
     BodySegmenter,
     SeenBody,
@@ -31,6 +32,11 @@ from tests.conftest import MakeDicom
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BOX = VertebraBox(VertebralLevel.L3, 100.0, 200.0, 160.0, 250.0)
+
+
+def seen(outline: np.ndarray | None, height_loss: float = 0.05, **changes: float) -> SeenBody:
+    kinds = {"body": 0.99, "lateral": 0.9, "anterior_left": 0.9, **changes}
+    return SeenBody(outline=outline, height_loss=height_loss, **kinds)
 
 
 def body() -> np.ndarray:
@@ -68,17 +74,17 @@ def test_a_crop_is_stretched_to_its_own_contrast() -> None:
 def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     upper = replace(BOX, level=VertebralLevel.L2, y0=140.0, y1=190.0)
     detection = SpineDetection(View.AP, (upper, replace(BOX, confidence=0.7)), (400, 300))
-    bodies = {VertebralLevel.L2: SeenBody(body() - (0, 60), 0.1), VertebralLevel.L3: SeenBody(body(), 0.3)}
+    bodies = {VertebralLevel.L2: seen(body() - (0, 60), 0.1), VertebralLevel.L3: seen(body(), 0.3)}
     moved = refined(detection, bodies, (0.5, 0.5))
     third = moved.boxes[1]
     assert third.confidence == 0.7 and third.level is VertebralLevel.L3
     assert (third.x0, third.x1) == pytest.approx((99, 161)), "half way to 1 mm, 2 px, beyond the body"
     assert third.y0 == pytest.approx((200 + 195) / 2, abs=0.5), "half way to the middle of the disc"
-    alone = refined(detection, {VertebralLevel.L3: SeenBody(body(), 0.3)}, None)
+    alone = refined(detection, {VertebralLevel.L3: seen(body(), 0.3)}, None)
     assert alone == detection, "one outline has no neighbour and moves nothing"
     cut = refined(replace(detection, image_shape=(400, 150)), bodies, None)
     assert cut.boxes[1].x1 == 150
-    elsewhere = {level: SeenBody(seen.outline + 40, 0.0) for level, seen in bodies.items()}  # type: ignore[operator]
+    elsewhere = {level: seen(own.outline + 40, 0.0) for level, own in bodies.items()}  # type: ignore[operator]
     assert refined(detection, elsewhere, None) == detection, "a mask far from its box is not believed"
     context = replace(upper, level=VertebralLevel.T12), replace(BOX, level=VertebralLevel.L1)
     above = {VertebralLevel.T12: bodies[VertebralLevel.L2], VertebralLevel.L1: bodies[VertebralLevel.L3]}
@@ -86,7 +92,7 @@ def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     assert [box.height_loss for box in moved.boxes] == [None, None], "an AP view tells no loss of height"
     lateral = refined(replace(detection, view=View.LATERAL), bodies, None)
     assert [box.height_loss for box in lateral.boxes] == [0.1, 0.3]
-    blind = {level: SeenBody(None, seen.height_loss) for level, seen in bodies.items()}
+    blind = {level: seen(None, own.height_loss) for level, own in bodies.items()}
     assert refined(detection, blind, None) == detection
 
 
@@ -161,19 +167,20 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
     class Fake:
         def __init__(self, *_: object) -> None: ...
 
-        def look(self, _: object, detection: SpineDetection) -> dict[VertebralLevel, SeenBody]:
+        def look(self, scaled: BodyScale) -> dict[VertebralLevel, SeenBody]:
+            detection = scaled.detection
             calls.append(detection.view)
             inner = {}
             for b in detection.boxes:
                 corners = [[b.x0 + 9, b.y0 + 9], [b.x1 - 9, b.y0 + 9], [b.x1 - 9, b.y1 - 9], [b.x0 + 9, b.y1 - 9]]
-                inner[b.level] = SeenBody(np.array(corners), 0.05)
+                lateral = float(detection.view is View.LATERAL)
+                inner[b.level] = seen(scaled.to_radiograph(np.array(corners)), lateral=lateral)
             return inner
 
     monkeypatch.setattr("pipeline.screen.BodySegmenter", Fake)
     weights = replace(load_weights(), segmenter=Path("fake.onnx"))
     study = read_study(index_cohort(EXAMPLES).studies[0])
     plain = Screener(weights, ScreenConfig(refine=False)).screen(study).prediction
-    assert calls == []
     moved = Screener(weights, ScreenConfig(refine=True)).screen(study).prediction
     assert set(calls) == set(View)
     before, after = (p.views[View.AP].detection.box(VertebralLevel.L2) for p in (plain, moved))

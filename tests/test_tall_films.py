@@ -28,7 +28,7 @@ def test_bodies_at_the_foot_of_a_tall_film_are_found_by_looking_again(monkeypatc
     tall = cv2.copyMakeBorder(small, rows, 0, 0, 0, cv2.BORDER_REPLICATE)
     looks = []
     look = VertebraDetector._look
-    monkeypatch.setattr(VertebraDetector, "_look", lambda self, r, top: looks.append(top) or look(self, r, top))
+    monkeypatch.setattr(VertebraDetector, "_look", lambda self, r, top, v: looks.append(top) or look(self, r, top, v))
     detector = VertebraDetector(load_weights().detector)
     found = detector.detect(replace(radiograph, pixels=tall))
     assert looks == [0, *(int(share * tall.shape[0]) for share in LOWER_PARTS)]

@@ -1,0 +1,88 @@
+"""Grey values of photographs and scans of films: tints into grey, and a scale that borders and labels do not set."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+SAMPLE_PX = 512
+"""Longest side, in pixels, at which hue and borders are looked at, so that the cost does not grow with the image."""
+
+TINT_BINS = 16
+"""Steps of brightness in each of which a tinted film has one hue."""
+
+GREY_SPREAD = 8.0
+"""Difference of channels, of 255, up to which an image is grey; JPEG alone makes about three."""
+
+HUE_LEFT_OVER = 18.0
+"""Mean difference of channels, of 255, that brightness does not explain, from which an image is a colour picture."""
+
+BORDER_FLAT = 0.02
+"""Change of grey from pixel to pixel, of the whole range, within a border."""
+
+ENDS = (0.1, 99.9)
+"""Percentiles of the film between its borders that become black and white."""
+
+
+def colour_of(pixels: Floats) -> tuple[float, float]:
+    """How far the channels of an image (rows, columns, 3) in [0, 255] differ, and how much of it is not a tint.
+
+    A tinted film has a hue that follows its brightness: both channel differences are smooth curves of the grey value.
+    What is left after these curves is hue that varies in space, as of a photograph of people or a diagram.
+
+    Returns:
+        mean difference of the channels, and mean difference that the curves leave, both of 255.
+    """
+    rows, columns = pixels.shape[:2]
+    scale = min(1.0, SAMPLE_PX / max(rows, columns))
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    small = cv2.resize(pixels[..., :3], size, interpolation=cv2.INTER_AREA)
+    grey = small.mean(2)
+    apart = small[..., :2] - small[..., 2:]
+    bins = np.clip((grey / 256 * TINT_BINS).astype(int), 0, TINT_BINS - 1).ravel()
+    count = np.maximum(np.bincount(bins, minlength=TINT_BINS), 1)
+    left = 0.0
+    for channel in range(2):
+        values = apart[..., channel].ravel()
+        curve = np.bincount(bins, values, TINT_BINS) / count
+        left += float(np.abs(values - curve[bins]).mean())
+    return float(np.ptp(small, axis=2).mean()), left
+
+
+def film_range(values: Floats) -> tuple[float, float]:
+    """Grey values that become black and white: ends of the film itself, its borders and labels left aside.
+
+    Borders are what hangs together with the image's edge and does not change from pixel to pixel: unexposed or
+    collimated parts, white frames, rounded corners, the black around a photograph. A border of more than half of the
+    image is taken for film. Labels and rulers are less than the share that `ENDS` leaves out.
+
+    Args:
+        values: (rows, columns).
+    """
+    rows, columns = values.shape
+    step = max(1, max(rows, columns) // SAMPLE_PX)
+    small = np.ascontiguousarray(values[::step, ::step], np.float32)
+    low, high = float(small.min()), float(small.max())
+    if high <= low or min(small.shape) < 8:
+        return low, high
+    film = ~_borders((small - low) / (high - low))
+    if film.mean() < 0.5:
+        film = np.ones_like(film)
+    ends = np.percentile(small[film], ENDS)
+    return (float(ends[0]), float(ends[1])) if ends[1] > ends[0] else (low, high)
+
+
+def _borders(unit: Floats) -> npt.NDArray[np.bool_]:
+    """Flat parts of an image in [0, 1] that touch its edge and lie at an end of its greys."""
+    kernel = np.ones((3, 3), np.uint8)
+    flat = cv2.dilate(unit, kernel) - cv2.erode(unit, kernel) < BORDER_FLAT
+    ends = (unit < 0.06) | (unit > 0.94)
+    count, labels = cv2.connectedComponents((flat & ends).astype(np.uint8), connectivity=4)
+    edge = np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))
+    touches = np.zeros(count, bool)
+    touches[edge] = True
+    touches[0] = False
+    return np.asarray(cv2.dilate(touches[labels].astype(np.uint8), kernel) > 0)

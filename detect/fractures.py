@@ -1,0 +1,96 @@
+"""Suspected vertebral fractures: heights of the outlines and the learned loss of height, together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist, median
+
+from cohort.spine import TARGET_LEVELS, VertebralLevel
+from detect.config import DetectConfig
+from detect.morphometry import BodyHeights, body_heights
+from detect.segment import SeenBody
+
+GENANT_LOSS = (0.20, 0.25, 0.40)
+"""Losses of height from which a deformity is of grade 1, 2 and 3.
+
+Source: Genant 1993, doi 10.1002/jbmr.5650080915: about 20 to 25, 25 to 40, and above 40 %.
+"""
+
+USUAL_WEDGE: Mapping[VertebralLevel, float] = {
+    VertebralLevel.L1: 0.03,
+    VertebralLevel.L2: 0.02,
+    VertebralLevel.L3: -0.01,
+    VertebralLevel.L4: -0.03,
+}
+"""By how much of its back a whole body's front is lower: upper lumbar bodies are lower in front, lower ones behind.
+
+Source: medians of the outlines found in whole simulated bodies of the training site, rounded.
+"""
+
+MOST_BULGE = 0.12
+"""Share by which an outline's middle may exceed the mean of its front and back; where it does more, it is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VertebraFinding:
+    """What was measured on one of L1-L4 in a lateral view; a suspicion is to be confirmed by a reader.
+
+    Attributes:
+        level: of the body.
+        heights: in pixels of the radiograph.
+        height_loss: best estimate of the share of height that a compression took.
+        genant_grade: 1 to 3 by that loss where a fracture is suspected, else 0.
+        confidence: probability that a fifth or more of the height is lost.
+        suspected: whether a fracture is suspected.
+    """
+
+    level: VertebralLevel
+    heights: BodyHeights
+    height_loss: float
+    genant_grade: int
+    confidence: float
+    suspected: bool
+
+
+def vertebra_findings(
+    bodies: Mapping[VertebralLevel, SeenBody], anterior_left: bool, config: DetectConfig
+) -> dict[VertebralLevel, VertebraFinding]:
+    """Findings of those of L1-L4 that have an outline, of a lateral view."""
+    measured = body_heights({level: body.outline for level, body in bodies.items()}, anterior_left)
+    learned = {level: bodies[level].height_loss for level in TARGET_LEVELS if level in bodies}
+    found = {}
+    for level in TARGET_LEVELS:
+        if level not in measured or level not in learned:
+            continue
+        loss = lost_height(level, measured[level], learned)
+        found[level] = VertebraFinding(
+            level=level,
+            heights=measured[level],
+            height_loss=loss,
+            genant_grade=sum(loss >= limit for limit in GENANT_LOSS) if loss >= config.fracture_loss else 0,
+            confidence=NormalDist(0, config.height_loss_sd).cdf(loss - GENANT_LOSS[0]),
+            suspected=loss >= config.fracture_loss,
+        )
+    return found
+
+
+def lost_height(level: VertebralLevel, heights: BodyHeights, learned: Mapping[VertebralLevel, float]) -> float:
+    """Share of its height that a body has lost: what the network says beyond what it says of the other bodies of the
+    film, and half of what the outline shows.
+
+    A film's grain and its bodies' proportions raise the network's word of every body alike, so only the excess over the
+    median of the others counts. The outline of a body whose endplate alone has sunk follows its rims, so the outline
+    alone is not enough either.
+
+    Args:
+        level: of the body.
+        heights: from its outline.
+        learned: the network's loss of height of L1-L4, as far as they were seen.
+    """
+    others = [loss for name, loss in learned.items() if name is not level]
+    excess = learned[level] - (median(others) if others else 0.0)
+    outlined = 0.0
+    if heights.biconcave > -MOST_BULGE:
+        outlined = max(heights.wedge - USUAL_WEDGE[level], heights.biconcave, heights.crush, 0.0)
+    return min(max(excess + outlined / 2, 0.0), 1.0)
