@@ -41,7 +41,7 @@ class DetectConfig(StrictConfig):
         0.5, ge=0, le=1, description="mean probability of vertebral bodies below which an image is not lumbar"
     )
     fracture_loss: float = Field(
-        0.21, ge=0, le=1, description="loss of height of a body in a lateral view from which a fracture is suspected"
+        0.23, ge=0, le=1, description="loss of height of a body in a lateral view from which a fracture is suspected"
     )
     height_loss_sd: float = Field(0.08, gt=0, le=1, description="error of that loss (one standard deviation)")
     min_margin: float = Field(1.0, ge=0.0, le=10.0, description="naming margin below which a view is refused")

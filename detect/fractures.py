@@ -58,7 +58,7 @@ def vertebra_findings(
 ) -> dict[VertebralLevel, VertebraFinding]:
     """Findings of those of L1-L4 that have an outline, of a lateral view."""
     measured = body_heights({level: body.outline for level, body in bodies.items()}, anterior_left)
-    learned = {level: bodies[level].height_loss for level in TARGET_LEVELS if level in bodies}
+    learned = {level: body.height_loss for level, body in bodies.items()}
     found = {}
     for level in TARGET_LEVELS:
         if level not in measured or level not in learned:
@@ -86,7 +86,7 @@ def lost_height(level: VertebralLevel, heights: BodyHeights, learned: Mapping[Ve
     Args:
         level: of the body.
         heights: from its outline.
-        learned: the network's loss of height of L1-L4, as far as they were seen.
+        learned: the network's loss of height of every body that was seen.
     """
     others = [loss for name, loss in learned.items() if name is not level]
     excess = learned[level] - (median(others) if others else 0.0)

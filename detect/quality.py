@@ -8,51 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
-from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
+from cohort.spine import DETECTED_LEVELS, TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectConfig
 from detect.fractures import VertebraFinding, vertebra_findings
 from detect.levels import has_sixth_lumbar
 from detect.morphometry import CobbAngle, cobb_angle
 from detect.pixel_quality import exposure_of, metal_shares
+from detect.rejection import LevelCode, LevelReason, RejectionCode
 from detect.scale import BodyScale, at_body_scale
 from detect.segment import SeenBody
 
 BODY_WIDTH_MM = (25.0, 85.0)
 """Plausible width of a lumbar ROI, magnified; Clouthier 2023 gives bodies of 39-59 mm."""
 
-
-class RejectionCode(StrEnum):
-    """Why a view, or the study, gets no class."""
-
-    NO_SPINE = "no_spine"
-    NOT_LUMBAR = "not_lumbar"
-    TOO_FEW_LEVELS = "too_few_levels"
-    DOUBTFUL_LEVELS = "doubtful_levels"
-    LOW_CONFIDENCE = "low_confidence"
-    EXPOSURE = "exposure"
-    SCOLIOSIS = "scoliosis"
-
-
-class LevelCode(StrEnum):
-    """Why one of L1-L4 is left out."""
-
-    NOT_FOUND = "not_found"
-    CUT = "cut"
-    DOUBTFUL = "doubtful"
-    METAL = "metal"
-    FRACTURE = "suspected_fracture"
-
-
-WHOLE_STUDY = (RejectionCode.SCOLIOSIS,)
-"""Codes found in one view that refuse the study, not the view alone."""
-
-WHOLE_VERTEBRA = (LevelCode.METAL, LevelCode.FRACTURE)
-"""Codes found in one view that leave a level out of the other view too: they are of the vertebra, not of the image."""
 
 SIX_LUMBAR = "six lumbar vertebrae?"
 LITTLE_MARGIN = "levels are named with little margin"
@@ -65,13 +37,8 @@ AT_BORDER = 0.06
 MIN_CHAIN = 4
 """Bodies that a lumbar film shows at least, with or without names of L1-L4."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelReason:
-    """Why a level is left out: a code and what was measured."""
-
-    code: LevelCode
-    reason: str
+MOST_UNSEEN = 2
+"""Bodies from T11 down that may be missing above the chain although the image has room for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +126,12 @@ def _not_lumbar(
         return RejectionCode.NOT_LUMBAR, (
             f"a chain of {len(detection.boxes)} bodies ({names}), at least {MIN_CHAIN} expected; is it a lumbar film?"
         )
+    unseen = _unseen_above(detection)
+    if unseen > MOST_UNSEEN:
+        return RejectionCode.NOT_LUMBAR, (
+            f"the chain begins at {detection.boxes[0].level} although the image has room for {unseen} more bodies "
+            f"above, at most {MOST_UNSEEN} expected; is it a chest film?"
+        )
     if bodies:
         mean = float(np.mean([body.body for body in bodies.values()]))
         if mean < config.min_body:
@@ -167,6 +140,13 @@ def _not_lumbar(
                 f"{config.min_body:.2f} or more expected; is it a lumbar film?"
             )
     return None
+
+
+def _unseen_above(detection: SpineDetection) -> int:
+    """Bodies between T11 and the chain's first that the image has room for; a lumbar film shows them."""
+    first = detection.boxes[0]
+    height = float(np.median([box.y1 - box.y0 for box in detection.boxes]))
+    return min(DETECTED_LEVELS.index(first.level), int(first.y0 / height + 0.3))
 
 
 def _doubtful(

@@ -9,7 +9,8 @@ from pathlib import Path
 from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, Study
 from detect.config import DetectConfig
-from detect.quality import WHOLE_VERTEBRA, LevelReason, RejectionCode, ViewQuality, check_view, too_few
+from detect.quality import ViewQuality, check_view, too_few
+from detect.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
 from pipeline.prediction import ImageOutcome, ImageRecord, Refusal, ScreenedView
 from pipeline.spines import FoundSpine
 

@@ -16,7 +16,7 @@ from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import BMD_CLASSES, BmdClass
 from detect.fractures import VertebraFinding
 from detect.morphometry import CobbAngle
-from detect.quality import LevelReason
+from detect.rejection import LevelReason
 
 TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
 """What every finding says of itself."""

@@ -17,7 +17,8 @@ from cohort.images import read_radiograph
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import BmdClass, Covariates, Radiograph, SpacingSource, Study
 from detect.detector import VertebraDetector
-from detect.quality import WHOLE_STUDY, warnings_of
+from detect.quality import warnings_of
+from detect.rejection import WHOLE_STUDY
 from detect.segment import BodySegmenter, Points
 from pipeline.assessment import AssessedImage, assess, assess_manual, image_records, views_of
 from pipeline.config import ScreenConfig
@@ -132,7 +133,7 @@ class Screener:
         views = views_of(images)
         usable = {view: image for view, image in views.items() if image.rejection is None}
         refusal = self._refusal(images, usable, covariates)
-        inputs = {} if refusal is not None else {view: self._network_input(image) for view, image in usable.items()}
+        inputs = {} if refusal else {view: self._network_input(image) for view, image in usable.items()}
         prediction = Prediction(
             study_uid=study.study_uid,
             patient_id=study.patient_id,
@@ -175,7 +176,7 @@ class Screener:
         return assess_manual(read.radiographs, spines)
 
     def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> FoundSpine:
-        """Hand-drawn boxes as a spine; the segmenter tells its facing alone."""
+        """Hand-drawn boxes; the segmenter tells their facing alone."""
         if detection is None:
             return FoundSpine(detection=None)
         facing = self.anterior_left(radiograph, detection)
@@ -250,8 +251,8 @@ class Screener:
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[FoundSpine]:
         """Spines of a study's images."""
-        config = self.config
-        return find_spines(radiographs, self._detector, self._segmenter, config.shift_levels, config.refine)
+        shift, refine = self.config.shift_levels, self.config.refine
+        return find_spines(radiographs, self._detector, self._segmenter, shift, refine)
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
         """Level-labelled boxes of a study's images, named together, then refined; None where no lumbar spine is."""
@@ -272,10 +273,9 @@ class Screener:
             StudyError: a view lacks one of L1 to L4.
         """
         inputs = {}
-        for view, detection in detections.items():
-            mirrored = self._manual_spine(radiographs[view], detection).mirrored
-            pixels = radiographs[view].pixels
-            inputs[view] = self._classifier.network_input(pixels, detection, mirrored=mirrored)
+        for view, boxes in detections.items():
+            mirrored = self._manual_spine(radiographs[view], boxes).mirrored
+            inputs[view] = self._classifier.network_input(radiographs[view].pixels, boxes, mirrored=mirrored)
         return self._classifier.classify(inputs, covariates)
 
 

@@ -34,7 +34,8 @@ class FoundSpine:
         bodies: what the segmenter sees of them; empty without one.
         anterior_left: whether the front of a lateral view lies at the left.
         mirrored: whether the classifier sees it mirrored: a lateral view whose front lies at the right, an AP view
-            whose brighter side does not lie at the left. So a film and its mirror image give the same.
+            whose brighter side does not lie at the left (where both sides are not shown anyway). So a film and its
+            mirror image give the same.
     """
 
     detection: SpineDetection | None

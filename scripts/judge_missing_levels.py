@@ -63,7 +63,7 @@ def _judge(
     for choice, rows in found.items():
         kept = [level for level in TARGET_LEVELS if level.value in choice]
         inputs = {
-            view: classifier.network_input(v.radiograph.pixels, v.detection, kept, v.spine.anterior_left)
+            view: classifier.network_input(v.radiograph.pixels, v.detection, kept, v.spine.mirrored)
             for view, v in views.items()
         }
         classified = classifier.classify(inputs, study.covariates)

@@ -18,9 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from classify.classifier import BmdClassifier, Classified
 from cohort.index import index_cohort
 from cohort.session import open_session
+from cohort.study import Study
 from detect.config import CLASSES
+from detect.detector import VertebraDetector
+from pipeline.assessment import AssessedImage, views_of
 from pipeline.config import ScreenConfig
 from pipeline.screen import Screener, read_study
 from pipeline.weights import load_weights
@@ -38,18 +42,26 @@ def main() -> None:
         print(json.dumps(_architectures(options.threads, options.rounds), indent=1))
         return
     weights = load_weights(options.weights)
-    whole = Screener(weights, ScreenConfig(threads=options.threads))
-    plain = Screener(weights, ScreenConfig(threads=options.threads, refine=False))
+    screener = Screener(weights, ScreenConfig(threads=options.threads))
+    detector = VertebraDetector(weights.detector, threads=options.threads)
+    classifier = BmdClassifier(weights.classifier, weights.preprocess, options.threads, weights.calibration)
     taken: dict[str, list[float]] = {}
     for study in index_cohort(Path(str(files("examples")))).studies * options.rounds:
         read = _timed(taken, "reading", lambda s=study: read_study(s))  # type: ignore[misc]
-        _timed(taken, "boxes", lambda r=read: plain.detect(r.radiographs))  # type: ignore[misc]
-        found = _timed(taken, "boxes_refined", lambda r=read: whole.detect(r.radiographs))  # type: ignore[misc]
-        pixels = {d.view: r.pixels for d, r in zip(found, read.radiographs, strict=True)}
-        boxes = {d.view: d for d in found}
-        _timed(taken, "classification", lambda p=pixels, b=boxes, s=study: whole.classify_boxes(p, b, s.covariates))  # type: ignore[misc]
-        _timed(taken, "everything_but_reading", lambda r=read: whole.screen(r))  # type: ignore[misc]
+        _timed(taken, "boxes", lambda r=read: [detector.detect(one) for one in r.radiographs])  # type: ignore[misc]
+        _timed(taken, "boxes_and_bodies", lambda r=read: screener.find(r.radiographs))  # type: ignore[misc]
+        images = _timed(taken, "with_quality_control", lambda r=read: screener.assess(r.radiographs))  # type: ignore[misc]
+        _timed(taken, "classification", lambda i=images, s=study: _classify(i, s, classifier))  # type: ignore[misc]
+        _timed(taken, "everything_but_reading", lambda r=read: screener.screen(r))  # type: ignore[misc]
     print(json.dumps({f"{name}_ms": round(float(np.median(own)), 1) for name, own in taken.items()}, indent=1))
+
+
+def _classify(images: list[AssessedImage], study: Study, classifier: BmdClassifier) -> Classified:
+    inputs = {
+        view: classifier.network_input(image.radiograph.pixels, image.detection, mirrored=image.spine.mirrored)
+        for view, image in views_of(images).items()
+    }
+    return classifier.classify(inputs, study.covariates)
 
 
 def _architectures(threads: int, rounds: int) -> dict[str, float]:

@@ -15,13 +15,12 @@ from detect.config import DetectConfig
 from detect.morphometry import CobbAngle
 from detect.pixel_quality import exposure_of, metal_shares
 from detect.quality import (
-    LevelCode,
-    RejectionCode,
     ViewQuality,
     check_view,
     too_few,
     warnings_of,
 )
+from detect.rejection import LevelCode, RejectionCode
 from detect.scale import at_body_scale
 from detect.segment import SeenBody
 
@@ -167,6 +166,10 @@ def test_a_naming_with_too_little_margin_is_refused_and_a_readers_is_not() -> No
 def test_what_is_no_lumbar_film_is_refused_as_such() -> None:
     short = replace(FOUND, boxes=BOXES[1:])
     assert code_of(checked(short, picture())) == "not_lumbar", "three bodies are no lumbar spine"
+    fifth = VertebraBox(VertebralLevel.L5, 100, 324, 180, 384, 0.9)
+    below = tuple(replace(b, y0=b.y0 + 120, y1=b.y1 + 120) for b in (*BOXES[1:], fifth))
+    chest = replace(FOUND, boxes=below, image_shape=(520, 300))
+    assert code_of(checked(chest, picture())) == "not_lumbar", "room for T11, T12 and L1 above L2, as in a chest film"
     quality = checked(FOUND, picture(), bodies=bodies_of(FOUND, body=0.2))
     assert code_of(quality) == "not_lumbar" and "probability of 0.20" in quality.rejection[1]  # type: ignore[index]
     assert checked(FOUND, picture(), DetectConfig(min_body=0.1), bodies=bodies_of(FOUND, body=0.2)).rejection is None
