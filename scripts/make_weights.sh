@@ -23,7 +23,7 @@ eligible=(--set implant_share=0 --set fracture_share=0 --set scoliosis_share=0 -
 "$lens" train detector runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 --out runs/detector \
   --device "$device" --set image_px=512 --set renders=1 --set epochs=3 --set lr=0.0008
 "$lens" train segmenter runs/cohort runs/fractures runs/fractures2 --out runs/segmenter --device "$device" \
-  --set bodies_an_image=3 --set epochs=6
+  --set bodies_an_image=3 --set epochs=6   # 2026.11.5: 4 epochs on a part, from the segmenter before (provenance.json)
 "$lens" train classifier runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 runs/more runs/more-validation \
   --out runs/classifier --device "$device" --start-from none
 
