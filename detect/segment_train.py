@@ -40,7 +40,7 @@ def train_segmenter(
 
     Returns:
         epoch, loss, mean Dice on the validation bodies of the best epoch, and areas under the ROC curves of losses of
-        25 % and more (Genant grade 2), of bodies, of lateral bodies and of facing; NaN where one class is absent.
+        25 % and more (Genant grade 2), of bodies, of lateral bodies and of facing, as far as both classes are there.
 
     Raises:
         MissingExtra: torch, lightning or segmentation-models-pytorch is not installed.
@@ -162,7 +162,8 @@ def _judged(model: Any, store: CropStore, size: int, device: Any) -> dict[str, f
     wanted[:, 0] = np.where(np.isnan(wanted[:, 0]), np.nan, wanted[:, 0] >= 0.25)
     names = ("auc_grade_2", *(f"auc_{name}" for name in TARGETS[1:]))
     areas = {name: _area(wanted[:, k], values[:, k]) for k, name in enumerate(names)}
-    return {"dice": float(np.concatenate(dice).mean()), **areas}
+    known = {name: area for name, area in areas.items() if not np.isnan(area)}
+    return {"dice": float(np.concatenate(dice).mean()), **known}
 
 
 def _area(truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> float:
