@@ -8,7 +8,7 @@ from typing import Any
 def bfloat16_is_fast(device: Any = "cpu") -> bool:
     """Whether a torch device (its name, or Fabric's `auto`) multiplies bfloat16 itself.
 
-    A CPU without AVX-512 emulates it, ten times slower than float32 (measured on one with AVX2 alone).
+    A CPU without AVX-512 emulates it, far slower than float32.
     """
     import torch
 

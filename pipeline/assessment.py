@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cohort.spine import SpineDetection, VertebralLevel, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, Study
 from detect.config import DetectConfig
 from detect.quality import ViewQuality, check_view, too_few
@@ -45,6 +45,11 @@ class AssessedImage:
     def view(self) -> View | None:
         """The projection that the image shows."""
         return None if self.spine.detection is None else self.spine.detection.view
+
+    @property
+    def used(self) -> tuple[VertebralLevel, ...]:
+        """Those of L1-L4 that may be classified on."""
+        return tuple(level for level in TARGET_LEVELS if level not in self.left_out)
 
     def as_view(self) -> ScreenedView:
         """As it stands in a prediction."""

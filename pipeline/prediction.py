@@ -66,12 +66,6 @@ class ImageRecord:
     outcome: ImageOutcome
     reason: str = ""
 
-    def as_text(self) -> str:
-        """One phrase for a table."""
-        shown = self.view or self.role
-        what = f"{self.outcome} as {shown}" if shown else self.outcome.value
-        return f"{self.path}: {what} ({self.reason})" if self.reason else f"{self.path}: {what}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenedView:

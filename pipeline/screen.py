@@ -14,7 +14,7 @@ from classify.covariates import implausible
 from classify.crop import CropPlaces
 from cohort.errors import OsteoLensError, StudyError
 from cohort.images import read_radiograph
-from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
+from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import BmdClass, Covariates, Radiograph, SpacingSource, Study
 from detect.detector import VertebraDetector
 from detect.quality import warnings_of
@@ -71,11 +71,7 @@ def read_images(study: Study) -> ReadStudy:
 
 
 def read_study(study: Study) -> ReadStudy:
-    """Likewise, a study without a readable image refused.
-
-    Raises:
-        StudyError: none of its images can be read.
-    """
+    """Likewise; raises StudyError where none of its images can be read."""
     read = read_images(study)
     read.check()
     return read
@@ -199,8 +195,9 @@ class Screener:
         return excluded
 
     def _network_input(self, image: AssessedImage) -> Pixels:
-        used = [level for level in TARGET_LEVELS if level not in image.left_out]
-        return self._classifier.network_input(image.radiograph.pixels, image.detection, used, image.spine.mirrored)
+        return self._classifier.network_input(
+            image.radiograph.pixels, image.detection, image.used, image.spine.mirrored
+        )
 
     def _warnings(
         self, read: ReadStudy, images: Sequence[AssessedImage], used: Set[View], covariates: Covariates
@@ -230,7 +227,7 @@ class Screener:
         places = {
             view: CropPlaces(
                 detection=image.detection,
-                levels=tuple(level for level in TARGET_LEVELS if level not in image.left_out),
+                levels=image.used,
                 mirrored=image.spine.mirrored,
                 shape=(image.radiograph.pixels.shape[0], image.radiograph.pixels.shape[1]),
             )
