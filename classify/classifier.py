@@ -73,9 +73,6 @@ class BmdClassifier:
     ) -> npt.NDArray[np.float32]:
         """Crop and preprocess one view: float32 (crops, size, size).
 
-        An AP view has no front, so its single bodies enter as they are and mirrored, in this order, and the network
-        pools both.
-
         Args:
             pixels: (rows, columns) in [0, 1].
             detection: boxes of that image.
@@ -87,10 +84,7 @@ class BmdClassifier:
         """
         crops = roi_crops(pixels, detection, self.spec, levels)
         plain = np.concatenate([normalised(equalised(crop, self.spec), self.spec) for crop in crops])
-        turned = np.ascontiguousarray(plain[..., ::-1])
-        if detection.view is View.AP and self.spec.roi == "vertebra":
-            return np.concatenate((plain, turned))
-        return turned if mirrored else plain
+        return np.ascontiguousarray(plain[..., ::-1]) if mirrored else plain
 
     def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
         """Classes and T-score from one or two views; absent views and covariates are told so.

@@ -20,6 +20,7 @@ from classify.preprocess import equalised
 from cohort.annotations import Rois, check_inside
 from cohort.display import other_display
 from cohort.errors import OsteoLensError, ReadError, StudyError
+from cohort.grey import brighter_at_left
 from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import BMD_CLASSES, Radiograph, Study
@@ -95,7 +96,8 @@ def build_crops(
 
     A single copy has the boxes as drawn and the image as displayed. Of several, all have boxes moved as another reader
     might, the first too unless `first_as_drawn`, and all but the first are displayed as another machine might. Lateral
-    crops are mirrored where the front lies at the right, as `front_at_left` tells, so that all face one way.
+    crops are mirrored where the front lies at the right, as `front_at_left` tells, and AP crops where the brighter side
+    does, so that all face one way.
 
     Raises:
         ReadError: no study has a T-score and boxes of L1-L4 in at least one view, or a box lies outside its image.
@@ -183,7 +185,7 @@ def _crops_of(
             continue
         pixels = radiograph.pixels
         check_inside(study.study_uid, view, boxes, pixels.shape)
-        mirrored = view is View.LATERAL and not front_at_left(radiograph, boxes)
+        left = front_at_left(radiograph, boxes) if view is View.LATERAL else brighter_at_left(radiograph.pixels)
         try:
             for copy in range(copies):
                 drawn = (
@@ -194,7 +196,7 @@ def _crops_of(
                     pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
                 parts = roi_crops(pixels, SpineDetection(view, drawn, pixels.shape), spec)
                 shown = np.stack([equalised(part, spec) for part in parts])
-                crops[copy, channel] = shown[..., ::-1] if mirrored else shown
+                crops[copy, channel] = shown if left else shown[..., ::-1]
             present[channel] = 1
         except StudyError as error:
             log.warning("%s left out of training: %s", view, error)

@@ -87,15 +87,12 @@ class Explainer:
         return found
 
     def _on_radiograph(self, heat: Any, places: CropPlaces) -> Image:
-        """Heat of each crop (crops, h, w) at its place; crops beyond the levels are mirror images."""
+        """Heat of each crop (crops, h, w) at its place."""
         out = np.zeros(places.shape, np.float32)
         column = self._spec.roi == "column"
         shown = [places.levels] if column else [(level,) for level in places.levels]
-        both_ways = len(heat) > len(shown)
-        for number, whole in enumerate(heat):
-            levels = shown[number % len(shown)]
-            turned = number >= len(shown) if both_ways else places.mirrored
-            part = whole[:, ::-1] if turned else whole
+        for whole, levels in zip(heat, shown, strict=True):
+            part = whole[:, ::-1] if places.mirrored else whole
             x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
             top, left, tall, wide = letterbox((y1 - y0, x1 - x0), self._spec)
             size = self._spec.size_px

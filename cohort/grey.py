@@ -86,3 +86,9 @@ def _borders(unit: Floats) -> npt.NDArray[np.bool_]:
     touches[edge] = True
     touches[0] = False
     return np.asarray(cv2.dilate(touches[labels].astype(np.uint8), kernel) > 0)
+
+
+def brighter_at_left(pixels: npt.NDArray[np.float32]) -> bool:
+    """Whether the columns' mean greys weigh more left of the middle; films that show no front are turned by it."""
+    columns = pixels.mean(0, dtype=np.float64)
+    return float(columns @ (np.arange(len(columns)) - (len(columns) - 1) / 2)) < 0

@@ -18,6 +18,9 @@ EDGES = ((0.10, 0.26), (0.42, 0.58), (0.70, 0.86))
 SLICES = 50
 """Places along a body's depth at which its endplates are read."""
 
+OUTLINE_POINTS = 120
+"""Points of an outline from which its endplates are read; more tell nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endplates:
@@ -50,6 +53,7 @@ def endplates(outline: Points) -> Endplates | None:
 
     The body's axis starts upright and is turned twice to the mean direction of the two endplates.
     """
+    outline = outline[:: max(1, len(outline) // OUTLINE_POINTS)]
     centre, turn = outline.mean(0), 0.0
     for _ in range(3):
         cos, sin = np.cos(turn), np.sin(turn)
@@ -59,7 +63,8 @@ def endplates(outline: Points) -> Endplates | None:
             return None
         at, upper, lower = profiles
         inner = slice(round(0.15 * SLICES), round(0.85 * SLICES))
-        slopes = [float(np.arctan(np.polyfit(at[inner], edge[inner], 1)[0])) for edge in (upper, lower)]
+        along = at[inner] - at[inner].mean()
+        slopes = [float(np.arctan(edge[inner] @ along / (along @ along))) for edge in (upper, lower)]
         found = Endplates(
             upper=upper,
             lower=lower,

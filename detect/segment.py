@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,13 +20,20 @@ CROP_PX = 128
 """Side of the square crop that the network sees."""
 
 FINER = 4
-"""How much finer than the mask its outline is drawn, which would else run half a pixel inside."""
+"""How much finer than the mask its outline is drawn, which would else run half a pixel inside; of its points one a
+pixel of the mask is kept."""
 
 CONTEXT = 1.45
 """Side of the crop over the longer side of the box."""
 
-OUTLINED_LEVELS = (VertebralLevel.T11, VertebralLevel.T12, *TARGET_LEVELS, VertebralLevel.L5)
-"""Bodies that are outlined: the boxes of L1-L4 follow from them, and the curve of the spine."""
+OUTLINED_LEVELS: Mapping[View, tuple[VertebralLevel, ...]] = {
+    View.AP: (VertebralLevel.T11, VertebralLevel.T12, *TARGET_LEVELS, VertebralLevel.L5),
+    View.LATERAL: (VertebralLevel.T12, *TARGET_LEVELS, VertebralLevel.L5),
+}
+"""Bodies that are outlined: the boxes of L1-L4 follow from them and their neighbours, and the curve of an AP view."""
+
+SEEN_BOTH_WAYS: Mapping[View, tuple[VertebralLevel, ...]] = {View.AP: (), View.LATERAL: TARGET_LEVELS}
+"""Bodies that are also seen mirrored, the mean of both given, which errs less: those whose heights are measured."""
 
 TARGETS = ("height_loss", "body", "lateral", "anterior_left")
 """What the network says of a crop beside its mask: loss of height, and the probabilities that it shows a vertebral
@@ -62,7 +69,7 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
     largest = max(found, key=cv2.contourArea)
     if cv2.contourArea(largest) < 0.04 * fine.size:
         return None
-    points = (largest[:, 0] + 0.5) / FINER - 0.5
+    points = (largest[::FINER, 0] + 0.5) / FINER - 0.5
     return np.asarray((points - matrix[:, 2]) / matrix[0, 0])
 
 
@@ -105,27 +112,27 @@ class BodySegmenter:
                 "train it anew with this version (osteolens train segmenter)"
             )
 
-    def look(
-        self, seen: BodyScale, levels: Sequence[VertebralLevel] = OUTLINED_LEVELS, both_ways: bool = False
-    ) -> dict[VertebralLevel, SeenBody]:
+    def look(self, seen: BodyScale) -> dict[VertebralLevel, SeenBody]:
         """Outline, loss of height and kind of bodies; outlines in pixels of the radiograph that `seen` was taken from.
+
+        The bodies of OUTLINED_LEVELS are looked at as far as they have a box.
 
         Args:
             seen: a column at the scale of its bodies.
-            levels: bodies that are looked at, as far as they have a box.
-            both_ways: whether each is seen mirrored too and the mean is given, which errs less.
         """
-        boxes = [box for box in seen.detection.boxes if box.level in levels]
+        view = seen.detection.view
+        boxes = [box for box in seen.detection.boxes if box.level in OUTLINED_LEVELS[view]]
         if not boxes:
             return {}
         matrices = [crop_matrix(box) for box in boxes]
         crops = np.stack([crop_image(seen.pixels, matrix) for matrix in matrices])[:, None]
-        masks, *told = self._session.run(None, {"crops": crops})
-        if both_ways:
-            others, *again = self._session.run(None, {"crops": np.ascontiguousarray(crops[..., ::-1])})
-            again[TARGETS.index("anterior_left")] = 1 - again[TARGETS.index("anterior_left")]
-            masks = (masks + others[..., ::-1]) / 2
-            told = [(one + other) / 2 for one, other in zip(told, again, strict=True)]
+        twice = [row for row, box in enumerate(boxes) if box.level in SEEN_BOTH_WAYS[view]]
+        mirrored = np.ascontiguousarray(crops[twice, ..., ::-1])
+        masks, *told = self._session.run(None, {"crops": np.concatenate((crops, mirrored))})
+        told[TARGETS.index("anterior_left")][len(boxes) :] = 1 - told[TARGETS.index("anterior_left")][len(boxes) :]
+        masks[len(boxes) :] = masks[len(boxes) :, ..., ::-1].copy()
+        for values in (masks, *told):
+            values[twice] = (values[twice] + values[len(boxes) :]) / 2
         found = {}
         for row, (box, matrix) in enumerate(zip(boxes, matrices, strict=True)):
             outline = mask_outline(masks[row, 0], matrix)

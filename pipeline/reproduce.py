@@ -24,7 +24,7 @@ from pipeline.paper import PAIRS, SIX, PaperModel
 from pipeline.prediction import write_json
 from pipeline.screen import Screener
 from pipeline.statistics import compare_areas
-from pipeline.training import TrainingCohorts, classifier_crops, detected_rois
+from pipeline.training import TrainingCohorts, classifier_crops, detected_rois, front_at_left
 
 Floats = npt.NDArray[np.float64]
 COLUMNS = tuple(f"share_{name}" for name in BMD_CLASSES)
@@ -70,7 +70,9 @@ def reproduce(
     for site, studies in _test_sites(cohorts).items():
         say(f"{site}: boxes of {len(studies)} studies")
         rois = _rois(cohorts, studies, screener, out / f"rois-{site}.csv")
-        judged[site] = build_crops(studies, rois, spec, out / f"crops-{site}", 1, options.seed)
+        judged[site] = build_crops(
+            studies, rois, spec, out / f"crops-{site}", 1, options.seed, front_at_left=front_at_left
+        )
     for model in SIX:
         folder = out / model.name
         seen_whole = {"drop_view": 0.0, "drop_covariate": 0.0, "drop_covariates": 0.0}

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
+from cohort.grey import brighter_at_left
+from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.detector import VertebraDetector
 from detect.levels import agreed, shift_levels
@@ -90,9 +90,6 @@ def _named(
     bodies = spine.bodies if detection is spine.detection else see_bodies(radiograph, detection, segmenter)
     if refine and bodies:
         detection = refined(detection, bodies, radiograph.pixel_spacing_mm)
-    if segmenter is not None and bodies and detection.view is View.LATERAL:
-        closer = segmenter.look(at_body_scale(radiograph.pixels, detection), TARGET_LEVELS, both_ways=True)
-        bodies = {**bodies, **closer}
     return replace(spine, detection=detection, bodies=bodies)
 
 
@@ -140,12 +137,6 @@ def _look(radiograph: Radiograph, detector: VertebraDetector, segmenter: BodySeg
 def is_mirrored(radiograph: Radiograph, view: View, anterior_left: bool) -> bool:
     """Whether the classifier sees a view mirrored (`FoundSpine.mirrored`)."""
     return not (anterior_left if view is View.LATERAL else brighter_at_left(radiograph.pixels))
-
-
-def brighter_at_left(pixels: npt.NDArray[np.float32]) -> bool:
-    """Whether the columns' mean greys weigh more to the left of the middle."""
-    columns = pixels.mean(0, dtype=np.float64)
-    return float(columns @ (np.arange(len(columns)) - (len(columns) - 1) / 2)) < 0
 
 
 def _mirrored(spine: FoundSpine) -> FoundSpine:

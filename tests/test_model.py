@@ -187,8 +187,7 @@ def test_four_crops_a_view_are_pooled_by_attention(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).random((300, 100)).astype(np.float32)
     boxes = tuple(VertebraBox(level, 20, 20 + 60 * k, 80, 80 + 60 * k) for k, level in enumerate(TARGET_LEVELS))
     shown = classifier.network_input(pixels, SpineDetection(View.AP, boxes, pixels.shape))
-    assert shown.shape == (8, 64, 64), "an AP view enters as it is and mirrored"
-    np.testing.assert_array_equal(shown[4:], shown[:4, :, ::-1])
+    assert shown.shape == (4, 64, 64)
     lateral = SpineDetection(View.LATERAL, boxes, pixels.shape)
     two = classifier.network_input(pixels, lateral, TARGET_LEVELS[:2])
     turned = classifier.network_input(pixels, lateral, TARGET_LEVELS[:2], mirrored=True)

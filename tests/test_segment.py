@@ -114,7 +114,7 @@ def test_a_body_seen_both_ways_is_the_same_in_a_mirror() -> None:
     found = []
     for pixels, own in ((radiograph.pixels, boxes), (np.ascontiguousarray(radiograph.pixels[:, ::-1]), turned)):
         scaled = at_body_scale(pixels, SpineDetection(View.LATERAL, own, pixels.shape))
-        found.append(segmenter.look(scaled, both_ways=True)[VertebralLevel.L3])
+        found.append(segmenter.look(scaled)[VertebralLevel.L3])
     one, other = found
     assert one.anterior_left > 0.5 > other.anterior_left and one.lateral > 0.5 and one.body > 0.5
     assert one.height_loss == pytest.approx(other.height_loss, abs=0.02)
