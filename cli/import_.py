@@ -21,7 +21,7 @@ def import_(
     """Turn drawn ROIs or a public set into a folder with cohort.csv and rois.csv that every command reads."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from cohort.importers import import_cohort
+        from cohort.importers.convert import import_cohort
 
         report = import_cohort(kind, source, out)
         skipped = [[str(item.path), item.reason] for item in report.skipped]

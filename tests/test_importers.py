@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from cohort.annotations import read_rois
 from cohort.errors import ConfigError, ReadError
-from cohort.importers import import_cohort, level_of, study_of
+from cohort.importers.convert import import_cohort
+from cohort.importers.drawn import level_of, study_of
 from cohort.index import index_cohort
 from cohort.spine import VertebralLevel, View
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from cohort.errors import ReadError
-from cohort.importers import DrawnImage, Polygon, drawn_images, only_file
+from cohort.importers.drawn import DrawnImage, Polygon, drawn_images, only_file
 from cohort.index import Skipped
 
 
