@@ -2,132 +2,151 @@
 
 from __future__ import annotations
 
-import re
-import struct
+import warnings
+import zlib
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pydicom
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from cohort.errors import NotRadiograph, ReadError
-from cohort.grey import film_range
+from cohort.dicom_pixels import check_codestream, shown_pixels
+from cohort.dicom_values import VALUE_ERRORS, Attributes, covariates_of, spacing_of
+from cohort.errors import NotRadiograph, OsteoLensError, ReadError
 from cohort.spine import View
-from cohort.study import Covariates, Radiograph, Sex, SpacingSource
+from cohort.study import Covariates, Radiograph, SpacingSource
+from cohort.view_names import view_from_path, view_from_text
+
+__all__ = ["Header", "read_dicom", "read_header", "view_from_text"]
 
 MAX_FILE_BYTES = 512 * 2**20
 MAX_PIXELS = 100_000_000
+MAX_INFLATED_BYTES = 1024 * 2**20
 
-_PARSE_ERRORS = (
-    ValueError, RuntimeError, AttributeError, NotImplementedError, KeyError, TypeError, IndexError, OSError,
-    EOFError, struct.error, InvalidDicomError,
-)  # fmt: skip
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima", ".dic")
+
+_PARSE_ERRORS = (*VALUE_ERRORS, RuntimeError, OSError, EOFError, MemoryError, InvalidDicomError, zlib.error)
 """What pydicom and its decoders raise for a broken file; they have no common base, and each becomes a ReadError."""
 
-_VIEW_POSITIONS = {
-    "AP": View.AP, "PA": View.AP, "LL": View.LATERAL, "RL": View.LATERAL, "LAT": View.LATERAL,
-    "LATERAL": View.LATERAL, "LLAT": View.LATERAL, "RLAT": View.LATERAL,
+_DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
+
+_GROUPS = (b"\x02\x00", b"\x08\x00")
+"""How a data set without a preamble begins: group 0002 or 0008, little endian."""
+
+_NO_FILMS = {
+    "CT": "a CT slice", "MR": "an MR image", "PT": "a PET image", "NM": "a scintigram", "US": "an ultrasound image",
+    "IVUS": "an ultrasound image", "OCT": "a tomogram", "OPT": "a tomogram", "SM": "a microscope slide",
+    "ES": "an endoscope's picture", "XC": "a photograph", "ECG": "a curve", "SEG": "a segmentation",
+    "RTDOSE": "a dose", "RTIMAGE": "a treatment image",
 }  # fmt: skip
-_AP_WORDS = re.compile(r"(?<![A-Za-z])(AP|PA|A\.P|FRONTAL|ANTEROPOSTERIOR)(?![A-Za-z])", re.IGNORECASE)
-_LATERAL_WORDS = re.compile(r"(?<![A-Za-z])(LAT|LATERAL|LL|RL|SIDE|PROFILE)(?![A-Za-z])", re.IGNORECASE)
+"""Modalities whose pixels are no projection radiograph."""
 
 
-@dataclass(frozen=True, slots=True)
+UNKNOWN = Covariates()
+"""Nothing is known of a patient."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a DICOM header says, without pixels."""
+    """What a DICOM header says, without pixels; of a plain image, nothing.
 
-    study_uid: str | None
-    patient_id: str | None
-    view: View | None
-    covariates: Covariates
-    study_date: date | None
-    sop_instance_uid: str | None
-    pixel_spacing_mm: tuple[float, float] | None
-    spacing_source: SpacingSource
+    Attributes:
+        study_uid: StudyInstanceUID.
+        patient_id: PatientID.
+        view: AP or lateral, or None.
+        covariates: age, sex, height, weight.
+        study_date: day of the radiographs.
+        sop_instance_uid: SOPInstanceUID.
+        pixel_spacing_mm: (row, column) as stored.
+        spacing_source: where the spacing comes from.
+        no_film: why this object can be no radiograph, or None.
+        notes: values that could not be read.
+    """
+
+    study_uid: str | None = None
+    patient_id: str | None = None
+    view: View | None = None
+    covariates: Covariates = UNKNOWN
+    study_date: date | None = None
+    sop_instance_uid: str | None = None
+    pixel_spacing_mm: tuple[float, float] | None = None
+    spacing_source: SpacingSource = SpacingSource.NONE
+    no_film: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+NO_HEADER = Header()
+"""What a plain image says of its patient."""
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """True for the DICM magic at byte 128 or a usual DICOM name ending."""
-    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
-        return True
+    """Whether the content is that of a DICOM file: the mark at byte 128, or a bare data set from its first group on."""
     with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+        start = stream.read(132)
+    return start[128:132] == b"DICM" or _is_bare(start)
 
 
-def view_from_text(text: str) -> View | None:
-    """The view that a description or file name spells, or None when it spells none or both."""
-    spaced = re.sub(r"[_\-.]+", " ", text)
-    frontal, lateral = bool(_AP_WORDS.search(spaced)), bool(_LATERAL_WORDS.search(spaced))
-    if frontal == lateral:
-        return None
-    return View.AP if frontal else View.LATERAL
+def _is_bare(start: bytes) -> bool:
+    """Group 0002 or 0008, an even element below 0x0100, and a length that is small or a known representation."""
+    if len(start) < 16 or start[:2] not in _GROUPS or start[3] != 0:
+        return False
+    explicit = start[4:6].isalpha() and start[4:6].isupper()
+    return explicit or int.from_bytes(start[4:8], "little") < 1024
 
 
 def read_header(path: Path) -> Header:
     """Identifiers, view, covariates and spacing.
 
     Raises:
-        ReadError: not a DICOM file, or one without a readable image header.
+        ReadError: not a DICOM file, or one without a readable header.
     """
-    return _header(_dataset(path, stop_before_pixels=True), path)
+    return _header(Attributes(_dataset(path, stop_before_pixels=True)), path)
 
 
 def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
-    """One single-frame grey image: modality LUT, then VOI LUT or window, then inversion of MONOCHROME1.
+    """One single-frame grey image as a viewer shows it (`cohort.dicom_pixels`).
 
     Raises:
-        NotRadiograph: colour, several frames, no pixels, or larger than the cap.
+        NotRadiograph: a coloured picture, several frames, no pixels, raw detector values, or larger than the cap.
         ReadError: unreadable or truncated file, or a transfer syntax that cannot be decoded.
-
-    Source: DICOM PS3.3 C.11.1 (modality LUT), C.11.2 (VOI LUT), C.7.6.3.1.2 (photometric interpretation).
     """
-    head = _dataset(path, stop_before_pixels=True)
-    _check_shape(head, path)
-    header = _header(head, path)
     dataset = _dataset(path, stop_before_pixels=False)
+    attributes = Attributes(dataset)
+    header = _header(attributes, path)
+    rows, columns = _check_shape(attributes, header, path)
     if "PixelData" not in dataset:
         raise ReadError(f"{path.name}: pixels cannot be decoded (the file ends before they do); copy it again, whole")
     try:
-        stored = dataset.pixel_array
-        if stored.ndim != 2:
-            raise NotRadiograph(f"{path.name}: pixels of shape {stored.shape}, expected (rows, columns)")
-        modality = np.asarray(apply_modality_lut(stored, dataset), np.float32)
-        shown = np.asarray(apply_voi_lut(apply_modality_lut(stored, dataset), dataset, index=0), np.float32)
+        with warnings.catch_warnings(action="ignore"):
+            check_codestream(dataset, rows, columns, path.name)
+            shown = shown_pixels(dataset, attributes, path.name, keep_full_range)
+    except OsteoLensError:
+        raise
     except _PARSE_ERRORS as error:
-        if isinstance(error, NotRadiograph):
-            raise
         reason = " ".join(str(error).split())[:160]
         raise ReadError(
             f"{path.name}: pixels cannot be decoded ({reason}); expected a complete CR or DX image"
         ) from error
-    inverted = str(head.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1"
+    spacing = header.pixel_spacing_mm
+    if spacing is not None:
+        spacing = spacing[0] * shown.spacing_factors[0], spacing[1] * shown.spacing_factors[1]
+        spacing = spacing[::-1] if shown.turned else spacing
     radiograph = Radiograph(
-        _unit(shown, inverted, path, has_window=_has_window(dataset)),
-        header.pixel_spacing_mm,
+        shown.pixels,
+        spacing,
         header.spacing_source,
         header.view,
         path,
         header.sop_instance_uid,
-        int(head.get("BitsStored", 8) or 8),
-        _unit(modality, inverted, path, has_window=True) if keep_full_range else None,
-        _anterior_left(head),
+        attributes.whole("BitsStored", 8),
+        shown.full_range,
+        shown.anterior_left,
+        tuple(dict.fromkeys(attributes.notes)),
     )
     return radiograph, header
-
-
-def _anterior_left(dataset: Any) -> bool | None:
-    """Whether rows run from the front of the patient to the back, as PatientOrientation says, or None.
-
-    Source: DICOM PS3.3 C.7.6.1.1.1.
-    """
-    along_rows = str((dataset.get("PatientOrientation") or [""])[0]).strip().upper()[:1]
-    return {"P": True, "A": False}.get(along_rows)
 
 
 def _dataset(path: Path, stop_before_pixels: bool) -> Any:
@@ -137,136 +156,99 @@ def _dataset(path: Path, stop_before_pixels: bool) -> Any:
     if size > MAX_FILE_BYTES:
         raise ReadError(f"{path.name}: {size / 2**20:.0f} MiB, expected at most {MAX_FILE_BYTES / 2**20:.0f} MiB")
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, force=True)
+        with warnings.catch_warnings(action="ignore"):
+            _check_inflated(path)
+            dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, force=True)
         if not hasattr(dataset, "file_meta") or "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta = getattr(dataset, "file_meta", pydicom.dataset.FileMetaDataset())
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
         known = dataset.get("SOPClassUID") or dataset.get("Rows")
     except _PARSE_ERRORS as error:
-        raise ReadError(f"{path.name}: not readable as DICOM ({error}); expected a CR or DX image") from error
-    if not known and stop_before_pixels:
+        reason = " ".join(str(error).split())[:160]
+        raise ReadError(f"{path.name}: not readable as DICOM ({reason}); expected a CR or DX image") from error
+    if not known:
         raise ReadError(f"{path.name}: no DICOM image header found; expected a CR or DX image")
     return dataset
 
 
-def _check_shape(dataset: Any, path: Path) -> None:
-    rows, columns = _number(dataset, "Rows"), _number(dataset, "Columns")
-    if not rows or not columns:
-        modality = dataset.get("Modality", "unknown modality")
-        raise NotRadiograph(f"{path.name}: holds no image ({modality}); expected a CR or DX image")
-    frames = _number(dataset, "NumberOfFrames") or 1
-    if frames != 1:
-        raise NotRadiograph(f"{path.name}: {frames:.0f} frames, expected a single radiograph")
-    if (_number(dataset, "SamplesPerPixel") or 1) != 1:
-        kind = dataset.get("PhotometricInterpretation", "colour")
-        raise NotRadiograph(f"{path.name}: colour image ({kind}), expected MONOCHROME1 or MONOCHROME2")
-    if rows * columns > MAX_PIXELS:
-        raise NotRadiograph(f"{path.name}: {rows:.0f} x {columns:.0f} pixels, expected at most {MAX_PIXELS:,} in all")
-    if (_number(dataset, "BitsAllocated") or 16) not in (8, 16, 32):
-        raise NotRadiograph(f"{path.name}: BitsAllocated {dataset.get('BitsAllocated')}, expected 8, 16 or 32")
+def _check_inflated(path: Path) -> None:
+    """A deflated data set is unpacked in pieces first, so that a small file cannot fill the memory.
+
+    Raises:
+        ReadError: it unpacks to more than MAX_INFLATED_BYTES.
+    """
+    with path.open("rb") as stream:
+        if _DEFLATED not in stream.read(1024):
+            return
+        meta = pydicom.filereader.read_file_meta_info(path)
+        stream.seek(144 + int(meta.FileMetaInformationGroupLength))
+        inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not inflater.eof and (part := inflater.unconsumed_tail or stream.read(2**20)):
+            total += len(inflater.decompress(part, 2**24))
+            if total > MAX_INFLATED_BYTES:
+                raise ReadError(
+                    f"{path.name}: unpacks to more than {MAX_INFLATED_BYTES / 2**20:.0f} MiB; expected a radiograph"
+                )
 
 
-def _header(dataset: Any, path: Path) -> Header:
-    try:
-        spacing, source = _spacing(dataset)
-        study_date = _date(dataset.get("StudyDate"))
-        return Header(
-            _text(dataset, "StudyInstanceUID"),
-            _text(dataset, "PatientID"),
-            _view(dataset, path),
-            _covariates(dataset, study_date),
-            study_date,
-            _text(dataset, "SOPInstanceUID"),
-            spacing,
-            source,
+def _check_shape(header: Attributes, told: Header, path: Path) -> tuple[int, int]:
+    rows, columns = header.whole("Rows"), header.whole("Columns")
+    if rows <= 0 or columns <= 0:
+        raise NotRadiograph(f"{path.name}: holds {told.no_film}; expected a CR or DX image")
+    if header.text("PresentationIntentType") == "FOR PROCESSING":
+        raise NotRadiograph(
+            f"{path.name}: PresentationIntentType FOR PROCESSING, raw values of the detector; "
+            "expected the image FOR PRESENTATION"
         )
+    frames = header.whole("NumberOfFrames", 1)
+    if frames != 1:
+        raise NotRadiograph(f"{path.name}: {frames} frames, expected a single radiograph")
+    samples = header.whole("SamplesPerPixel", 1)
+    if samples not in (1, 3):
+        raise NotRadiograph(f"{path.name}: SamplesPerPixel {samples}, expected 1 or 3")
+    if rows * columns > MAX_PIXELS:
+        raise NotRadiograph(f"{path.name}: {rows} x {columns} pixels, expected at most {MAX_PIXELS:,} in all")
+    if (bits := header.whole("BitsAllocated", 16)) not in (8, 16, 32):
+        raise NotRadiograph(f"{path.name}: BitsAllocated {bits}, expected 8, 16 or 32")
+    return rows, columns
+
+
+def _header(attributes: Attributes, path: Path) -> Header:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            spacing, source = spacing_of(attributes)
+            study_date = attributes.day("StudyDate")
+            return Header(
+                study_uid=attributes.text("StudyInstanceUID"),
+                patient_id=attributes.text("PatientID"),
+                view=_view(attributes, path),
+                covariates=covariates_of(attributes, study_date),
+                study_date=study_date,
+                sop_instance_uid=attributes.text("SOPInstanceUID"),
+                pixel_spacing_mm=spacing,
+                spacing_source=source,
+                no_film=_no_film(attributes),
+                notes=tuple(attributes.notes),
+            )
     except _PARSE_ERRORS as error:
         raise ReadError(f"{path.name}: the DICOM header is damaged ({error})") from error
 
 
-def _view(dataset: Any, path: Path) -> View | None:
-    position = str(dataset.get("ViewPosition", "") or "").strip().upper()
-    if position in _VIEW_POSITIONS:
-        return _VIEW_POSITIONS[position]
-    for keyword in ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "StudyDescription"):
-        view = view_from_text(str(dataset.get(keyword, "") or ""))
+def _no_film(header: Attributes) -> str | None:
+    """Why an object can be no radiograph: it has no pixels, or is of another kind of machine."""
+    modality = (header.text("Modality") or "").upper()
+    if header.whole("Rows") <= 0 or header.whole("Columns") <= 0:
+        return f"no image ({modality or 'unknown modality'})"
+    return f"{_NO_FILMS[modality]} ({modality})" if modality in _NO_FILMS else None
+
+
+def _view(header: Attributes, path: Path) -> View | None:
+    """ViewPosition, else the first description that spells a view, else the names of the file and its folder."""
+    for keyword in (
+        "ViewPosition", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription",
+        "StudyDescription",
+    ):  # fmt: skip
+        view = view_from_text(header.text(keyword) or "")
         if view is not None:
             return view
-    return view_from_text(path.stem)
-
-
-def _spacing(dataset: Any) -> tuple[tuple[float, float] | None, SpacingSource]:
-    """PixelSpacing, else ImagerPixelSpacing (measured at the detector); zero or absurd values count as none."""
-    for keyword, source in (
-        ("PixelSpacing", SpacingSource.PIXEL_SPACING),
-        ("ImagerPixelSpacing", SpacingSource.IMAGER_PIXEL_SPACING),
-    ):
-        value = dataset.get(keyword)
-        if value is not None and not isinstance(value, str) and len(value) == 2:
-            row, column = float(value[0]), float(value[1])
-            if 0.01 <= row <= 5 and 0.01 <= column <= 5:
-                return (row, column), source
-    return None, SpacingSource.NONE
-
-
-def _covariates(dataset: Any, study_date: date | None) -> Covariates:
-    sex = str(dataset.get("PatientSex", "") or "").strip().upper()
-    size, weight = _number(dataset, "PatientSize"), _number(dataset, "PatientWeight")
-    height_cm = None
-    if size is not None and 0.5 <= size <= 2.6:
-        height_cm = size * 100
-    elif size is not None and 50 <= size <= 260:
-        height_cm = size
-    return Covariates(
-        _age(dataset, study_date),
-        Sex(sex) if sex in ("F", "M") else None,
-        height_cm,
-        weight if weight is not None and 10 <= weight <= 400 else None,
-    )
-
-
-def _age(dataset: Any, study_date: date | None) -> float | None:
-    match = re.fullmatch(r"(\d{1,3})([YMWD])", str(dataset.get("PatientAge", "") or "").strip())
-    if match:
-        years = int(match[1]) / {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}[match[2]]
-    else:
-        born = _date(dataset.get("PatientBirthDate"))
-        if born is None or study_date is None:
-            return None
-        years = (study_date - born).days / 365.25
-    return round(years, 1) if 0 < years <= 120 else None
-
-
-def _date(value: object) -> date | None:
-    try:
-        return datetime.strptime(str(value or "").strip()[:8], "%Y%m%d").date()
-    except ValueError:
-        return None
-
-
-def _text(dataset: Any, keyword: str) -> str | None:
-    value = str(dataset.get(keyword, "") or "").strip()
-    return value or None
-
-
-def _number(dataset: Any, keyword: str) -> float | None:
-    try:
-        return float(dataset.get(keyword))
-    except (TypeError, ValueError):
-        return None
-
-
-def _has_window(dataset: Any) -> bool:
-    """Whether the file says how its values are to be displayed."""
-    return dataset.get("WindowCenter") is not None or "VOILUTSequence" in dataset
-
-
-def _unit(values: npt.NDArray[np.float32], inverted: bool, path: Path, has_window: bool) -> npt.NDArray[np.float32]:
-    """Values scaled to [0, 1]; without a window of its own, from black to white of the film between its borders."""
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite(low) or not np.isfinite(high):
-        raise ReadError(f"{path.name}: pixel values are not finite; check the rescale and window attributes")
-    if not has_window:
-        low, high = film_range(values)
-    scaled = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
-    return np.ascontiguousarray(1 - scaled if inverted else scaled, np.float32)
+    return view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)

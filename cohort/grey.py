@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cohort.errors import NotRadiograph
+
 Floats = npt.NDArray[np.float32]
 
 SAMPLE_PX = 512
@@ -50,6 +52,22 @@ def colour_of(pixels: Floats) -> tuple[float, float]:
         curve = np.bincount(bins, values, TINT_BINS) / count
         left += float(np.abs(values - curve[bins]).mean())
     return float(np.ptp(small, axis=2).mean()), left
+
+
+def grey_of(channels: Floats, name: str) -> tuple[Floats, list[str]]:
+    """Grey values of an image (rows, columns, 3 or more) in [0, 255] that is grey or evenly tinted, and what to know.
+
+    Raises:
+        NotRadiograph: its hue varies in space.
+    """
+    apart, left_over = colour_of(channels)
+    if left_over > HUE_LEFT_OVER:
+        raise NotRadiograph(
+            f"{name}: colour image (its hue varies by {left_over:.0f} of 255 where its brightness does not), "
+            "expected a grey or evenly tinted radiograph"
+        )
+    notes = ["the image is tinted; it is read as grey"] if apart > GREY_SPREAD else []
+    return np.asarray(channels[..., :3].mean(2), np.float32), notes
 
 
 def film_range(values: Floats) -> tuple[float, float]:

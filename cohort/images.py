@@ -2,83 +2,163 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cohort.dicom import MAX_PIXELS, Header, looks_like_dicom, read_dicom, view_from_text
-from cohort.errors import NotRadiograph, ReadError
-from cohort.grey import GREY_SPREAD, HUE_LEFT_OVER, colour_of, film_range
-from cohort.study import Covariates, Radiograph, SpacingSource
+from cohort.dicom import DICOM_SUFFIXES, MAX_FILE_BYTES, MAX_PIXELS, NO_HEADER, Header, looks_like_dicom, read_dicom
+from cohort.errors import NotRadiograph, OsteoLensError, ReadError
+from cohort.grey import film_range, grey_of
+from cohort.study import Radiograph, SpacingSource
+from cohort.view_names import view_from_path
 
 PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
-NO_HEADER = Header(None, None, None, Covariates(), None, None, None, SpacingSource.NONE)
-"""What a plain image says of its patient: nothing."""
+FORMATS = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff")}
+"""Formats of plain images; Pillow opens nothing else."""
+
+_MARKS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\x00": "TIFF", b"MM\x00*": "TIFF"}
+"""How files of these formats begin."""
+
+UNEVEN = 0.01
+"""Difference of the resolutions across and along, of the larger, from which pixels are not square."""
+
+_WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262
 
 
 def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
-    """Any supported file as a radiograph, with what its header says.
+    """Any supported file as a radiograph, with what its header says; the content decides the format, not the name.
 
     Raises:
         NotRadiograph: readable, but not one grey radiograph.
         ReadError: unreadable.
     """
-    if not path.is_file():
-        raise ReadError(f"{path.name}: no such file")
-    if path.suffix.lower() in PLAIN_SUFFIXES:
+    try:
+        if not path.is_file():
+            raise ReadError(f"{path.name}: no such file")
+        if path.stat().st_size == 0:
+            raise ReadError(f"{path.name}: the file is empty; expected an image")
+        found = format_of(path)
+        if found == "DICOM":
+            return read_dicom(path, keep_full_range)
+        if found is None:
+            raise ReadError(f"{path.name}: {unknown_format(path)}")
         return read_plain_image(path), NO_HEADER
-    if path.stat().st_size and not looks_like_dicom(path) and path.suffix:
-        raise ReadError(f"{path.name}: neither DICOM nor {', '.join(PLAIN_SUFFIXES)}")
-    return read_dicom(path, keep_full_range)
+    except OsteoLensError:
+        raise
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # decoders in other languages panic past Exception
+        reason = " ".join(str(error).split())[:160]
+        raise ReadError(f"{path.name}: cannot be read ({type(error).__name__}: {reason})") from error
+
+
+def format_of(path: Path) -> str | None:
+    """DICOM, PNG, JPEG or TIFF as the content says, or None.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    if looks_like_dicom(path):
+        return "DICOM"
+    with path.open("rb") as stream:
+        start = stream.read(16)
+    for mark, name in _MARKS.items():
+        if start.startswith(mark):
+            return name
+    return None
+
+
+def unknown_format(path: Path) -> str:
+    """Why a file is no image, by what its name promises."""
+    if path.suffix.lower() in (*PLAIN_SUFFIXES, *DICOM_SUFFIXES):
+        return f"the content is no {path.suffix.lower().lstrip('.')} image; expected DICOM, PNG, JPEG or TIFF"
+    return "neither DICOM (no DICM mark, no group 0008 at its start) nor PNG, JPEG or TIFF"
 
 
 def read_plain_image(path: Path) -> Radiograph:
-    """An 8- or 16-bit grey image; bright is taken as dense bone. A photograph of a film may be tinted; its borders,
-    labels and rulers do not set the scale of greys.
+    """An 8- or 16-bit grey image, upright as its EXIF orientation says; bright is taken as dense bone. A photograph of
+    a film may be tinted; its borders, labels and rulers do not set the scale of greys.
 
     Raises:
         NotRadiograph: colour, several frames or larger than the cap.
         ReadError: empty, truncated or of another format.
     """
-    if path.stat().st_size == 0:
-        raise ReadError(f"{path.name}: the file is empty; expected an image")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ReadError(f"{path.name}: {size / 2**20:.0f} MiB, expected at most {MAX_FILE_BYTES / 2**20:.0f} MiB")
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=tuple(FORMATS)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise NotRadiograph(
                     f"{path.name}: {image.height} x {image.width} pixels, expected at most {MAX_PIXELS:,} in all"
                 )
-            frames = getattr(image, "n_frames", 1)
-            if frames != 1:
-                raise NotRadiograph(f"{path.name}: {frames} frames, expected a single radiograph")
+            if _has_more_frames(image):
+                raise NotRadiograph(f"{path.name}: several frames, expected a single radiograph")
+            negative = _white_is_zero(image)
+            aspect = _aspect(image)
             plain = image.mode not in ("P", "PA", "LA", "1", "CMYK", "YCbCr")
-            pixels = np.asarray(image if plain else image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            upright = ImageOps.exif_transpose(image)
+            turned = upright.size != image.size
+            pixels = np.asarray(upright if plain else upright.convert("RGB"))
+    except OsteoLensError:
+        raise
+    except (
+        UnidentifiedImageError, OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, AttributeError,
+        OverflowError, EOFError, MemoryError, Image.DecompressionBombError,
+    ) as error:  # fmt: skip
         raise ReadError(f"{path.name}: cannot be read as an image ({error})") from error
     bits = 8 * pixels.dtype.itemsize
     values = pixels.astype(np.float32)
-    notes = []
+    notes: list[str] = []
+    if not np.isfinite(values).all():
+        raise ReadError(f"{path.name}: pixel values are not finite")
     if values.ndim == 3:
-        apart, left_over = colour_of(values)
-        if left_over > HUE_LEFT_OVER:
-            raise NotRadiograph(
-                f"{path.name}: colour image (its hue varies by {left_over:.0f} of 255 where its brightness does not), "
-                "expected a grey or evenly tinted radiograph"
-            )
-        if apart > GREY_SPREAD:
-            notes.append("the image is tinted; it is read as grey")
-        values = values[..., :3].mean(2)
+        values, notes = grey_of(values, path.name)
+    if aspect != 1.0:
+        values = _squared(values, 1 / aspect if turned else aspect)
+        notes.append("pixels are not square; boxes are in pixels of the squared image")
     low, high = film_range(values)
     values = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
-    return Radiograph(
-        np.ascontiguousarray(values, np.float32),
-        None,
-        SpacingSource.NONE,
-        view_from_text(path.stem),
-        path,
-        None,
-        bits,
-        notes=tuple(notes),
-    )
+    shown = np.ascontiguousarray(1 - values if negative else values, np.float32)
+    view = view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)
+    return replace(Radiograph(shown, None, SpacingSource.NONE, view, path, bits=bits), notes=tuple(notes))
+
+
+def _has_more_frames(image: Any) -> bool:
+    """Whether a second frame exists; the others are not counted, which would read the whole of a hostile file."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    finally:
+        image.seek(0)
+    return True
+
+
+def _white_is_zero(image: Any) -> bool:
+    """Whether a TIFF of more than 8 bits stores white as zero, which Pillow inverts for 8 bits alone."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode not in ("L", "1", "LA", "P")
+
+
+def _aspect(image: Any) -> float:
+    """Height of a stored pixel over its width, 1 where it is square or unknown."""
+    across, along = (float(value) for value in image.info.get("dpi") or image.info.get("jfif_density") or (1, 1))
+    if not (np.isfinite(across) and np.isfinite(along)) or min(across, along) <= 0:
+        return 1.0
+    aspect = across / along
+    return aspect if abs(aspect - 1) > UNEVEN and 0.25 <= aspect <= 4 else 1.0
+
+
+def _squared(values: npt.NDArray[np.float32], aspect: float) -> npt.NDArray[np.float32]:
+    """Resampled so that pixels are square; the finer direction stays."""
+    rows, columns = values.shape
+    size = (columns, round(rows * aspect)) if aspect > 1 else (round(columns / aspect), rows)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)

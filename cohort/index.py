@@ -10,7 +10,8 @@ from pathlib import Path
 from cohort.dicom import Header, looks_like_dicom, read_header, view_from_text
 from cohort.dxa import CohortRow, cohort_row, nearest_scan, read_cohort_csv, read_dxa_csv, read_table
 from cohort.errors import ConfigError, ReadError
-from cohort.images import NO_HEADER, PLAIN_SUFFIXES
+from cohort.dicom import NO_HEADER
+from cohort.images import PLAIN_SUFFIXES
 from cohort.spine import View
 from cohort.study import Covariates, DxaResult, Study
 

@@ -36,7 +36,7 @@ def make_dicom(tmp_path: Path) -> MakeDicom:
             "PatientSex": "F",
             "PatientSize": 1.6,
             "PatientWeight": 64.0,
-            "PixelSpacing": [0.2, 0.3],
+            "PixelSpacing": [0.2, 0.2],
             "Rows": stored.shape[0],
             "Columns": stored.shape[1],
             "SamplesPerPixel": 1,

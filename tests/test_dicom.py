@@ -121,7 +121,7 @@ def test_several_frames_are_refused(make_dicom: MakeDicom) -> None:
 
 
 def test_colour_is_refused(make_dicom: MakeDicom) -> None:
-    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8)
     path = make_dicom("a.dcm", pixels, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
     with pytest.raises(NotRadiograph, match="colour"):
         read_dicom(path)
