@@ -2,35 +2,173 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from cohort.errors import ReadError
-from cohort.importers.drawn import DrawnImage, Polygon, drawn_images, only_file
-from cohort.index import Skipped
+from cohort.importers.documents import first_error, image_at, load_json, only_file
+from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
+from cohort.importers.geometry import Polygon, Shape, shape_of_parts
+from cohort.json_document import quoted
+from cohort.text import visible
+
+WHAT = "a COCO document with images, annotations and categories"
+
+Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+"""An identifier; some tools write numbers, others text."""
 
 
-def read_coco(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]:
-    """A COCO JSON, or a folder with one, beside its images; polygons follow the ROI rule, plain boxes stay."""
-    path = only_file(source, "*.json")
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        names = {row["id"]: str(row["name"]) for row in document["categories"]}
-        files = {row["id"]: path.parent / str(row["file_name"]) for row in document["images"]}
-        rows = [
-            (a["image_id"], names[a["category_id"]], a["bbox"], a.get("segmentation")) for a in document["annotations"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(f"{path}: no COCO document ({error!r}); expected images, annotations, categories") from error
-    shapes: dict[Path, list[tuple[str, Polygon, bool]]] = {image: [] for image in files.values()}
-    for image_id, name, (x, y, width, height), segmentation in rows:
-        polygon = segmentation[0] if isinstance(segmentation, list) and segmentation else None
-        if polygon is not None and len(polygon) > 8:
-            shapes[files[image_id]].append((name, np.asarray(polygon, float).reshape(-1, 2), True))
-        else:
-            shapes[files[image_id]].append((name, np.array([[x, y], [x + width, y + height]], float), False))
-    images, skipped = drawn_images(shapes, path.parent)
-    return images, [], skipped
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Image(_Entry):
+    id: Id
+    file_name: str = Field(min_length=1)
+    width: Any = None
+    height: Any = None
+
+
+class _Category(_Entry):
+    id: Id
+    name: Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+
+
+class _Annotation(_Entry):
+    image_id: Id
+    category_id: Id
+    bbox: list[FiniteFloat] | None = None
+    segmentation: Any = None
+    score: FiniteFloat | None = None
+
+
+class _Polygon(_Entry):
+    segmentation: list[FiniteFloat]
+
+
+E_ = TypeVar("E_", bound=_Entry)
+
+
+def read_coco(source: Path) -> Contents:
+    """A COCO JSON, or a folder with one, beside its images.
+
+    A polygon of several parts counts as one body. A polygon that is exactly an upright rectangle, and a plain bbox,
+    is the ROI itself; any other polygon is an outline, to which the ROI rule applies. Run-length masks are not read.
+
+    Raises:
+        ReadError: no COCO document.
+    """
+    path = only_file(source, ".json")
+    document = load_json(path, WHAT)
+    left_out: list[LeftOut] = []
+    categories = _by_id(_entries(document, "categories", _Category, path, left_out), path, "categories")
+    images = _by_id(_entries(document, "images", _Image, path, left_out), path, "images")
+    drawings = {
+        key: Drawing(image=image_at(path.parent, image.file_name), stated_size=stated_size(image.width, image.height))
+        for key, image in images.items()
+    }
+    for number, annotation in _entries(document, "annotations", _Annotation, path, left_out):
+        where = f"annotations[{number}]"
+        drawing, category = drawings.get(annotation.image_id), categories.get(annotation.category_id)
+        if drawing is None or category is None:
+            field, key = (
+                ("image_id", annotation.image_id) if drawing is None else ("category_id", annotation.category_id)
+            )
+            left_out.append(LeftOut(path, f"{where}.{field}: {quoted(key)} is not among those of the document"))
+            continue
+        try:
+            drawing.shapes.append(_shape(annotation, category.name, where))
+        except ReadError as error:
+            drawing.refuse(category.name, str(error))
+    return drawn_contents(list(drawings.values()), source if source.is_dir() else path.parent, left_out)
+
+
+def _entries(
+    document: dict[str, Any], name: str, model: type[E_], path: Path, left_out: list[LeftOut]
+) -> list[tuple[int, E_]]:
+    """Entries of a list with their numbers; damaged ones are listed by their field.
+
+    Raises:
+        ReadError: the list is missing.
+    """
+    rows = document.get(name)
+    if not isinstance(rows, list):
+        found = "missing" if name not in document else quoted(rows)
+        raise ReadError(f"{visible(path.name)}: `{name}` is {found}; expected {WHAT}")
+    found_entries = []
+    for number, row in enumerate(rows):
+        try:
+            found_entries.append((number, model.model_validate(row)))
+        except ValidationError as error:
+            left_out.append(LeftOut(path, first_error(error, f"{name}[{number}]")))
+    return found_entries
+
+
+I_ = TypeVar("I_", _Image, _Category)
+
+
+def _by_id(entries: Sequence[tuple[int, I_]], path: Path, name: str) -> dict[str, I_]:
+    """Entries by identifier.
+
+    Raises:
+        ReadError: two different entries have one identifier.
+    """
+    found: dict[str, I_] = {}
+    for number, entry in entries:
+        if found.setdefault(entry.id, entry) != entry:
+            raise ReadError(
+                f"{visible(path.name)}: {name}[{number}].id {quoted(entry.id)} stands twice; expected each once; "
+                "nobody can tell which one the annotations mean"
+            )
+    return found
+
+
+def _shape(annotation: _Annotation, label: str, where: str) -> Shape:
+    """The shape of one annotation: its polygon, else its bbox.
+
+    Raises:
+        ReadError: run-length mask, points that are no polygon, or neither polygon nor bbox.
+    """
+    parts = _parts(annotation.segmentation, where)
+    if parts:
+        return shape_of_parts(label, parts, annotation.score)
+    bbox = annotation.bbox or []
+    if len(bbox) != 4:
+        raise ReadError(f"{where}: bbox has {len(bbox)} numbers and there is no polygon; expected x, y, width, height")
+    x, y, width, height = bbox
+    if width <= 0 or height <= 0:
+        raise ReadError(f"{where}.bbox: width {width:g} and height {height:g}; expected both above zero")
+    points = np.array([[x, y], [x + width, y + height]], float)
+    return Shape(label=label, points=points, is_outline=False, score=annotation.score)
+
+
+def _parts(segmentation: Any, where: str) -> list[Polygon]:
+    """Polygons of one object, whether its list is flat or nested; fragments of fewer than three points are no part.
+
+    Raises:
+        ReadError: run-length mask, or what is no list of points.
+    """
+    if isinstance(segmentation, dict):
+        raise ReadError(f"{where}.segmentation: a run-length mask (RLE) is not read; export polygons")
+    if segmentation is None or segmentation == []:
+        return []
+    if not isinstance(segmentation, list):
+        raise ReadError(f"{where}.segmentation: found {quoted(segmentation)}, expected lists of x, y, x, y, ...")
+    flat = not any(isinstance(part, list) for part in segmentation)
+    parts = []
+    for part in [segmentation] if flat else segmentation:
+        try:
+            numbers = _Polygon(segmentation=part).segmentation
+        except ValidationError as error:
+            raise ReadError(first_error(error, where)) from error
+        if len(numbers) % 2:
+            raise ReadError(f"{where}.segmentation: {len(numbers)} numbers, expected x, y, x, y, ...")
+        if len(numbers) >= 6:
+            parts.append(np.array(numbers, float).reshape(-1, 2))
+    if not parts:
+        raise ReadError(f"{where}.segmentation: fewer than three points; expected a polygon")
+    return parts

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
@@ -14,87 +18,204 @@ from cohort.errors import ConfigError, ReadError
 from cohort.importers.buu_lspine import read_buu_lspine
 from cohort.importers.coco import read_coco
 from cohort.importers.cvat import read_cvat
-from cohort.importers.drawn import DrawnImage
+from cohort.importers.documents import copy_file
+from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.labelme import read_labelme
-from cohort.importers.lumos import array_as_png, read_lumos
+from cohort.importers.lumos import gather, read_lumos
 from cohort.importers.yolo import read_yolo
-from cohort.index import Skipped, index_cohort, safe_name
+from cohort.index import index_cohort, safe_name
+from cohort.study import Study
+from cohort.text import visible
+
+NAMED = 5
+"""Files that a sentence names before it counts the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+class ImportFormat(StrEnum):
+    """What can be imported."""
+
+    COCO = "coco"
+    YOLO = "yolo"
+    LABELME = "labelme"
+    CVAT = "cvat"
+    BUU_LSPINE = "buu-lspine"
+    LUMOS = "lumos"
+
+
+READERS: Mapping[ImportFormat, Callable[[Path], Contents]] = {
+    ImportFormat.COCO: read_coco,
+    ImportFormat.YOLO: read_yolo,
+    ImportFormat.LABELME: read_labelme,
+    ImportFormat.CVAT: read_cvat,
+    ImportFormat.BUU_LSPINE: read_buu_lspine,
+    ImportFormat.LUMOS: read_lumos,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import made of its source."""
+    """What an import made of its source.
+
+    Attributes:
+        studies: studies of the new cohort folder.
+        images: images in it.
+        rois: lines of its rois.csv.
+        skipped: every file and shape that is not used.
+        notes: what a reader should know of the source and of how it was read.
+    """
 
     studies: int
     images: int
     rois: int
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[LeftOut, ...]
+    notes: tuple[str, ...] = ()
 
 
 def import_cohort(kind: str, source: Path, out: Path) -> ImportReport:
-    """Read a source in one of KINDS and write a cohort folder.
+    """Read a source in one of the formats and write a cohort folder, whole or not at all.
+
+    Args:
+        kind: one of ImportFormat.
+        source: folder or file to read.
+        out: folder to write; new or empty.
 
     Raises:
-        ConfigError: unknown kind, or the output folder holds files already.
-        ReadError: the source has not the expected files.
+        ConfigError: unknown kind, or the output folder holds files already or cannot be written.
+        ReadError: nothing of the source can be used; the message says why.
     """
-    readers: dict[str, Callable[[Path], tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]]] = {
-        "coco": read_coco,
-        "yolo": read_yolo,
-        "labelme": read_labelme,
-        "cvat": read_cvat,
-        "buu-lspine": read_buu_lspine,
-        "lumos": read_lumos,
-    }
-    if kind not in readers:
-        raise ConfigError(f"import {kind!r}: choose one of {', '.join(readers)}")
+    if kind not in list(ImportFormat):
+        raise ConfigError(f"import {kind!r}: choose one of {', '.join(ImportFormat)}")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out}: is a file; name a new folder")
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out}: the folder is not empty; choose a new one, so that nothing is mixed")
-    images, rows, skipped = readers[kind](source)
-    if not images:
-        reasons = "; ".join(f"{s.path.name}: {s.reason}" for s in skipped[:3])
-        raise ReadError(f"{source}: nothing to import as {kind} ({reasons or 'no file of this format'})")
-    return _write(images, rows, skipped, out)
+    contents = READERS[ImportFormat(kind)](source)
+    if not contents.images:
+        raise _nothing(kind, source, contents.left_out)
+    try:
+        with _made_whole(out) as staging:
+            report = _write(contents, staging)
+            if not report.images:
+                raise _nothing(kind, source, report.skipped)
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror or error}); nothing was left there") from error
+    return report
 
 
-def _write(
-    images: Sequence[DrawnImage], rows: Sequence[Mapping[str, Any]], skipped: Iterable[Skipped], out: Path
-) -> ImportReport:
-    places: dict[Path, DrawnImage] = {}
-    left_out = list(skipped)
-    for image in images:
-        target = out / safe_name(image.study) / f"{image.view}{_stored_suffix(image.path)}"
-        if target in places:
-            left_out.append(Skipped(image.path, f"second {image.view} image of study {image.study}"))
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _store(image.path, target)
-        places[target.resolve()] = image
-    rois = []
-    studies = index_cohort(out).studies
+def named(items: Sequence[str]) -> str:
+    """Names in a sentence: the first few and a count of the rest."""
+    shown = ", ".join(visible(item) for item in items[:NAMED])
+    return shown if len(items) <= NAMED else f"{shown} and {len(items) - NAMED} more"
+
+
+def by_reason(left_out: Sequence[LeftOut]) -> list[tuple[str, list[str]]]:
+    """Reasons, the most frequent first, each with where it holds; those that differ in numbers alone are one.
+
+    A place is the file's name and the label of the shape that is meant; of several reasons that are one, the first
+    stands for all.
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
+    for item in left_out:
+        where = f"{item.path.name} ({item.label})" if item.label else item.path.name
+        found.setdefault(re.sub(r"\d+", "#", item.reason), (item.reason, []))[1].append(where)
+    return sorted(found.values(), key=lambda pair: -len(pair[1]))
+
+
+def _nothing(kind: str, source: Path, left_out: Sequence[LeftOut]) -> ReadError:
+    """Why nothing remains: the most frequent reasons, each with a file."""
+    reasons = [
+        f"{visible(where[0])}: {visible(reason)}" + (f" ({len(where)} times)" if len(where) > 1 else "")
+        for reason, where in by_reason(left_out)[:3]
+    ]
+    return ReadError(f"{source}: nothing to import as {kind} ({'; '.join(reasons) or 'no file of this format'})")
+
+
+@contextmanager
+def _made_whole(out: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its name at the end; after an error neither is there."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = out.parent / f".{out.name[:80]}-{uuid4().hex[:8]}.partial"
+    staging.mkdir()
+    try:
+        yield staging
+        if out.is_dir():
+            out.rmdir()
+        staging.replace(out)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _write(contents: Contents, staging: Path) -> ImportReport:
+    left_out = list(contents.left_out)
+    places = _store_all(contents.images, staging, left_out)
+    gather({path: image.study for path, image in places.items() if image.regroup})
+    studies = index_cohort(staging).studies
+    drawn_of: dict[str, list[DrawnImage]] = {}
     for study in studies:
-        for _, path in study.images:
-            drawn = places.get(path.resolve())
-            if drawn is not None:
-                rois += [
-                    [study.study_uid, str(drawn.view), str(b.level), *(round(v, 2) for v in b.corners)]
-                    for b in drawn.rois
-                ]
+        for path in _paths(study):
+            if path in places:
+                drawn_of.setdefault(study.study_uid, []).append(places.pop(path))
+    left_out += [LeftOut(image.path, "its header makes it a second image of a study") for image in places.values()]
+    rois = [
+        [uid, str(image.view), str(box.level), *(round(value, 2) for value in box.corners)]
+        for uid, images in drawn_of.items()
+        for image in images
+        for box in image.rois
+    ]
     if rois:
         columns = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
-        pd.DataFrame(rois, columns=columns).to_csv(out / "rois.csv", index=False)
+        pd.DataFrame(rois, columns=columns).to_csv(staging / "rois.csv", index=False)
+    rows = _rows(contents.rows, drawn_of)
     if rows:
-        pd.DataFrame(list(rows)).to_csv(out / "cohort.csv", index=False)
-    return ImportReport(len(studies), len(places), len(rois), tuple(left_out))
+        pd.DataFrame(rows).to_csv(staging / "cohort.csv", index=False)
+    images = [image for own in drawn_of.values() for image in own]
+    by_note: dict[str, list[str]] = {}
+    for image in images:
+        if image.note:
+            by_note.setdefault(image.note, []).append(image.path.name)
+    notes = [*contents.notes, *(f"{note}: {named(paths)}" for note, paths in by_note.items())]
+    return ImportReport(
+        studies=len(studies), images=len(images), rois=len(rois), skipped=tuple(left_out), notes=tuple(notes)
+    )
 
 
-def _stored_suffix(path: Path) -> str:
-    return ".png" if path.suffix == ".npy" else path.suffix.lower()
+def _store_all(images: Sequence[DrawnImage], staging: Path, left_out: list[LeftOut]) -> dict[Path, DrawnImage]:
+    """Write every image; those that cannot be written and second ones of a view are listed."""
+    places: dict[Path, DrawnImage] = {}
+    taken: set[tuple[str, str]] = set()
+    for image in images:
+        folder = safe_name(image.study)
+        if (folder, image.view) in taken:
+            left_out.append(LeftOut(image.path, f"second {image.view} image of study {image.study}"))
+            continue
+        suffix = image.path.suffix.lower() if image.suffix is None else image.suffix
+        target = staging / folder / f"{image.view}{suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if image.store is None:
+                copy_file(image.path, target)
+            else:
+                image.store(target)
+        except ReadError as error:
+            left_out.append(LeftOut(image.path, str(error)))
+            target.unlink(missing_ok=True)
+            continue
+        taken.add((folder, image.view))
+        places[target] = image
+    for folder_path in [path for path in staging.iterdir() if not any(path.iterdir())]:
+        folder_path.rmdir()
+    return places
 
 
-def _store(source: Path, target: Path) -> None:
-    """Copy an image; an array becomes a 16-bit PNG."""
-    if source.suffix != ".npy":
-        shutil.copyfile(source, target)
-        return
-    array_as_png(source, target)
+def _paths(study: Study) -> list[Path]:
+    """Images of a study as they were stored."""
+    return [path for _, path in study.images]
+
+
+def _rows(rows: Sequence[Mapping[str, Any]], drawn_of: Mapping[str, Sequence[DrawnImage]]) -> list[dict[str, Any]]:
+    """Lines of cohort.csv under the names by which the cohort folder knows their studies."""
+    uids: dict[str, list[str]] = {}
+    for uid, images in drawn_of.items():
+        for name in dict.fromkeys(image.study for image in images):
+            uids.setdefault(name, []).append(uid)
+    return [{**row, "study_uid": uid} for row in rows for uid in uids.get(str(row["study_uid"]), [])]

@@ -3,62 +3,144 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from cohort.dicom import MAX_PIXELS
 from cohort.errors import ReadError
-from cohort.importers.drawn import DrawnImage, Polygon, drawn_images, only_file
-from cohort.index import Skipped
+from cohort.importers.documents import image_at, load_xml, only_file
+from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
+from cohort.importers.geometry import Polygon, Shape
+from cohort.json_document import quoted
+from cohort.text import visible
+
+WHAT = "CVAT for images 1.1"
 
 
-def read_cvat(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]:
-    """An annotations.xml, or a folder with one, beside its images; polygons follow the ROI rule, boxes stay as drawn.
+def read_cvat(source: Path) -> Contents:
+    """An annotations.xml, or a folder with one, beside its images.
 
-    A box that was turned becomes the upright box around it. Documents with a DTD are refused, since entities may
-    expand without end.
+    Boxes stay as drawn, and one that was turned becomes the upright box around its corners. Polygons and masks are
+    outlines, to which the ROI rule applies. Other shapes are listed. Documents with a DTD are refused, since entities
+    may expand without end.
 
     Raises:
-        ReadError: no CVAT document, or a shape without numbers.
+        ReadError: no CVAT document.
     """
-    path = only_file(source, "*.xml")
-    try:
-        text = path.read_bytes()
-        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-            raise ReadError(f"{path}: holds a DTD; CVAT writes none; export the annotations again")
-        root = ElementTree.fromstring(text)
-    except (OSError, ElementTree.ParseError) as error:
-        raise ReadError(f"{path}: cannot be read as XML ({error}); expected CVAT for images 1.1") from error
+    path = only_file(source, ".xml")
+    root = load_xml(path, WHAT)
     if root.tag != "annotations":
-        raise ReadError(f"{path}: found <{root.tag}>, expected <annotations> of CVAT for images 1.1")
-    shapes: dict[Path, list[tuple[str, Polygon, bool]]] = {}
-    for image in root.iter("image"):
-        own = shapes.setdefault(path.parent / image.get("name", ""), [])
+        raise ReadError(f"{visible(path.name)}: found <{visible(root.tag)[:60]}>, expected <annotations> of {WHAT}")
+    drawings: list[Drawing] = []
+    left_out: list[LeftOut] = []
+    for number, image in enumerate(root.iter("image")):
+        name = image.get("name", "")
+        if not name:
+            left_out.append(LeftOut(path, f"<image> number {number + 1} has no name"))
+            continue
+        size = stated_size(_side(image, "width"), _side(image, "height"))
+        drawing = Drawing(image=image_at(path.parent, name), stated_size=size)
         for shape in image:
-            try:
-                if shape.tag == "box":
-                    own.append((shape.get("label", ""), _box(shape), False))
-                elif shape.tag == "polygon":
-                    points = [[float(v) for v in pair.split(",")] for pair in shape.get("points", "").split(";")]
-                    own.append((shape.get("label", ""), np.array(points, float).reshape(-1, 2), True))
-            except (TypeError, ValueError) as error:
-                name = image.get("name")
-                raise ReadError(f"{path}: a <{shape.tag}> of {name} has no usable corners ({error})") from error
-    images, skipped = drawn_images(shapes, path.parent)
-    return images, [], skipped
+            _take(shape, drawing)
+        drawings.append(drawing)
+    left_out += [
+        LeftOut(path, f"a <track> of a video is not read; export as {WHAT}", track.get("label", ""))
+        for track in root.iter("track")
+    ]
+    return drawn_contents(drawings, source if source.is_dir() else path.parent, left_out)
 
 
-def _box(shape: ElementTree.Element) -> Polygon:
-    """Corners (2, 2) of the upright box around a box that may be turned by `rotation` degrees about its centre."""
-    x0, y0, x1, y1 = (float(shape.attrib.get(name, "missing")) for name in ("xtl", "ytl", "xbr", "ybr"))
-    turn = np.deg2rad(float(shape.get("rotation", 0)))
-    wide, tall = (x1 - x0) / 2, (y1 - y0) / 2
-    half = np.array(
-        [
-            abs(wide * np.cos(turn)) + abs(tall * np.sin(turn)),
-            abs(wide * np.sin(turn)) + abs(tall * np.cos(turn)),
-        ]
-    )
+def _side(image: Element, name: str) -> float | None:
+    try:
+        return float(image.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _take(shape: Element, drawing: Drawing) -> None:
+    """One element into a shape of the drawing, or into its list of what is not used."""
+    label = shape.get("label", "")
+    kind = visible(shape.tag)[:40]
+    try:
+        if shape.tag == "box":
+            drawing.shapes.append(Shape(label=label, points=_box(shape), is_outline=False))
+        elif shape.tag == "polygon":
+            drawing.shapes.append(Shape(label=label, points=_polygon(shape), is_outline=True))
+        elif shape.tag == "mask":
+            drawing.shapes.append(Shape(label=label, points=_mask(shape), is_outline=True))
+        else:
+            drawing.refuse(label, f"a <{kind}> is no ROI; draw a box, or a polygon or mask of the body")
+    except (ValueError, OverflowError) as error:
+        drawing.refuse(label, f"a <{kind}> has no usable corners ({visible(error)[:160]})")
+
+
+def _number(shape: Element, name: str) -> float:
+    """A finite attribute.
+
+    Raises:
+        ValueError: missing, no number or not finite.
+    """
+    text = shape.get(name)
+    if text is None:
+        raise ValueError(f"{name} is missing")
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise ValueError(f"{name} is {quoted(text)}, expected a number")
+    return value
+
+
+def _box(shape: Element) -> Polygon:
+    """Corners (4, 2) of a box that may be turned by `rotation` degrees about its centre."""
+    x0, y0, x1, y1 = (_number(shape, name) for name in ("xtl", "ytl", "xbr", "ybr"))
+    turn = np.deg2rad(_number(shape, "rotation") if "rotation" in shape.attrib else 0.0)
     centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    return np.stack((centre - half, centre + half))
+    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    if turn == 0:
+        return corners
+    across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    return np.asarray(centre + (corners - centre) @ np.stack((across, down)))
+
+
+def _polygon(shape: Element) -> Polygon:
+    """Points of `x,y;x,y;...`.
+
+    Raises:
+        ValueError: fewer than three points, or what is no pair of numbers.
+    """
+    text = shape.get("points", "")
+    pairs = [pair.split(",") for pair in text.split(";") if pair.strip()]
+    if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"points is {quoted(text)}, expected three or more of x,y;x,y")
+    points = np.array([[float(x), float(y)] for x, y in pairs])
+    if not np.isfinite(points).all():
+        raise ValueError(f"points is {quoted(text)}, expected finite numbers")
+    return points
+
+
+def _mask(shape: Element) -> Polygon:
+    """Corners of the cells at both ends of every row of a mask, which is stored as runs of off and on, row by row.
+
+    Raises:
+        ValueError: no runs, or runs that do not fill width x height.
+    """
+    left, top, wide, tall = (int(_number(shape, name)) for name in ("left", "top", "width", "height"))
+    if wide <= 0 or tall <= 0 or wide * tall > MAX_PIXELS:
+        raise ValueError(f"a mask of {wide} x {tall} pixels")
+    runs = [int(run) for run in shape.get("rle", "").split(",") if run.strip()]
+    left_over = wide * tall - sum(runs)
+    if not runs or min(runs) < 0 or left_over < 0:
+        raise ValueError(f"rle holds {sum(runs)} pixels, expected {wide} x {tall}")
+    flat = np.zeros(wide * tall, bool)
+    flat[: wide * tall - left_over] = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    on = flat.reshape(tall, wide)
+    rows = np.flatnonzero(on.any(axis=1))
+    first, last = on[rows].argmax(axis=1), wide - on[rows, ::-1].argmax(axis=1)
+    ends = [(x, y) for x in (first, last) for y in (rows, rows + 1)]
+    points = np.concatenate([np.stack(end, axis=1) for end in ends]).astype(float)
+    if not len(points):
+        raise ValueError("the mask is empty")
+    return np.asarray(points + np.array([left, top], float))

@@ -2,28 +2,92 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from cohort.errors import ReadError
-from cohort.importers.drawn import DrawnImage, Polygon, drawn_images
-from cohort.index import Skipped
+from cohort.importers.documents import IMAGE_SUFFIXES, first_error, image_at, image_named, is_file, load_json, siblings
+from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
+from cohort.importers.geometry import Shape
+from cohort.json_document import quoted
+from cohort.text import visible
+
+WHAT = "a LabelMe document with imagePath and shapes"
+
+BOXES = frozenset({"rectangle", "rotation", "oriented_rectangle"})
+"""Shapes that are ROIs; of a turned one the upright rectangle around it."""
 
 
-def read_labelme(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]:
-    """LabelMe JSON files beside their images; rectangles stay, polygons follow the ROI rule."""
-    shapes: dict[Path, list[tuple[str, Polygon, bool]]] = {}
-    for path in sorted(source.rglob("*.json")):
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    label: str
+    points: list[tuple[FiniteFloat, FiniteFloat]]
+    shape_type: str | None = None
+    score: FiniteFloat | None = Field(default=None)
+
+
+def read_labelme(source: Path) -> Contents:
+    """LabelMe JSON files beside their images; `shape_type` decides what a shape is.
+
+    Rectangles stay as drawn, polygons are outlines, to which the ROI rule applies; circles, lines, points and masks
+    are listed. Files without `shape_type` hold rectangles of two points and polygons.
+
+    Raises:
+        ReadError: no such folder.
+    """
+    folder = source.parent if is_file(source) else source
+    if not folder.is_dir():
+        raise ReadError(f"{source}: no such folder; expected JSON files of LabelMe beside their images")
+    every = (
+        [source] if is_file(source) else sorted(path for path in source.rglob("*") if path.suffix.lower() == ".json")
+    )
+    drawings: list[Drawing] = []
+    left_out: list[LeftOut] = []
+    for path in every:
         try:
-            document = json.loads(path.read_text("utf-8"))
-            image = path.parent / Path(str(document["imagePath"])).name
-            for shape in document["shapes"]:
-                points = np.asarray(shape["points"], float).reshape(-1, 2)
-                shapes.setdefault(image, []).append((str(shape["label"]), points, len(points) > 2))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ReadError(f"{path}: no LabelMe document ({error!r}); expected imagePath and shapes") from error
-    images, skipped = drawn_images(shapes, source)
-    return images, [], skipped
+            drawings.append(_drawing(path))
+        except ReadError as error:
+            left_out.append(LeftOut(path, str(error)))
+    return drawn_contents(drawings, folder, left_out)
+
+
+def _drawing(path: Path) -> Drawing:
+    document = load_json(path, WHAT)
+    name, shapes = document.get("imagePath"), document.get("shapes")
+    if not isinstance(shapes, list):
+        found = "missing" if "shapes" not in document else quoted(shapes)
+        raise ReadError(f"{visible(path.name)}: `shapes` is {found}; expected {WHAT}")
+    if not isinstance(name, str) or not name:
+        found = "missing" if "imagePath" not in document else quoted(name)
+        raise ReadError(f"{visible(path.name)}: `imagePath` is {found}; expected {WHAT}")
+    image = image_at(path.parent, PureWindowsPath(name).name)
+    if not is_file(image):
+        own = [file for file in siblings(path) if file.suffix.lower() in IMAGE_SUFFIXES]
+        image = image_named(path.stem, own) or image
+    drawing = Drawing(image=image, stated_size=stated_size(document.get("imageWidth"), document.get("imageHeight")))
+    for number, entry in enumerate(shapes):
+        _take(entry, f"{visible(path.name)} shapes[{number}]", drawing)
+    return drawing
+
+
+def _take(entry: Any, where: str, drawing: Drawing) -> None:
+    """One entry into a shape of the drawing, or into its list of what is not used."""
+    try:
+        shape = _Shape.model_validate(entry)
+    except ValidationError as error:
+        label = entry.get("label", "") if isinstance(entry, dict) else ""
+        drawing.refuse(label if isinstance(label, str) else "", first_error(error, where))
+        return
+    points = np.array(shape.points, float).reshape(-1, 2)
+    kind = shape.shape_type or ("polygon" if len(points) > 2 else "rectangle")
+    if kind in BOXES and len(points) in (2, 4):
+        drawing.shapes.append(Shape(label=shape.label, points=points, is_outline=False, score=shape.score))
+    elif kind == "polygon" and len(points) > 2:
+        drawing.shapes.append(Shape(label=shape.label, points=points, is_outline=True, score=shape.score))
+    elif kind in BOXES or kind == "polygon":
+        drawing.refuse(shape.label, f"{where}: a {kind} of {len(points)} points encloses nothing")
+    else:
+        drawing.refuse(shape.label, f"a {visible(kind)[:40]} is no ROI; draw a rectangle, or a polygon around the body")

@@ -1,90 +1,238 @@
-"""LUMOS: lumbar radiographs with DXA."""
+"""LUMOS: lumbar radiographs with DXA, as its owners publish them and as the Kaggle copy holds them."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from zipfile import ZipInfo
 
 import numpy as np
-import pandas as pd
 from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import generate_uid
 
-from cohort.dicom import MAX_PIXELS
+from cohort.dicom import MAX_PIXELS, read_header
 from cohort.errors import ReadError
-from cohort.importers.drawn import DrawnImage
-from cohort.index import Skipped
+from cohort.importers.archive import is_zip, members_of, store_member
+from cohort.importers.documents import copy_file, is_file
+from cohort.importers.drawn import Contents, DrawnImage, LeftOut
+from cohort.importers.lumos_table import KAGGLE, OWNERS, Line, cohort_line, patient_number, read_lines
 from cohort.spine import View
+from cohort.text import visible
+
+LICENCE = "LUMOS is CC BY-NC 4.0: name its authors, and use it and what was trained on it for no commercial purpose"
+
+FILMS = {"1": View.AP, "2": View.LATERAL}
+"""What the number at the end of a film's name means by convention; headers and the image itself may say otherwise."""
+
+_FILM = re.compile(r"lumos_x_(\d{1,9})_(\d+)(?:\.(?:dcm|dicom|ima))?", re.IGNORECASE)
+_TABLES = (".csv", ".xlsx")
 
 
-def read_lumos(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]:
-    """LUMOS: one table with `;` and images as .npy; patients whose two views name the same file are left out.
+def read_lumos(source: Path) -> Contents:
+    """A folder with the table and the films: zip files or folders of DICOM, or the .npy arrays of the Kaggle copy.
 
-    BMI and the L1-L4 T-score come from height, weight and `t_l1_l4`, since `bmi` and `t_value` are damaged in the
-    published table. The set has no ROIs.
+    The set has no ROIs. A patient whose two views name one file is left out.
 
     Raises:
-        ReadError: no table, or one without the expected columns.
+        ReadError: no table, several, or one without the expected columns.
     """
-    tables = sorted(source.glob("*.csv"))
-    if len(tables) != 1:
-        raise ReadError(f"{source}: found {len(tables)} CSV files, expected LUMOS' one table")
-    table = pd.read_csv(tables[0], sep=";", dtype=str, keep_default_na=False)
-    needed = {"patient_id", "image_path_ap", "image_path_lat", "age", "gender", "height", "weight", "t_l1_l4"}
-    if needed - set(table):
-        raise ReadError(f"{tables[0].name}: columns {', '.join(sorted(needed - set(table)))} are missing")
-    images, rows, skipped = [], [], []
-    for cells in table.to_dict("records"):
-        names = {View.AP: str(cells["image_path_ap"]), View.LATERAL: str(cells["image_path_lat"])}
-        study = f"lumos_{cells['patient_id']}"
-        if names[View.AP] == names[View.LATERAL]:
-            skipped.append(
-                Skipped(source / names[View.AP], f"patient {cells['patient_id']}: both views name this file")
-            )
-            continue
-        found = {view: source / Path(name).name for view, name in names.items()}
-        missing = [path.name for path in found.values() if not path.is_file()]
-        if missing:
-            skipped.append(Skipped(source / missing[0], "the image is missing"))
-            continue
-        images += [DrawnImage(path, study, view) for view, path in found.items()]
-        height, weight = _decimal(cells["height"]), _decimal(cells["weight"])
-        rows.append(
-            {
-                "study_uid": study,
-                "patient_id": study,
-                "age_years": _decimal(cells["age"]),
-                "sex": str(cells["gender"])[:1].upper(),
-                "height_cm": None if height is None else round(100 * height if height < 3 else height, 1),
-                "weight_kg": weight,
-                "t_score": _decimal(cells["t_l1_l4"]),
-                "bmd_g_cm2": _decimal(str(cells.get("bmd", ""))),
-            }
+    if not source.is_dir():
+        raise ReadError(f"{source}: no such folder; expected the folder of LUMOS")
+    path, lines = _table(source)
+    columns = set(lines[0].cells) if lines else set()
+    is_kaggle = "image_path_ap" in columns
+    needed = KAGGLE if is_kaggle else OWNERS
+    if needed - columns:
+        missing = ", ".join(sorted(needed - columns))
+        raise ReadError(f"{visible(path.name)}: columns {missing} are missing; expected the table of LUMOS")
+    left_out: list[LeftOut] = []
+    lines_of = _lines_of(path, lines, left_out)
+    images = _arrays(source, lines_of, left_out) if is_kaggle else _films(source, left_out)
+    found = {image.study for image in images}
+    rows: list[dict[str, Any]] = []
+    for patient, line in lines_of.items():
+        if _study(patient) in found:
+            rows.append(cohort_line(line, _study(patient), path, left_out))
+        elif not is_kaggle:
+            left_out.append(LeftOut(path, "line of a patient without films", str(patient)))
+    known = {_study(patient) for patient in lines_of}
+    left_out += [
+        LeftOut(path, "no usable line in the table; imported without covariates and DXA", study)
+        for study in sorted(found - known)
+    ]
+    return Contents(images, rows, left_out, (LICENCE,))
+
+
+def _study(patient: int) -> str:
+    return f"lumos_{patient}"
+
+
+def _table(source: Path) -> tuple[Path, list[Line]]:
+    """The one table of the folder; of several the one that its owners name."""
+    visible_files = [path for path in sorted(source.rglob("*")) if not path.name.startswith((".", "~"))]
+    tables = [path for path in visible_files if path.suffix.lower() in _TABLES and path.is_file()]
+    published = [path for path in tables if path.stem.lower() == "lumos_clinical_data"]
+    chosen = tables if len(tables) == 1 else [path for path in published if path.suffix.lower() == ".xlsx"] or published
+    if len(chosen) != 1:
+        raise ReadError(
+            f"{source}: found {len(tables)} tables (CSV, xlsx), expected one; keep lumos_clinical_data.xlsx alone"
         )
-    return images, rows, skipped
+    return chosen[0], read_lines(chosen[0])
 
 
-def _decimal(text: str) -> float | None:
-    """A number with a comma or a point; None where there is none."""
+def _lines_of(path: Path, lines: Sequence[Line], left_out: list[LeftOut]) -> dict[int, Line]:
+    """Lines by patient; a patient on two different lines has none."""
+    found: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        patient = patient_number(line.cells.get("patient_id", ""))
+        if patient is None:
+            left_out.append(LeftOut(path, f"{line.where}: patient_id is no number", line.cells.get("patient_id", "")))
+        else:
+            found[patient].append(line)
+    for patient, own in found.items():
+        if any(line.cells != own[0].cells for line in own):
+            where = ", ".join(line.where.rpartition(" ")[2] for line in own)
+            left_out.append(LeftOut(path, f"lines {where} differ for one patient; none is used", str(patient)))
+    return {patient: own[0] for patient, own in found.items() if all(line.cells == own[0].cells for line in own)}
+
+
+def _films(source: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
+    """Films of the owners' zip files and folders; the members' names say patient and film, not the archive's."""
+    images: list[DrawnImage] = []
+    for path in sorted(found for found in source.rglob("*") if found.is_file()):
+        if any(part.startswith((".", "~", "__MACOSX")) for part in path.relative_to(source).parts):
+            continue
+        if path.suffix.lower() in _TABLES:
+            continue
+        if is_zip(path):
+            images += _packed_films(path, left_out)
+        elif _FILM.fullmatch(path.name) or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+            film = _film(path, path.name, left_out)
+            images += [film] if film is not None else []
+    return images
+
+
+def _packed_films(path: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
     try:
-        return float(str(text).strip().replace(",", "."))
-    except ValueError:
+        members = members_of(path)
+    except ReadError as error:
+        left_out.append(LeftOut(path, str(error)))
+        return []
+    images = []
+    for member in sorted(members, key=lambda found: found.filename):
+        name = PureWindowsPath(PurePosixPath(member.filename).name).name
+        if name.startswith(".") or member.filename.startswith("__MACOSX"):
+            continue
+        film = _film(path / member.filename.lstrip("/\\"), name, left_out)
+        if film is not None:
+            images.append(_stored_by(film, partial(_store_packed, path, member)))
+    return images
+
+
+def _film(path: Path, name: str, left_out: list[LeftOut]) -> DrawnImage | None:
+    found = _FILM.fullmatch(name)
+    view = FILMS.get(found[2].lstrip("0")) if found else None
+    if found is None or view is None:
+        left_out.append(LeftOut(path, "name is not lumos_x_<patient>_1.Dcm (AP) or _2.Dcm (lateral)"))
         return None
+    film = DrawnImage(path=path, study=_study(int(found[1])), view=view)
+    return _stored_by(film, partial(_store_dicom, path))
+
+
+def _stored_by(film: DrawnImage, store: Callable[[Path], None]) -> DrawnImage:
+    return DrawnImage(path=film.path, study=film.study, view=film.view, suffix=".dcm", store=store, regroup=True)
+
+
+def _store_dicom(path: Path, target: Path) -> None:
+    read_header(path)
+    copy_file(path, target)
+
+
+def _store_packed(archive: Path, member: ZipInfo, target: Path) -> None:
+    store_member(archive, member, target)
+    try:
+        read_header(target)
+    except ReadError as error:
+        raise ReadError(f"{visible(archive.name)}/{visible(member.filename)}: {error}") from error
+
+
+def gather(study_of: Mapping[Path, str]) -> None:
+    """Give the DICOM films of each study one StudyInstanceUID of its own and one PatientID, where theirs disagree.
+
+    Args:
+        study_of: for each stored film the study that its source puts it in.
+    """
+    identities = {}
+    for path in study_of:
+        header = read_header(path)
+        identities[path] = (header.study_uid, header.patient_id)
+    uids: dict[str | None, set[str]] = defaultdict(set)
+    of_study: dict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
+    for path, study in study_of.items():
+        uids[identities[path][0]].add(study)
+        of_study[study].add(identities[path])
+    for path, study in study_of.items():
+        uid = identities[path][0]
+        if uid is not None and len(uids[uid]) == 1 and len(of_study[study]) == 1:
+            continue
+        dataset = dcmread(path, force=True)
+        dataset.StudyInstanceUID = generate_uid(entropy_srcs=["osteolens import lumos", study])
+        dataset.PatientID = study
+        dataset.save_as(path)
+
+
+def _arrays(source: Path, lines_of: Mapping[int, Line], left_out: list[LeftOut]) -> list[DrawnImage]:
+    """Films of the Kaggle copy, which the table names."""
+    images: list[DrawnImage] = []
+    for patient, line in lines_of.items():
+        names = {View.AP: line.cells["image_path_ap"], View.LATERAL: line.cells["image_path_lat"]}
+        if names[View.AP] == names[View.LATERAL]:
+            path = source / PureWindowsPath(names[View.AP]).name
+            left_out.append(LeftOut(path, f"patient {patient}: both views name this file"))
+            continue
+        found = {view: source / PureWindowsPath(name).name for view, name in names.items()}
+        missing = [path for path in found.values() if not is_file(path)]
+        if missing:
+            left_out.append(LeftOut(missing[0], "the image is missing"))
+            continue
+        for view, path in found.items():
+            is_array = path.suffix.lower() == ".npy"
+            images.append(
+                DrawnImage(
+                    path=path,
+                    study=_study(patient),
+                    view=view,
+                    suffix=".png" if is_array else None,
+                    store=partial(array_as_png, path) if is_array else None,
+                )
+            )
+    return images
 
 
 def array_as_png(source: Path, target: Path) -> None:
     """A two-dimensional .npy array as a 16-bit grey PNG over its own range.
 
     Raises:
-        ReadError: no plain array of at most MAX_PIXELS values.
+        ReadError: no plain array of at most MAX_PIXELS finite values.
     """
     try:
         array = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ReadError(f"{source.name}: no plain array ({error})") from error
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise ReadError(f"{visible(source.name)}: no plain array ({visible(error)})") from error
     plane = array[..., 0] if array.ndim == 3 and array.shape[-1] in (1, 3) else array.squeeze()
-    if plane.ndim != 2 or plane.size > MAX_PIXELS:
-        raise ReadError(f"{source.name}: shape {array.shape}, expected (rows, columns) of at most {MAX_PIXELS:,}")
+    if plane.ndim != 2 or not 0 < plane.size <= MAX_PIXELS or plane.dtype.kind not in "buif":
+        raise ReadError(
+            f"{visible(source.name)}: shape {array.shape} of {array.dtype}, expected numbers (rows, columns), at most "
+            f"{MAX_PIXELS:,}"
+        )
     values = np.asarray(plane, np.float64)
     low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise ReadError(f"{visible(source.name)}: holds values that are not finite")
     scaled = (values - low) / max(high - low, 1e-9) * 65535
     Image.fromarray(scaled.round().astype(np.uint16)).save(target)

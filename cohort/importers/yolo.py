@@ -1,59 +1,137 @@
-"""ROIs in a YOLO data set as ultralytics lays it out."""
+"""ROIs in a YOLO data set as ultralytics, Roboflow and Darknet lay it out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
-from cohort.errors import OsteoLensError, ReadError
-from cohort.images import PLAIN_SUFFIXES, read_radiograph
-from cohort.importers.drawn import DrawnImage, Polygon, drawn_images
-from cohort.index import Skipped
+from cohort.errors import ReadError
+from cohort.importers.documents import image_named, images_under, is_file, load_yaml, read_text
+from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents
+from cohort.importers.geometry import Shape, shape_of_parts
+from cohort.json_document import quoted
+from cohort.text import visible
 
-IMAGE_SUFFIXES = (*PLAIN_SUFFIXES, ".dcm")
+WHAT = "data.yaml with `names` of the classes"
 
 
-def read_yolo(source: Path) -> tuple[list[DrawnImage], list[dict[str, Any]], list[Skipped]]:
-    """An ultralytics folder: data.yaml with names, images and labels in folders of the same layout."""
-    try:
-        names = yaml.safe_load((source / "data.yaml").read_text("utf-8"))["names"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ReadError(f"{source}: data.yaml with `names` is needed ({error!r})") from error
-    by_number = dict(enumerate(names)) if isinstance(names, list) else {int(k): str(v) for k, v in names.items()}
-    shapes: dict[Path, list[tuple[str, Polygon, bool]]] = {}
-    for label in sorted(source.rglob("labels/**/*.txt")):
-        parts = ["images" if part == "labels" else part for part in label.relative_to(source).parts]
-        stem = (source / Path(*parts)).with_suffix("")
-        image = next((p for s in IMAGE_SUFFIXES if (p := stem.with_suffix(s)).is_file()), None)
-        if image is None:
+def read_yolo(source: Path) -> Contents:
+    """A folder with data.yaml, and images and labels in folders of the same layout or beside each other.
+
+    A label's name is its image's with the suffix replaced or appended; dots before it belong to the name. Lines hold a
+    class and a box `x y w h` or a polygon, and perhaps a confidence. A polygon that is exactly an upright rectangle is
+    a box; any other is an outline, to which the ROI rule applies.
+
+    Raises:
+        ReadError: no data.yaml with names.
+    """
+    if not source.is_dir():
+        raise ReadError(f"{source}: no such folder; expected {WHAT}, images and labels")
+    config = next((path for name in ("data.yaml", "data.yml") if is_file(path := source / name)), source / "data.yaml")
+    document = load_yaml(config, WHAT)
+    names, has_keypoints = _names(document), "kpt_shape" in document
+    by_folder: dict[str, list[Path]] = {}
+    for image in images_under(source):
+        by_folder.setdefault(_key(image.relative_to(source).parts[:-1]), []).append(image)
+    drawings: list[Drawing] = []
+    left_out: list[LeftOut] = []
+    for label in sorted(path for path in source.rglob("*") if path.suffix.lower() == ".txt"):
+        try:
+            owner = _image_of(label, source, by_folder)
+            if owner is None:
+                continue
+            drawing = Drawing(image=owner, relative=True)
+            _read_lines(label, names, has_keypoints, drawing)
+        except ReadError as error:
+            left_out.append(LeftOut(label, str(error)))
             continue
-        size = _size(image)
-        for line in label.read_text("utf-8").splitlines():
-            try:
-                number, *values = (float(cell) for cell in line.split())
-                name = by_number[int(number)]
-            except (ValueError, KeyError) as error:
-                raise ReadError(f"{label}: line {line!r} is no `class x y w h` of data.yaml's classes") from error
-            shapes.setdefault(image, []).append(_yolo_shape(name, np.array(values), size))
-    images, skipped = drawn_images(shapes, source)
-    return images, [], skipped
+        drawings.append(drawing)
+    return drawn_contents(drawings, source, left_out)
 
 
-def _yolo_shape(name: str, values: Polygon, size: tuple[int, int]) -> tuple[str, Polygon, bool]:
-    """A box `x y w h`, or a polygon of a segmentation data set, in pixels."""
-    if len(values) > 4:
-        return name, values.reshape(-1, 2) * size, True
-    centre, half = values[:2] * size, values[2:] * size / 2
-    return name, np.stack((centre - half, centre + half)), False
+def _key(parts: Sequence[str]) -> str:
+    return "/".join(parts).casefold()
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """(columns, rows) of an image."""
-    try:
-        rows, columns = read_radiograph(path)[0].pixels.shape
-    except OsteoLensError as error:
-        raise ReadError(f"{path}: its size is needed to place YOLO boxes ({error})") from error
-    return columns, rows
+def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]) -> Path | None:
+    """The image of a label file; None for a text that is no label, since it lies in no labels folder.
+
+    Raises:
+        ReadError: a label file without image, or with several.
+    """
+    folders = list(label.relative_to(source).parts[:-1])
+    at = [k for k, part in enumerate(folders) if part.casefold() == "labels"]
+    for own in at[::-1]:
+        beside = [*folders[:own], "images", *folders[own + 1 :]]
+        found = image_named(label.stem, by_folder.get(_key(beside), ()))
+        if found is not None:
+            return found
+    found = image_named(label.stem, by_folder.get(_key(folders), ()))
+    if found is None and at:
+        beside = [*folders[: at[-1]], "images", *folders[at[-1] + 1 :]]
+        raise ReadError(f"label without image: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")
+    return found
+
+
+def _names(document: Mapping[str, object]) -> dict[int, str]:
+    """Names of the classes by number.
+
+    Raises:
+        ReadError: no list and no mapping of names.
+    """
+    names = document.get("names")
+    pairs = (
+        list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
+    )
+    found = {}
+    for number, name in pairs:
+        if not isinstance(name, (str, int, float)) or not str(number).strip().isdecimal():
+            raise ReadError(f"data.yaml: names[{quoted(number)}] is {type(name).__name__}; expected {WHAT}")
+        found[int(str(number))] = str(name)
+    if not found:
+        raise ReadError(f"data.yaml: `names` is {'missing' if 'names' not in document else 'empty'}; expected {WHAT}")
+    return found
+
+
+def _read_lines(label: Path, names: Mapping[int, str], has_keypoints: bool, drawing: Drawing) -> None:
+    """Shapes of a label file; lines that hold none are listed by their number.
+
+    Raises:
+        ReadError: no text, or no line.
+    """
+    lines = [(k, line) for k, line in enumerate(read_text(label).splitlines(), start=1) if line.strip()]
+    if not lines:
+        raise ReadError("the label file is empty")
+    for number, line in lines:
+        try:
+            drawing.shapes.append(_shape(line.split(), names, has_keypoints))
+        except (ValueError, OverflowError) as error:
+            said = f"{quoted(line[:80])} is no `class x y w h` of data.yaml's classes ({error})"
+            drawing.left_out.append(LeftOut(label, f"line {number}: {said}"))
+
+
+def _shape(cells: Sequence[str], names: Mapping[int, str], has_keypoints: bool) -> Shape:
+    """A box `x y w h`, a polygon, or either with a confidence at the end, in shares of the image's size.
+
+    Raises:
+        ValueError: what is no number, or a class that data.yaml does not name.
+        OverflowError: an infinite class.
+    """
+    number, *values = (float(cell) for cell in cells)
+    name = names.get(int(number)) if number == int(number) else None
+    if name is None:
+        raise ValueError(f"class {number:g} is not among its {len(names)} names")
+    if has_keypoints:
+        values = values[:4]
+    if len(values) < 4 or not np.isfinite(values).all():
+        raise ValueError(f"{len(values)} numbers after the class")
+    score = values.pop() if len(values) % 2 else None
+    if len(values) == 4:
+        x, y, width, height = values
+        if width <= 0 or height <= 0:
+            raise ValueError("the box has no width or no height")
+        points = np.array([[x - width / 2, y - height / 2], [x + width / 2, y + height / 2]])
+        return Shape(label=name, points=points, is_outline=False, score=score)
+    return shape_of_parts(name, [np.array(values).reshape(-1, 2)], score)

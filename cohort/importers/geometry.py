@@ -1,0 +1,224 @@
+"""Drawn shapes: what is a box and what an outline, and in which pixels they were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydicom import dcmread
+
+from cohort.errors import ReadError
+from cohort.images import FORMATS, format_of, read_radiograph
+from cohort.text import visible
+
+Polygon = npt.NDArray[np.float64]
+"""Points (n, 2) as x, y; x to the right, y downwards."""
+
+Size = tuple[int, int]
+"""(columns, rows) in pixels."""
+
+RECTANGLE_TOLERANCE = 0.0025
+"""Distance of corners from those of an upright rectangle, as a share of its sides, that the digits written explain."""
+
+ASPECT_TOLERANCE = 0.01
+"""Difference of two aspects, as a share, that rounding to whole pixels explains."""
+
+THINNEST_PX = 2.0
+"""Width or height in pixels below which a shape is a click and no body."""
+
+FARTHEST_PX = 1e7
+"""Coordinate in pixels that no image reaches."""
+
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One drawn shape.
+
+    Attributes:
+        label: what was written beside it.
+        points: (n, 2) in the units of its document.
+        is_outline: whether it follows the body's edge, so that the ROI rule applies; else it is the ROI itself.
+        score: confidence that the document gives, or None.
+    """
+
+    label: str
+    points: Polygon
+    is_outline: bool
+    score: float | None = None
+
+
+def shape_of_parts(label: str, parts: Sequence[Polygon], score: float | None = None) -> Shape:
+    """A polygon of one or several parts: a box where it is the four corners of an upright rectangle, else an outline.
+
+    Formats that have one kind of polygon for both use it; parts of one object count together.
+    """
+    points = np.concatenate(list(parts))
+    return Shape(label=label, points=points, is_outline=not (len(parts) == 1 and is_rectangle(points)), score=score)
+
+
+def is_rectangle(points: Polygon) -> bool:
+    """Whether points are the four corners of an axis-parallel rectangle, the first perhaps repeated at the end."""
+    if len(points) == 5 and np.array_equal(points[0], points[4]):
+        points = points[:4]
+    if len(points) != 4:
+        return False
+    low, high = points.min(0), points.max(0)
+    close = RECTANGLE_TOLERANCE * (high - low)
+    at_low, at_high = points - low <= close, high - points <= close
+    sides = {(bool(x), bool(y)) for x, y in at_high}
+    follow = np.roll(at_high, -1, axis=0) != at_high
+    return bool((at_low | at_high).all() and (close > 0).all() and len(sides) == 4 and (follow.sum(1) == 1).all())
+
+
+def fault_of(points: Polygon) -> str | None:
+    """Why points in pixels enclose no body, or None."""
+    if not len(points) or not (np.abs(points) < FARTHEST_PX).all():
+        return "its corners are no numbers that an image has"
+    width, height = np.ptp(points, axis=0)
+    if width < THINNEST_PX or height < THINNEST_PX:
+        return f"it is {width:.4g} x {height:.4g} pixels; a body has a width and a height"
+    centred = points - points.mean(0)
+    if len(points) > 2 and np.linalg.svd(centred, compute_uv=False)[-1] / np.sqrt(len(points)) < THINNEST_PX / 8:
+        return "its points lie on one line"
+    return None
+
+
+def overlap_with(points: Polygon, size: Size) -> float:
+    """Share of the rectangle around points that lies inside an image."""
+    low, high = points.min(0), points.max(0)
+    inside = np.clip(np.minimum(high, size) - np.maximum(low, 0), 0, None)
+    return float(np.prod(inside / (high - low)))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Sizes of one image.
+
+    Attributes:
+        stored: as its cells lie in the file.
+        orientation: EXIF Orientation, 1 where the cells lie upright.
+        size: as OsteoLens reads it, upright and with square pixels: the pixels in which ROIs are given.
+    """
+
+    stored: Size
+    orientation: int
+    size: Size
+
+    @property
+    def upright(self) -> Size:
+        """The stored size after the turn that EXIF asks for."""
+        return self.stored[::-1] if self.orientation >= 5 else self.stored
+
+
+def read_picture(path: Path) -> Picture:
+    """Sizes of an image that can be read whole.
+
+    Raises:
+        ReadError: no grey radiograph, or a DICOM image that is turned on reading, where nobody knows what the person
+            who drew saw.
+    """
+    radiograph, _ = read_radiograph(path)
+    rows, columns = radiograph.pixels.shape
+    size = (columns, rows)
+    try:
+        if format_of(path) == "DICOM":
+            if any("turned" in note for note in radiograph.notes):
+                raise ReadError(f"{visible(path.name)}: is turned upright on reading; draw on an upright PNG of it")
+            head = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"], force=True)
+            return Picture((int(head.Columns), int(head.Rows)), 1, size)
+        with Image.open(path, formats=tuple(FORMATS)) as image:
+            found = image.getexif().get(_ORIENTATION, 1)
+            orientation = int(found) if found in range(1, 9) else 1
+            turned_by_pillow = image.format == "TIFF" and orientation >= 5
+            return Picture(image.size[::-1] if turned_by_pillow else image.size, orientation, size)
+    except (OSError, ValueError, SyntaxError, AttributeError, TypeError, KeyError) as error:
+        raise ReadError(f"{visible(path.name)}: its size cannot be read ({type(error).__name__})") from error
+
+
+def turned_upright(points: Polygon, orientation: int, stored: Size) -> Polygon:
+    """Points on the stored cells as points on the upright picture.
+
+    Source: Exif 2.32, tag 274; CIPA DC-008.
+    """
+    x, y = points[:, 0], points[:, 1]
+    width, height = stored
+    turned = {
+        1: (x, y), 2: (width - x, y), 3: (width - x, height - y), 4: (x, height - y),
+        5: (y, x), 6: (height - y, x), 7: (height - y, width - x), 8: (y, width - x),
+    }  # fmt: skip
+    return np.stack(turned[orientation], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """What the person who drew looked at.
+
+    Attributes:
+        picture: the image.
+        drawn_on: (columns, rows) in which the points count; (1, 1) for shares of the size.
+        is_stored: whether it shows the stored cells, not turned.
+        note: what a reader should know, or nothing.
+    """
+
+    picture: Picture
+    drawn_on: Size
+    is_stored: bool
+    note: str = ""
+
+    def to_pixels(self, points: Polygon) -> Polygon:
+        """Points in pixels of the image as OsteoLens reads it."""
+        picture = self.picture
+        with np.errstate(all="ignore"):  # what overflows is refused as lying outside the image
+            if not self.is_stored:
+                return np.asarray(points * (np.array(picture.size) / np.array(self.drawn_on)))
+            on_stored = points * (np.array(picture.stored) / np.array(self.drawn_on))
+            upright = turned_upright(on_stored, picture.orientation, picture.stored)
+            return np.asarray(upright * (np.array(picture.size) / np.array(picture.upright)))
+
+
+def canvas_of(picture: Picture, stated: Size | None, points: Sequence[Polygon], relative: bool) -> Canvas:
+    """The picture that shapes were drawn on: upright where the stated size agrees with it, else as stored.
+
+    Args:
+        picture: the image.
+        stated: (columns, rows) that the labels name, or None.
+        points: every shape, to tell where no size is stated.
+        relative: whether points are shares of the size, as in YOLO.
+
+    Raises:
+        ReadError: the stated size is neither that of the image nor of its shape.
+    """
+    turned = picture.orientation != 1
+    says = f"EXIF Orientation {picture.orientation}: labels taken as drawn on the"
+    upright, stored = f"{says} upright picture", f"{says} stored picture and turned upright"
+    if relative:
+        return Canvas(picture, (1, 1), False, upright if turned else "")
+    if stated is None:
+        on_stored = turned and not _holds(picture.upright, points) and _holds(picture.stored, points)
+        if on_stored:
+            return Canvas(picture, picture.stored, True, stored)
+        return Canvas(picture, picture.upright, False, upright if turned else "")
+    for size, is_stored in ((picture.upright, False), (picture.size, False), (picture.stored, True)):
+        if stated == size:
+            return Canvas(picture, size, is_stored, (stored if is_stored else upright) if turned else "")
+    for size, is_stored in ((picture.upright, False), (picture.stored, True)):
+        if abs(stated[0] * size[1] / (stated[1] * size[0]) - 1) < ASPECT_TOLERANCE:
+            scaled = f"labels drawn on {stated[0]} x {stated[1]} pixels, scaled to the image's own size"
+            told = [stored if is_stored else upright] if turned else []
+            return Canvas(picture, stated, is_stored, "; ".join([*told, scaled]))
+    raise ReadError(
+        f"the labels were drawn on {stated[0]} x {stated[1]} pixels, the image has {picture.upright[0]} x "
+        f"{picture.upright[1]}; export them with the image they were drawn on"
+    )
+
+
+def _holds(size: Size, points: Sequence[Polygon]) -> bool:
+    """Whether every point lies on a picture, half a pixel at its edge allowed."""
+    finite = [own for own in points if len(own) and np.isfinite(own).all()]
+    return all((own >= -0.5).all() and (own <= np.array(size) + 0.5).all() for own in finite)

@@ -1,0 +1,163 @@
+"""The table of LUMOS, as its owners publish it (xlsx, or saved as CSV) and as the Kaggle copy holds it."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cohort.cells import number
+from cohort.dxa import read_table
+from cohort.errors import ReadError
+from cohort.importers.archive import fault_of_member, is_zip, members_of
+from cohort.importers.drawn import LeftOut
+from cohort.spine import TARGET_LEVELS
+from cohort.text import visible
+from cohort.words import sex_of
+
+MAX_ROWS, MAX_COLUMNS = 100_000, 500
+"""Largest table that is read; LUMOS has some eight hundred rows of sixty columns."""
+
+HEADER_ROWS = 20
+"""First rows among which the line with the names of the columns is looked for."""
+
+HIGHEST_IN_METRES = 3.0
+"""Height up to which the unit is the metre; above it is the centimetre."""
+
+KAGGLE = frozenset({"patient_id", "image_path_ap", "image_path_lat", "age", "gender", "height", "weight", "t_l1_l4"})
+OWNERS = frozenset({"patient_id", "age", "gender"})
+
+_XLSX_FAULTS = (
+    ReadError, zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError,
+    EOFError, OverflowError, RuntimeError, NotImplementedError, SyntaxError, struct.error,
+)  # fmt: skip
+"""What openpyxl and its parsers raise for a broken file; they have no common base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a table: where it stands, and its cells as text under the names of the columns in lower case."""
+
+    where: str
+    cells: Mapping[str, str]
+
+
+def read_lines(path: Path) -> list[Line]:
+    """Lines of a table.
+
+    Raises:
+        ReadError: no readable table, no column patient_id, or more rows or columns than the caps.
+    """
+    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _xlsx_rows(path)
+    name = visible(path.name)
+    columns: list[str] = []
+    lines = []
+    for place, row in enumerate(rows, start=1):
+        if not columns:
+            spelt = [re.sub(r"\W+", "_", cell.strip().lower()).strip("_") for cell in row]
+            if "patient_id" in spelt:
+                columns = spelt
+            elif place >= HEADER_ROWS:
+                break
+            continue
+        if any(cell.strip() for cell in row):
+            lines.append(Line(f"{name} line {place}", dict(zip(columns, row, strict=False))))
+    if not columns:
+        raise ReadError(f"{name}: no column patient_id in its first {HEADER_ROWS} lines; expected the table of LUMOS")
+    return lines
+
+
+def _csv_rows(path: Path) -> Iterator[list[str]]:
+    table = read_table(path)
+    yield [str(name) for name in table]
+    for row in table.itertuples(index=False):
+        yield [str(cell) for cell in row]
+
+
+def _xlsx_rows(path: Path) -> list[list[str]]:
+    """Cells of the first sheet that has any, values and not formulas."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise ReadError(
+            f"{visible(path.name)}: the package openpyxl is needed; pip install openpyxl, or save the table as CSV"
+        ) from error
+    try:
+        if not is_zip(path):
+            raise ReadError("it is no xlsx file")
+        for member in members_of(path):
+            reason = fault_of_member(member)
+            if reason is not None:
+                raise ReadError(f"{member.filename}: {reason}")
+        book = load_workbook(path, read_only=True, data_only=True)
+        try:
+            for sheet in book.worksheets:
+                rows = [[_text(cell) for cell in row] for row in _capped(sheet.iter_rows(values_only=True))]
+                if any(any(row) for row in rows):
+                    return rows
+        finally:
+            book.close()
+    except _XLSX_FAULTS as error:
+        reason = visible(" ".join(str(error).split())[:160])
+        raise ReadError(f"{visible(path.name)}: cannot be read as xlsx ({reason}); save the table as CSV") from error
+    return []
+
+
+def _capped(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    for count, row in enumerate(rows):
+        if count > MAX_ROWS or len(row) > MAX_COLUMNS:
+            raise ReadError(f"more than {MAX_ROWS:,} rows or {MAX_COLUMNS} columns")
+        yield row
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell == int(cell or 0) else str(cell)
+
+
+def patient_number(text: str) -> int | None:
+    """The number of a patient: `1`, `001`, `1.0` and `lumos_x_001` are one."""
+    found = re.fullmatch(r"(?:lumos[_ -]?x?[_ -]?)?(\d{1,9})(?:[.,]0+)?", text.strip(), re.IGNORECASE)
+    return int(found[1]) if found else None
+
+
+def cohort_line(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> dict[str, Any]:
+    """A line of cohort.csv; each value that cannot be right is listed and stays unknown.
+
+    BMI is left to be computed from height and weight, since the Kaggle copy's own is damaged; the L1-L4 T-score is
+    `t_l1_l4` where it stands, else those of the levels are given.
+    """
+    row: dict[str, Any] = {"study_uid": study, "patient_id": study}
+
+    def value(column: str, low: float, high: float) -> float | None:
+        try:
+            return number(line.cells.get(column, ""), line.where, column, (low, high))
+        except ReadError as error:
+            left_out.append(LeftOut(path, f"{error}; taken as unknown"))
+            return None
+
+    row["age_years"] = value("age", 0, 120)
+    try:
+        row["sex"] = sex_of(line.cells.get("gender", ""))
+    except ValueError as error:
+        left_out.append(LeftOut(path, f"{line.where}: gender is {error}; taken as unknown"))
+        row["sex"] = None
+    height = value("height", 0.5, 260)
+    in_cm = None if height is None else round(100 * height if height < HIGHEST_IN_METRES else height, 1)
+    row["height_cm"] = in_cm if in_cm is None or in_cm >= 50 else None
+    row["weight_kg"] = value("weight", 10, 400)
+    if row["height_cm"] is None or row["weight_kg"] is None:
+        row["bmi_kg_m2"] = value("bmi", 8, 90)
+    row["bmd_g_cm2"] = value("bmd", 0.1, 3)
+    if "t_l1_l4" in line.cells:
+        row["t_score"] = value("t_l1_l4", -9, 9)
+    for level in TARGET_LEVELS:
+        if f"t_{level.lower()}" in line.cells:
+            row[f"t_score_{level}"] = value(f"t_{level.lower()}", -9, 9)
+    return row
