@@ -1,4 +1,7 @@
-"""Everything that people see on a terminal: tables, progress, errors. The only place that uses rich."""
+"""Everything that people see on a terminal: tables, progress, errors. The only place that uses rich.
+
+What came from a file is shown as text: no markup and no control character of it is obeyed.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,43 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 
+NAMED = 20
+"""Damaged files that the terminal names."""
+
+
+def shown(text: object) -> str:
+    """Text of a file as a terminal may show it: on one line, control characters written out, nothing obeyed.
+
+    `print_table` and `say` do this themselves; rich markup is never read, so brackets stay as they are.
+    """
+    from cohort.text import visible
+
+    return visible(text)
+
+
+class _ShownFormatter(logging.Formatter):
+    """Log lines without control characters but their own line breaks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _shown_lines(super().format(record))
+
+
+def _shown_lines(text: str) -> str:
+    return "\n".join(shown(line) for line in text.split("\n"))
+
 
 def set_verbosity(verbose: int, quiet: bool) -> None:
     """Log level of the libraries: warnings by default, -v info, -vv debug, -q errors alone."""
     level = logging.ERROR if quiet else {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(level=level, stream=sys.stderr, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_ShownFormatter("%(levelname)s %(name)s: %(message)s"))
     if level > logging.INFO:  # pydicom tells of every odd value in a header, and may quote it
         warnings.filterwarnings("ignore", module="pydicom")
         for handler in logging.getLogger().handlers:
@@ -31,7 +60,8 @@ def errors_as_exit_codes() -> Iterator[None]:
     try:
         yield
     except OsteoLensError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        line = " ".join(part.strip() for part in str(error).splitlines())
+        typer.secho(_fitting(f"error: {shown(line)}", sys.stderr), fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from error
 
 
@@ -51,15 +81,16 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout."""
+    """A table on stdout; its cells are text, whatever brackets or control characters they hold."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(shown(title)), title_justify="left", header_style="bold")
     for k, name in enumerate(columns):
-        table.add_column(name, overflow="fold", justify="right" if k and _numeric(rows, k) else "left")
+        table.add_column(Text(shown(name)), overflow="fold", justify="right" if k and _numeric(rows, k) else "left")
     for row in rows:
-        table.add_row(*["" if cell is None else str(cell) for cell in row])
+        table.add_row(*[Text("" if cell is None else _fitting(shown(cell), sys.stdout)) for cell in row])
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -68,10 +99,35 @@ def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
 
 
 def print_json(document: Any) -> None:
-    """A JSON document on stdout."""
-    print(json.dumps(document, indent=1, ensure_ascii=False))
+    """A JSON document on stdout; what is no number is null."""
+    from cohort.json_document import json_ready
+
+    print(_fitting_json(json_ready(document)))
 
 
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    print(text, file=sys.stderr)
+    print(_fitting(_shown_lines(text), sys.stderr), file=sys.stderr)
+
+
+def say_damaged(figures: Mapping[str, Any]) -> None:
+    """Names of the files that an evaluation left out as damaged, on stderr: a few, and how many more."""
+    for key, what in (("damaged_results", "results"), ("damaged_labels", "label files")):
+        found = figures.get(key, {"count": 0, "names": []})
+        if found["count"]:
+            say(f"{found['count']} damaged {what} left out:")
+        for line in found["names"][:NAMED]:
+            say(f"  {line}")
+        if found["count"] > NAMED:
+            say(f"  ... and {found['count'] - NAMED} more; --json names all")
+
+
+def _fitting(text: str, stream: Any) -> str:
+    """The text in the characters that a stream takes, others written out."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _fitting_json(document: Any) -> str:
+    utf8 = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    return json.dumps(document, indent=1, ensure_ascii=not utf8, allow_nan=False)

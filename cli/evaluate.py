@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, say_damaged, set_verbosity
 
 
 class DefaultsToResults(TyperGroup):
@@ -83,6 +83,7 @@ def results(
             from pipeline.evaluation_report import report_results
 
             whole = report_results(results, judged_by, out, site, everyone, drawn)
+        say_damaged(whole.get("not_judged", figures))
         if out is not None:
             say(f"report: {out / 'report.html'}")
         if paper:
@@ -113,6 +114,7 @@ def detector(
         from pipeline.evaluate_detector import evaluate_detector
 
         figures = evaluate_detector(results, cohort or _examples(), site)
+        say_damaged(figures)
         if as_json:
             print_json(figures)
             return
@@ -122,8 +124,8 @@ def detector(
             print_table(name, ["measure", "value"], _rows(own))
         for title, groups in (("by site", figures["by_site"]), ("by finding, everyone", figures["by_finding"])):
             if groups:
-                columns = list(next(iter(groups.values())))
-                rows = [[name, *(_shown(own[c]) for c in columns)] for name, own in groups.items()]
+                columns = [c for c in next(iter(groups.values())) if c != "not_estimable"]
+                rows = [[name, *(_shown(own, c) for c in columns)] for name, own in groups.items()]
                 print_table(title, ["group", *(c.replace("_", " ") for c in columns)], rows)
         rows = [[name, reason, count] for name, own in figures["gate"].items() for reason, count in own.items()]
         print_table("gate", ["group", "what", "studies"], rows)
@@ -144,11 +146,12 @@ def bodies(
         from pipeline.evaluate_bodies import evaluate_bodies
 
         figures = evaluate_bodies(results, labels, lowest)
+        say_damaged(figures)
         if as_json:
             print_json(figures)
             return
-        columns = list(figures["all"])
-        rows = [[name.replace("_", " "), *(_shown(own[c]) for c in columns)] for name, own in figures.items()]
+        columns = [c for c in figures["all"] if c != "not_estimable"]
+        rows = [[name.replace("_", " "), *(_shown(figures[name], c) for c in columns)] for name in ("all", "held_back")]
         print_table(f"lowest {lowest} bodies", ["films", *(c.replace("_", " ") for c in columns)], rows)
 
 
@@ -159,18 +162,20 @@ def ceiling(
 ) -> None:
     """How well a simulated cohort's classes can be told at all: AUC from the true bones instead of images."""
     with errors_as_exit_codes():
+        from cohort.study import BMD_CLASSES
         from pipeline.ceiling import ceiling as run
 
         figures = run(cohort)
         if as_json:
             print_json(figures)
             return
+        known = {c for sites in figures.values() for own in sites.values() for c in own}
+        classes = [c.value for c in BMD_CLASSES if c.value in known]
         rows = [
-            [name, site, *(_shown(value) for value in own.values())]
+            [name, site, *(_shown(own, c) for c in classes)]
             for name, sites in figures.items()
             for site, own in sites.items()
         ]
-        classes = next(iter(next(iter(figures.values())).values()))
         print_table("AUC of a regression on", ["given", "site", *classes], rows)
 
 
@@ -180,9 +185,13 @@ def _examples() -> Path:
     return Path(str(files("examples")))
 
 
-def _rows(figures: dict[str, float | int]) -> list[list[object]]:
-    return [[name.replace("_", " "), _shown(value)] for name, value in figures.items()]
+def _rows(figures: dict[str, Any]) -> list[list[object]]:
+    return [[k.replace("_", " "), _shown(figures, k)] for k, value in figures.items() if not isinstance(value, dict)]
 
 
-def _shown(value: float | int) -> object:
-    return f"{value:.3f}" if isinstance(value, float) else value
+def _shown(figures: dict[str, Any], key: str) -> object:
+    """One figure for a table, or the word for one that is not estimable."""
+    from pipeline.estimable import told
+
+    value = figures.get(key)
+    return value if isinstance(value, int) else told(value, figures.get("not_estimable", {}).get(key))

@@ -32,8 +32,13 @@ class _Unfit:
     found: str
 
 
-def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
+def read_json(path: Path, most_bytes: int = MOST_BYTES, nan_is_null: bool = False) -> Any:
     """The document of a file whose numbers are all finite and whose keys each stand once.
+
+    Args:
+        path: of the file.
+        most_bytes: size from which it is refused.
+        nan_is_null: take a bare NaN for null, as in metrics that Python's own writer stored.
 
     Raises:
         ReadError: no regular file, too large, no text, no JSON, nested too deeply, a key twice, or a number that is
@@ -50,10 +55,10 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
             raw = stream.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         raise ReadError(f"{name}: cannot be opened ({_reason(error)}); expected a JSON document") from error
-    return parse_json(raw, name)
+    return parse_json(raw, name, nan_is_null)
 
 
-def parse_json(raw: bytes, name: str) -> Any:
+def parse_json(raw: bytes, name: str, nan_is_null: bool = False) -> Any:
     """The document of some bytes; `name` is what messages call them.
 
     Raises:
@@ -62,7 +67,7 @@ def parse_json(raw: bytes, name: str) -> Any:
     try:
         document = json.loads(
             raw.decode(json.detect_encoding(raw)),
-            parse_constant=_Unfit,
+            parse_constant=lambda text: None if nan_is_null and text == "NaN" else _Unfit(text),
             parse_float=_number,
             parse_int=_integer,
             object_pairs_hook=_once,

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_curve
 
 from cohort.study import BMD_CLASSES
 from pipeline.compare import AUTOMATIC, Comparison
+from pipeline.estimable import gap_text, told
 from pipeline.page import p_value, panel, write_page
 
 HAND, MACHINE = "#3b5b7a", "#b2182b"
@@ -77,7 +78,8 @@ def comparison_tables(figures: dict[str, Any]) -> dict[str, pd.DataFrame]:
         {"on hand-drawn ROIs": a, **{b: "" if a == b else figures["flips"][f"{a} to {b}"] for b in kinds}}
         for a in kinds
     ]
-    readers = [{"drawn by": name, "AUC": _three(value)} for name, value in figures["by_reader"].items()]
+    word = figures["not_estimable"].get("by_reader")
+    readers = [{"drawn by": name, "AUC": told(value, word)} for name, value in figures["by_reader"].items()]
     return {
         "classes": pd.DataFrame([_class_row(kind, figures["classes"][kind]) for kind in kinds]),
         "overlap": pd.DataFrame(overlap),
@@ -106,11 +108,11 @@ def _class_row(kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gap(own: Mapping[str, Any], low: str, high: str) -> str:
-    return f"{own['difference']:+.3f} ({own[low]:+.3f} to {own[high]:+.3f})"
+    return gap_text((own["difference"], own[low], own[high]), own.get("not_estimable", {}).get(low))
 
 
 def _three(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.3f}"
+    return "" if value is None else told(value)
 
 
 def _drawn(found: Comparison, figures: dict[str, Any]) -> dict[str, Figure]:

@@ -13,6 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, BmdClass
 from pipeline.compare import AUTOMATIC, Comparison
+from pipeline.estimable import NOT_ESTIMABLE, ONE_CLASS, gap_word, metric_words, with_words
 from pipeline.statistics import bland_altman, bootstrap, compare_areas, counts, delong, mcnemar
 
 FEWEST = 10
@@ -27,7 +28,7 @@ def summarise(
     """Overlaps, differences in mm, and what the classifier's figures lose or gain by automatic ROIs.
 
     With several readers, the manual side of classification is the mean of the readers' probabilities; each reader
-    also stands alone.
+    also stands alone. What these studies cannot give is NaN, with a word under `not_estimable`.
 
     Args:
         found: from `compare_rois`.
@@ -42,8 +43,10 @@ def summarise(
     labels = np.array(found.labels)
     seconds = float(np.median(found.detect_seconds))
     called = manual.argmax(1), shares[AUTOMATIC].argmax(1)
+    found_words = _words(labels, *called)
     return {
         "studies": len(labels),
+        "not_estimable": found_words,
         "readers": readers,
         "left_out": len(found.left_out),
         "detect_seconds_median": seconds,
@@ -58,10 +61,29 @@ def summarise(
             str(kind): _paired(labels, manual, shares[AUTOMATIC], kind, margin, draws, seed) for kind in BMD_CLASSES
         },
         "by_reader": {name: _area(labels, shares[name]) for name in [*readers, AUTOMATIC]},
-        "kappa_between_rois": float(cohen_kappa_score(*called, labels=range(len(BMD_CLASSES)))),
+        "kappa_between_rois": _kappa(*called),
         "flips": _flips(*called),
         "share_of_osteoporosis": _agreement(manual[:, -1], shares[AUTOMATIC][:, -1]),
     }
+
+
+def _words(
+    labels: npt.NDArray[np.int64], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> dict[str, str]:
+    """A word for each figure of the whole that these studies cannot give."""
+    found = {}
+    if gap_word(labels == len(BMD_CLASSES) - 1) == ONE_CLASS:
+        found["by_reader"] = ONE_CLASS
+    if len(np.unique(np.concatenate((first, second)))) == 1:
+        found["kappa_between_rois"] = f"{NOT_ESTIMABLE}every study is given the same class"
+    return found
+
+
+def _kappa(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float:
+    """Cohen's kappa of classes (n,); NaN where everyone has the same one."""
+    if len(np.unique(np.concatenate((first, second)))) == 1:
+        return float("nan")
+    return float(cohen_kappa_score(first, second, labels=range(len(BMD_CLASSES))))
 
 
 def _overlaps(found: Comparison, pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
@@ -124,6 +146,8 @@ def _paired(
         return float(two[1] - two[0])
 
     drawn = bootstrap(gap, len(labels), draws, seed)
+    word = gap_word(positive)
+    sides = ("difference_low", "difference_high", "p_equal", "p_noninferior")
     return {
         "positive": int(positive.sum()),
         "auc_manual": float(areas[0]),
@@ -138,13 +162,16 @@ def _paired(
         "p_noninferior": paired.p_noninferior,
         "noninferior": paired.difference.low > -margin if enough else None,
         "mcnemar_p": mcnemar(called[0] == positive, called[1] == positive),
-        "manual": _counts(positive, called[0]),
-        "automatic": _counts(positive, called[1]),
+        "manual": _counts(positive, called[0], kind),
+        "automatic": _counts(positive, called[1], kind),
+        **({"not_estimable": dict.fromkeys(sides, word)} if word else {}),
     }
 
 
-def _counts(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> dict[str, float]:
-    return {name: estimate.value for name, estimate in counts(positive, called).metrics().items()}
+def _counts(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_], kind: BmdClass) -> dict[str, Any]:
+    found = {name: estimate.value for name, estimate in counts(positive, called).metrics().items()}
+    words = metric_words(positive, called, kind.value)
+    return {**found, "not_estimable": words} if words else found
 
 
 def _area(labels: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> float:
@@ -163,6 +190,7 @@ def _flips(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> dict[
     }
 
 
-def _agreement(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> dict[str, float]:
+def _agreement(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> dict[str, Any]:
     found = bland_altman(first, second)
-    return {"bias": found.bias, "low": found.low, "high": found.high, "r": found.r}
+    own = {"bias": found.bias, "low": found.low, "high": found.high, "r": found.r}
+    return with_words(own, "1 study" if len(first) == 1 else "the shares do not vary")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,33 +15,32 @@ from cohort.errors import ReadError
 from cohort.index import site_names
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, Study
-from pipeline.judged import Judged, judge_classes
-from pipeline.prediction import Status
+from pipeline.judged import Judged, judge_classes, not_estimable
+from pipeline.results import damaged_json, read_results
 
 
-def evaluate_results(
-    results: Path, cohort: Path, site: str | None = None, everyone: bool = False
-) -> dict[str, float | int]:
+def evaluate_results(results: Path, cohort: Path, site: str | None = None, everyone: bool = False) -> dict[str, Any]:
     """Figures of a results folder, of one site or all, over the patients whom the paper's criteria include.
 
     Counts of studies; share of studies whose every view has all of L1-L4 at IoU 0.5 or more with the manual ROI of
     the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; and what `judge_classes` says
-    where DXA is known.
+    where DXA is known. A figure that these studies cannot give is None, with a word under `not_estimable`; files that
+    cannot be used are counted and named under `damaged_results`.
 
     Raises:
         ReadError: no results, no study of the site, or neither ROIs nor DXA to compare with.
     """
-    documents = read_results(results)
+    found = read_results(results)
     rois_path, table_path = cohort / "rois.csv", cohort / "cohort.csv"
     if not rois_path.is_file() and not table_path.is_file():
         raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
     wrong: list[str] = []
     rows = read_cohort_csv(table_path, wrong) if table_path.is_file() else {}
-    documents = [d for d in documents if is_of_site(d, rows, site)]
+    documents = [d for d in found.documents if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table_path}")
     included = [d for d in documents if everyone or is_included(d, rows)]
-    figures: dict[str, float | int] = {
+    figures: dict[str, Any] = {
         "studies": len(included),
         "excluded": len(documents) - len(included),
         "refused": sum(d["refusal"] is not None for d in included),
@@ -54,21 +52,11 @@ def evaluate_results(
         figures.update(_boxes(documents, read_rois(rois_path)))
     if table_path.is_file():
         judged = judged_of(documents, rows)
-        figures.update(judge_classes(judged) if judged is not None else {})
-    return figures
-
-
-def read_results(results: Path) -> list[dict[str, Any]]:
-    """Every study's JSON of an output folder.
-
-    Raises:
-        ReadError: there is none.
-    """
-    every = [json.loads(path.read_text("utf-8")) for path in sorted((results / "studies").glob("*.json"))]
-    documents = [document for document in every if document.get("status") != Status.FAILED]
-    if not documents:
-        raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
-    return documents
+        if judged is not None:
+            words = not_estimable(judged)
+            figures.update({**judge_classes(judged), **dict.fromkeys(words)})
+            figures.update({"not_estimable": words} if words else {})
+    return {**figures, **damaged_json(found.damaged)}
 
 
 def row_of_document(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> CohortRow | None:

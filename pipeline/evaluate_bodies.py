@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 
 from cohort.errors import ReadError
+from cohort.json_document import quoted
 from cohort.spine import iou
-from pipeline.evaluate import read_results
+from cohort.text import visible
+from pipeline.estimable import with_words
+from pipeline.results import BODIES, damaged_json, read_results
 
 Corners = tuple[float, float, float, float]
+
+MOST_BYTES = 2**20
+"""Largest label file that is read."""
+
+EDGE = 0.05
+"""Share of the image by which a label may lie beyond its edge."""
 
 HELD_BACK_EVERY = 3
 """Every third film by name is held back: figures on these are given apart, and nothing may be tuned on them."""
@@ -27,23 +36,35 @@ def evaluate_bodies(results: Path, labels: Path, lowest: int = 5, overlap: float
         overlap: intersection over union from which a body counts as found.
 
     Returns:
-        `all` and `held_back`: films, bodies, recall, films_with_a_chain.
+        `all` and `held_back`: films, bodies, recall, films_with_a_chain; and, where there are any, `damaged_results`
+        and `damaged_labels`, which are left out, counted and named.
 
     Raises:
-        ReadError: no label file belongs to a result, or a label line that is none.
+        ReadError: no result or label file can be read, or none belongs to the other.
     """
     films = {}
-    for document in read_results(results):
+    read = read_results(results, BODIES)
+    for document in read.documents:
         for view in document["views"].values():
             films[Path(view["image"]).stem] = view
     if not labels.is_dir():
         raise ReadError(f"{labels}: expected a folder of YOLO label files")
-    rows = []
+    rows, wrong = [], []
     for number, path in enumerate(sorted(labels.glob("*.txt"))):
-        rows.append((number % HELD_BACK_EVERY == 0, *_judged(path, films.get(path.stem), lowest, overlap)))
+        try:
+            rows.append((number % HELD_BACK_EVERY == 0, *_judged(path, films.get(path.stem), lowest, overlap)))
+        except ReadError as error:
+            wrong.append(str(error))
+    if not rows and wrong:
+        raise ReadError(f"{labels}: none of {len(wrong)} label files can be read: {wrong[0]}")
     if not rows or not any(row[2] for row in rows):
         raise ReadError(f"{labels}: no label file fits an image of {results}; expected equal names")
-    return {"all": _figures(rows), "held_back": _figures([row for row in rows if row[0]])}
+    return {
+        "all": _figures(rows),
+        "held_back": _figures([row for row in rows if row[0]]),
+        **damaged_json(read.damaged),
+        **({"damaged_labels": {"count": len(wrong), "names": wrong}} if wrong else {}),
+    }
 
 
 def _judged(path: Path, view: dict[str, Any] | None, lowest: int, overlap: float) -> tuple[int, bool, int]:
@@ -61,14 +82,16 @@ def read_bodies(path: Path) -> list[Corners]:
     """Corners x0, y0, x1, y1 of the boxes or polygons of a YOLO label file as shares of the image, head first.
 
     Raises:
-        ReadError: a line that is neither.
+        ReadError: a file that is no text of at most a megabyte, or a line that is neither.
     """
     found = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             values = [float(cell) for cell in line.split()[1:]]
+            if any(not -EDGE <= value <= 1 + EDGE for value in values):
+                raise ValueError("a share of the image is none from 0 to 1")
             if len(values) == 4:
                 x, y, width, height = values
                 found.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
@@ -78,18 +101,28 @@ def read_bodies(path: Path) -> list[Corners]:
                 raise ValueError(f"{len(values)} numbers")
         except ValueError as error:
             raise ReadError(
-                f"{path.name} line {number}: found {line[:60]!r} ({error}), expected class, x, y, width, height or a "
-                "polygon of x, y"
+                f"{visible(path.name)} line {number}: found {quoted(line)} ({error}), expected class, x, y, width, "
+                "height or a polygon of x, y"
             ) from error
         found.append((min(xs), min(ys), max(xs), max(ys)))
     return sorted(found, key=lambda corners: corners[1] + corners[3])
 
 
-def _figures(rows: list[tuple[bool, int, bool, int]]) -> dict[str, float | int]:
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise ReadError(f"{visible(path.name)}: is no text file of at most {MOST_BYTES:,} bytes")
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReadError(f"{visible(path.name)}: cannot be read as UTF-8 text; expected YOLO labels") from error
+
+
+def _figures(rows: list[tuple[bool, int, bool, int]]) -> dict[str, Any]:
     bodies = sum(row[1] for row in rows)
-    return {
+    found = {
         "films": len(rows),
         "films_with_a_chain": sum(row[2] for row in rows),
         "bodies": bodies,
         "recall": sum(row[3] for row in rows) / bodies if bodies else float("nan"),
     }
+    return with_words(found, "no annotated body")

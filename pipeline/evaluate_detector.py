@@ -17,7 +17,9 @@ from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
 from detect.fractures import GENANT_LOSS
 from detect.metrics import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
 from detect.quality import LEVEL_WARNINGS
-from pipeline.evaluate import is_included, is_of_site, read_results, row_of_document
+from pipeline.estimable import with_words
+from pipeline.evaluate import is_included, is_of_site, row_of_document
+from pipeline.results import BOXES, damaged_json, read_results
 
 Figures = dict[str, float | int]
 
@@ -42,18 +44,19 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     losses of height that cohort.csv states. `by_site` and `by_finding` hold counts and shares of the same kind, the
     latter over everyone, and `gate` how many of each group were refused, had levels left out or were warned of for
     which reason.
-    Errors in mm are at the detector plane.
+    Errors in mm are at the detector plane. What cannot be given is NaN, with a word under `not_estimable`; files that
+    cannot be used are counted and named under `damaged_results`.
 
     Raises:
         ReadError: no results, no ROIs, or no study of the site.
     """
-    documents = read_results(results)
+    read = read_results(results, BOXES)
     if not (cohort / "rois.csv").is_file():
         raise ReadError(f"{cohort}: rois.csv is missing; a detector is judged against manual ROIs")
     rois = read_rois(cohort / "rois.csv")
     rows = read_cohort_csv(cohort / "cohort.csv", []) if (cohort / "cohort.csv").is_file() else {}
-    groups = {d["study_uid"]: row_of_document(d, rows) for d in documents}
-    documents = [d for d in documents if is_of_site(d, rows, site)]
+    groups = {d["study_uid"]: row_of_document(d, rows) for d in read.documents}
+    documents = [d for d in read.documents if is_of_site(d, rows, site)]
     judged = [d for d in documents if any((d["study_uid"], view) in rois for view in View)]
     if not judged:
         raise ReadError(f"{results}: no study of site {site or 'any'} has ROIs in {cohort / 'rois.csv'}")
@@ -71,6 +74,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
         "by_finding": {name: _summary(chosen, rois) for name, chosen in with_finding.items()},
         "fractures": _fractures(judged, rows),
         "gate": {name: _gate(chosen) for name, chosen in {"eligible": included, **with_finding}.items()},
+        **damaged_json(read.damaged),
     }
 
 
@@ -113,7 +117,7 @@ def _fractures(documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow
         return {}
     true, called = np.array(truth), np.array(suspected)
     worst, any_called = (np.array(part) for part in zip(*studies, strict=True))
-    return {
+    found = {
         "vertebrae": len(true),
         "vertebrae_of_grade_2_or_3": int((true >= GENANT_LOSS[1]).sum()),
         "sensitivity_grade_2": _mean_of(called[true >= GENANT_LOSS[1]]),
@@ -123,6 +127,7 @@ def _fractures(documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow
         "studies_falsely_called": _mean_of(any_called[worst == 0]),
         "height_loss_error_sd": float(np.std(np.array(loss) - true)),
     }
+    return with_words(found, "no vertebra or study of this kind")
 
 
 def _mean_of(values: npt.NDArray[np.bool_]) -> float:
@@ -136,12 +141,13 @@ def _full(documents: Sequence[dict[str, Any]], rois: Rois) -> dict[str, Any]:
         errors = box_errors(images)
         if not errors:
             continue
-        figures[view.value] = {
+        own = {
             **average_precision(images),
             "mean_iou": float(np.mean([e.overlap for e in errors])),
             **{f"mean_iou_{level}": _mean_overlap(errors, level) for level in TARGET_LEVELS},
             **_millimetres(errors),
         }
+        figures[view.value] = with_words(own, "no manual ROI of this level")
     return figures
 
 
@@ -162,15 +168,16 @@ def _millimetres(errors: Sequence[BoxErrors]) -> Figures:
     }
 
 
-def _summary(documents: Sequence[dict[str, Any]], rois: Rois) -> Figures:
+def _summary(documents: Sequence[dict[str, Any]], rois: Rois) -> dict[str, Any]:
     errors = box_errors(_images(documents, rois, tuple(View)))
     right = list(studies_right(errors).values())
-    return {
+    found = {
         "studies": len(documents),
         "refused": sum(d["refusal"] is not None for d in documents),
         "studies_with_all_levels_right": float(np.mean(right)) if right else float("nan"),
         "mean_iou": float(np.mean([e.overlap for e in errors])) if errors else float("nan"),
     }
+    return with_words(found, "no manual ROI of L1-L4")
 
 
 def _images(documents: Sequence[dict[str, Any]], rois: Rois, views: Sequence[View]) -> list[JudgedImage]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 from sklearn.metrics import roc_curve
 
 from cohort.dxa import CohortRow
 from cohort.splits import is_test_site
 from cohort.study import BMD_CLASSES, Sex
+from pipeline.estimable import class_words, metric_words
 from pipeline.evaluate import judged_of, row_of_document
-from pipeline.judged import POSITIVE, Judged, judge_classes
+from pipeline.judged import POSITIVE, Judged, judge_classes, not_estimable
+from pipeline.population import population, population_tests
 from pipeline.stages import stage_losses
 from pipeline.statistics import (
     Estimate,
@@ -75,8 +76,8 @@ def evaluate_datasets(
     datasets = {name: _dataset(own, rows, draws, seed) for name, own in groups.items()}
     return {
         "datasets": datasets,
-        "population": {name: _population(own, rows) for name, own in groups.items()},
-        "population_p": _population_tests([groups[site] for site in sites], rows) if len(sites) > 1 else {},
+        "population": {name: population(own, rows) for name, own in groups.items()},
+        "population_p": population_tests([groups[site] for site in sites], rows) if len(sites) > 1 else {},
         "subgroups": _subgroups(documents, rows),
         "stages": {name: stage_losses(own, _same(drawn, own), rows) for name, own in groups.items()} if drawn else {},
         "not_judged": _not_judged(everyone, rows),
@@ -104,7 +105,9 @@ def _dataset(documents: Sequence[Document], rows: Rows, draws: int, seed: int) -
         return found
     labels, shares = judged.labels, judged.shares
     called = shares.argmax(1)
-    found["figures"] = judge_classes(judged)
+    words = not_estimable(judged)
+    found["figures"] = {**judge_classes(judged), **dict.fromkeys(words)}
+    found["not_estimable"] = words
     found["confusion"] = [[int(((labels == i) & (called == j)).sum()) for j in range(3)] for i in range(3)]
     found["classes"] = {c.value: _one_class(judged, k) for k, c in enumerate(BMD_CLASSES)}
     if all((labels == k).any() for k in range(3)):
@@ -126,7 +129,7 @@ def _values(found: Estimate) -> list[float]:
 def _one_class(judged: Judged, k: int) -> dict[str, Any]:
     """One class against the rest, as the paper's tables: AUC by DeLong and by the paper's interval, four metrics."""
     truth, called = judged.labels == k, judged.shares.argmax(1) == k
-    row: dict[str, Any] = {"cases": int(truth.sum())}
+    row: dict[str, Any] = {"cases": int(truth.sum()), "not_estimable": class_words(judged.labels, called, k)}
     if 0 < truth.sum() < len(truth):
         found = auc(truth, judged.shares[:, k])
         row["auc"], row["auc_paper_interval"] = _values(found), _values(paper_auc(found.value, len(truth)))
@@ -151,8 +154,9 @@ def _operating_points(judged: Judged) -> dict[str, Any]:
     return points
 
 
-def _metrics(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> dict[str, list[float]]:
-    return {name: _values(value) for name, value in counts(positive, called).metrics().items()}
+def _metrics(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    found = {name: _values(value) for name, value in counts(positive, called).metrics().items()}
+    return {**found, "not_estimable": metric_words(positive, called)}
 
 
 def _intention_to_screen(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
@@ -186,49 +190,6 @@ def curves(judged: Judged) -> dict[str, Any]:
     benefit = net_benefit(positive, share, thresholds)
     everyone = positive.mean() - (1 - positive.mean()) * thresholds / (1 - thresholds)
     return {"roc": roc, "reliability": np.array(reliability), "decision": (thresholds, benefit, everyone)}
-
-
-def _population(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
-    """A column of the paper's Table 1."""
-    known = [row for d in documents if (row := row_of_document(d, rows)) is not None]
-    ages, bmis = (np.array(values, float) for values in _ages_and_bmis(known))
-    scores = np.array([r.dxa.t_score for r in known if r.dxa is not None and r.dxa.t_score is not None], float)
-    classes = [r.dxa.bmd_class for r in known if r.dxa is not None]
-    return {
-        "studies": len(documents),
-        "age_years": _mean_sd(ages),
-        "men": sum(r.covariates.sex is Sex.MALE for r in known),
-        "women": sum(r.covariates.sex is Sex.FEMALE for r in known),
-        "bmi_kg_m2": _mean_sd(bmis),
-        "t_score": _mean_sd(scores),
-        **{c.value: classes.count(c) for c in BMD_CLASSES},
-    }
-
-
-def _ages_and_bmis(known: Sequence[CohortRow]) -> tuple[list[float], list[float]]:
-    covariates = [r.covariates for r in known]
-    ages = [c.age_years for c in covariates if c.age_years is not None]
-    return ages, [c.bmi_kg_m2 for c in covariates if c.bmi_kg_m2 is not None]
-
-
-def _mean_sd(values: npt.NDArray[np.float64]) -> list[float] | None:
-    return [float(values.mean()), float(values.std(ddof=1))] if len(values) > 1 else None
-
-
-def _population_tests(groups: Sequence[Sequence[Document]], rows: Rows) -> dict[str, float]:
-    """Whether sites differ: one-way analysis of variance of numbers, chi-squared of counts; as the paper's Table 1."""
-    known = [[row for d in own if (row := row_of_document(d, rows)) is not None] for own in groups]
-    found = {}
-    pairs = [_ages_and_bmis(own) for own in known]
-    for name, samples in (("age_years", [p[0] for p in pairs]), ("bmi_kg_m2", [p[1] for p in pairs])):
-        if all(len(sample) > 1 for sample in samples):
-            found[name] = float(stats.f_oneway(*samples).pvalue)
-    sexes = [[sum(r.covariates.sex is sex for r in own) for sex in Sex] for own in known]
-    classes = [[sum(r.dxa is not None and r.dxa.bmd_class is c for r in own) for c in BMD_CLASSES] for own in known]
-    for name, table in (("sex", np.array(sexes)), ("bmd_class", np.array(classes))):
-        if (table.sum(0) > 0).all() and (table.sum(1) > 0).all():
-            found[name] = float(stats.chi2_contingency(table).pvalue)
-    return found
 
 
 def _subgroups(documents: Sequence[Document], rows: Rows) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from matplotlib.figure import Figure
 from cohort.dxa import read_cohort_csv
 from cohort.errors import ReadError
 from cohort.index import site_names
-from pipeline.evaluate import is_included, is_of_site, judged_of, read_results
+from pipeline.evaluate import is_included, is_of_site, judged_of
 from pipeline.evaluate_detector import evaluate_detector
 from pipeline.evaluation import ALL, NAMED, curves, evaluate_datasets, site_of
 from pipeline.evaluation_tables import evaluation_tables
 from pipeline.judged import Judged
 from pipeline.page import notice_of, panel, write_page
 from pipeline.paper import SIX, SOURCE
+from pipeline.results import NAMED as DAMAGED_NAMED
+from pipeline.results import Results, read_results
 from pipeline.subsets import judged_subsets
 
 COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
@@ -34,6 +37,9 @@ PAPER_FIGURES = (
     ),
 )
 """The paper's ROC figures: name, title, and its models with their labels."""
+
+LONGEST_NAME = 40
+"""Characters of a site's name in a file name, of four bytes at most each."""
 
 
 def report_results(
@@ -62,22 +68,25 @@ def report_results(
         raise ReadError(f"{table} is missing; a report needs DXA to compare with")
     wrong: list[str] = []
     rows = read_cohort_csv(table, wrong)
-    documents = [d for d in read_results(results) if is_of_site(d, rows, site)]
+    read = read_results(results)
+    documents = [d for d in read.documents if is_of_site(d, rows, site)]
     if not documents:
         raise ReadError(f"{results}: no study is of site {site!r} in {table}")
     if site is not None:
         rows = {key: row for key, row in rows.items() if row.site in site_names(site)}
     included = [d for d in documents if everyone or is_included(d, rows)]
-    by_hand = read_results(drawn) if drawn is not None else []
-    found = evaluate_datasets(documents, rows, included, drawn=by_hand)
+    by_hand = Results(documents=()) if drawn is None else read_results(drawn)
+    damaged = [*read.damaged, *(f"--drawn: {line}" for line in by_hand.damaged)]
+    found = evaluate_datasets(documents, rows, included, drawn=by_hand.documents)
+    found["not_judged"]["damaged_results"] = {"count": len(damaged), "names": damaged}
     found["not_judged"]["unreadable_lines"] = {"count": len(wrong), "first": wrong[:NAMED]}
     if (cohort / "rois.csv").is_file():
         found["detection"] = evaluate_detector(results, cohort, site)
     figures: dict[str, Figure] = {}
-    for name in found["datasets"] if out is not None else ():
+    for name, file_name in file_names(found["datasets"]).items() if out is not None else ():
         own = [d for d in included if name in (ALL, site_of(d, rows))]
         if (judged := judged_of(own, rows)) is not None:
-            figures.update(_figures(name, judged, judged_subsets(own, rows)))
+            figures.update(_figures(name, file_name, judged, judged_subsets(own, rows)))
     if out is not None:
         write_evaluation(out, found, figures, notice_of(cohort))
     return found
@@ -101,14 +110,27 @@ def write_evaluation(out: Path, document: dict[str, Any], figures: Mapping[str, 
         notice,
         title="Evaluation against DXA",
         checklist=_checklist(document),
+        most_named=DAMAGED_NAMED,
         source=SOURCE,
     )
 
 
-def _figures(dataset: str, judged: Judged, subsets: Mapping[str, Judged]) -> dict[str, Figure]:
-    """Of one dataset."""
+def file_names(datasets: Iterable[str]) -> dict[str, str]:
+    """A short name for the files of each dataset, whatever its site is called; no two are equal."""
+    found: dict[str, str] = {}
+    for dataset in datasets:
+        name = "".join(c if c.isalnum() else "_" for c in dataset)[:LONGEST_NAME]
+        taken = {own.casefold() for own in found.values()}
+        numbered = (f"{name}_{k}" for k in count(2))
+        found[dataset] = (
+            name if name.casefold() not in taken else next(n for n in numbered if n.casefold() not in taken)
+        )
+    return found
+
+
+def _figures(dataset: str, name: str, judged: Judged, subsets: Mapping[str, Judged]) -> dict[str, Figure]:
+    """Of one dataset, by file name."""
     drawn, figures = curves(judged), {}
-    name = "".join(c if c.isalnum() else "_" for c in dataset)
     figures[f"roc_{name}"] = _roc_figure(f"ROC curves, {dataset}", drawn["roc"], COLOURS)
     for key, title, models in PAPER_FIGURES:
         found = {m: curves(subsets[m])["roc"] for m in models if m in subsets}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cohort.spine import View
 from cohort.study import BMD_CLASSES
+from pipeline.estimable import gap_text, interval_text, told
 from pipeline.page import p_value
 from pipeline.paper import CONFUSION, PROJECTIONS, ROWS, SIX, TABLE_1
 
@@ -34,18 +34,6 @@ def evaluation_tables(document: dict[str, Any]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _interval(values: Sequence[float] | None, scale: float = 1.0, digits: int = 3) -> str:
-    if values is None or not np.isfinite(values).all():
-        return ""
-    value, low, high = (f"{scale * v:.{digits}f}" for v in values)
-    return f"{value} ({low}-{high})"
-
-
-def _signed(values: Sequence[float] | None) -> str:
-    """A difference with its interval."""
-    return "" if values is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*values)
-
-
 def _population_table(document: dict[str, Any]) -> pd.DataFrame:
     names = {
         "age_years": "age, years, mean (SD)",
@@ -60,7 +48,7 @@ def _population_table(document: dict[str, Any]) -> pd.DataFrame:
         for site, own in document["population"].items():
             value = own[key]
             row[site] = (
-                "" if value is None else f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else str(value)
+                "-" if value is None else f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, list) else str(value)
             )
         p = document["population_p"].get(p_of.get(key, ""))
         row["p"] = p_value(p)
@@ -79,10 +67,11 @@ def _class_table(datasets: Mapping[str, Any], name: str) -> pd.DataFrame:
 
 
 def _areas_and_shares(found: Mapping[str, Any]) -> dict[str, str]:
+    words = found.get("not_estimable", {})
     return {
-        "AUC (95 %, DeLong)": _interval(found.get("auc")),
-        "AUC (95 %, the paper's way)": _interval(found.get("auc_paper_interval")),
-        **{f"{key} %": _interval(found[key], 100, 2) for key in METRICS},
+        "AUC (95 %, DeLong)": interval_text(found.get("auc"), word=words.get("auc", words.get("auc_interval"))),
+        "AUC (95 %, the paper's way)": interval_text(found.get("auc_paper_interval"), word=words.get("auc")),
+        **{f"{key} %": interval_text(found[key], 100, 2, words.get(key)) for key in METRICS},
     }
 
 
@@ -101,7 +90,7 @@ def _paper_table(document: dict[str, Any], number: int) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame()
     for theirs in (row for row in ROWS if row.table == number and row.dataset in document["datasets"]):
-        area = _interval((theirs.auc, theirs.auc_low, theirs.auc_high))
+        area = interval_text((theirs.auc, theirs.auc_low, theirs.auc_high))
         rows.append(
             {"dataset": theirs.dataset, "projection": theirs.projection, "by": "the paper"}
             | {"studies": int(TABLE_1[theirs.dataset]["n"])}
@@ -144,7 +133,9 @@ def _comparison_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
             "first": pair["first"],
             "second": pair["second"],
             "studies": pair["studies"],
-            "AUC, second minus first (95 %)": _signed(pair["difference"]),
+            "AUC, second minus first (95 %)": gap_text(
+                pair["difference"], pair.get("not_estimable", {}).get("difference")
+            ),
             "p": p_value(pair["p"]),
         }
         for dataset, own in datasets.items()
@@ -180,9 +171,14 @@ def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {"measure": ["studies", "refused", "macro AUC (95 %)", *LABELS.values()]}
     for dataset, own in datasets.items():
         figures = own.get("figures", {})
-        values = [figures.get(key) for key in LABELS]
-        shown = ["" if v is None else v if isinstance(v, int) else f"{v:.3f}" for v in values]
-        columns[dataset] = [own["studies"], own["refused"], _interval(own.get("macro_auc")), *shown]
+        words = own.get("not_estimable", {})
+        area = interval_text(own.get("macro_auc"), word=words.get("macro_auc"))
+        columns[dataset] = [
+            own["studies"],
+            own["refused"],
+            area,
+            *(v if isinstance(v := figures.get(key), int) else told(v, words.get(key)) for key in LABELS),
+        ]
     return pd.DataFrame(columns)
 
 
@@ -193,7 +189,8 @@ def _points_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
         if own.get("intention_to_screen"):
             points["intention to screen: every study counts, a refused one is not called"] = own["intention_to_screen"]
         for name, metrics in points.items():
-            shares = {f"{key} %": _interval(metrics[key], 100, 1) for key in METRICS}
+            words = metrics.get("not_estimable", {})
+            shares = {f"{key} %": interval_text(metrics[key], 100, 1, words.get(key)) for key in METRICS}
             rows.append({"dataset": dataset, "osteoporosis is called at": name, **shares})
     return pd.DataFrame(rows)
 
@@ -206,16 +203,16 @@ def _detection_table(detection: Mapping[str, Any] | None) -> pd.DataFrame:
     for view in (view.value for view in View if view.value in detection["eligible"]):
         own = detection["eligible"][view]
         millimetres = {
-            f"{label}, mm": f"{own[key]:.2f}"
+            f"{label}, mm": told(own[key], digits=2)
             for label, key in (("edge, median", "edge_mm_median"), ("edge, 95th percentile", "edge_mm_p95"))
             if key in own
         }
-        shares = {name: f"{own[name]:.3f}" for name in ("mAP50", "mAP50-95")}
-        rows.append({"eligible studies": view, **shares, "mean IoU": f"{own['mean_iou']:.3f}", **millimetres})
+        shares = {name: told(own[name]) for name in ("mAP50", "mAP50-95")}
+        rows.append({"eligible studies": view, **shares, "mean IoU": told(own["mean_iou"]), **millimetres})
     for site, own in detection["by_site"].items():
-        right = f"{100 * own['studies_with_all_levels_right']:.1f}"
+        right = told(100 * own["studies_with_all_levels_right"], digits=1)
         rows.append(
-            {"eligible studies": site, "mean IoU": f"{own['mean_iou']:.3f}", "L1-L4 all right, % of studies": right}
+            {"eligible studies": site, "mean IoU": told(own["mean_iou"]), "L1-L4 all right, % of studies": right}
         )
     return pd.DataFrame(rows)
 
@@ -235,9 +232,13 @@ def _stages_table(stages: Mapping[str, Any]) -> pd.DataFrame:
                     "dataset": dataset,
                     "classified on": label,
                     "studies": own[key]["studies"],
-                    "AUC of osteoporosis (95 %, DeLong)": _interval(own[key].get("auc")),
-                    "accuracy % (95 %)": _interval(own[key]["accuracy"], 100, 1),
-                    "difference of AUC": _signed(own.get("difference")) if last else "",
+                    "AUC of osteoporosis (95 %, DeLong)": interval_text(
+                        own[key].get("auc"), word=next(iter(own[key]["not_estimable"].values()), None)
+                    ),
+                    "accuracy % (95 %)": interval_text(own[key]["accuracy"], 100, 1),
+                    "difference of AUC": gap_text(own.get("difference"), own["not_estimable"].get("difference"))
+                    if last
+                    else "",
                     "p": p_value(own.get("p")) if last else "",
                     "other class": own["changed_class"] if last else "",
                 }
@@ -252,8 +253,8 @@ def _subgroup_table(subgroups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "group": row["group"],
             "studies": row["studies"],
             "osteoporosis": row["cases"],
-            "AUC (95 %, DeLong)": _interval(row.get("auc")),
-            "accuracy % (95 %)": _interval(row["accuracy"], 100, 1),
+            "AUC (95 %, DeLong)": interval_text(row.get("auc")),
+            "accuracy % (95 %)": interval_text(row["accuracy"], 100, 1),
         }
         for row in subgroups
     ]

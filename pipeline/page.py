@@ -15,6 +15,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from cohort.dxa import read_table
+from cohort.errors import ConfigError
+from cohort.json_document import json_ready
+from cohort.text import csv_cell, visible
 from pipeline.prediction import write_json
 
 
@@ -37,43 +40,77 @@ def write_page(
         figures: by name; the template gets them as SVG.
         notice: what kind of data this is, at the top of the page and in the JSON.
         values: what else the template needs; `title` always.
+
+    Numbers that are none are null in the JSON, cells that a spreadsheet would run are defused, and every value of the
+    page is escaped.
+
+    Raises:
+        ConfigError: the folder cannot be written.
     """
-    for folder in ("tables", "figures"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    write_json({"notice": notice, **document}, out / f"{name}.json")
-    for key, table in tables.items():
-        table.to_csv(out / "tables" / f"{key}.csv", index=False)
-    drawn = {}
-    for key, figure in figures.items():
-        for suffix in ("svg", "png"):
-            figure.savefig(out / "figures" / f"{key}.{suffix}", bbox_inches="tight", dpi=150)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
-        text = stream.getvalue()
-        drawn[key] = Markup(text[text.index("<svg") :])
+    try:
+        for folder in ("tables", "figures"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        write_json(json_ready({"notice": notice, **document}), out / f"{name}.json")
+        for key, table in tables.items():
+            _defused(table).to_csv(out / "tables" / f"{key}.csv", index=False)
+        drawn = {key: _saved(figure, out / "figures" / key) for key, figure in figures.items()}
+        page = _rendered(name, document, tables, drawn, notice, values)
+        (out / "report.html").write_text(page, "utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _defused(table: pd.DataFrame) -> pd.DataFrame:
+    return table.map(csv_cell).rename(columns=csv_cell)
+
+
+def _saved(figure: Figure, stem: Path) -> Markup:
+    """A figure as SVG and PNG beside each other, and as SVG for the page; matplotlib escapes its text."""
+    for suffix in ("svg", "png"):
+        figure.savefig(stem.with_name(f"{stem.name}.{suffix}"), bbox_inches="tight", dpi=150)
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
+    text = stream.getvalue()
+    return Markup(text[text.index("<svg") :])
+
+
+def _rendered(
+    name: str,
+    document: dict[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    drawn: Mapping[str, Markup],
+    notice: str,
+    values: Mapping[str, Any],
+) -> str:
     loader = jinja2.FunctionLoader(lambda part: (files("pipeline") / part).read_text("utf-8"))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader)
     shown = {key: _as_rows(table) for key, table in tables.items()}
-    page = environment.get_template(f"{name}.html.jinja").render(
+    return environment.get_template(f"{name}.html.jinja").render(
         tables=shown, figures=drawn, document=document, notice=notice, **values
     )
-    (out / "report.html").write_text(page, "utf-8")
 
 
 def panel(title: str, x: str, y: str) -> tuple[Figure, Any]:
     """An empty figure with labelled axes."""
     figure = Figure(figsize=(4.2, 4.0))
     axes = figure.subplots()
-    axes.set_title(title, fontsize=10)
+    axes.set_title(plain(title), fontsize=10)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
+def plain(text: str) -> str:
+    """Text of others for a figure, where a dollar would begin a formula."""
+    return visible(text).replace("$", r"\$")
+
+
 def p_value(p: float | None) -> str:
-    """As a table shows it; empty where there is none."""
-    return "" if p is None or not np.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """As a table shows it; empty where there is none, a dash where it is not estimable."""
+    if p is None:
+        return ""
+    return "-" if not np.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def notice_of(cohort: Path) -> str:
@@ -83,4 +120,6 @@ def notice_of(cohort: Path) -> str:
 
 
 def _as_rows(table: pd.DataFrame) -> dict[str, list[Any]]:
-    return {"columns": list(table.columns), "rows": table.astype(object).where(table.notna(), "").to_numpy().tolist()}
+    cells = table.astype(object).where(table.notna(), "").to_numpy().tolist()
+    rows = [[visible(cell) if isinstance(cell, str) else cell for cell in row] for row in cells]
+    return {"columns": [visible(column) for column in table.columns], "rows": rows}

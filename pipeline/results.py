@@ -19,8 +19,11 @@ Document = dict[str, Any]
 CLASSES = ("study_uid", "patient_id", "probabilities", "views", "refusal")
 """Keys without which a result cannot be judged against DXA."""
 
-BOXES = ("study_uid", "views")
-"""Keys without which its boxes cannot be judged."""
+BOXES = ("study_uid", "patient_id", "views")
+"""Keys without which its boxes cannot be judged by their names."""
+
+BODIES = ("study_uid", "views")
+"""Keys without which its boxes cannot be judged whatever their names."""
 
 TOLERANCE = 0.01
 """By how much probabilities may miss a sum of one; four decimals are stored."""
@@ -157,7 +160,7 @@ def read_results(results: Path, needed: tuple[str, ...] = CLASSES) -> Results:
 
     Args:
         results: output folder.
-        needed: keys that the caller judges.
+        needed: what the caller judges: `CLASSES`, `BOXES` or `BODIES`.
 
     Raises:
         ReadError: no result, or none that can be judged.
@@ -219,8 +222,12 @@ def _read_result(path: Path, needed: tuple[str, ...]) -> Document:
         found = _Result.model_validate(document)
     except ValidationError as error:
         raise ReadError(f"{name}: {first_problem(error)}") from error
-    if not failed and "probabilities" in needed:
+    if not failed and needed == CLASSES:
         _check_class(found, name)
+    for view, shown in found.views.items() if needed != BODIES else ():
+        levels = [box.level for box in shown.boxes]
+        if twice := sorted({level for level in levels if levels.count(level) > 1}):
+            raise ReadError(f"{name}: views.{view}.boxes hold {', '.join(twice)} twice; expected each level once")
     return {**DEFAULTS, "views": {}, "covariates": {}, **document}
 
 

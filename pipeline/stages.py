@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cohort.dxa import CohortRow
+from pipeline.estimable import ONE_CLASS, gap_word
 from pipeline.evaluate import judged_of
 from pipeline.judged import POSITIVE, Judged
 from pipeline.statistics import auc, compare_areas, proportion
@@ -43,6 +44,8 @@ def stage_losses(
         "changed_class": int((by_hand.shares.argmax(1) != found.shares.argmax(1)).sum()),
     }
     positive = found.labels == POSITIVE
+    word = gap_word(positive)
+    result["not_estimable"] = {"difference": word, "p": word} if word else {}
     if 0 < positive.sum() < len(positive):
         paired = compare_areas(positive, by_hand.shares[:, POSITIVE], found.shares[:, POSITIVE])
         gap = paired.difference
@@ -55,6 +58,8 @@ def _figures(judged: Judged) -> dict[str, Any]:
     right = int(np.sum(judged.shares.argmax(1) == judged.labels))
     share = proportion(right, len(positive))
     figures: dict[str, Any] = {"studies": len(positive), "accuracy": [share.value, share.low, share.high]}
+    word = gap_word(positive)
+    figures["not_estimable"] = {} if word is None else {"auc" if word == ONE_CLASS else "auc_interval": word}
     if 0 < positive.sum() < len(positive):
         found = auc(positive, judged.shares[:, POSITIVE])
         figures["auc"] = [found.value, found.low, found.high]

@@ -171,10 +171,21 @@ class BlandAltman:
 
 
 def bland_altman(reference: Floats, measured: Floats) -> BlandAltman:
-    """Bias and 95 % limits of agreement of measured minus reference (Bland and Altman 1986)."""
+    """Bias and 95 % limits of agreement of measured minus reference (Bland and Altman 1986).
+
+    What so few values cannot give is NaN: all without a value, limits with one, r where one side never varies.
+    """
     gap = measured - reference
-    bias, spread = float(gap.mean()), float(gap.std(ddof=1))
-    return BlandAltman(bias, bias - 1.96 * spread, bias + 1.96 * spread, float(np.corrcoef(reference, measured)[0, 1]))
+    bias = float(gap.mean()) if len(gap) else float("nan")
+    spread = float(gap.std(ddof=1)) if len(gap) > 1 else float("nan")
+    return BlandAltman(bias, bias - 1.96 * spread, bias + 1.96 * spread, _correlation(reference, measured))
+
+
+def _correlation(first: Floats, second: Floats) -> float:
+    """Pearson's r; NaN where one side never varies."""
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def net_benefit(positive: Flags, probabilities: Floats, thresholds: Floats) -> Floats:

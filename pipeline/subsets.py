@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cohort.dxa import CohortRow
+from pipeline.estimable import gap_word
 from pipeline.evaluate import judged_of
 from pipeline.judged import POSITIVE, Judged
 from pipeline.paper import PAIRS, SIX
@@ -35,5 +36,6 @@ def compare_subsets(documents: Documents, rows: Mapping[str, CohortRow]) -> list
         found.append(
             {"first": names[0], "second": names[1], "studies": len(positive)}
             | {"difference": [gap.value, gap.low, gap.high], "p": paired.p}
+            | ({"not_estimable": {"difference": word, "p": word}} if (word := gap_word(positive)) else {})
         )
     return found
