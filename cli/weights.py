@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,16 +32,30 @@ def weights(
             out,
             version,
             {part: run for part, run in runs.items() if run is not None},
-            {part: _read(path) for part, path in tests.items() if path is not None},
-            _read(provenance) if provenance is not None else None,
+            {part: _read(path, nan_is_null=True) for part, path in tests.items() if path is not None},
+            _provenance(provenance) if provenance is not None else None,
         )
         say(f"weights {version} in {out}; use them with --weights {out}")
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, nan_is_null: bool = False) -> dict[str, Any]:
+    """The object of a JSON file."""
     from cohort.errors import ReadError
+    from cohort.json_document import read_json
 
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReadError(f"{path}: no JSON document ({error})") from error
+    document = read_json(path, nan_is_null=nan_is_null)
+    if not isinstance(document, dict):
+        raise ReadError(f"{path}: found {type(document).__name__}, expected an object")
+    return document
+
+
+def _provenance(path: Path) -> dict[str, str]:
+    """What each part was trained on, in words."""
+    from cohort.errors import ReadError
+    from cohort.json_document import quoted
+
+    known, document = ("detector", "segmenter", "classifier", "notice"), _read(path)
+    for key, value in document.items():
+        if key not in known or not isinstance(value, str):
+            raise ReadError(f"{path}: {quoted(key)} is {quoted(value)}; expected {', '.join(known)}, each with a text")
+    return document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from importlib.resources import files
@@ -10,11 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from classify.config import PreprocessSpec
-from cohort.errors import WeightsError
+from cohort.errors import ReadError, WeightsError
+from cohort.json_document import read_json
 from detect.config import CLASSES
-from pipeline.weights import BRANCH_FILES, MANIFEST, PART_FILES, load_weights, write_manifest
+from pipeline.manifest import (
+    BRANCH_FILES,
+    MANIFEST,
+    PART_FILES,
+    ClassifierPart,
+    DetectorPart,
+    ManifestPart,
+    SegmenterPart,
+    checked,
+)
+from pipeline.weights import load_weights, write_manifest
 
 NOTICE = "Research use; not a medical device."
+
+PART_KINDS: dict[str, type[ManifestPart]] = {
+    "detector": DetectorPart,
+    "segmenter": SegmenterPart,
+    "classifier": ClassifierPart,
+}
 
 
 def assemble_weights(
@@ -37,48 +53,76 @@ def assemble_weights(
         WeightsError: a run lacks its files, or the result does not load.
     """
     tests, provenance = tests or {}, provenance or {}
+    entries = {part: _entry(part, run) for part, run in runs.items()}
     base = out if (out / MANIFEST).is_file() else Path(str(files("weights")))
     load_weights(base)
-    former = json.loads((base / MANIFEST).read_text("utf-8"))
-    out.mkdir(parents=True, exist_ok=True)
+    former = read_json(base / MANIFEST)
+    _make_folder(out)
     models = dict(former["models"])
     for part, names in PART_FILES.items():
         source = runs.get(part, base)
         if part in runs:
-            models[part] = _entry(part, source)
+            models[part] = entries[part]
             models[part]["training"] = provenance.get(part)
         if part in tests and part in models:
-            models[part]["metrics"]["test"] = tests[part]
+            models[part].setdefault("metrics", {})["test"] = tests[part]
         for name in names if part in models else ():
             if name in BRANCH_FILES and not (source / name).is_file():
                 (out / name).unlink(missing_ok=True)
                 continue
             if not (source / name).is_file():
                 raise WeightsError(f"{source}: {name} is missing; expected a finished run of osteolens train {part}")
-            if source != out:
-                shutil.copyfile(source / name, out / name)
+            if source.resolve() != out.resolve():
+                _copy(source / name, out / name)
     notice = provenance.get("notice", former["notice"] if not runs else NOTICE)
     write_manifest(out, version, notice, models)
     load_weights(out)
 
 
-def _entry(part: str, run: Path) -> dict[str, Any]:
-    """What the manifest says of a part, from its run."""
+def _make_folder(out: Path) -> None:
     try:
-        figures = json.loads((run / "metrics.json").read_text("utf-8"))
-        settings, metrics = figures["config"], {"validation": figures["validation"]}
-        entry = {"settings": settings, "metrics": metrics}
-        if part == "detector":
-            classes = [f"{view}_{level}" for view, level in CLASSES]
-            return {"architecture": settings["model"], "input_px": settings["image_px"], "classes": classes, **entry}
-        if part == "segmenter":
-            return {"architecture": f"U-Net, {settings['encoder']}", **entry}
-        calibration = json.loads((run / "calibration.json").read_text("utf-8"))
-    except (OSError, ValueError, KeyError) as error:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{out}: cannot be made ({error.strerror}); choose another folder") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise WeightsError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _entry(part: str, run: Path) -> dict[str, Any]:
+    """What the manifest says of a part, from its run; checked before any file is copied."""
+    figures = _object(run / "metrics.json", run, part, nan_is_null=True)
+    settings = figures.get("config")
+    if not isinstance(settings, dict) or "validation" not in figures:
+        raise WeightsError(
+            f"{run}: no metrics of a finished run of osteolens train {part} (config or validation lacks)"
+        )
+    entry: dict[str, Any] = {"settings": settings, "metrics": {"validation": figures["validation"]}}
+    if part == "detector":
+        classes = [f"{view}_{level}" for view, level in CLASSES]
+        entry |= {"architecture": settings.get("model"), "input_px": settings.get("image_px"), "classes": classes}
+    elif part == "segmenter":
+        entry |= {"architecture": f"U-Net, {settings.get('encoder')}"}
+    else:
+        entry |= {
+            "architecture": "dual-channel DenseNet-121 with covariates",
+            "preprocess": figures.get("preprocess", PreprocessSpec().model_dump()),
+            "calibration": _object(run / "calibration.json", run, part),
+        }
+    checked(PART_KINDS[part], entry, run / "metrics.json")
+    return entry
+
+
+def _object(path: Path, run: Path, part: str, nan_is_null: bool = False) -> dict[str, Any]:
+    """The object of a run's JSON file."""
+    try:
+        found = read_json(path, nan_is_null=nan_is_null)
+    except ReadError as error:
         raise WeightsError(f"{run}: no metrics of a finished run of osteolens train {part} ({error})") from error
-    return {
-        "architecture": "dual-channel DenseNet-121 with covariates",
-        "preprocess": figures.get("preprocess", PreprocessSpec().model_dump()),
-        "calibration": calibration,
-        **entry,
-    }
+    if not isinstance(found, dict):
+        raise WeightsError(f"{path}: found {type(found).__name__}, expected what osteolens train {part} wrote")
+    return found

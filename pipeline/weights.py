@@ -1,33 +1,20 @@
-"""The weights' manifest: which files, their hashes, and the preprocessing they were trained with."""
+"""Weights that were checked against their manifest: every file, its hash, and the preprocessing of the classifier."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from classify.calibration import NO_CALIBRATION, Calibration
-from classify.config import ClassifierTraining, NetworkSpec, PreprocessSpec, network_spec
-from classify.export import PARTS, part_path
+from classify.config import NetworkSpec, PreprocessSpec, network_spec
 from cohort.errors import WeightsError
-
-MANIFEST = "manifest.json"
-SEGMENTER = "segmenter.onnx"
-CLASSIFIER_PARTS = tuple(part_path(Path(), part).name for part in PARTS)
-"""Tensors that classifier.onnx reads, by branch so that no file is large."""
-BRANCH_FILES = (part_path(Path(), "ap").name, part_path(Path(), "lateral").name)
-"""A classifier of one view lacks one of them."""
-PART_FILES = {
-    "detector": ("detector.onnx", "detector.safetensors"),
-    "segmenter": (SEGMENTER,),
-    "classifier": ("classifier.onnx", *CLASSIFIER_PARTS),
-}
-"""Files of each part of the weights; the segmenter may be absent."""
+from cohort.json_document import json_ready
+from cohort.text import visible
+from pipeline.manifest import FORMAT, MANIFEST, PART_FILES, SEGMENTER, ManifestFile, read_manifest
+from pipeline.prediction import write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,62 +55,51 @@ def load_weights(folder: Path | None = None) -> Weights:
     """Read the manifest of the shipped weights or of another folder and check every file's SHA-256.
 
     Raises:
-        WeightsError: manifest or file missing, or a hash that does not match.
+        WeightsError: a manifest that is missing, malformed or incomplete, a file that is missing or leads out of the
+            folder, or a hash that does not match.
     """
     if folder is None:
         folder = Path(str(files("weights")))
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: cannot be read ({error}); expected the weights' manifest; see --weights"
-        ) from error
-    if manifest.get("format") != 1:
-        raise WeightsError(f"{path}: format {manifest.get('format')!r}, expected 1; update OsteoLens or the weights")
-    identifiers: dict[str, str] = {"version": str(manifest["version"])}
-    for name, entry in manifest["files"].items():
-        _check(folder, name, entry["sha256"])
+    manifest = read_manifest(folder)
+    identifiers = {"version": manifest.version}
+    for name, entry in manifest.files.items():
+        _check(folder, name, entry)
         if name.endswith(".onnx") or name.startswith("classifier_"):
-            identifiers[Path(name).stem] = entry["sha256"][:16]
-    try:
-        preprocess = PreprocessSpec(**manifest["models"]["classifier"]["preprocess"])
-        calibration = Calibration(**manifest["models"]["classifier"].get("calibration", {}))
-        settings = ClassifierTraining(**manifest["models"]["classifier"]["settings"])
-    except (KeyError, ValidationError) as error:
-        raise WeightsError(
-            f"{path}: no preprocessing, calibration and settings of a classifier that this version knows "
-            f"({_short(error)}); update OsteoLens or the weights"
-        ) from error
-    network = network_spec(settings, preprocess)
-    segmenter = folder / SEGMENTER if SEGMENTER in manifest["files"] else None
+            identifiers[Path(name).stem] = entry.sha256[:16]
+    identifiers["version"] = manifest.version
+    classifier = manifest.models.classifier
     return Weights(
         folder / "detector.onnx",
         folder / "classifier.onnx",
-        preprocess,
+        classifier.preprocess,
         identifiers,
-        segmenter,
-        calibration,
-        network,
-        settings.stages[-1][0],
+        folder / SEGMENTER if SEGMENTER in manifest.files else None,
+        classifier.calibration,
+        network_spec(classifier.settings, classifier.preprocess),
+        classifier.settings.stages[-1][0],
     )
 
 
-def _short(error: Exception) -> str:
-    """One line of an error, without pydantic's links."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])} = {first['input']!r}: {first['msg']}"
-    return f"{error} is missing"
-
-
-def _check(folder: Path, name: str, expected: str) -> None:
+def _check(folder: Path, name: str, entry: ManifestFile) -> None:
     path = folder / name
-    if Path(name).name != name or not path.is_file():
-        raise WeightsError(f"{folder}: {name} is missing; the manifest lists it; copy the whole weights folder")
-    found = sha256(path)
-    if found != expected:
-        raise WeightsError(f"{path}: SHA-256 is {found[:12]}..., the manifest says {expected[:12]}...; do not use it")
+    if not path.is_file():
+        raise WeightsError(
+            f"{folder}: {visible(name)} is missing; the manifest lists it; copy the whole weights folder"
+        )
+    if path.resolve().parent != folder.resolve():
+        raise WeightsError(
+            f"{path}: is a link that leads out of the folder; expected the file itself; copy the whole weights folder"
+        )
+    try:
+        size, found = path.stat().st_size, sha256(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); expected a file of the weights") from error
+    if entry.bytes is not None and size != entry.bytes:
+        raise WeightsError(f"{path}: {size:,} bytes, the manifest says {entry.bytes:,}; do not use it")
+    if found != entry.sha256:
+        raise WeightsError(
+            f"{path}: SHA-256 is {found[:12]}..., the manifest says {entry.sha256[:12]}...; do not use it"
+        )
 
 
 def write_manifest(folder: Path, version: str, notice: str, models: dict[str, Any]) -> None:
@@ -135,11 +111,11 @@ def write_manifest(folder: Path, version: str, notice: str, models: dict[str, An
         if (folder / name).is_file()
     }
     document = {
-        "format": 1,
+        "format": FORMAT,
         "version": version,
         "licence": "AGPL-3.0-or-later",
         "notice": notice,
         "files": entries,
         "models": models,
     }
-    (folder / MANIFEST).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    write_json(json_ready(document), folder / MANIFEST)
