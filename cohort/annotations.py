@@ -1,58 +1,70 @@
-"""Manual ROIs: boxes by study, view and level, and outlines of bodies."""
+"""Manual ROIs: boxes by study, view and level."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
-from cohort.dxa import read_table
+from cohort.cells import has_decimal_comma, number
 from cohort.errors import ReadError
+from cohort.json_document import quoted
+from cohort.outlines import Outlines, read_outlines
 from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
-from cohort.study import Study
+from cohort.tables import columns_text, lines_of, read_table
+from cohort.text import visible
+from cohort.view_names import view_from_text
+from cohort.words import known
+
+__all__ = ("Outlines", "Rois", "check_inside", "read_outlines", "read_readings", "read_rois")
 
 Rois = dict[tuple[str, View], tuple[VertebraBox, ...]]
 """Boxes in cranio-caudal order, by (study_uid, view)."""
 
-Outlines = dict[tuple[str, View], dict[VertebralLevel, npt.NDArray[np.float64]]]
-"""Polygons (n, 2) as x, y in pixels of the original image, by (study_uid, view) and level."""
+LONGEST_SIDE_PX = 65_535
+"""DICOM holds no longer side, so that `88,120` in a table can only be 88.12."""
 
-_COLUMNS = ("study_uid", "view", "level", "x0", "y0", "x1", "y1")
+FARTHEST_PX = 1e6
+"""A coordinate beyond it is no pixel of any image."""
+
+_CORNERS = ("x0", "y0", "x1", "y1")
+_COLUMNS = ("study_uid", "view", "level", *_CORNERS)
+_Lines = list[tuple[int, dict[str, str]]]
 
 
-def read_rois(path: Path) -> Rois:
+def read_rois(path: Path, wrong: list[str] | None = None) -> Rois:
     """rois.csv with columns study_uid, view, level, x0, y0, x1, y1 in pixels of the original image.
+
+    Args:
+        path: the table.
+        wrong: gets what is wrong with every line, and such lines are left out; without it the first one is an error.
 
     Raises:
         ReadError: a column is missing, a line holds no valid box, or a level stands twice in one view.
     """
-    return _rois(read_table(path), path)
+    lines = _lines_of_boxes(path, wrong)
+    return _rois(lines, path, wrong, _commas(lines))
 
 
-def _rois(table: pd.DataFrame, path: Path) -> Rois:
-    missing = [name for name in _COLUMNS if name not in table]
-    if missing:
-        raise ReadError(f"{path.name}: columns {', '.join(missing)} are missing; expected {', '.join(_COLUMNS)}")
-    found: dict[tuple[str, View], list[VertebraBox]] = {}
-    for index, cells in zip(table.index, table.to_dict("records"), strict=True):
-        number = int(index) + 2
-        try:
-            level, view = VertebralLevel(cells["level"].strip()), View(cells["view"].strip())
-            box = VertebraBox(level, *(float(cells[name]) for name in _COLUMNS[3:]))
-        except ValueError as error:
-            raise ReadError(f"{path.name} line {number}: {error}") from error
-        own = found.setdefault((cells["study_uid"].strip(), view), [])
-        if any(other.level is level for other in own):
-            raise ReadError(
-                f"{path.name} line {number}: study {cells['study_uid'].strip()} has a second {view} box of {level}; "
-                "expected one a level"
-            )
-        own.append(box)
-    return {key: tuple(sorted(boxes, key=lambda b: LEVELS.index(b.level))) for key, boxes in found.items()}
+def read_readings(path: Path, wrong: list[str] | None = None) -> dict[str, Rois]:
+    """Boxes by reader: a table as `read_rois` takes it, with a column `reader`; without one the reader is `manual`.
+
+    Args:
+        path: the table.
+        wrong: as for `read_rois`.
+
+    Raises:
+        ReadError: as for `read_rois`, or a line without reader.
+    """
+    lines = _lines_of_boxes(path, wrong)
+    commas = _commas(lines)
+    readers: dict[str, _Lines] = {}
+    for line, cells in lines:
+        name = known(cells.get("reader", "manual"))
+        if not name:
+            _tell(f"{visible(path.name)} line {line}: reader is empty, expected a name on every line", wrong)
+            continue
+        readers.setdefault(name, []).append((line, cells))
+    return {name: _rois(own, path, wrong, commas) for name, own in sorted(readers.items())}
 
 
 def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image_shape: tuple[int, int]) -> None:
@@ -73,36 +85,64 @@ def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image
             )
 
 
-def read_readings(path: Path) -> dict[str, Rois]:
-    """Boxes by reader: a table as `read_rois` takes it, with a column `reader`; without one the reader is `manual`.
+def _lines_of_boxes(path: Path, wrong: list[str] | None) -> _Lines:
+    table = read_table(path, wrong)
+    missing = [name for name in _COLUMNS if name not in table]
+    if missing:
+        raise ReadError(
+            f"{visible(path.name)}: columns {', '.join(missing)} are missing; expected {', '.join(_COLUMNS)}, found "
+            f"{columns_text(table)}"
+        )
+    return list(lines_of(table))
 
-    Raises:
-        ReadError: as for `read_rois`.
-    """
-    table = read_table(path)
-    if "reader" not in table:
-        return {"manual": read_rois(path)}
-    return {str(name): _rois(part, path) for name, part in table.groupby("reader", sort=True)}
+
+def _commas(lines: Iterable[tuple[int, dict[str, str]]]) -> bool:
+    return has_decimal_comma((cells[name] for _, cells in lines for name in _CORNERS), LONGEST_SIDE_PX)
 
 
-def read_outlines(path: Path, studies: Sequence[Study]) -> Outlines:
-    """Polygons of a COCO file whose image names are paths relative to its folder; others are left out.
+def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> Rois:
+    found: dict[tuple[str, View], dict[VertebralLevel, tuple[int, VertebraBox]]] = {}
+    for line, cells in lines:
+        where = f"{visible(path.name)} line {line}"
+        try:
+            uid, view, box = _box(cells, where, commas)
+        except ReadError as error:
+            _tell(str(error), wrong, error)
+            continue
+        own = found.setdefault((uid, view), {})
+        if box.level in own:
+            first = own[box.level][0]
+            both = f"{visible(path.name)} lines {first} and {line}"
+            _tell(f"{both}: study {visible(uid)} has a second {view} box of {box.level}; expected one a level", wrong)
+            continue
+        own[box.level] = line, box
+    return {
+        key: tuple(box for _, box in sorted(own.values(), key=lambda item: LEVELS.index(item[1].level)))
+        for key, own in found.items()
+    }
 
-    Raises:
-        ReadError: not a COCO document, or a category that is no vertebral level.
-    """
+
+def _box(cells: dict[str, str], where: str, commas: bool) -> tuple[str, View, VertebraBox]:
+    uid, view, name = known(cells["study_uid"]), view_from_text(cells["view"]), cells["level"].upper()
+    if not uid:
+        raise ReadError(f"{where}: study_uid is empty; expected the study of the box")
+    if view is None:
+        raise ReadError(f"{where}: view is {quoted(cells['view'])}, expected AP or LATERAL")
+    if name not in LEVELS:
+        raise ReadError(f"{where}: level is {quoted(cells['level'])}, expected one of {', '.join(LEVELS)}")
+    corners = []
+    for column in _CORNERS:
+        value = number(cells[column], where, column, (-FARTHEST_PX, FARTHEST_PX), commas)
+        if value is None:
+            raise ReadError(f"{where}: {column} is {quoted(cells[column])}, expected a number of pixels")
+        corners.append(value)
     try:
-        document = json.loads(path.read_text("utf-8"))
-        names = {row["id"]: VertebralLevel(row["name"]) for row in document["categories"]}
-        files = {row["id"]: (path.parent / row["file_name"]).resolve() for row in document["images"]}
-        annotations = [(row["image_id"], row["category_id"], row["segmentation"]) for row in document["annotations"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(f"{path}: no COCO document of vertebral levels ({error}); see docs/data-format.md") from error
-    owners = {image.resolve(): (s.study_uid, view) for s in studies for view, image in s.images if view is not None}
-    found: Outlines = {}
-    for image_id, category, polygons in annotations:
-        owner = owners.get(files[image_id])
-        if owner is not None and polygons:
-            points = np.asarray(polygons[0], np.float64).reshape(-1, 2)
-            found.setdefault(owner, {})[names[category]] = points
-    return found
+        return uid, view, VertebraBox(VertebralLevel(name), *corners)
+    except ValueError as error:
+        raise ReadError(f"{where}: {error}") from error
+
+
+def _tell(message: str, wrong: list[str] | None, cause: ReadError | None = None) -> None:
+    if wrong is None:
+        raise ReadError(message) from cause
+    wrong.append(message)

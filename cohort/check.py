@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.annotations import Rois, check_inside, read_rois
-from cohort.dxa import KEY_COLUMNS, cohort_row, read_table
+from cohort.annotations import Rois, check_inside
 from cohort.eligibility import DEFAULT_CRITERIA, EligibilityCriteria, exclusions, reasons
-from cohort.errors import OsteoLensError, ReadError
+from cohort.errors import OsteoLensError
 from cohort.images import read_radiograph
 from cohort.index import index_cohort
 from cohort.spine import TARGET_LEVELS, View
 from cohort.splits import VALIDATION_SITE, is_test_site
 from cohort.study import Study
-
-MOST_NAMES = 3
-"""Identifiers named with a problem; the others are counted."""
+from cohort.table_notes import Kinds, notes_of, read_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +53,6 @@ class CohortCheck:
         return asdict(self)
 
 
-@dataclass(slots=True)
-class _Problems:
-    """Problems by kind with the identifiers that have them."""
-
-    found: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, kind: str, who: str) -> None:
-        self.found.setdefault(kind, []).append(who)
-
-    def lines(self) -> tuple[str, ...]:
-        """One line a kind."""
-        lines = []
-        for kind, who in self.found.items():
-            more = f" and {len(who) - MOST_NAMES} more" if len(who) > MOST_NAMES else ""
-            names = ", ".join(who[:MOST_NAMES])
-            lines.append(f"{len(who)} x {kind}: {names}{more}")
-        return tuple(lines)
-
-
 def check_cohort(
     folder: Path,
     criteria: EligibilityCriteria = DEFAULT_CRITERIA,
@@ -92,15 +70,14 @@ def check_cohort(
     Raises:
         ReadError: the folder does not exist.
     """
-    problems = _Problems()
-    rows = _table_rows(folder / "cohort.csv", problems) if folder.is_dir() else {}
-    if problems.found:
-        return CohortCheck({}, (), {}, {}, problems.lines(), False)
+    tables = read_tables(folder)
+    if tables.wrong["cohort.csv"] or tables.wrong["dxa.csv"]:
+        return CohortCheck({}, (), {}, {}, notes_of(tables, ()).unreadable, False)
     index = index_cohort(folder)
-    rois = _rois(folder / "rois.csv", problems)
-    studies = index.studies
+    rois, studies = tables.rois, index.studies
+    problems = Kinds()
     _patients(studies, problems)
-    _tables(studies, rows, rois, problems)
+    _studies(studies, rois, problems)
     if images:
         _images(studies, rois, problems, done)
     eligible = [study for study in studies if not exclusions(study, criteria)]
@@ -121,40 +98,12 @@ def check_cohort(
         tuple(_flow(studies, criteria)),
         _parts(eligible),
         dict(Counter(item.reason for item in index.skipped)),
-        problems.lines(),
+        (*notes_of(tables, studies).lines, *problems.lines()),
         bool(studies) and (bool(eligible) or bool(with_rois)),
     )
 
 
-def _table_rows(path: Path, problems: _Problems) -> dict[str, int]:
-    """Line by key of cohort.csv; every bad line becomes a problem, not the first alone."""
-    if not path.is_file():
-        return {}
-    lines: dict[str, int] = {}
-    for number, row in enumerate(read_table(path).to_dict("records"), start=2):
-        cells = {str(k): str(v) for k, v in row.items()}
-        try:
-            cohort_row(cells, f"{path.name} line {number}")
-        except ReadError as error:
-            problems.add("line that cannot be read", str(error))
-        key = next((cells[name].strip() for name in KEY_COLUMNS if cells.get(name, "").strip()), "")
-        if key in lines:
-            problems.add("study or patient named twice in cohort.csv", f"{key} (lines {lines[key]} and {number})")
-        lines[key] = number
-    return lines
-
-
-def _rois(path: Path, problems: _Problems) -> Rois:
-    if not path.is_file():
-        return {}
-    try:
-        return read_rois(path)
-    except ReadError as error:
-        problems.add("ROIs that cannot be read", str(error))
-        return {}
-
-
-def _patients(studies: Sequence[Study], problems: _Problems) -> None:
+def _patients(studies: Sequence[Study], problems: Kinds) -> None:
     """A patient on several sides of the split would be trained on and judged."""
     parts: dict[str, set[str]] = {}
     for study in studies:
@@ -164,15 +113,8 @@ def _patients(studies: Sequence[Study], problems: _Problems) -> None:
             problems.add("patient on several sides of the split", f"{patient} ({', '.join(sorted(own))})")
 
 
-def _tables(studies: Sequence[Study], rows: dict[str, int], rois: Rois, problems: _Problems) -> None:
-    known = {key for s in studies for key in (s.study_uid, s.patient_id)}
-    for key, line in rows.items():
-        if key not in known:
-            problems.add("line of cohort.csv without radiographs", f"{key} (line {line})")
-    uids = {study.study_uid for study in studies}
-    for uid in dict.fromkeys(uid for uid, _ in rois):
-        if uid not in uids:
-            problems.add("study of rois.csv without radiographs", uid)
+def _studies(studies: Sequence[Study], rois: Rois, problems: Kinds) -> None:
+    """What single studies lack."""
     for study in studies:
         for view, path in study.images:
             if view is None:
@@ -186,7 +128,7 @@ def _tables(studies: Sequence[Study], rows: dict[str, int], rois: Rois, problems
             problems.add(f"study without {name}", study.study_uid)
 
 
-def _images(studies: Sequence[Study], rois: Rois, problems: _Problems, done: Callable[[int, int], None]) -> None:
+def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, done: Callable[[int, int], None]) -> None:
     every = [(study, view, path) for study in studies for view, path in study.images]
     for number, (study, view, path) in enumerate(every, start=1):
         try:

@@ -1,4 +1,4 @@
-"""cohort.csv: covariates, DXA and site of each study, in the words and units of this project."""
+"""cohort.csv and dxa.csv as wholes: rows by study and patient, scans by patient, doubled and unreadable lines."""
 
 from __future__ import annotations
 
@@ -9,27 +9,71 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohort.dxa_reference import reference_of, t_score_of
 from cohort.errors import ReadError
-from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
-from cohort.study import Covariates, DxaResult, Findings, Sex
+from cohort.rows import CohortRow, cohort_row, dxa_result, sex_of_row
+from cohort.study import DxaResult
+from cohort.tables import COLUMNS, columns_text, lines_of, read_table
+from cohort.text import visible
+from cohort.words import known
+
+__all__ = (
+    "KEY_COLUMNS",
+    "CohortLine",
+    "CohortRow",
+    "CohortTable",
+    "ScanTable",
+    "cohort_row",
+    "cohort_table",
+    "dxa_result",
+    "nearest_scan",
+    "read_cohort_csv",
+    "read_dxa_csv",
+    "read_table",
+    "scan_table",
+)
 
 KEY_COLUMNS = ("study_uid", "patient_id")
 
-MIN_LEVELS = 2
-"""Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer say too little (ISCD 2019)."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortLine:
+    """One line of cohort.csv: its number in the file, its keys (empty where the cell is), its cells and values."""
+
+    number: int
+    study_uid: str
+    patient_id: str
+    cells: dict[str, str]
+    row: CohortRow
 
 
-@dataclass(frozen=True, slots=True)
-class CohortRow:
-    """One line of cohort.csv."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortTable:
+    """What cohort.csv holds.
 
-    covariates: Covariates
-    dxa: DxaResult | None
-    site: str | None
-    findings: Findings
-    study_date: date | None
-    machine: str | None = None
+    Attributes:
+        rows: by study_uid, and by patient_id where the patient's lines say the same.
+        lines: those that `rows` come from, and those without a key.
+        doubled: keys on several lines that say the same, with the lines.
+        wrong: what is wrong with the lines that are left out.
+        encoding: of the file.
+    """
+
+    rows: dict[str, CohortRow]
+    lines: tuple[CohortLine, ...]
+    doubled: tuple[str, ...]
+    wrong: tuple[str, ...]
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanTable:
+    """What dxa.csv holds: scans and first line by patient_id; doubled, wrong and encoding as in `CohortTable`."""
+
+    scans: dict[str, list[DxaResult]]
+    lines: dict[str, int]
+    doubled: tuple[str, ...]
+    wrong: tuple[str, ...]
+    encoding: str
 
 
 def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, CohortRow]:
@@ -38,54 +82,37 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
     t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, machine,
     study_date, menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are
-    ignored; empty cells are unknown values.
+    ignored; empty cells are unknown values. A patient whose lines are of several studies and say different things has
+    rows by study_uid alone.
 
     Args:
         path: the table.
-        wrong: gets what is wrong with every line that cannot be read, and such lines are left out; without it the first
-            one is an error.
+        wrong: gets what is wrong with every line that cannot be read or contradicts another, and such lines are left
+            out; without it the first one is an error.
 
     Raises:
-        ReadError: no key column, or a value that is no number, no sex or out of any human range.
+        ReadError: no table, no key column, or a value that is no number, no day, no sex or out of any human range, or
+            a key on two lines that differ.
     """
-    table = read_table(path)
-    keys = [name for name in KEY_COLUMNS if name in table]
-    if not keys:
-        raise ReadError(
-            f"{path.name}: found columns {', '.join(map(str, table))}; expected study_uid or patient_id among them"
-        )
-    rows: dict[str, CohortRow] = {}
-    for number, cells in enumerate(table.to_dict("records"), start=2):
-        try:
-            row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")
-        except ReadError as error:
-            if wrong is None:
-                raise
-            wrong.append(str(error))
-            continue
-        for key in keys:
-            if str(cells[key]).strip():
-                rows.setdefault(str(cells[key]).strip(), row)
-    return rows
+    table = cohort_table(path)
+    _raise_or_tell(table.wrong, wrong)
+    return table.rows
 
 
-def read_dxa_csv(path: Path) -> dict[str, list[DxaResult]]:
+def read_dxa_csv(path: Path, wrong: list[str] | None = None) -> dict[str, list[DxaResult]]:
     """DXA scans by patient_id, from a table of its own: any number a patient, with the DXA columns of cohort.csv.
 
+    Args:
+        path: the table.
+        wrong: as for `read_cohort_csv`.
+
     Raises:
-        ReadError: no column patient_id, or a value that is no number or out of any human range.
+        ReadError: no table, no column patient_id, a value that is no number or out of any human range, or two scans of
+            a patient on one day that differ.
     """
-    table = read_table(path)
-    if "patient_id" not in table:
-        raise ReadError(f"{path.name}: found columns {', '.join(map(str, table))}; expected patient_id among them")
-    scans: dict[str, list[DxaResult]] = {}
-    for number, row in enumerate(table.to_dict("records"), start=2):
-        cells = {str(k): str(v) for k, v in row.items()}
-        where = f"{path.name} line {number}"
-        found = dxa_result(cells, _sex(cells, where), where)
-        if found is not None:
-            scans.setdefault(cells["patient_id"].strip(), []).append(found)
-    return scans
+    table = scan_table(path)
+    _raise_or_tell(table.wrong, wrong)
+    return table.scans
 
 
 def nearest_scan(scans: Sequence[DxaResult], day: date | None) -> DxaResult | None:
@@ -96,126 +123,146 @@ def nearest_scan(scans: Sequence[DxaResult], day: date | None) -> DxaResult | No
     return scans[min(dated)[1]] if dated else None
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV with every cell as text, empty where missing; commas, semicolons or tabs part the columns.
+def cohort_table(path: Path) -> CohortTable:
+    """cohort.csv with what is doubled in it and what is wrong with it, line by line.
 
     Raises:
-        ReadError: not a readable CSV.
+        ReadError: no table, or no key column.
     """
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            header = stream.readline()
-        separator = max(",;\t", key=header.count)
-        return pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
-        )
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise ReadError(f"{path.name}: cannot be read as CSV ({error}); expected a header line and commas") from error
-
-
-def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
-    """Covariates, DXA and site from one row of text cells.
-
-    Raises:
-        ReadError: a value that is no number, no sex or out of any human range.
-    """
-    sex = _sex(cells, where)
-    covariates = Covariates(
-        _number(cells, "age_years", where, 0, 120),
-        sex,
-        _number(cells, "height_cm", where, 50, 260),
-        _number(cells, "weight_kg", where, 10, 400),
-        _number(cells, "bmi_kg_m2", where, 8, 90),
-    )
-    dxa = dxa_result(cells, covariates.sex, where)
-    site = cells.get("site", "").strip() or None
-    machine = cells.get("machine", "").strip() or None
-    return CohortRow(covariates, dxa, site, _findings(cells, where), _day(cells, "study_date", where), machine)
-
-
-def _sex(cells: dict[str, str], where: str) -> Sex | None:
-    sex = cells.get("sex", "").strip().upper()[:1]
-    if sex and sex not in ("F", "M"):
-        raise ReadError(f"{where}: sex is {cells['sex']!r}, expected F or M")
-    return Sex(sex) if sex else None
-
-
-def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult | None:
-    """DXA of one row: the L1-L4 T-score as given, else from BMD and its reference, else the mean of the levels given.
-
-    Raises:
-        ReadError: a value that is no number or out of any human range.
-    """
-    given = _number(cells, "t_score", where, -9, 9)
-    bmd = _number(cells, "bmd_g_cm2", where, 0.1, 3)
-    levels = {level: _number(cells, f"t_score_{level}", where, -9, 9) for level in TARGET_LEVELS}
-    by_level = {level: value for level, value in levels.items() if value is not None}
-    name = cells.get("dxa_reference", "").strip() or None
-    own = _number(cells, "reference_mean_g_cm2", where, 0.1, 3), _number(cells, "reference_sd_g_cm2", where, 0.01, 1)
-    reference = (own[0], own[1]) if own[0] is not None and own[1] is not None else reference_of(name, sex)
-    t_score = given
-    if t_score is None and bmd is not None and reference is not None:
-        t_score = round(t_score_of(bmd, *reference), 2)
-    if t_score is None and len(by_level) >= MIN_LEVELS:
-        t_score = round(sum(by_level.values()) / len(by_level), 2)
-    if t_score is None:
-        return None
-    return DxaResult(t_score, bmd, by_level, _day(cells, "dxa_date", where), name)
-
-
-def _findings(cells: dict[str, str], where: str) -> Findings:
-    """Implant: empty is unknown; none, no, false and 0 are without. Exposure: only `good` is readable."""
-    implant, exposure = (cells.get(name, "").strip().lower() for name in ("implant", "exposure"))
-    grade = _number(cells, "fracture_grade", where, 0, 3)
-    count = _number(cells, "lumbar_count", where, 3, 7)
-    return Findings(
-        _number(cells, "menopause_age_years", where, 20, 70),
-        None if not implant else implant not in ("none", "no", "false", "0"),
-        None if grade is None else int(grade),
-        _number(cells, "cobb_deg", where, 0, 150),
-        None if not exposure else exposure == "good",
-        None if count is None else int(count),
-        _fractures(cells.get("fractures", ""), where) if grade == 0 or cells.get("fractures") else None,
-    )
-
-
-def _fractures(text: str, where: str) -> dict[VertebralLevel, float]:
-    """`L1:wedge:0.32 L3:crush:0.25` into the loss by level; names outside T10 to S1, such as L6, are left out."""
-    losses = {}
-    for part in text.split():
-        name, _, rest = part.partition(":")
-        share = rest.rpartition(":")[2]
+    wrong: list[str] = []
+    table = read_table(path, wrong)
+    _require(table, KEY_COLUMNS, path)
+    lines = []
+    for number, cells in lines_of(table):
         try:
-            value = float(share)
-        except ValueError as error:
-            raise ReadError(
-                f"{where}: fractures holds {part!r}, expected level:kind:share such as L1:wedge:0.32"
-            ) from error
-        if not 0 <= value < 1:
-            raise ReadError(f"{where}: fractures holds {part!r}, expected a share of height from 0 to 1")
-        if name in LEVELS:
-            losses[VertebralLevel(name)] = value
-    return losses
+            row = cohort_row(cells, f"{visible(path.name)} line {number}")
+        except ReadError as error:
+            wrong.append(str(error))
+            continue
+        uid, patient = (known(cells.get(name, "")) for name in KEY_COLUMNS)
+        lines.append(CohortLine(number=number, study_uid=uid, patient_id=patient, cells=cells, row=row))
+    doubled: list[str] = []
+    lines = _one_a_study(lines, visible(path.name), doubled, wrong)
+    lines, of_patients = _by_patient(lines, visible(path.name), doubled, wrong)
+    of_studies = {line.study_uid: line for line in lines if line.study_uid}
+    rows = {uid: line.row for uid, line in of_studies.items()}
+    for patient, line in of_patients.items():
+        other = of_studies.get(patient, line)
+        if other.patient_id != patient and other.row != line.row:
+            both = f"{visible(path.name)} {_lines([other.number, line.number])}"
+            what = f"{visible(patient)} is the study_uid of one and the patient_id of the other"
+            wrong.append(f"{both}: {what}; expected names that tell them apart")
+        else:
+            rows.setdefault(patient, line.row)
+    return CohortTable(
+        rows=rows, lines=tuple(lines), doubled=tuple(doubled), wrong=tuple(wrong), encoding=table.attrs["encoding"]
+    )
 
 
-def _number(cells: dict[str, str], name: str, where: str, low: float, high: float) -> float | None:
-    text = cells.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        value = float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
-    except ValueError as error:
-        raise ReadError(f"{where}: {name} is {text!r}, expected a number") from error
-    if not low <= value <= high:
-        raise ReadError(f"{where}: {name} is {text}, expected {low:g} to {high:g}; check the unit")
-    return value
+def scan_table(path: Path) -> ScanTable:
+    """dxa.csv with what is doubled in it and what is wrong with it, line by line.
+
+    Raises:
+        ReadError: no table, or no column patient_id.
+    """
+    wrong: list[str] = []
+    doubled: list[str] = []
+    table = read_table(path, wrong)
+    _require(table, ("patient_id",), path)
+    scans: dict[tuple[str, date | None], list[tuple[int, DxaResult]]] = {}
+    first: dict[str, int] = {}
+    for number, cells in lines_of(table):
+        where, patient = f"{visible(path.name)} line {number}", known(cells["patient_id"])
+        first.setdefault(patient, number)
+        try:
+            found = dxa_result(cells, sex_of_row(cells, where), where)
+        except ReadError as error:
+            wrong.append(str(error))
+            continue
+        if found is not None and patient:
+            scans.setdefault((patient, found.scan_date), []).append((number, found))
+    kept: dict[str, list[DxaResult]] = {}
+    for (patient, day), same in scans.items():
+        numbers = [number for number, _ in same]
+        if any(found != same[0][1] for _, found in same):
+            when = f"on {day}" if day else "without dxa_date"
+            wrong.append(
+                f"{visible(path.name)} {_lines(numbers)}: patient_id {visible(patient)} has different scans {when}; "
+                "expected one a day, keep the right one"
+            )
+            continue
+        if len(same) > 1:
+            doubled.append(f"{visible(patient)} ({_lines(numbers)})")
+        kept.setdefault(patient, []).append(same[0][1])
+    first.pop("", None)
+    return ScanTable(
+        scans=kept, lines=first, doubled=tuple(doubled), wrong=tuple(wrong), encoding=table.attrs["encoding"]
+    )
 
 
-def _day(cells: dict[str, str], name: str, where: str) -> date | None:
-    text = cells.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ReadError(f"{where}: {name} is {text!r}, expected YYYY-MM-DD") from error
+def _one_a_study(lines: list[CohortLine], name: str, doubled: list[str], wrong: list[str]) -> list[CohortLine]:
+    """Lines of which no two have the same study_uid, in the file's order."""
+    groups: dict[str, list[CohortLine]] = {}
+    for line in lines:
+        groups.setdefault(line.study_uid or f"\n{line.number}", []).append(line)
+    kept = []
+    for uid, same in groups.items():
+        if len(same) == 1 or _same_values(same, name, f"study_uid {visible(uid)}", wrong):
+            kept.append(same[0])
+            if len(same) > 1:
+                doubled.append(f"{visible(uid)} ({_lines([line.number for line in same])})")
+    return kept
+
+
+def _by_patient(
+    lines: list[CohortLine], name: str, doubled: list[str], wrong: list[str]
+) -> tuple[list[CohortLine], dict[str, CohortLine]]:
+    """The lines that are left, and the line of each patient whose lines say the same."""
+    groups: dict[str, list[CohortLine]] = {}
+    for line in lines:
+        if line.patient_id:
+            groups.setdefault(line.patient_id, []).append(line)
+    gone: set[int] = set()
+    found: dict[str, CohortLine] = {}
+    for patient, same in groups.items():
+        without_uid = [line for line in same if not line.study_uid]
+        if all(line.row == same[0].row for line in same):
+            found[patient] = same[0]
+            if len(without_uid) > 1:
+                doubled.append(f"{visible(patient)} ({_lines([line.number for line in without_uid])})")
+                gone |= {line.number for line in without_uid[1:]}
+        elif without_uid:
+            _same_values(same, name, f"patient_id {visible(patient)}", wrong)
+            gone |= {line.number for line in without_uid}
+    return [line for line in lines if line.number not in gone], found
+
+
+def _same_values(same: Sequence[CohortLine], name: str, key: str, wrong: list[str]) -> bool:
+    """Whether lines of one key say the same; where they do not, what they differ in goes to `wrong`."""
+    if all(line.row == same[0].row for line in same):
+        return True
+    differing = [c for c in COLUMNS if c != "study_uid" and len({line.cells.get(c, "") for line in same}) > 1]
+    wrong.append(
+        f"{name} {_lines([line.number for line in same])}: {key} stands on each, with different "
+        f"{', '.join(differing[:4])}; expected one line, or a study_uid for each study"
+    )
+    return False
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    return f"lines {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def _require(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    if not any(name in table for name in columns):
+        raise ReadError(
+            f"{visible(path.name)}: found columns {columns_text(table)}; expected {' or '.join(columns)} among them"
+        )
+
+
+def _raise_or_tell(found: Sequence[str], wrong: list[str] | None) -> None:
+    if wrong is not None:
+        wrong.extend(found)
+    elif found:
+        more = f" ({len(found) - 1} more such lines)" if len(found) > 1 else ""
+        raise ReadError(f"{found[0]}{more}")

@@ -15,6 +15,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cohort.check import check_cohort
+from cohort.index import index_cohort
+from cohort.study import Study
+from cohort.table_notes import notes_of, read_tables, table_notes, unmatched
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -94,3 +97,85 @@ def test_unknown_covariates_and_views_are_told(tmp_path: Path) -> None:
     text = "\n".join(check_cohort(tmp_path).problems)
     assert "1 x image whose view only the detector can tell: film.png" in text
     assert "1 x study without age_years: film" in text
+
+
+def table(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, "utf-8")
+
+
+def film(folder: Path, *names: str) -> None:
+    for name in names:
+        cv2.imwrite(str(folder / f"{name}_AP.png"), np.zeros((30, 20), np.uint8))
+
+
+def test_lines_that_lost_their_zeros_match_nobody_and_are_told(tmp_path: Path) -> None:
+    film(tmp_path, "0004711", "0004712", "c")
+    table(tmp_path, "cohort.csv", "patient_id,age_years\n4711,78\n4712.0,80\nC,60\n1.23E+11,50\nghost,1\n")
+    studies = index_cohort(tmp_path).studies
+    assert all(study.covariates.age_years is None for study in studies)
+    first, second = table_notes(tmp_path, studies)
+    assert first.startswith(
+        "5 x line of cohort.csv without radiographs: 4711 (line 2; matches 0004711 without leading zeros"
+    )
+    assert "4712.0 (line 3; matches 0004712 but for case, blanks or a decimal" in first and first.endswith("and 2 more")
+    assert second == "3 x study without a line in cohort.csv: 0004711, 0004712, c"
+    assert set(table_notes(tmp_path, studies)) <= set(check_cohort(tmp_path).problems)
+    assert unmatched({"1.23E+11": 5, "c": 6}, studies) == (
+        "1.23E+11 (line 5; a spreadsheet rounded it; keep the column as text)",
+    )
+
+
+def test_doubled_lines_are_counted_and_named(tmp_path: Path) -> None:
+    film(tmp_path, "p1", "p2")
+    table(tmp_path, "cohort.csv", "patient_id,age_years\np1,58\np1,58\np2,60\n")
+    table(tmp_path, "dxa.csv", "patient_id,dxa_date,t_score\np2,2020-01-01,-1\np2,2020-01-01,-1.0\nghost,,-1\n")
+    studies = index_cohort(tmp_path).studies
+    assert studies[1].dxa is not None and studies[1].dxa.t_score == -1
+    found = notes_of(read_tables(tmp_path), studies)
+    assert found.doubled == (
+        "1 x line of cohort.csv that stands twice, counted once: p1 (lines 2 and 3)",
+        "1 x line of dxa.csv that stands twice, counted once: p2 (lines 2 and 3)",
+    )
+    assert found.unmatched == ("1 x patient of dxa.csv without radiographs: ghost (line 4)",)
+    assert found.unreadable == () and found.lines == (*found.unmatched, *found.doubled)
+
+
+def test_lines_that_contradict_make_a_cohort_unusable(tmp_path: Path) -> None:
+    film(tmp_path, "p1")
+    table(tmp_path, "cohort.csv", "patient_id,age_years\np1,58\np1,78\n")
+    found = check_cohort(tmp_path)
+    assert not found.usable and "cohort.csv lines 2 and 3: patient_id p1 stands on each" in found.problems[0]
+    table(tmp_path, "cohort.csv", "patient_id,age_years\np1,58\n")
+    table(tmp_path, "dxa.csv", "patient_id,t_score\np1,low\n")
+    assert "dxa.csv line 2: t_score is 'low'" in check_cohort(tmp_path).problems[0]
+    table(tmp_path, "dxa.csv", "name\np1\n")
+    assert "dxa.csv: found columns name; expected patient_id" in check_cohort(tmp_path).problems[0]
+
+
+def test_a_line_of_another_study_of_a_patient_matches_nobody(tmp_path: Path) -> None:
+    table(tmp_path, "cohort.csv", "study_uid,patient_id,age_years\n1.2,p1,58\n1.3,p1,60\n,,70\n")
+    (found,) = table_notes(tmp_path, [Study("1.2", "p1")])
+    assert found == "2 x line of cohort.csv without radiographs: 1.3 (line 3), line 4 (no study_uid or patient_id)"
+    table(tmp_path, "cohort.csv", "study_uid,patient_id,age_years\n9.9,p1,58\n")
+    assert table_notes(tmp_path, [Study("1.2", "p1")]) == (), "one line of a patient matches by the patient"
+
+
+def test_boxes_of_unknown_studies_and_unsure_encodings_are_told(tmp_path: Path) -> None:
+    head = "study_uid,view,level,x0,y0,x1,y1\n"
+    table(tmp_path, "rois.csv", head + "p1,AP,L1,1,2,3,4\nP2,AP,L1,1,2,3,4\np1,AP,L2,NA,2,3,4\n")
+    table(tmp_path, "readers.csv", f"reader,{head}a,p9,AP,L1,1,2,3,4\n")
+    (tmp_path / "cohort.csv").write_bytes("patient_id,site\np1,Köln\np2,x\n".encode("cp1252"))
+    assert table_notes(tmp_path, [Study("p1", "p1"), Study("p2", "p2")]) == (
+        "1 x ROIs that cannot be read: rois.csv line 4: x0 is 'NA', expected a number of pixels",
+        "1 x study of rois.csv without radiographs: P2 (matches p2 but for case, blanks or a decimal; keep the column as "
+        "text)",
+        "1 x study of readers.csv without radiographs: p9",
+        "cohort.csv was read as Western European (cp1252), e.g. site Köln; save it as 'CSV UTF-8' if a name "
+        "looks wrong",
+    )
+
+
+def test_a_folder_without_tables_and_a_single_file_have_no_notes(tmp_path: Path) -> None:
+    film(tmp_path, "p1")
+    assert table_notes(tmp_path, index_cohort(tmp_path).studies) == ()
+    assert table_notes(tmp_path / "p1_AP.png", [Study("p1", "p1")]) == ()

@@ -16,9 +16,13 @@ from cohort.index import index_cohort
 from cohort.study import BmdClass
 
 
+def written(tmp_path: Path, text: str, name: str = "cohort.csv") -> Path:
+    (tmp_path / name).write_text(text, "utf-8")
+    return tmp_path / name
+
+
 def dxa(tmp_path: Path, text: str) -> object:
-    (tmp_path / "cohort.csv").write_text(text, "utf-8")
-    return read_cohort_csv(tmp_path / "cohort.csv")["p1"].dxa
+    return read_cohort_csv(written(tmp_path, text))["p1"].dxa
 
 
 @pytest.mark.parametrize(
@@ -77,3 +81,44 @@ def test_the_nearest_scan_may_still_be_too_far(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "p1_AP.png"), np.zeros((20, 20), np.uint8))
     (study,) = index_cohort(tmp_path).studies
     assert exclusions(study) == ("DXA more than 90 days away",)
+
+
+def test_a_key_on_two_lines_that_differ_is_an_error_that_names_both(tmp_path: Path) -> None:
+    text = "patient_id,age_years,t_score\np1,58,-0.2\np2,60,-1\np1,78.2,-4.02\n"
+    with pytest.raises(
+        ReadError, match="lines 2 and 4: patient_id p1 stands on each, with different age_years, t_score"
+    ):
+        read_cohort_csv(written(tmp_path, text))
+    wrong: list[str] = []
+    assert list(read_cohort_csv(written(tmp_path, text), wrong)) == ["p2"] and len(wrong) == 1
+    text = "study_uid,patient_id,age_years\n1.2,p1,58\n1.2,p2,58\n"
+    with pytest.raises(ReadError, match=r"lines 2 and 3: study_uid 1\.2 stands on each, with different patient_id"):
+        read_cohort_csv(written(tmp_path, text))
+
+
+def test_lines_that_say_the_same_are_one(tmp_path: Path) -> None:
+    rows = read_cohort_csv(written(tmp_path, "patient_id,age_years,my_note\np1,58,a\np1,58.0,b\n"))
+    assert rows["p1"].covariates.age_years == 58
+
+
+def test_several_studies_of_a_patient_match_by_study_alone(tmp_path: Path) -> None:
+    text = "study_uid,patient_id,age_years\n1.2,p1,58\n1.3,p1,60\n1.4,p2,70\n"
+    rows = read_cohort_csv(written(tmp_path, text))
+    assert list(rows) == ["1.2", "1.3", "1.4", "p2"]
+    assert rows["1.3"].covariates.age_years == 60 and rows["1.3"].patient_id == "p1"
+    with pytest.raises(ReadError, match="lines 2, 3 and 5: patient_id p1 stands on each"):
+        read_cohort_csv(written(tmp_path, text + ",p1,62\n"))
+
+
+def test_a_name_that_is_a_study_here_and_a_patient_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="lines 2 and 3: x is the study_uid of one and the patient_id of the other"):
+        read_cohort_csv(written(tmp_path, "study_uid,patient_id,age_years\nx,p1,58\ny,x,60\n"))
+
+
+def test_scans_of_one_day_that_differ_are_an_error(tmp_path: Path) -> None:
+    text = "patient_id;dxa_date;t_score\np1;2020-01-01;-1,0\np1;01.01.2020;{}\np1;;-3\n"
+    with pytest.raises(ReadError, match=r"dxa\.csv lines 2 and 3: patient_id p1 has different scans on 2020-01-01"):
+        read_dxa_csv(written(tmp_path, text.format("-2,0"), "dxa.csv"))
+    assert len(read_dxa_csv(written(tmp_path, text.format("-1"), "dxa.csv"))["p1"]) == 2
+    with pytest.raises(ReadError, match="different scans without dxa_date"):
+        read_dxa_csv(written(tmp_path, text.format("-1") + "p1;NA;-2\n", "dxa.csv"))
