@@ -86,11 +86,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(shown(title)), title_justify="left", header_style="bold")
+    def plain(cell: object) -> Text:
+        return Text("" if cell is None else _fitting(shown(cell), sys.stdout))
+
+    table = Table(title=plain(title), title_justify="left", header_style="bold")
     for k, name in enumerate(columns):
-        table.add_column(Text(shown(name)), overflow="fold", justify="right" if k and _numeric(rows, k) else "left")
+        table.add_column(plain(name), overflow="fold", justify="right" if k and _numeric(rows, k) else "left")
     for row in rows:
-        table.add_row(*[Text("" if cell is None else _fitting(shown(cell), sys.stdout)) for cell in row])
+        table.add_row(*map(plain, row))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -112,10 +115,10 @@ def say(text: str) -> None:
 
 def say_damaged(figures: Mapping[str, Any]) -> None:
     """Names of the files that an evaluation left out as damaged, on stderr: a few, and how many more."""
-    for key, what in (("damaged_results", "results"), ("damaged_labels", "label files")):
+    for key, what in (("damaged_results", "result"), ("damaged_labels", "label file")):
         found = figures.get(key, {"count": 0, "names": []})
         if found["count"]:
-            say(f"{found['count']} damaged {what} left out:")
+            say(f"{found['count']} damaged {what}{'' if found['count'] == 1 else 's'} left out:")
         for line in found["names"][:NAMED]:
             say(f"  {line}")
         if found["count"] > NAMED:

@@ -186,7 +186,13 @@ def _examples() -> Path:
 
 
 def _rows(figures: dict[str, Any]) -> list[list[object]]:
-    return [[k.replace("_", " "), _shown(figures, k)] for k, value in figures.items() if not isinstance(value, dict)]
+    words = figures.get("not_estimable", {})
+    sides = {f"{k}{side}" for k in words for side in ("_low", "_high")}  # of an interval without its value
+    return [
+        [k.replace("_", " "), _shown(figures, k)]
+        for k, value in figures.items()
+        if not isinstance(value, dict) and k not in sides
+    ]
 
 
 def _shown(figures: dict[str, Any], key: str) -> object:

@@ -106,8 +106,7 @@ def _dataset(documents: Sequence[Document], rows: Rows, draws: int, seed: int) -
     labels, shares = judged.labels, judged.shares
     called = shares.argmax(1)
     words = not_estimable(judged)
-    found["figures"] = {**judge_classes(judged), **dict.fromkeys(words)}
-    found["not_estimable"] = words
+    found["figures"] = {**judge_classes(judged), **dict.fromkeys(words), "not_estimable": words}
     found["confusion"] = [[int(((labels == i) & (called == j)).sum()) for j in range(3)] for i in range(3)]
     found["classes"] = {c.value: _one_class(judged, k) for k, c in enumerate(BMD_CLASSES)}
     if all((labels == k).any() for k in range(3)):

@@ -171,7 +171,7 @@ def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {"measure": ["studies", "refused", "macro AUC (95 %)", *LABELS.values()]}
     for dataset, own in datasets.items():
         figures = own.get("figures", {})
-        words = own.get("not_estimable", {})
+        words = figures.get("not_estimable", {})
         area = interval_text(own.get("macro_auc"), word=words.get("macro_auc"))
         columns[dataset] = [
             own["studies"],

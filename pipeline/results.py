@@ -259,4 +259,11 @@ def first_problem(error: ValidationError) -> str:
         return f"{field} is unknown; expected no such key"
     if first["type"] == "value_error" and isinstance(first["input"], dict):
         return f"{field}: {message}"
-    return f"{field} is {quoted(first['input'])}: {message[:1].lower()}{message[1:]}"
+    return f"{field} is {quoted(first['input'])}, {_expected(message)}"
+
+
+def _expected(message: str) -> str:
+    """Pydantic's sentence in the words of this project."""
+    if message.startswith("Input should"):
+        return message.replace("Input should be ", "expected ", 1).replace("Input should ", "expected to ", 1)
+    return f"{message[:1].lower()}{message[1:]}"

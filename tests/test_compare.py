@@ -22,7 +22,7 @@ from cohort.errors import ReadError
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import BMD_CLASSES, BmdClass, Radiograph
 from pipeline.compare import AUTOMATIC, Comparison, compare_rois
-from pipeline.compare_report import verdict, write_comparison
+from pipeline.compare_report import comparison_tables, verdict, write_comparison
 from pipeline.compare_summary import summarise
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -162,7 +162,35 @@ def test_the_page_states_non_inferiority_or_its_absence(tmp_path: Path) -> None:
 def test_an_absent_class_is_said() -> None:
     found = made_up(0.1)
     found.labels = [0] * len(found.labels)
-    assert "one class is absent" in summarise(found, draws=5)["classes"]["osteoporosis"]["reason"]
+    figures = summarise(found, draws=5)
+    assert "one class is absent" in figures["classes"]["osteoporosis"]["reason"]
+    assert figures["not_estimable"] == {"by_reader": "not estimable: one class only"}
+    table = comparison_tables(figures)["readers"]
+    assert list(table["AUC"]) == ["not estimable (one class only)"] * 2
+
+
+@pytest.mark.parametrize("labels", [[2], [2, 0], [2, 0, 0, 0], [2, 2, 2]])
+def test_few_or_equal_studies_give_json_and_words(labels: list[int], tmp_path: Path) -> None:
+    found = made_up(0.0, len(labels))
+    found.labels = labels
+    found.shares = {name: [[0.2, 0.3, 0.5]] * len(labels) for name in found.shares}
+    figures = summarise(found, draws=5)
+    assert figures["not_estimable"]["kappa_between_rois"] == "not estimable: every study is given the same class"
+    assert "not_estimable" in figures["share_of_osteoporosis"]
+    write_comparison(tmp_path, found, figures, "")
+
+    def refused(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    written = json.loads((tmp_path / "comparison.json").read_text(), parse_constant=refused)
+    assert written["kappa_between_rois"] is None and written["share_of_osteoporosis"]["r"] is None
+    own = written["classes"]["osteoporosis"]
+    if labels == [2, 0, 0, 0]:
+        assert own["difference_low"] is None and own["not_estimable"]["p_equal"] == "not estimable: 1 case"
+        row = comparison_tables(figures)["classes"].set_index("class").loc["osteoporosis"]
+        assert row["difference (95 %, DeLong)"] == "+0.000 (interval not estimable: 1 case)"
+    page = (tmp_path / "report.html").read_text("utf-8").partition("<svg")[0]
+    assert "nan" not in page.lower()
 
 
 def test_the_command_prints_and_writes(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

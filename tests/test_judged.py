@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cohort.study import BMD_CLASSES
-from pipeline.judged import Judged, judge_classes
+from pipeline.judged import Judged, judge_classes, not_estimable
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 2, 2])
 T_SCORES = np.array([0.0, -0.5, -1.5, -2.0, -2.6, -3.0, -3.5, -4.0])
@@ -46,6 +46,39 @@ def test_a_single_class_leaves_out_what_it_cannot_tell() -> None:
     found = judge_classes(judged(np.tile([0.2, 0.3, 0.5], (8, 1)), labels))
     assert found["accuracy"] == 1 and "macro_auc" not in found and "kappa" not in found
     assert np.isnan(found["osteoporosis_specificity"]) and found["osteoporosis_sensitivity"] == 1
+    assert not any(name.startswith("auc_") for name in found)
+    words = not_estimable(judged(np.tile([0.2, 0.3, 0.5], (8, 1)), labels))
+    assert {"macro_auc", "auc_osteoporosis_high", "kappa", "osteoporosis_specificity"} <= set(words)
+    assert words["auc_normal"] == words["kappa"] == "not estimable: one class only"
+    assert words["osteoporosis_npv"] == "not estimable: every study is called osteoporosis"
+
+
+def test_areas_that_exist_are_given_where_a_class_is_absent() -> None:
+    labels = np.array([1, 1, 1, 1, 2, 2, 2, 2])
+    some = judged(np.eye(3)[labels], labels)
+    found, words = judge_classes(some), not_estimable(some)
+    assert found["auc_osteopenia"] == found["auc_osteoporosis"] == 1
+    assert "auc_normal" not in found and "macro_auc" not in found
+    assert words["auc_normal"] == words["macro_auc"] == "not estimable: no study is normal"
+    assert "auc_osteoporosis" not in words
+
+
+def test_a_single_case_has_an_area_without_an_interval() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 2])
+    one = judged(np.eye(3)[labels], labels)
+    found, words = judge_classes(one), not_estimable(one)
+    assert found["auc_osteoporosis"] == 1 and np.isnan(found["auc_osteoporosis_low"])
+    assert words["auc_osteoporosis_low"] == "not estimable: 1 case" and "auc_osteoporosis" not in words
+
+
+def test_t_scores_that_do_not_vary_or_are_few_are_said() -> None:
+    plain = judged(np.eye(3)[LABELS])
+    flat = replace(plain, t_estimates=np.full(8, -2.0))
+    assert np.isnan(judge_classes(flat)["t_score_r"]) and np.isfinite(judge_classes(flat)["t_score_bias"])
+    assert not_estimable(flat)["t_score_r"] == "not estimable: the T-scores do not vary"
+    few = replace(plain, t_estimates=np.array([-1.0, -2.0, *[np.nan] * 6]))
+    assert "t_score_mae" not in judge_classes(few)
+    assert not_estimable(few)["t_score_mae"] == "not estimable: 2 estimated T-scores, 3 are needed"
 
 
 def test_chance_is_no_better_than_chance() -> None:
