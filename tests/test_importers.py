@@ -13,21 +13,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cli.main import app
-from cohort.annotations import read_rois
 from cohort.errors import ConfigError, ReadError
 from cohort.importers.convert import import_cohort
 from cohort.importers.drawn import level_of, study_of
 from cohort.index import index_cohort
 from cohort.spine import VertebralLevel, View
+from tests.importing import BOXES, corners, picture
 
-BOXES = {f"L{k + 1}": (20.0, 10.0 + 30 * k, 60.0, 34.0 + 30 * k) for k in range(5)}
 runner = CliRunner()
-
-
-def picture(path: Path, size: tuple[int, int] = (80, 170)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, size[::-1], np.uint8)).save(path)
-    return path
 
 
 def coco(folder: Path, polygons: bool) -> Path:
@@ -47,11 +40,6 @@ def coco(folder: Path, polygons: bool) -> Path:
     }
     (folder / "instances.json").write_text(json.dumps(document))
     return folder
-
-
-def corners(out: Path, level: str, view: View = View.AP, study: str = "p7") -> tuple[float, ...]:
-    rois = read_rois(out / "rois.csv")
-    return next(b.corners for b in rois[study, view] if str(b.level) == level)
 
 
 def test_coco_boxes_stay_as_drawn(tmp_path: Path) -> None:
@@ -90,7 +78,7 @@ def test_yolo_lines_become_pixels(tmp_path: Path) -> None:
     (folder / "data.yaml").write_text(yaml.safe_dump({"names": {0: "implant", 1: "AP_L3"}}))
     report = import_cohort("yolo", folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L3", study="12") == pytest.approx(BOXES["L3"], abs=0.01)
-    assert [s.reason for s in report.skipped] == ["label 'implant' names no vertebral level"]
+    assert [(s.label, s.reason) for s in report.skipped] == [("implant", "the label names no single vertebral level")]
     (folder / "labels" / "train" / "12_AP.txt").write_text("7 0.5 0.5 0.1 0.1\n")
     with pytest.raises(ReadError, match=r"no `class x y w h`"):
         import_cohort("yolo", folder, tmp_path / "out2")
@@ -192,7 +180,8 @@ def lumos(folder: Path) -> Path:
     rows = [
         "1;lumos_x_001_1.npy;lumos_x_001_0.npy;61;Female;1,55;54,5;2,268E+14;-31.083;-3,1;0,652",
         "4;lumos_x_004_1.npy;lumos_x_004_1.npy;70;Male;1.70;70;24;-1;-1.0;0.9",
-        "../5;gone.npy;gone0.npy;70;Male;1.70;70;24;-1;-1.0;0.9",
+        "5;../gone.npy;gone0.npy;70;Male;1.70;70;24;-1;-1.0;0.9",
+        "../6;gone.npy;gone0.npy;70;Male;1.70;70;24;-1;-1.0;0.9",
     ]
     (folder / "lumos.csv").write_text("\n".join([columns, *rows]))
     return folder
@@ -201,7 +190,12 @@ def lumos(folder: Path) -> Path:
 def test_lumos_takes_the_undamaged_columns(tmp_path: Path) -> None:
     report = import_cohort("lumos", lumos(tmp_path / "in"), tmp_path / "out")
     assert (report.studies, report.images, report.rois) == (1, 2, 0)
-    assert [s.reason for s in report.skipped] == ["patient 4: both views name this file", "the image is missing"]
+    assert [s.reason for s in report.skipped] == [
+        "lumos.csv line 5: patient_id is no number",
+        "patient 4: both views name this file",
+        "the image is missing",
+    ]
+    assert any("CC BY-NC 4.0" in note for note in report.notes)
     (study,) = index_cohort(tmp_path / "out").studies
     assert study.dxa is not None and study.dxa.t_score == -3.1 and study.dxa.bmd_g_cm2 == 0.652
     assert study.covariates.bmi_kg_m2 == pytest.approx(54.5 / 1.55**2)
@@ -213,8 +207,13 @@ def test_lumos_takes_the_undamaged_columns(tmp_path: Path) -> None:
 def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     folder = lumos(tmp_path / "in")
     np.save(folder / "lumos_x_001_1.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    report = import_cohort("lumos", folder, tmp_path / "out")
+    assert report.images == 1, "the other view goes on"
+    assert any("no plain array" in s.reason for s in report.skipped)
+    np.save(folder / "lumos_x_001_0.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ReadError, match="no plain array"):
-        import_cohort("lumos", folder, tmp_path / "out")
+        import_cohort("lumos", folder, tmp_path / "out2")
+    assert not (tmp_path / "out2").exists()
 
 
 def test_a_folder_in_use_and_an_unknown_kind_are_refused(tmp_path: Path) -> None:
@@ -245,5 +244,5 @@ def test_levels_are_read_from_names(text: str, level: str | None) -> None:
 
 
 def test_a_study_is_its_name_without_the_view() -> None:
-    assert study_of(Path("x/p7_AP.png")) == "p7" and study_of(Path("x/9 LAT.png")) == "9"
+    assert study_of(Path("p7_AP.png")) == "p7" and study_of(Path("images/train/9 LAT.png")) == "9"
     assert study_of(Path("patient3/AP.png")) == "patient3"

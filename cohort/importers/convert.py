@@ -24,7 +24,7 @@ from cohort.importers.labelme import read_labelme
 from cohort.importers.lumos import gather, read_lumos
 from cohort.importers.yolo import read_yolo
 from cohort.index import index_cohort, safe_name
-from cohort.study import Study
+from cohort.spine import View
 from cohort.text import visible
 
 NAMED = 5
@@ -151,17 +151,12 @@ def _write(contents: Contents, staging: Path) -> ImportReport:
     gather({path: image.study for path, image in places.items() if image.regroup})
     studies = index_cohort(staging).studies
     drawn_of: dict[str, list[DrawnImage]] = {}
+    rois: list[list[Any]] = []
     for study in studies:
-        for path in _paths(study):
-            if path in places:
-                drawn_of.setdefault(study.study_uid, []).append(places.pop(path))
-    left_out += [LeftOut(image.path, "its header makes it a second image of a study") for image in places.values()]
-    rois = [
-        [uid, str(image.view), str(box.level), *(round(value, 2) for value in box.corners)]
-        for uid, images in drawn_of.items()
-        for image in images
-        for box in image.rois
-    ]
+        own = [(view, places.pop(path)) for view, path in study.images if path in places]
+        drawn_of[study.study_uid] = [image for _, image in own]
+        rois += _rois(study.study_uid, own, left_out)
+    left_out += [LeftOut(image.path, "the cohort folder does not read it") for image in places.values()]
     if rois:
         columns = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
         pd.DataFrame(rois, columns=columns).to_csv(staging / "rois.csv", index=False)
@@ -207,9 +202,24 @@ def _store_all(images: Sequence[DrawnImage], staging: Path, left_out: list[LeftO
     return places
 
 
-def _paths(study: Study) -> list[Path]:
-    """Images of a study as they were stored."""
-    return [path for _, path in study.images]
+def _rois(uid: str, images: Sequence[tuple[View | None, DrawnImage]], left_out: list[LeftOut]) -> list[list[Any]]:
+    """Lines of rois.csv for one study: one image a view, whose header does not say the other view."""
+    lines: list[list[Any]] = []
+    taken: set[View] = set()
+    for view, image in images:
+        boxes = image.rois
+        if boxes and view is not None and view is not image.view:
+            reason = f"its header says {view}, its name or labels say {image.view}; its ROIs are not written"
+            left_out.append(LeftOut(image.path, reason))
+        elif boxes and image.view in taken:
+            reason = f"its header makes it a second {image.view} image of a study; its ROIs are not written"
+            left_out.append(LeftOut(image.path, reason))
+        elif boxes:
+            taken.add(image.view)
+            lines += [
+                [uid, str(image.view), str(box.level), *(round(value, 2) for value in box.corners)] for box in boxes
+            ]
+    return lines
 
 
 def _rows(rows: Sequence[Mapping[str, Any]], drawn_of: Mapping[str, Sequence[DrawnImage]]) -> list[dict[str, Any]]:

@@ -26,8 +26,8 @@ MAX_ROWS, MAX_COLUMNS = 100_000, 500
 HEADER_ROWS = 20
 """First rows among which the line with the names of the columns is looked for."""
 
-HIGHEST_IN_METRES = 3.0
-"""Height up to which the unit is the metre; above it is the centimetre."""
+HIGHEST_IN_METRES, LOWEST_IN_CENTIMETRES = 2.6, 50.0
+"""Height below which the unit is the metre, and from which it is the centimetre."""
 
 KAGGLE = frozenset({"patient_id", "image_path_ap", "image_path_lat", "age", "gender", "height", "weight", "t_l1_l4"})
 OWNERS = frozenset({"patient_id", "age", "gender"})
@@ -149,8 +149,10 @@ def cohort_line(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> 
         left_out.append(LeftOut(path, f"{line.where}: gender is {error}; taken as unknown"))
         row["sex"] = None
     height = value("height", 0.5, 260)
-    in_cm = None if height is None else round(100 * height if height < HIGHEST_IN_METRES else height, 1)
-    row["height_cm"] = in_cm if in_cm is None or in_cm >= 50 else None
+    if height is not None and HIGHEST_IN_METRES <= height < LOWEST_IN_CENTIMETRES:
+        left_out.append(LeftOut(path, f"{line.where}: height is {height:g}, neither metres nor centimetres; unknown"))
+        height = None
+    row["height_cm"] = None if height is None else round(100 * height if height < HIGHEST_IN_METRES else height, 1)
     row["weight_kg"] = value("weight", 10, 400)
     if row["height_cm"] is None or row["weight_kg"] is None:
         row["bmi_kg_m2"] = value("bmi", 8, 90)
