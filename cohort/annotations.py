@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from cohort.cells import has_decimal_comma, number
@@ -123,7 +124,7 @@ def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> R
 
 
 def _box(cells: dict[str, str], where: str, commas: bool) -> tuple[str, View, VertebraBox]:
-    uid, view, name = known(cells["study_uid"]), view_from_text(cells["view"]), cells["level"].upper()
+    uid, view, name = known(cells["study_uid"]), _view(cells["view"]), cells["level"].upper()
     if not uid:
         raise ReadError(f"{where}: study_uid is empty; expected the study of the box")
     if view is None:
@@ -140,6 +141,12 @@ def _box(cells: dict[str, str], where: str, commas: bool) -> tuple[str, View, Ve
         return uid, view, VertebraBox(VertebralLevel(name), *corners)
     except ValueError as error:
         raise ReadError(f"{where}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _view(text: str) -> View | None:
+    """A table of a hundred thousand boxes has few words for the view."""
+    return view_from_text(text)
 
 
 def _tell(message: str, wrong: list[str] | None, cause: ReadError | None = None) -> None:

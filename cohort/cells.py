@@ -74,9 +74,9 @@ def number(text: str, where: str, name: str, limits: tuple[float, float], decima
         ReadError: no number, a thousands separator, a unit, or a value out of the limits.
     """
     found = _plain_number(text)
-    if is_unknown(found):
-        return None
     if not _DECIMAL.fullmatch(found):
+        if is_unknown(found):
+            return None
         raise ReadError(f"{where}: {name} is {quoted(text.strip())}, expected a number{_why_no_number(found)}")
     value, (low, high) = float(found.replace(",", ".")), limits
     if (
@@ -116,7 +116,8 @@ def has_decimal_comma(texts: Iterable[str], highest: float) -> bool:
 
 
 def _plain_number(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.strip()).translate(_MINUS)
+    found = text.strip()
+    return found if found.isascii() else unicodedata.normalize("NFKC", found).translate(_MINUS)
 
 
 def _why_no_number(found: str) -> str:

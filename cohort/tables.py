@@ -80,8 +80,9 @@ def read_table(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
 def lines_of(table: pd.DataFrame) -> Iterator[tuple[int, dict[str, str]]]:
     """Line of the file, and cells by column, of every row of `read_table`."""
     names = [str(name) for name in table.columns]
-    for line, cells in zip(table.index.tolist(), table.itertuples(index=False, name=None), strict=True):
-        yield int(line), dict(zip(names, map(str, cells), strict=True))
+    columns = [table.iloc[:, k].astype(str).tolist() for k in range(len(names))]
+    for line, *cells in zip(table.index.tolist(), *columns, strict=True):
+        yield int(line), dict(zip(names, cells, strict=True))
 
 
 def columns_text(table: pd.DataFrame) -> str:
@@ -175,8 +176,8 @@ def _letters(name: str) -> str:
 
 
 def _cell(text: str) -> str:
-    found = text.strip().strip("\ufeff\u200b").strip()
-    kept = _TEXT_FORMULA.fullmatch(found)
+    found = text.strip() if text.isascii() else text.strip().strip("\ufeff\u200b").strip()
+    kept = _TEXT_FORMULA.fullmatch(found) if found.startswith("=") else None
     return kept[1].strip() if kept else found
 
 
@@ -197,7 +198,7 @@ def _complete(
     wrong: list[str] = []
     for line, cells in cleaned:
         what = f"{name} line {line}: {len(cells)} cells, the header has {width}; expected as many"
-        if any(_CONTROL.search(cell) for cell in cells):
+        if _CONTROL.search("".join(cells)):
             wrong.append(f"{name} line {line}: a cell holds control characters, expected text; {SAVE_AS}")
         elif len(cells) > width:
             wrong.append(f"{what} ({delimiter} part the columns; put a cell that holds one into quotation marks)")

@@ -53,6 +53,8 @@ NO = _words(
 
 def plain(text: str) -> str:
     """A word without case, full-width forms and, where it is no single letter, accents; single blanks between parts."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", text).strip().casefold()
     if len(folded) > 1:
         folded = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))

@@ -167,8 +167,8 @@ def test_boxes_of_unknown_studies_and_unsure_encodings_are_told(tmp_path: Path) 
     (tmp_path / "cohort.csv").write_bytes("patient_id,site\np1,Köln\np2,x\n".encode("cp1252"))
     assert table_notes(tmp_path, [Study("p1", "p1"), Study("p2", "p2")]) == (
         "1 x ROIs that cannot be read: rois.csv line 4: x0 is 'NA', expected a number of pixels",
-        "1 x study of rois.csv without radiographs: P2 (matches p2 but for case, blanks or a decimal; keep the column as "
-        "text)",
+        "1 x study of rois.csv without radiographs: P2 (matches p2 but for case, blanks or a decimal; keep the column "
+        "as text)",
         "1 x study of readers.csv without radiographs: p9",
         "cohort.csv was read as Western European (cp1252), e.g. site Köln; save it as 'CSV UTF-8' if a name "
         "looks wrong",
