@@ -85,7 +85,7 @@ def test_flat_lists_and_missing_boxes_are_read(tmp_path: Path) -> None:
         ({"bbox": [400, 900, 40, 24]}, "it lies outside its image of 80 x 170 pixels (400, 900, 440, 924)"),
         ({"segmentation": {"counts": [3, 5], "size": [170, 80]}, "bbox": [20, 40, 40, 24]}, "run-length mask (RLE)"),
         ({"segmentation": [[20, 40, 60, 40, 60]]}, "5 numbers"),
-        ({"segmentation": [[20, 40, 60, 40]]}, "fewer than three points"),
+        ({"segmentation": [[20, 40, 60, 40]]}, "there is no polygon of three points"),
         ({"segmentation": [[20, 40, 40, 52, 60, 64]]}, "its points lie on one line"),
         ({"segmentation": [[20, 40, None, 40, 60, 64]]}, "annotations[1].segmentation[2]"),
         ({"segmentation": "polygon"}, "expected lists of x, y"),
@@ -249,3 +249,10 @@ def test_dicom_films_whose_headers_disagree_with_their_labels_write_no_wrong_roi
     assert corners(tmp_path / "out", "L1", study="1.2.3") == (4, 4, 34, 24) and report.rois == 1
     assert "p8_AP.dcm |  | its header makes it a second AP image of a study" in reasons(report)
     assert "p9_AP.dcm |  | its header says LATERAL, its name or labels say AP" in reasons(report)
+
+
+def test_a_polygon_of_two_points_leaves_its_bbox_and_is_said(tmp_path: Path) -> None:
+    shape = {"level": "L1", "segmentation": [[20, 10, 60, 34]], "bbox": bbox(BOXES["L1"])}
+    report = import_cohort("coco", coco_folder(tmp_path / "in", [shape]), tmp_path / "out")
+    assert corners(tmp_path / "out", "L1") == BOXES["L1"]
+    assert "annotations[0].segmentation: fewer than three points; the bbox is taken" in reasons(report)

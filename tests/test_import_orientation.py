@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cohort.errors import ReadError
 from cohort.images import read_radiograph
 from cohort.importers.convert import import_cohort
 from cohort.importers.geometry import turned_upright
+from tests.conftest import MakeDicom
 from tests.importing import (
     BOXES,
     SIZE,
@@ -109,3 +111,15 @@ def test_a_picture_with_uneven_pixels_gets_rois_in_the_pixels_that_are_read(tmp_
     x0, y0, x1, y1 = corners(tmp_path / "out", "L2")
     scale = np.array([columns / SIZE[0], rows / SIZE[1]] * 2)
     assert np.array([x0, y0, x1, y1]) == pytest.approx(np.array(BOXES["L2"]) * scale, abs=0.01)
+
+
+def test_a_dicom_film_that_is_turned_on_reading_is_refused(tmp_path: Path, make_dicom: MakeDicom) -> None:
+    boxes = [{"level": "L1", "bbox": [4, 4, 30, 20]}]
+    for name, patient, refused in (("plain", ["L", "F"], False), ("down", ["R", "H"], True)):
+        folder = coco_folder(tmp_path / name, boxes, ("p7_AP.dcm",), films=False)
+        make_dicom("x.dcm", PatientOrientation=patient).rename(folder / "p7_AP.dcm")
+        if refused:
+            with pytest.raises(ReadError, match="turned upright on reading; draw on an upright PNG of it"):
+                import_cohort("coco", folder, tmp_path / "out")
+        else:
+            assert import_cohort("coco", folder, tmp_path / "plain-out").rois == 1

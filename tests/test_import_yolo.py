@@ -163,3 +163,17 @@ def test_a_damaged_data_yaml_says_where(tmp_path: Path, config: str, message: st
     picture(folder / "images" / "p7_AP.png")
     with pytest.raises(ReadError, match=message):
         import_cohort("yolo", folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "obj.names", "_darknet.labels"])
+def test_names_one_a_line_stand_in_for_data_yaml(tmp_path: Path, name: str) -> None:
+    folder = yolo_folder(tmp_path / "in", {"p7_AP": LINE})
+    picture(folder / "images" / "p7_AP.png")
+    (folder / "data.yaml").rename(folder / "labels" / name)
+    (folder / "labels" / name).write_text("L1\r\nL2\r\n", newline="")
+    report = import_cohort("yolo", folder, tmp_path / "out")
+    assert levels(tmp_path / "out") == ["L1"] and not report.skipped
+    (folder / "classes.txt").write_text("L2\nL1\n")
+    if name != "classes.txt":
+        with pytest.raises(ReadError, match="2 different lists of classes"):
+            import_cohort("yolo", folder, tmp_path / "none")

@@ -246,3 +246,15 @@ def test_levels_are_read_from_names(text: str, level: str | None) -> None:
 def test_a_study_is_its_name_without_the_view() -> None:
     assert study_of(Path("p7_AP.png")) == "p7" and study_of(Path("images/train/9 LAT.png")) == "9"
     assert study_of(Path("patient3/AP.png")) == "patient3"
+
+
+@pytest.mark.parametrize(
+    "header", [b"{'descr': (", b"{'descr': '<i2', 'fortran_order': False, 'shape': (9, 10", b"[" * 99]
+)
+def test_an_array_whose_header_is_damaged_is_listed(tmp_path: Path, header: bytes) -> None:
+    folder = lumos(tmp_path / "in")
+    raw = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n"
+    (folder / "lumos_x_001_1.npy").write_bytes(raw)
+    report = import_cohort("lumos", folder, tmp_path / "out")
+    assert report.images == 1
+    assert any("lumos_x_001_1.npy: no plain array" in s.reason for s in report.skipped)

@@ -80,10 +80,7 @@ def read_coco(source: Path) -> Contents:
             )
             left_out.append(LeftOut(path, f"{where}.{field}: {quoted(key)} is not among those of the document"))
             continue
-        try:
-            drawing.shapes.append(_shape(annotation, category.name, where))
-        except ReadError as error:
-            drawing.refuse(category.name, str(error))
+        _take(annotation, category.name, where, drawing)
     return drawn_contents(list(drawings.values()), source if source.is_dir() else path.parent, left_out)
 
 
@@ -127,18 +124,32 @@ def _by_id(entries: Sequence[tuple[int, I_]], path: Path, name: str) -> dict[str
     return found
 
 
-def _shape(annotation: _Annotation, label: str, where: str) -> Shape:
-    """The shape of one annotation: its polygon, else its bbox.
+def _take(annotation: _Annotation, label: str, where: str, drawing: Drawing) -> None:
+    """The polygon of one annotation, else its bbox, into a drawing, or into its list of what is not used."""
+    try:
+        parts = _parts(annotation.segmentation, where)
+        if parts:
+            drawing.shapes.append(shape_of_parts(label, parts, annotation.score))
+            return
+        drawing.shapes.append(_box(annotation, label, where))
+        if annotation.segmentation:
+            drawing.refuse(label, f"{where}.segmentation: fewer than three points; the bbox is taken")
+    except ReadError as error:
+        drawing.refuse(label, str(error))
+
+
+def _box(annotation: _Annotation, label: str, where: str) -> Shape:
+    """The bbox of one annotation.
 
     Raises:
-        ReadError: run-length mask, points that are no polygon, or neither polygon nor bbox.
+        ReadError: no bbox, or one without extent.
     """
-    parts = _parts(annotation.segmentation, where)
-    if parts:
-        return shape_of_parts(label, parts, annotation.score)
     bbox = annotation.bbox or []
     if len(bbox) != 4:
-        raise ReadError(f"{where}: bbox has {len(bbox)} numbers and there is no polygon; expected x, y, width, height")
+        raise ReadError(
+            f"{where}: bbox has {len(bbox)} numbers and there is no polygon of three points or more; expected x, y, "
+            "width, height"
+        )
     x, y, width, height = bbox
     if width <= 0 or height <= 0:
         raise ReadError(f"{where}.bbox: width {width:g} and height {height:g}; expected both above zero")
@@ -169,6 +180,4 @@ def _parts(segmentation: Any, where: str) -> list[Polygon]:
             raise ReadError(f"{where}.segmentation: {len(numbers)} numbers, expected x, y, x, y, ...")
         if len(numbers) >= 6:
             parts.append(np.array(numbers, float).reshape(-1, 2))
-    if not parts:
-        raise ReadError(f"{where}.segmentation: fewer than three points; expected a polygon")
     return parts

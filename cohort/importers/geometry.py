@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ THINNEST_PX = 2.0
 FARTHEST_PX = 1e7
 """Coordinate in pixels that no image reaches."""
 
-_ORIENTATION = 0x0112
+_WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +133,12 @@ def read_picture(path: Path) -> Picture:
                 raise ReadError(f"{visible(path.name)}: is turned upright on reading; draw on an upright PNG of it")
             head = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"], force=True)
             return Picture((int(head.Columns), int(head.Rows)), 1, size)
-        with Image.open(path, formats=tuple(FORMATS)) as image:
+        with catch_warnings(action="ignore"), Image.open(path, formats=tuple(FORMATS)) as image:
             found = image.getexif().get(_ORIENTATION, 1)
             orientation = int(found) if found in range(1, 9) else 1
-            turned_by_pillow = image.format == "TIFF" and orientation >= 5
-            return Picture(image.size[::-1] if turned_by_pillow else image.size, orientation, size)
+            tags = getattr(image, "tag_v2", None)  # Pillow gives a TIFF's size as it will be once turned
+            stored = image.size if tags is None else (int(tags[_WIDTH]), int(tags[_HEIGHT]))
+            return Picture(stored, orientation, size)
     except (OSError, ValueError, SyntaxError, AttributeError, TypeError, KeyError) as error:
         raise ReadError(f"{visible(path.name)}: its size cannot be read ({type(error).__name__})") from error
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from tokenize import TokenError
 from typing import Any
-from zipfile import ZipInfo
+from zipfile import BadZipFile, ZipInfo
 
 import numpy as np
 from PIL import Image
@@ -31,6 +32,11 @@ FILMS = {"1": View.AP, "2": View.LATERAL}
 
 _FILM = re.compile(r"lumos_x_(\d{1,9})_(\d+)(?:\.(?:dcm|dicom|ima))?", re.IGNORECASE)
 _TABLES = (".csv", ".xlsx")
+_ARRAY_FAULTS = (
+    OSError, ValueError, EOFError, SyntaxError, TokenError, BadZipFile, TypeError, KeyError, OverflowError, MemoryError,
+    RecursionError,
+)  # fmt: skip
+"""What numpy raises for a broken .npy, whose header is Python text."""
 
 
 def read_lumos(source: Path) -> Contents:
@@ -222,7 +228,7 @@ def array_as_png(source: Path, target: Path) -> None:
     """
     try:
         array = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except _ARRAY_FAULTS as error:
         raise ReadError(f"{visible(source.name)}: no plain array ({visible(error)})") from error
     plane = array[..., 0] if array.ndim == 3 and array.shape[-1] in (1, 3) else array.squeeze()
     if plane.ndim != 2 or not 0 < plane.size <= MAX_PIXELS or plane.dtype.kind not in "buif":

@@ -16,28 +16,30 @@ from cohort.text import visible
 
 WHAT = "data.yaml with `names` of the classes"
 
+NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
+"""Where labelImg, Darknet and Roboflow keep the names of the classes, one a line, in place of data.yaml."""
+
 
 def read_yolo(source: Path) -> Contents:
-    """A folder with data.yaml, and images and labels in folders of the same layout or beside each other.
+    """A folder with data.yaml or classes.txt, and images and labels in folders of one layout or beside each other.
 
     A label's name is its image's with the suffix replaced or appended; dots before it belong to the name. Lines hold a
     class and a box `x y w h` or a polygon, and perhaps a confidence. A polygon that is exactly an upright rectangle is
     a box; any other is an outline, to which the ROI rule applies.
 
     Raises:
-        ReadError: no data.yaml with names.
+        ReadError: no names of the classes.
     """
     if not source.is_dir():
         raise ReadError(f"{source}: no such folder; expected {WHAT}, images and labels")
-    config = next((path for name in ("data.yaml", "data.yml") if is_file(path := source / name)), source / "data.yaml")
-    document = load_yaml(config, WHAT)
-    names, has_keypoints = _names(document), "kpt_shape" in document
+    names, has_keypoints = _classes(source)
     by_folder: dict[str, list[Path]] = {}
     for image in images_under(source):
         by_folder.setdefault(_key(image.relative_to(source).parts[:-1]), []).append(image)
     drawings: list[Drawing] = []
     left_out: list[LeftOut] = []
-    for label in sorted(path for path in source.rglob("*") if path.suffix.lower() == ".txt"):
+    texts = sorted(path for path in source.rglob("*") if path.suffix.lower() == ".txt" and path.name not in NAMES_FILES)
+    for label in texts:
         try:
             owner = _image_of(label, source, by_folder)
             if owner is None:
@@ -73,6 +75,24 @@ def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]
         beside = [*folders[: at[-1]], "images", *folders[at[-1] + 1 :]]
         raise ReadError(f"label without image: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")
     return found
+
+
+def _classes(source: Path) -> tuple[dict[int, str], bool]:
+    """Names of the classes by number, and whether keypoints follow the boxes.
+
+    Raises:
+        ReadError: neither data.yaml nor a file of names, or one that is damaged.
+    """
+    for name in ("data.yaml", "data.yml"):
+        if is_file(source / name):
+            document = load_yaml(source / name, WHAT)
+            return _names(document), "kpt_shape" in document
+    files = [path for path in sorted(source.rglob("*")) if path.name in NAMES_FILES and is_file(path)]
+    found = {tuple(read_text(path).split("\n")) for path in files}
+    if len(found) != 1:
+        told = f"{len(found)} different lists of classes" if found else "no data.yaml"
+        raise ReadError(f"{source}: found {told}; expected {WHAT}, or one of {', '.join(NAMES_FILES)}")
+    return {number: name.strip() for number, name in enumerate(found.pop()) if name.strip()}, False
 
 
 def _names(document: Mapping[str, object]) -> dict[int, str]:
