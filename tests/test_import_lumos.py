@@ -220,7 +220,7 @@ def test_a_table_beyond_the_caps_is_refused(tmp_path: Path, monkeypatch: pytest.
     xlsx(tmp_path / "in", [PATIENT_1, PATIENT_2])
     monkeypatch.setattr(lumos_table, "MAX_ROWS", 1)
     with pytest.raises(ReadError, match="more than 1 rows"):
-        lumos_table.read_lines(tmp_path / "in" / "lumos_clinical_data.xlsx")
+        lumos_table.read_lines(tmp_path / "in" / "lumos_clinical_data.xlsx", [])
 
 
 @pytest.mark.parametrize(
@@ -228,3 +228,12 @@ def test_a_table_beyond_the_caps_is_refused(tmp_path: Path, monkeypatch: pytest.
 )
 def test_patients_are_numbers_however_they_are_written(text: str, number: int | None) -> None:
     assert lumos_table.patient_number(text) == number
+
+
+def test_a_line_of_the_csv_that_does_not_fit_its_header_is_listed(tmp_path: Path, film: bytes) -> None:
+    packed(tmp_path / "in", "a.zip", {**both(1, film), **both(2, film)})
+    lines = ["patient_id,age,gender", "1,61,F", "2,70,M,M,9"]
+    (tmp_path / "in" / "table.csv").write_text("\n".join(lines))
+    report, studies = imported(tmp_path)
+    assert "table.csv line 3: 5 cells, the header has 3" in reasons(report)
+    assert studies["lumos_1"].covariates.age_years == 61 and studies["lumos_2"].covariates.age_years is None

@@ -49,14 +49,15 @@ def read_lumos(source: Path) -> Contents:
     """
     if not source.is_dir():
         raise ReadError(f"{source}: no such folder; expected the folder of LUMOS")
-    path, lines = _table(source)
+    left_out: list[LeftOut] = []
+    path = _table(source)
+    lines = read_lines(path, left_out)
     columns = set(lines[0].cells) if lines else set()
     is_kaggle = "image_path_ap" in columns
     needed = KAGGLE if is_kaggle else OWNERS
     if needed - columns:
         missing = ", ".join(sorted(needed - columns))
         raise ReadError(f"{visible(path.name)}: columns {missing} are missing; expected the table of LUMOS")
-    left_out: list[LeftOut] = []
     lines_of = _lines_of(path, lines, left_out)
     images = _arrays(source, lines_of, left_out) if is_kaggle else _films(source, left_out)
     found = {image.study for image in images}
@@ -78,7 +79,7 @@ def _study(patient: int) -> str:
     return f"lumos_{patient}"
 
 
-def _table(source: Path) -> tuple[Path, list[Line]]:
+def _table(source: Path) -> Path:
     """The one table of the folder; of several the one that its owners name."""
     visible_files = [path for path in sorted(source.rglob("*")) if not path.name.startswith((".", "~"))]
     tables = [path for path in visible_files if path.suffix.lower() in _TABLES and path.is_file()]
@@ -88,7 +89,7 @@ def _table(source: Path) -> tuple[Path, list[Line]]:
         raise ReadError(
             f"{source}: found {len(tables)} tables (CSV, xlsx), expected one; keep lumos_clinical_data.xlsx alone"
         )
-    return chosen[0], read_lines(chosen[0])
+    return chosen[0]
 
 
 def _lines_of(path: Path, lines: Sequence[Line], left_out: list[LeftOut]) -> dict[int, Line]:

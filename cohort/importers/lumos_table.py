@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from cohort.cells import number
-from cohort.dxa import read_table
 from cohort.errors import ReadError
 from cohort.importers.archive import fault_of_member, is_zip, members_of
 from cohort.importers.drawn import LeftOut
 from cohort.spine import TARGET_LEVELS
+from cohort.tables import lines_of, read_table
 from cohort.text import visible
 from cohort.words import sex_of
 
@@ -47,17 +47,18 @@ class Line:
     cells: Mapping[str, str]
 
 
-def read_lines(path: Path) -> list[Line]:
-    """Lines of a table.
+def read_lines(path: Path, left_out: list[LeftOut]) -> list[Line]:
+    """Lines of a table; those that do not fit its header are listed.
 
     Raises:
         ReadError: no readable table, no column patient_id, or more rows or columns than the caps.
     """
-    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _xlsx_rows(path)
+    is_csv = path.suffix.lower() == ".csv"
+    rows = _csv_rows(path, left_out) if is_csv else enumerate(_xlsx_rows(path), start=1)
     name = visible(path.name)
     columns: list[str] = []
     lines = []
-    for place, row in enumerate(rows, start=1):
+    for place, row in rows:
         if not columns:
             spelt = [re.sub(r"\W+", "_", cell.strip().lower()).strip("_") for cell in row]
             if "patient_id" in spelt:
@@ -72,11 +73,13 @@ def read_lines(path: Path) -> list[Line]:
     return lines
 
 
-def _csv_rows(path: Path) -> Iterator[list[str]]:
-    table = read_table(path)
-    yield [str(name) for name in table]
-    for row in table.itertuples(index=False):
-        yield [str(cell) for cell in row]
+def _csv_rows(path: Path, left_out: list[LeftOut]) -> Iterator[tuple[int, list[str]]]:
+    wrong: list[str] = []
+    table = read_table(path, wrong)
+    left_out += [LeftOut(path, message) for message in wrong]
+    yield 1, [str(name) for name in table]
+    for number_of_line, cells in lines_of(table):
+        yield number_of_line, list(cells.values())
 
 
 def _xlsx_rows(path: Path) -> list[list[str]]:
