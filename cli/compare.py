@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, say_damaged, set_verbosity
 
 
 def compare_rois(
@@ -45,6 +45,7 @@ def compare_rois(
 
             write_comparison(out, found, figures, notice_of(cohort))
             say(f"report: {out / 'report.html'}")
+        say_damaged(figures)
         if as_json:
             print_json(figures)
         else:

@@ -18,6 +18,13 @@ import typer
 NAMED = 20
 """Damaged files that the terminal names."""
 
+DAMAGED = (
+    ("damaged_results", "result", "results"),
+    ("damaged_labels", "label file", "label files"),
+    ("unreadable_rois", "line of ROIs", "lines of ROIs"),
+)
+"""What may be left out of figures: its key, and its name for one and for several."""
+
 
 def shown(text: object) -> str:
     """Text of a file as a terminal may show it: on one line, control characters written out, nothing obeyed.
@@ -114,15 +121,17 @@ def say(text: str) -> None:
 
 
 def say_damaged(figures: Mapping[str, Any]) -> None:
-    """Names of the files that an evaluation left out as damaged, on stderr: a few, and how many more."""
-    for key, what in (("damaged_results", "result"), ("damaged_labels", "label file")):
+    """Files that an evaluation left out as damaged, a few by name, and what the tables lack; on stderr."""
+    for key, what, plural in DAMAGED:
         found = figures.get(key, {"count": 0, "names": []})
         if found["count"]:
-            say(f"{found['count']} damaged {what}{'' if found['count'] == 1 else 's'} left out:")
+            say(f"{found['count']} damaged {what if found['count'] == 1 else plural} left out:")
         for line in found["names"][:NAMED]:
             say(f"  {line}")
         if found["count"] > NAMED:
             say(f"  ... and {found['count'] - NAMED} more; --json names all")
+    for line in figures.get("table_notes", ()):
+        say(line)
 
 
 def _fitting(text: str, stream: Any) -> str:

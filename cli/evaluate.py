@@ -83,7 +83,7 @@ def results(
             from pipeline.evaluation_report import report_results
 
             whole = report_results(results, judged_by, out, site, everyone, drawn)
-        say_damaged(whole.get("not_judged", figures))
+        say_damaged({**figures, **whole.get("not_judged", {})})
         if out is not None:
             say(f"report: {out / 'report.html'}")
         if paper:
@@ -191,7 +191,7 @@ def _rows(figures: dict[str, Any]) -> list[list[object]]:
     return [
         [k.replace("_", " "), _shown(figures, k)]
         for k, value in figures.items()
-        if not isinstance(value, dict) and k not in sides
+        if not isinstance(value, (dict, list)) and k not in sides
     ]
 
 

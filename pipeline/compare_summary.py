@@ -49,6 +49,8 @@ def summarise(
         "not_estimable": found_words,
         "readers": readers,
         "left_out": len(found.left_out),
+        **({"unreadable_rois": {"count": len(u), "names": u}} if (u := found.unreadable) else {}),
+        **({"table_notes": list(found.table_notes)} if found.table_notes else {}),
         "detect_seconds_median": seconds,
         "seconds_saved": None if manual_seconds is None else manual_seconds - seconds,
         "overlap_between_readers": _overlaps(found, list(combinations(readers, 2))),

@@ -15,6 +15,7 @@ from cohort.errors import ReadError
 from cohort.index import site_names
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import BMD_CLASSES, Study
+from cohort.table_notes import table_notes
 from pipeline.judged import Judged, judge_classes, not_estimable
 from pipeline.results import damaged_json, read_results
 
@@ -25,7 +26,8 @@ def evaluate_results(results: Path, cohort: Path, site: str | None = None, every
     Counts of studies; share of studies whose every view has all of L1-L4 at IoU 0.5 or more with the manual ROI of
     the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; and what `judge_classes` says
     where DXA is known. A figure that these studies cannot give is None, with a word under `not_estimable`; files that
-    cannot be used are counted and named under `damaged_results`.
+    cannot be used are counted and named under `damaged_results`, and what the cohort's tables lack stands under
+    `table_notes`.
 
     Raises:
         ReadError: no results, no study of the site, or neither ROIs nor DXA to compare with.
@@ -49,14 +51,15 @@ def evaluate_results(results: Path, cohort: Path, site: str | None = None, every
         figures["unreadable_lines"] = len(wrong)
     documents = included
     if rois_path.is_file():
-        figures.update(_boxes(documents, read_rois(rois_path)))
+        figures.update(_boxes(documents, read_rois(rois_path, [])))
     if table_path.is_file():
         judged = judged_of(documents, rows)
         if judged is not None:
             words = not_estimable(judged)
             figures.update({**judge_classes(judged), **dict.fromkeys(words)})
             figures.update({"not_estimable": words} if words else {})
-    return {**figures, **damaged_json(found.damaged)}
+    notes = table_notes(cohort, found.names)
+    return {**figures, **damaged_json(found.damaged), **({"table_notes": list(notes)} if notes else {})}
 
 
 def row_of_document(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> CohortRow | None:

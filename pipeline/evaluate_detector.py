@@ -14,6 +14,7 @@ from cohort.annotations import Rois, read_rois
 from cohort.dxa import CohortRow, read_cohort_csv
 from cohort.errors import ReadError
 from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
+from cohort.table_notes import table_notes
 from detect.fractures import GENANT_LOSS
 from detect.metrics import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
 from detect.quality import LEVEL_WARNINGS
@@ -45,7 +46,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     latter over everyone, and `gate` how many of each group were refused, had levels left out or were warned of for
     which reason.
     Errors in mm are at the detector plane. What cannot be given is NaN, with a word under `not_estimable`; files that
-    cannot be used are counted and named under `damaged_results`.
+    cannot be used are counted and named under `damaged_results`, and what the tables lack stands under `table_notes`.
 
     Raises:
         ReadError: no results, no ROIs, or no study of the site.
@@ -53,7 +54,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
     read = read_results(results, BOXES)
     if not (cohort / "rois.csv").is_file():
         raise ReadError(f"{cohort}: rois.csv is missing; a detector is judged against manual ROIs")
-    rois = read_rois(cohort / "rois.csv")
+    rois = read_rois(cohort / "rois.csv", [])
     rows = read_cohort_csv(cohort / "cohort.csv", []) if (cohort / "cohort.csv").is_file() else {}
     groups = {d["study_uid"]: row_of_document(d, rows) for d in read.documents}
     documents = [d for d in read.documents if is_of_site(d, rows, site)]
@@ -75,6 +76,7 @@ def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> d
         "fractures": _fractures(judged, rows),
         "gate": {name: _gate(chosen) for name, chosen in {"eligible": included, **with_finding}.items()},
         **damaged_json(read.damaged),
+        **({"table_notes": list(notes)} if (notes := table_notes(cohort, read.names)) else {}),
     }
 
 

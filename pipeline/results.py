@@ -140,6 +140,14 @@ DEFAULTS: Document = {"patient_id": "", "bmd_class": None, "probabilities": None
 """Of keys that judging reads and that a result may lack."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResultName:
+    """A study's two names; of a damaged file both are the name of the file."""
+
+    study_uid: str
+    patient_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """What an output folder holds.
@@ -147,12 +155,17 @@ class Results:
     Attributes:
         documents: JSON of every study that can be judged, refused ones among them.
         damaged: one line for each file that cannot be used: its name, the field, what was found and expected.
-        failed: studies that could not be screened.
+        others: studies that could not be screened or whose file is damaged, as far as they are known by name.
     """
 
     documents: tuple[Document, ...]
     damaged: tuple[str, ...] = ()
-    failed: int = 0
+    others: tuple[ResultName, ...] = ()
+
+    @property
+    def names(self) -> tuple[ResultName, ...]:
+        """Every study of the folder, whatever became of it."""
+        return (*(ResultName(d["study_uid"], d["patient_id"]) for d in self.documents), *self.others)
 
 
 def read_results(results: Path, needed: tuple[str, ...] = CLASSES) -> Results:
@@ -168,6 +181,7 @@ def read_results(results: Path, needed: tuple[str, ...] = CLASSES) -> Results:
     documents: list[Document] = []
     damaged: list[str] = []
     places: dict[str, str] = {}
+    others: list[ResultName] = []
     failed = 0
     for path in sorted((results / "studies").glob("*.json")):
         try:
@@ -180,14 +194,16 @@ def read_results(results: Path, needed: tuple[str, ...] = CLASSES) -> Results:
                 )
         except ReadError as error:
             damaged.append(str(error))
+            others.append(ResultName(path.stem, path.stem))
             continue
         places[uid] = visible(path.name)
         if document.get("status") == Status.FAILED:
             failed += 1
+            others.append(ResultName(uid, document["patient_id"]))
         else:
             documents.append(document)
     if documents:
-        return Results(documents=tuple(documents), damaged=tuple(damaged), failed=failed)
+        return Results(documents=tuple(documents), damaged=tuple(damaged), others=tuple(others))
     if damaged:
         first = "; ".join(damaged[:3])
         raise ReadError(

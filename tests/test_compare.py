@@ -111,6 +111,18 @@ def test_studies_that_cannot_be_compared_are_counted(cohort: Path) -> None:
         compare_rois(cohort, cohort / "readers.csv", FakeScreener(blind_to=View.AP))  # type: ignore[arg-type]
 
 
+def test_lines_of_rois_that_cannot_be_read_are_named_and_the_rest_compared(cohort: Path) -> None:
+    path = cohort / "readers.csv"
+    path.write_text(path.read_text() + "1.2.3,AP,L1,x,2,3,4,a\n")
+    found = compare_rois(cohort, path, FakeScreener())  # type: ignore[arg-type]
+    figures = summarise(found, draws=5)
+    assert figures["studies"] == 6 and figures["unreadable_rois"]["count"] == 1
+    assert "readers.csv line" in figures["unreadable_rois"]["names"][0]
+    path.write_text("study_uid,view,level,x0,y0,x1,y1,reader\n1.2.3,AP,L1,x,2,3,4,a\n")
+    with pytest.raises(ReadError, match=r"no hand-drawn ROI can be read: readers\.csv line 2"):
+        compare_rois(cohort, path, FakeScreener())  # type: ignore[arg-type]
+
+
 def made_up(noise: float, count: int = 400) -> Comparison:
     """Studies whose automatic shares are the manual ones with noise."""
     rng = np.random.default_rng(0)

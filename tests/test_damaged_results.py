@@ -230,6 +230,24 @@ def test_probabilities_that_nobody_needs_do_not_cost_the_boxes(make: Callable[..
     assert evaluate_results(out, cohort)["damaged_results"]["count"] == 1
 
 
+def test_what_the_tables_lack_is_told_beside_the_figures(make: Callable[..., Folders]) -> None:
+    out, cohort = make(rois=True)
+    table = pd.read_csv(cohort / "cohort.csv")
+    ghost = table.iloc[[0]].assign(study_uid="ghost", patient_id="ghost")
+    pd.concat([table, ghost]).to_csv(cohort / "cohort.csv", index=False)
+    (cohort / "rois.csv").write_text((cohort / "rois.csv").read_text() + "s1,AP,L1,a,b,c,d\n")
+    (out / "studies" / "s0.json").write_text("{")
+    figures = evaluate_results(out, cohort)
+    assert figures["mean_iou"] == 1 and figures["studies"] == 9
+    notes = " ".join(figures["table_notes"])
+    assert "1 x line of cohort.csv without radiographs: ghost" in notes, "a damaged study is not one without a film"
+    assert "1 x ROIs that cannot be read" in notes
+    done = runner.invoke(app, ["evaluate", str(out), str(cohort)])
+    assert "without radiographs: ghost" in done.stderr and "1 damaged result left out" in done.stderr
+    boxes = evaluate_detector(out, cohort)
+    assert boxes["table_notes"] == figures["table_notes"] and boxes["eligible"]["mean_iou"] == 1
+
+
 def test_damaged_results_on_drawn_rois_are_told_apart(make: Callable[..., Folders], tmp_path: Path) -> None:
     out, cohort = make()
     (tmp_path / "by-hand" / "studies").mkdir(parents=True)
