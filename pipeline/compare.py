@@ -13,6 +13,7 @@ from cohort.errors import OsteoLensError, ReadError, StudyError
 from cohort.index import index_cohort, only_sites
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import BMD_CLASSES, Study
+from cohort.table_notes import table_notes
 from pipeline.screen import Screener, read_study
 
 AUTOMATIC = "detector"
@@ -30,6 +31,8 @@ class Comparison:
         spacing_mm: by view, (n,) pixel at the detector; NaN when unknown.
         detect_seconds: time of detection a study, both views.
         left_out: studies that could not be compared, with the reason.
+        unreadable: lines of the ROIs that cannot be read and were left out.
+        table_notes: what the cohort's tables lack.
     """
 
     labels: list[int] = field(default_factory=list)
@@ -38,6 +41,8 @@ class Comparison:
     spacing_mm: dict[View, list[float]] = field(default_factory=lambda: {view: [] for view in View})
     detect_seconds: list[float] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+    table_notes: tuple[str, ...] = ()
 
 
 def compare_rois(
@@ -57,13 +62,17 @@ def compare_rois(
         done: called with how many of all studies are done.
 
     Raises:
-        ReadError: no study has hand-drawn boxes of L1-L4 in both views and a T-score.
+        ReadError: no ROI can be read, or no study has hand-drawn boxes of L1-L4 in both views and a T-score.
         ConfigError: no study is of the site.
     """
-    readings = read_readings(manual)
-    index = index_cohort(cohort)
-    chosen = [s for s in (index if site is None else only_sites(index, site)).studies if not exclusions(s)]
     found = Comparison()
+    readings = read_readings(manual, found.unreadable)
+    if not any(readings.values()):
+        why = f": {found.unreadable[0]}" if found.unreadable else ""
+        raise ReadError(f"{manual}: no hand-drawn ROI can be read{why}; expected study_uid, view, level and corners")
+    index = index_cohort(cohort)
+    found.table_notes = table_notes(cohort, index.studies)
+    chosen = [s for s in (index if site is None else only_sites(index, site)).studies if not exclusions(s)]
     for number, study in enumerate(chosen, start=1):
         try:
             _compare_one(study, readings, screener, found)
