@@ -47,7 +47,7 @@ def process(
     """Find L1-L4 in AP and lateral lumbar radiographs and class each study by bone density.
 
     Writes studies/*.json, predictions.csv, run.json, overlays/*.png and report.html into --out. Exit code 0: done,
-    refusals included; 1: error; 2: usage; 3: done, but some studies failed.
+    refusals included; 1: error; 2: usage; 3: done, but some studies failed; 130: stopped by a signal.
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
@@ -57,6 +57,7 @@ def process(
         from cohort.errors import ConfigError
         from cohort.index import index_cohort, only_sites
         from cohort.study import Covariates, Sex
+        from cohort.table_notes import table_notes
         from pipeline.config import ScreenConfig
 
         if sex is not None and sex.upper() not in ("F", "M"):
@@ -69,6 +70,9 @@ def process(
         if out.resolve() == folder.resolve():
             raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
         index = index_cohort(folder, exclude=out)
+        if folder.is_dir():
+            for note in table_notes(folder, index.studies):
+                say(note)
         if site is not None:
             index = only_sites(index, site)
         if dry_run:
@@ -104,6 +108,10 @@ def process(
                 f"{summary.count('failed')} failed, {summary.resumed} kept from before, "
                 f"{len(index.skipped)} files left out; report: {out / 'report.html'}"
             )
+        if summary.stopped:
+            reached = f"{len(summary.rows)} of {len(index.studies)} studies"
+            say(f"stopped after {reached}; the same command goes on from there")
+            raise typer.Exit(130)
         if summary.count("failed"):
             raise typer.Exit(3)
 

@@ -62,6 +62,7 @@ class Header:
         sop_instance_uid: SOPInstanceUID.
         pixel_spacing_mm: (row, column) as stored.
         spacing_source: where the spacing comes from.
+        raw: whether the pixels are FOR PROCESSING, raw values of the detector.
         no_film: why this object can be no radiograph, or None.
         notes: values that could not be read.
     """
@@ -74,6 +75,7 @@ class Header:
     sop_instance_uid: str | None = None
     pixel_spacing_mm: tuple[float, float] | None = None
     spacing_source: SpacingSource = SpacingSource.NONE
+    raw: bool = False
     no_film: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -195,7 +197,7 @@ def _check_shape(header: Attributes, told: Header, path: Path) -> tuple[int, int
     rows, columns = header.whole("Rows"), header.whole("Columns")
     if rows <= 0 or columns <= 0:
         raise NotRadiograph(f"{path.name}: holds {told.no_film}; expected a CR or DX image")
-    if header.text("PresentationIntentType") == "FOR PROCESSING":
+    if told.raw:
         raise NotRadiograph(
             f"{path.name}: PresentationIntentType FOR PROCESSING, raw values of the detector; "
             "expected the image FOR PRESENTATION"
@@ -227,6 +229,7 @@ def _header(attributes: Attributes, path: Path) -> Header:
                 sop_instance_uid=attributes.text("SOPInstanceUID"),
                 pixel_spacing_mm=spacing,
                 spacing_source=source,
+                raw=attributes.text("PresentationIntentType") == "FOR PROCESSING",
                 no_film=_no_film(attributes),
                 notes=tuple(attributes.notes),
             )

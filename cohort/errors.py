@@ -27,6 +27,10 @@ class NotRadiograph(ReadError):
     """A readable file that is not one single-frame grey radiograph."""
 
 
+class OutputError(OsteoLensError):
+    """Results that cannot be written: a full disk, a folder without rights, or another run in it."""
+
+
 class StudyError(OsteoLensError):
     """A study that cannot be screened as it stands."""
 

@@ -26,6 +26,8 @@ FORMATS = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"
 _MARKS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\x00": "TIFF", b"MM\x00*": "TIFF"}
 """How files of these formats begin."""
 
+_SUFFIXES = {**{s: kind for kind, own in FORMATS.items() for s in own}, **dict.fromkeys(DICOM_SUFFIXES, "DICOM")}
+
 UNEVEN = 0.01
 """Difference of the resolutions across and along, of the larger, from which pixels are not square."""
 
@@ -45,11 +47,16 @@ def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiogra
         if path.stat().st_size == 0:
             raise ReadError(f"{path.name}: the file is empty; expected an image")
         found = format_of(path)
-        if found == "DICOM":
-            return read_dicom(path, keep_full_range)
         if found is None:
             raise ReadError(f"{path.name}: {unknown_format(path)}")
-        return read_plain_image(path), NO_HEADER
+        if found == "DICOM":
+            radiograph, header = read_dicom(path, keep_full_range)
+        else:
+            radiograph, header = read_plain_image(path), NO_HEADER
+        if _SUFFIXES.get(path.suffix.lower(), found) != found:
+            note = f"the file is named {path.suffix} and holds {found}"
+            radiograph = replace(radiograph, notes=(note, *radiograph.notes))
+        return radiograph, header
     except OsteoLensError:
         raise
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -94,7 +101,11 @@ def read_plain_image(path: Path) -> Radiograph:
     if size > MAX_FILE_BYTES:
         raise ReadError(f"{path.name}: {size / 2**20:.0f} MiB, expected at most {MAX_FILE_BYTES / 2**20:.0f} MiB")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=tuple(FORMATS)) as image:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            path.open("rb") as stream,  # Pillow scrambles some turned TIFFs that it opens by name
+            Image.open(stream, formats=tuple(FORMATS)) as image,
+        ):
             if image.width * image.height > MAX_PIXELS:
                 raise NotRadiograph(
                     f"{path.name}: {image.height} x {image.width} pixels, expected at most {MAX_PIXELS:,} in all"

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cohort.dicom import Header, looks_like_dicom, read_header, view_from_text
+from cohort.dicom import DICOM_SUFFIXES, NO_HEADER, Header, read_header
 from cohort.dxa import CohortRow, cohort_row, nearest_scan, read_cohort_csv, read_dxa_csv, read_table
 from cohort.errors import ConfigError, ReadError
-from cohort.dicom import NO_HEADER
-from cohort.images import PLAIN_SUFFIXES
+from cohort.images import PLAIN_SUFFIXES, format_of, unknown_format
 from cohort.spine import View
 from cohort.study import Covariates, DxaResult, Study
+from cohort.tables import lines_of
+from cohort.view_names import study_key, view_from_path
+from cohort.walk import Skipped, files_below
+from cohort.words import known
 
-_VIEW_TOKEN = re.compile(r"(?<![A-Za-z])(AP|PA|FRONTAL|LAT|LATERAL|LL|RL)(?![A-Za-z])", re.IGNORECASE)
 _ASIDE = (".csv", ".json", ".txt", ".md", ".yaml", ".yml", ".xml", ".html", ".pdf", ".partial", ".onnx", ".safetensors")
 
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file that became part of no study."""
-
-    path: Path
-    reason: str
+MAX_IMAGES = 12
+"""Images of one study that are read; a lumbar examination has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,17 @@ class CohortIndex:
     studies: tuple[Study, ...]
     skipped: tuple[Skipped, ...]
     root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image:
+    """One image file before it belongs to a study."""
+
+    path: Path
+    key: str
+    patient_id: str
+    view: View | None
+    header: Header
 
 
 def site_names(sites: str) -> set[str]:
@@ -58,10 +67,10 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
 def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
-    DICOM files group by StudyInstanceUID; plain images by folder and name without the view's letters
-    (`p7_AP.png`, `p7_LAT.png`). `cohort.csv` in the folder overrides header covariates and brings DXA; `dxa.csv` holds
-    scans by patient, of which the nearest to the study counts. A file that claims to be an image but cannot be read
-    stays in as a study of its own, so that its failure gets a row.
+    DICOM files group by StudyInstanceUID and PatientID; plain images by folder and name without the words for a view
+    (`p7_AP.png`, `p7_SIDE.png`). `cohort.csv` in the folder overrides header covariates and identifiers and brings DXA;
+    `dxa.csv` holds scans by patient, of which the nearest to the study counts. A file that claims to be an image but
+    cannot be read stays in as a study of its own, so that its failure gets a row. Folders of results are left out.
 
     Args:
         source: folder, image or manifest.
@@ -72,44 +81,25 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
     """
     if source.is_file() and source.suffix.lower() == ".csv":
         return _index_manifest(source)
+    skipped: list[Skipped] = []
     if source.is_file():
         files, root, table, scans = [source], source.parent, {}, {}
     elif source.is_dir():
-        files = sorted(p for p in source.rglob("*") if p.is_file())
         root = source
+        files, skipped = files_below(source, exclude)
         table = read_cohort_csv(source / "cohort.csv") if (source / "cohort.csv").is_file() else {}
         scans = read_dxa_csv(source / "dxa.csv") if (source / "dxa.csv").is_file() else {}
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
-    own_output = None
-    if exclude is not None and exclude.resolve().is_relative_to(root.resolve()):
-        own_output = exclude.resolve().relative_to(root.resolve())
-    studies: dict[str, Study] = {}
-    skipped: list[Skipped] = []
+    images = []
     for path in files:
-        relative = path.relative_to(root)
-        if own_output is not None and relative.is_relative_to(own_output):
-            continue
-        if any(part.startswith(".") for part in relative.parts):
-            continue
-        reason = _not_an_image(path)
-        if reason:
-            skipped.append(Skipped(path, reason))
-            continue
-        key, patient_id, header = _describe(path, relative)
-        study = studies.get(key)
-        if study is None:
-            study = Study(safe_name(key), patient_id, study_date=header.study_date)
-        view = header.view or view_from_text(path.stem)
-        taken = study.ap if view is View.AP else study.lateral if view is View.LATERAL else None
-        if taken is not None:
-            reason = f"second {view} image of study {study.study_uid}; {taken.name} is used"
-            skipped.append(Skipped(path, reason))
-            studies[key] = replace(study, set_aside=(*study.set_aside, (view, path, reason)))
-            continue
-        study = replace(study, covariates=header.covariates.overridden_by(study.covariates))
-        studies[key] = _with_image(study, view, path)
-    known = (_with_table(study, key, table) for key, study in sorted(studies.items()))
+        found = _described(path, path.relative_to(root))
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            images.append(found)
+    studies = [_study(key, own, split) for key, own, split in _grouped(images)]
+    known = (_with_table(study, key, table) for key, study in sorted(studies, key=lambda pair: pair[0]))
     return CohortIndex(tuple(_with_scan(study, scans) for study in known), tuple(skipped), root)
 
 
@@ -118,42 +108,85 @@ def safe_name(text: str) -> str:
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:80]
     if cleaned == text and cleaned:
         return cleaned
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{cleaned or 'study'}-{digest}"
+    return f"{cleaned or 'study'}-{_digest(text)}"
 
 
-def _not_an_image(path: Path) -> str | None:
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _described(path: Path, relative: Path) -> _Image | Skipped:
+    """Study key, patient, view and header of one file, or why it is no image."""
     suffix = path.suffix.lower()
-    if suffix in PLAIN_SUFFIXES or suffix in (".dcm", ".dicom", ".ima"):
-        return None
     if suffix in _ASIDE or path.name.upper() == "DICOMDIR":
-        return "no image file"
+        return Skipped(path, "no image file")
+    own_name = study_key(relative)
     try:
-        return None if looks_like_dicom(path) else "neither DICOM nor PNG, JPEG or TIFF"
+        kind = format_of(path)
     except OSError as error:
-        return f"cannot be opened ({error.strerror})"
+        return Skipped(path, f"cannot be opened ({error.strerror})")
+    alone = _Image(path=path, key=str(relative), patient_id=str(relative), view=None, header=NO_HEADER)
+    if kind is None:
+        return alone if suffix in (*PLAIN_SUFFIXES, *DICOM_SUFFIXES) else Skipped(path, unknown_format(path))
+    if kind == "DICOM":
+        return _dicom(alone, relative)
+    return replace(alone, key=own_name, patient_id=own_name, view=view_from_path(relative))
 
 
-def _describe(path: Path, relative: Path) -> tuple[str, str, Header]:
-    """Study key, patient identifier and header of one file."""
-    name_key = _key_from_name(relative)
-    if path.suffix.lower() in PLAIN_SUFFIXES:
-        return name_key, name_key, NO_HEADER
+def _dicom(alone: _Image, relative: Path) -> _Image | Skipped:
+    """A DICOM object by its header; one that cannot be read stays alone."""
     try:
-        header = read_header(path)
+        header = read_header(alone.path)
     except ReadError:
-        return str(relative), str(relative), NO_HEADER
-    key = header.study_uid or name_key
-    return key, header.patient_id or key, header
+        return alone
+    if header.no_film is not None:
+        return Skipped(alone.path, f"holds {header.no_film}, no radiograph")
+    key = header.study_uid or study_key(relative)
+    view = header.view or view_from_path(relative)
+    return replace(alone, key=key, patient_id=header.patient_id or "", view=view, header=header)
 
 
-def _key_from_name(relative: Path) -> str:
-    stem = re.sub(r"[_\-. ]+", " ", relative.stem)
-    rest = "_".join(_VIEW_TOKEN.sub(" ", stem).split())
-    folder = "/".join(relative.parts[:-1])
-    if rest and folder:
-        return f"{folder}/{rest}"
-    return rest or folder or relative.stem
+def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
+    """Images by study: (key, images, whether its StudyInstanceUID stands for other patients too).
+
+    A study is of one patient, so an identifier that stands for several is split by PatientID; an image without one
+    joins the only patient there is.
+    """
+    by_key: dict[str, list[_Image]] = {}
+    for image in images:
+        by_key.setdefault(image.key, []).append(image)
+    found = []
+    for key, own in by_key.items():
+        patients = sorted({image.patient_id for image in own if image.patient_id})
+        if len(patients) < 2:
+            found.append((key, own, False))
+            continue
+        for patient in ("", *patients):
+            part = [image for image in own if image.patient_id == patient]
+            if part:
+                found.append((f"{key}.{_digest(patient)}", part, True))
+    return found
+
+
+def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]:
+    """One study of its images: the first of each view, raw ones last, and what more there is."""
+    first = images[0].header
+    patient_id = next((image.patient_id for image in images if image.patient_id), key)
+    notes = []
+    if split:
+        notes.append("its StudyInstanceUID stands for several values of PatientID; it was split by them")
+    study = Study(safe_name(key), patient_id, study_date=first.study_date)
+    for image in sorted(images, key=lambda one: one.header.raw):
+        taken = study.ap if image.view is View.AP else study.lateral if image.view is View.LATERAL else None
+        study = replace(study, covariates=image.header.covariates.overridden_by(study.covariates))
+        if len(study.images) >= MAX_IMAGES:
+            reason = f"the study has more than {MAX_IMAGES} images; the first are read"
+            study = replace(study, set_aside=(*study.set_aside, (image.view, image.path, reason)))
+        elif taken is not None and image.view is not None:
+            study = replace(study, further=(*study.further, (image.view, image.path)))
+        else:
+            study = _with_image(study, image.view, image.path)
+    return key, replace(study, notes=tuple(notes))
 
 
 def _with_image(study: Study, view: View | None, path: Path) -> Study:
@@ -170,6 +203,7 @@ def _with_table(study: Study, key: str, table: dict[str, CohortRow]) -> Study:
         return study
     return replace(
         study,
+        patient_id=row.patient_id or study.patient_id,
         covariates=study.covariates.overridden_by(row.covariates),
         dxa=row.dxa,
         site=row.site or study.site,
@@ -194,10 +228,10 @@ def _index_manifest(path: Path) -> CohortIndex:
         )
     studies: dict[str, Study] = {}
     skipped: list[Skipped] = []
-    for number, cells in enumerate(table.to_dict("records"), start=2):
-        row = cohort_row({str(k): str(v) for k, v in cells.items()}, f"{path.name} line {number}")
-        images = {view: cells.get(view.value.lower(), "").strip() for view in View}
-        key = cells.get("study_uid", "").strip() or cells.get("patient_id", "").strip() or f"line-{number}"
+    for number, cells in lines_of(table):
+        row = cohort_row(cells, f"{path.name} line {number}")
+        images = {view: known(cells.get(view.value.lower(), "")) for view in View}
+        key = known(cells.get("study_uid", "")) or known(cells.get("patient_id", "")) or f"line-{number}"
         if key in studies or not any(images.values()):
             reason = "second line of this study" if key in studies else "no image named"
             skipped.append(Skipped(path, f"line {number}: {reason}"))
@@ -212,7 +246,7 @@ def _index_manifest(path: Path) -> CohortIndex:
                     continue
         studies[key] = Study(
             safe_name(key),
-            cells.get("patient_id", "").strip() or key,
+            known(cells.get("patient_id", "")) or key,
             ap,
             lateral,
             covariates.overridden_by(row.covariates),

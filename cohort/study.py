@@ -160,20 +160,22 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One patient's visit: at most one image a view, by path; pixels are read when needed.
+    """One patient's visit, images by path; pixels are read when needed.
 
     Attributes:
         study_uid: identifier that is safe to use as a file name.
         patient_id: identifier of the patient, as given.
-        ap: path of the AP image or None.
-        lateral: path of the lateral image or None.
+        ap: path of the first AP image or None.
+        lateral: path of the first lateral image or None.
         covariates: what is known beside the images; headers fill the gaps when the images are read.
         dxa: the reference standard, where known.
         site: hospital or machine, where known.
         study_date: day of the radiographs.
         unsorted: images whose view no header, name or table tells; the image itself decides.
         findings: what the exclusion criteria ask for.
+        further: (view, path) of more images of a view that has one; the fittest of them is used.
         set_aside: (view, path, reason) of images of the study that are not read.
+        notes: what a reader should know of how the study was put together.
     """
 
     study_uid: str
@@ -187,9 +189,12 @@ class Study:
     unsorted: tuple[Path, ...] = ()
     findings: Findings = Findings()
     set_aside: tuple[tuple[View | None, Path, str], ...] = ()
+    further: tuple[tuple[View, Path], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[tuple[View | None, Path], ...]:
         """(view, path) of every image; the view is None where only the image can tell."""
         known = ((View.AP, self.ap), (View.LATERAL, self.lateral))
-        return tuple((view, path) for view, path in known if path) + tuple((None, path) for path in self.unsorted)
+        first = tuple((view, path) for view, path in known if path)
+        return (*first, *self.further, *((None, path) for path in self.unsorted))

@@ -50,6 +50,24 @@ def metal_shares(seen: BodyScale) -> dict[VertebralLevel, float]:
     return shares
 
 
+def brighter_than_beside(seen: BodyScale) -> float:
+    """Median over L1-L4 of how much brighter a body's middle is than what lies beside it, on the scale of 0 to 1; 0
+    where nothing of it can be seen."""
+    found = []
+    for box in seen.detection.boxes:
+        if box.level in TARGET_LEVELS:
+            wide, tall = box.x1 - box.x0, box.y1 - box.y0
+            rows = _rows(box.y0 + 0.2 * tall, box.y1 - 0.2 * tall, seen.pixels.shape[0])
+            parts = ((0.2, 0.8), (-0.45, -0.1), (1.1, 1.45))
+            inside, *beside = (
+                seen.pixels[rows, _rows(box.x0 + a * wide, box.x0 + b * wide, seen.pixels.shape[1])] for a, b in parts
+            )
+            sides = [float(np.median(part)) for part in beside if part.size]
+            if inside.size and sides:
+                found.append(float(np.median(inside)) - float(np.mean(sides)))
+    return float(np.median(found)) if found else 0.0
+
+
 def _median_around(pixels: npt.NDArray[np.float32], window: float) -> npt.NDArray[np.float32]:
     """Median over a square window, at half the resolution, which the median of so many pixels does not feel."""
     rows, columns = pixels.shape

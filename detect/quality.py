@@ -20,7 +20,7 @@ from detect.morphometry import CobbAngle, cobb_angle
 from detect.pixel_quality import exposure_of, metal_shares
 from detect.rejection import LevelCode, LevelReason, RejectionCode
 from detect.scale import BodyScale, at_body_scale
-from detect.segment import SeenBody
+from detect.segment import SeenBody, looks_inverted
 
 BODY_WIDTH_MM = (25.0, 85.0)
 """Plausible width of a lumbar ROI, magnified; Clouthier 2023 gives bodies of 39-59 mm."""
@@ -120,7 +120,7 @@ def too_few(view: View, left_out: Mapping[VertebralLevel, LevelReason], least: i
 def _not_lumbar(
     detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], config: DetectConfig
 ) -> tuple[RejectionCode, str] | None:
-    """An image whose chain is too short, or whose boxes hold no vertebral bodies."""
+    """An image whose chain is too short, whose boxes hold no vertebral bodies, or whose negative does."""
     names = ", ".join(box.level.value for box in detection.boxes)
     if len(detection.boxes) < MIN_CHAIN:
         return RejectionCode.NOT_LUMBAR, (
@@ -131,6 +131,11 @@ def _not_lumbar(
         return RejectionCode.NOT_LUMBAR, (
             f"the chain begins at {detection.boxes[0].level} although the image has room for {unseen} more bodies "
             f"above, at most {MOST_UNSEEN} expected; is it a chest film?"
+        )
+    if looks_inverted(bodies, config.min_body):
+        return RejectionCode.INVERTED, (
+            "bones are darker than the soft tissue beside them: the image is inverted (check PhotometricInterpretation "
+            "and PresentationLUTShape, or save it with bright bones)"
         )
     if bodies:
         mean = float(np.mean([body.body for body in bodies.values()]))

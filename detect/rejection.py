@@ -11,6 +11,7 @@ class RejectionCode(StrEnum):
 
     NO_SPINE = "no_spine"
     NOT_LUMBAR = "not_lumbar"
+    INVERTED = "inverted"
     TOO_FEW_LEVELS = "too_few_levels"
     DOUBTFUL_LEVELS = "doubtful_levels"
     LOW_CONFIDENCE = "low_confidence"

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
-from cohort.study import Radiograph, Study
+from cohort.study import Radiograph
 from detect.config import DetectConfig
 from detect.quality import ViewQuality, check_view, too_few
 from detect.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
+from pipeline.film_reader import ReadStudy
 from pipeline.prediction import ImageOutcome, ImageRecord, Refusal, ScreenedView
-from pipeline.spines import FoundSpine
+from pipeline.spines import SURE_MARGIN, FoundSpine
 
 LeftOut = dict[VertebralLevel, LevelReason]
+
+ANOTHER_IMAGE = "another_image"
+"""Code of an image whose view is told by a fitter one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,20 +77,32 @@ def assess(
         check_view(spine.detection, radiograph, spine.bodies, spine.anterior_left, config, min_confidence)
         for radiograph, spine in zip(radiographs, spines, strict=True)
     ]
+    alone = [
+        _assessed(radiograph, spine, quality, quality.left_out, _reason(spine, quality, quality.left_out, config))
+        for radiograph, spine, quality in zip(radiographs, spines, qualities, strict=True)
+    ]
+    fittest = views_of(_one_a_view(alone))
     of_vertebra: LeftOut = {}
-    for spine, quality in zip(spines, qualities, strict=True):
-        if spine.detection is not None and quality.rejection is None:
-            for level, why in quality.left_out.items():
+    for view, image in fittest.items():
+        if image.quality.rejection is None:
+            for level, why in image.quality.left_out.items():
                 if why.code in WHOLE_VERTEBRA:
-                    of_vertebra[level] = replace(why, reason=f"{why.reason} ({spine.detection.view} view)")
-    found: list[AssessedImage] = []
-    for radiograph, spine, quality in zip(radiographs, spines, qualities, strict=True):
-        own = {**of_vertebra, **quality.left_out}
-        reason = quality.rejection
-        if reason is None and spine.detection is not None:
-            reason = too_few(spine.detection.view, own, config.min_levels)
-        found.append(_assessed(radiograph, spine, quality, own, reason))
-    return _one_a_view(found)
+                    of_vertebra[level] = replace(why, reason=f"{why.reason} ({view} view)")
+    found = []
+    for image in alone:
+        own = {**of_vertebra, **image.quality.left_out}
+        reason = _reason(image.spine, image.quality, own, config)
+        found.append(_assessed(image.radiograph, image.spine, image.quality, own, reason))
+    return _one_a_view(found, [k for k, image in enumerate(alone) if any(image is one for one in fittest.values())])
+
+
+def _reason(
+    spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectConfig
+) -> tuple[RejectionCode, str] | None:
+    """Why an image is of no use on its own, or with these levels left out."""
+    if quality.rejection is not None or spine.detection is None:
+        return quality.rejection
+    return too_few(spine.detection.view, left_out, config.min_levels)
 
 
 def assess_manual(radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine]) -> list[AssessedImage]:
@@ -111,53 +127,62 @@ def _assessed(
     return AssessedImage(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
 
 
-def _one_a_view(images: Sequence[AssessedImage]) -> list[AssessedImage]:
-    """The same, a second image of a view turned down."""
-    seen: set[View] = set()
+def _one_a_view(images: Sequence[AssessedImage], fittest: Sequence[int] | None = None) -> list[AssessedImage]:
+    """The same, all but the fittest image of each view turned down: a spot film, a repeat, flexion and extension.
+
+    Args:
+        images: of one study.
+        fittest: places of those that are kept; the fittest of each view when left out.
+    """
+    best: dict[View, int] = {}
+    for place in range(len(images)) if fittest is None else fittest:
+        view = images[place].view
+        if view is not None and (view not in best or _fitness(images[place]) > _fitness(images[best[view]])):
+            best[view] = place
     found = []
-    for image in images:
-        if image.view is None or image.view not in seen:
+    for place, image in enumerate(images):
+        if image.view is None or best[image.view] == place:
             found.append(image)
-            seen |= {image.view} if image.view is not None else set()
             continue
-        text = f"{image.radiograph.path.name}: shows a second {image.view} view; expected one AP and one lateral"
-        found.append(replace(image, rejection=Refusal("wrong_view", text)))
+        used = images[best[image.view]].radiograph.path.name
+        text = f"{image.radiograph.path.name}: the study has another {image.view} image, {used}, which is used"
+        found.append(replace(image, rejection=Refusal(ANOTHER_IMAGE, text)))
     return found
+
+
+def _fitness(image: AssessedImage) -> tuple[bool, int, float, float]:
+    """Usable before refused, then by levels, by sureness of their names, and of their boxes."""
+    boxes = [box.confidence for box in image.detection.boxes if box.level in TARGET_LEVELS]
+    margin = min(image.detection.naming_margin, SURE_MARGIN)
+    return image.rejection is None, len(image.used), margin, sum(boxes)
 
 
 def views_of(images: Sequence[AssessedImage]) -> dict[View, AssessedImage]:
-    """The image of each view that was found."""
-    found: dict[View, AssessedImage] = {}
-    for image in images:
-        if image.view is not None:
-            found.setdefault(image.view, image)
-    return found
+    """The image of each view that counts."""
+    kept = [image for image in images if image.rejection is None or image.rejection.code != ANOTHER_IMAGE]
+    return {image.view: image for image in kept if image.view is not None}
 
 
 def image_records(
-    study: Study,
-    images: Sequence[AssessedImage],
-    unread: Sequence[tuple[Path, str]],
-    classified: bool,
-    root: Path | None,
+    read: ReadStudy, images: Sequence[AssessedImage], classified: bool, root: Path | None
 ) -> tuple[ImageRecord, ...]:
     """Every file of a study in the order of its table, header or names, and what became of it.
 
     Args:
-        study: the study.
+        read: the study and its files.
         images: those that were looked at; none where the study failed.
-        unread: those that could not be read, with the reason.
         classified: whether the study got a class.
         root: folder that paths are told from.
     """
-    looked_at, reasons = iter(images), dict(unread)
+    looked_at, reasons = iter(images), dict(read.unread)
     records = []
-    for role, path in study.images:
+    for role, path in read.study.images:
         image = None if path in reasons else next(looked_at, None)
-        records.append(_record(role, path, image, reasons.get(path), classified, root))
+        record = _record(role, path, image, reasons.get(path), classified, root)
+        records.append(replace(record, sha256=read.digests.get(path, "")))
     records += [
         ImageRecord(path=told_path(path, root), role=role, view=None, outcome=ImageOutcome.NOT_USED, reason=reason)
-        for role, path, reason in study.set_aside
+        for role, path, reason in read.study.set_aside
     ]
     return tuple(records)
 

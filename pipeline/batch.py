@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import platform
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import pandas as pd
+import jsonschema
 
-from cohort.errors import ConfigError, OsteoLensError
+from cohort.atomic import cannot_write, write_whole
+from cohort.errors import ConfigError, OsteoLensError, OutputError
 from cohort.index import CohortIndex
-from cohort.study import BMD_CLASSES, Covariates, Study
+from cohort.json_document import read_json
+from cohort.study import Covariates, Study
+from cohort.text import visible
 from pipeline.assessment import image_records, told_path
 from pipeline.config import ScreenConfig
+from pipeline.film_reader import FilmReader, ReadStudy, digest_of, read_images
 from pipeline.manual_rois import DrawnRois
 from pipeline.overlay import write_overlay
-from pipeline.prediction import Prediction, Status, write_json
+from pipeline.prediction import Prediction, Status, validate_prediction, write_json
 from pipeline.report import write_report
-from pipeline.screen import ReadStudy, Screener, covariates_json, identifiers, read_images
+from pipeline.run_record import COLUMNS, RowWriter, locked, row_of, run_document, skipped_rows, table_text
+from pipeline.screen import Screened, Screener, covariates_json, identifiers
 from pipeline.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -42,11 +48,13 @@ class RunSummary:
         rows: one dictionary a study, as in predictions.csv.
         seconds: time by stage.
         resumed: studies whose result of an earlier run was kept.
+        stopped: whether a signal ended the run before all studies were screened.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     resumed: int = 0
+    stopped: bool = False
 
     def count(self, status: str) -> int:
         """Studies with this status: screened, refused or failed."""
@@ -63,7 +71,9 @@ def process(
     drawn: DrawnRois | None = None,
     done: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunSummary:
-    """Screen every study and write its JSON and overlays as soon as it is done, then the tables and the report.
+    """Screen every study and write its JSON, overlays and row as soon as it is done, then the tables and the report.
+
+    SIGINT and SIGTERM end the run after the study in hand; what is written stays, and the same call goes on from there.
 
     Args:
         index: studies and skipped files.
@@ -71,14 +81,25 @@ def process(
         weights: checked weights.
         config: settings.
         given: covariates from the command line, which override all others; for a single study only.
-        resume: keep results of an earlier run of the same weights, settings and covariates.
+        resume: keep results of an earlier run of the same weights, settings, files and covariates.
         drawn: hand-drawn ROIs to classify on in place of the detector's.
         done: called with each row.
 
     Raises:
-        ConfigError: covariates or a shift of levels were given for more than one study, or the output folder cannot be
-            written.
+        ConfigError: covariates or a shift of levels were given for more than one study.
+        OutputError: the output folder cannot be written, is full, or another run writes into it.
     """
+    _check_single(index, config, given)
+    try:
+        for name in ("studies", "overlays"):
+            (out / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    with locked(out), _stop_asked() as stop:
+        return _process(index, out, weights, config, given, resume, drawn, done, stop)
+
+
+def _check_single(index: CohortIndex, config: ScreenConfig, given: Covariates) -> None:
     if given != UNKNOWN and len(index.studies) > 1:
         raise ConfigError(
             f"--age, --sex, --height, --weight and --bmi describe one patient, but {len(index.studies)} studies were "
@@ -89,57 +110,109 @@ def process(
             f"shift_levels corrects one study that a reader has looked at, but {len(index.studies)} were found; "
             "give that study's folder"
         )
-    try:
-        for name in ("studies", "overlays"):
-            (out / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _process(
+    index: CohortIndex,
+    out: Path,
+    weights: Weights,
+    config: ScreenConfig,
+    given: Covariates,
+    resume: bool,
+    drawn: DrawnRois | None,
+    done: Callable[[dict[str, Any]], None],
+    stop: threading.Event,
+) -> RunSummary:
     started = time.perf_counter()
     summary = RunSummary(seconds={"load": 0.0, "read_wait": 0.0, "screen": 0.0, "write": 0.0})
     studies = [replace(s, covariates=s.covariates.overridden_by(given)) for s in index.studies]
-    pending = []
+    skipped = skipped_rows(index.skipped, index.root)
+    write_whole(out / "skipped.csv", table_text(("file", "reason"), skipped))
+    write_row, pending = RowWriter(out), []
     source = identifiers(weights, config, drawn)
+
+    def finished(row: dict[str, Any]) -> None:
+        write_row(row)
+        summary.rows.append(row)
+        done(row)
+
     for study in studies:
         kept = _kept_row(study, out, source, index.root) if resume and not config.shift_levels else None
         if kept is None:
             pending.append(study)
         else:
-            summary.rows.append(kept)
             summary.resumed += 1
-            done(kept)
-    screener = None
+            finished(kept)
     if pending:
-        screener = Screener(weights, config, drawn, index.root)
-        summary.seconds["load"] = time.perf_counter() - started
-    for study, future in _read_ahead(pending, config.read_ahead):
-        assert screener is not None
-        row = _one_study(study, future, screener, out, summary)
-        summary.rows.append(row)
-        done(row)
+        with FilmReader(config.read_seconds) as reader:
+            screener = Screener(weights, config, drawn, index.root)
+            summary.seconds["load"] = time.perf_counter() - started
+            for study, future in _read_ahead(pending, config.read_ahead, reader, stop):
+                finished(_one_study(study, future, screener, out, summary))
+        summary.stopped = len(summary.rows) < len(studies)
     summary.rows.sort(key=lambda row: str(row["study_uid"]))
     summary.seconds["total"] = time.perf_counter() - started
-    _write_run(index, out, weights, config, summary)
+    counts = {
+        **{status: summary.count(status) for status in ("screened", "refused", "failed")},
+        "resumed": summary.resumed,
+        "skipped_files": len(skipped),
+        **({"not_reached": len(studies) - len(summary.rows)} if summary.stopped else {}),
+    }
+    run = run_document(config.model_dump(), weights.identifiers, counts, summary.seconds)
+    write_whole(out / "predictions.csv", table_text(COLUMNS, summary.rows))
+    write_json(run, out / "run.json")
+    write_report(out, summary.rows, skipped, run)
     return summary
 
 
-def _read_ahead(studies: list[Study], ahead: int) -> Iterator[tuple[Study, Future[ReadStudy]]]:
-    """Studies in order with their pixels on the way; at most `ahead` are held in memory."""
+@contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """Set by the first SIGINT or SIGTERM; the second one acts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _read_ahead(
+    studies: list[Study], ahead: int, reader: FilmReader, stop: threading.Event
+) -> Iterator[tuple[Study, Future[ReadStudy]]]:
+    """Studies in order with their pixels on the way, until a stop is asked for; at most `ahead` are held in memory."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting: deque[tuple[Study, Future[ReadStudy]]] = deque()
         for study in studies:
-            waiting.append((study, pool.submit(read_images, study)))
-            if len(waiting) > ahead:
+            waiting.append((study, pool.submit(read_images, study, reader)))
+            if len(waiting) > ahead and not stop.is_set():
                 yield waiting.popleft()
-        while waiting:
+            if stop.is_set():
+                break
+        while waiting and not stop.is_set():
             yield waiting.popleft()
+        pool.shutdown(cancel_futures=True)
 
 
 def _one_study(
     study: Study, future: Future[ReadStudy], screener: Screener, out: Path, summary: RunSummary
 ) -> dict[str, Any]:
-    config, root, source = screener.config, screener.root, screener.identifiers
-    clock = time.perf_counter()
-    begun = clock
+    """Screen and write one study; its row.
+
+    Raises:
+        OutputError: results cannot be written, so that going on is of no use.
+    """
+    clock = begun = time.perf_counter()
 
     def lap(stage: str) -> None:
         nonlocal clock
@@ -147,24 +220,18 @@ def _one_study(
         summary.seconds[stage] += now - clock
         clock = now
 
-    failure = ""
-    unread: tuple[tuple[Path, str], ...] = ()
+    read = ReadStudy(study, (), ())
     try:
         read = future.result()
-        unread = read.unread
         lap("read_wait")
         screened = screener.screen(read)
         lap("screen")
-        prediction = screened.prediction
-        for view, pixels in screened.pixels.items():
-            path = out / "overlays" / f"{prediction.study_uid}_{view}.png"
-            outlines = screened.outlines.get(view, {})
-            write_overlay(prediction, view, pixels, config.overlay_px, path, outlines)
-            if view in screened.heat:
-                hot = path.with_name(f"{prediction.study_uid}_{view}_explained.png")
-                write_overlay(prediction, view, pixels, config.overlay_px, hot, outlines, screened.heat[view])
+        _write_overlays(screened, screener.config, out)
+        document = _written(screened.prediction, out)
         lap("write")
-        return _written(prediction, out, time.perf_counter() - begun)
+        return row_of(document, time.perf_counter() - begun)
+    except OutputError:
+        raise
     except OsteoLensError as error:
         failure = str(error)
     except Exception as error:  # the one broad catch: a broken study never ends the run
@@ -174,95 +241,51 @@ def _one_study(
     failed = Prediction(
         study_uid=study.study_uid,
         patient_id=study.patient_id,
-        model=source,
+        model=screener.identifiers,
         covariates=covariates_json(study.covariates),
-        images=image_records(study, [], unread, False, root),
+        images=image_records(read, [], False, screener.root),
         failure=" ".join(failure.split()),
     )
-    return _written(failed, out, time.perf_counter() - begun)
+    return row_of(_written(failed, out), time.perf_counter() - begun)
 
 
-def _written(prediction: Prediction, out: Path, seconds: float) -> dict[str, Any]:
-    """Write a study's JSON; returns its row."""
+def _written(prediction: Prediction, out: Path) -> dict[str, Any]:
+    """Write a study's JSON; returns it."""
     document = prediction.as_json()
     write_json(document, out / "studies" / f"{prediction.study_uid}.json")
-    return row_of(document, seconds)
+    return document
 
 
-def row_of(document: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """One line of predictions.csv from a study's JSON."""
-    refusal, findings = document["refusal"], document["findings"]
-    shares = document["probabilities"] or {}
-    grades = {v["level"]: v["genant_grade"] for v in findings["vertebrae"]}
-    reason = f"{refusal['code']}: {refusal['reason']}" if refusal else document["failure"] or ""
-    return {
-        "study_uid": document["study_uid"],
-        "patient_id": document["patient_id"],
-        "status": document["status"],
-        "bmd_class": document["bmd_class"] or "",
-        **{f"p_{c}": shares.get(c.value, "") for c in BMD_CLASSES},
-        "t_score_estimate": "" if document["t_score_estimate"] is None else document["t_score_estimate"],
-        "prediction_set": "|".join(document["prediction_set"]),
-        "decision": document["decision"] or "",
-        "views": "+".join(document["views"]),
-        "levels": " ".join(
-            f"{view}:{'+'.join(name for name, level in shown['levels'].items() if level['used'])}"
-            for view, shown in document["views"].items()
-        ),
-        "suspected_fractures": " ".join(f"{name}:grade-{grades[name]}" for name in findings["suspected_fractures"]),
-        "cobb_deg": findings["cobb"]["degrees"] if findings["cobb"] else "",
-        **{name: "" if value is None else value for name, value in document["covariates"].items()},
-        "reason": reason,
-        "warnings": " | ".join(document["warnings"]),
-        "images": " | ".join(_image_text(image) for image in document["images"]),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _image_text(image: dict[str, Any]) -> str:
-    view = image["view"] or image["role"]
-    what = f"{image['outcome']} as {view}" if view else image["outcome"]
-    return f"{image['path']}: {what}" + (f" ({image['reason']})" if image["reason"] else "")
+def _write_overlays(screened: Screened, config: ScreenConfig, out: Path) -> None:
+    prediction = screened.prediction
+    for view, pixels in screened.pixels.items():
+        path = out / "overlays" / f"{prediction.study_uid}_{view}.png"
+        outlines = screened.outlines.get(view, {})
+        write_overlay(prediction, view, pixels, config.overlay_px, path, outlines)
+        if view in screened.heat:
+            hot = path.with_name(f"{prediction.study_uid}_{view}_explained.png")
+            write_overlay(prediction, view, pixels, config.overlay_px, hot, outlines, screened.heat[view])
 
 
 def _kept_row(study: Study, out: Path, source: dict[str, str], root: Path | None) -> dict[str, Any] | None:
-    """The row of an earlier result, if it came from the same weights, settings, images and covariates."""
+    """The row of an earlier result, if it is whole and came from the same weights, settings, patient, covariates and
+    files, by their digests."""
     path = out / "studies" / f"{study.study_uid}.json"
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        paths = {told_path(path, root) for _, path in study.images}
-        paths |= {told_path(path, root) for _, path, _ in study.set_aside}
-        same = (
-            document["model"] == source
-            and document["status"] != Status.FAILED
-            and document["covariates"] == covariates_json(study.covariates)
-            and {image["path"] for image in document["images"]} == paths
-        )
-        return row_of(document, 0.0) if same else None
-    except (OSError, ValueError, KeyError, TypeError):
+    if not path.is_file():
         return None
-
-
-def _write_run(index: CohortIndex, out: Path, weights: Weights, config: ScreenConfig, summary: RunSummary) -> None:
-    table = pd.DataFrame(summary.rows)
-    partial = out / "predictions.csv.partial"
-    table.to_csv(partial, index=False)
-    partial.replace(out / "predictions.csv")
-    skipped = [{"file": str(s.path), "reason": s.reason} for s in index.skipped]
-    pd.DataFrame(skipped, columns=["file", "reason"]).to_csv(out / "skipped.csv", index=False)
-    run = {
-        "osteolens": version("osteolens"),
-        "python": platform.python_version(),
-        "onnxruntime": version("onnxruntime"),
-        "device": "cpu",
-        "config": config.model_dump(),
-        "weights": weights.identifiers,
-        "counts": {
-            **{status: summary.count(status) for status in ("screened", "refused", "failed")},
-            "resumed": summary.resumed,
-            "skipped_files": len(skipped),
-        },
-        "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
-    }
-    write_json(run, out / "run.json")
-    write_report(out, summary.rows, skipped, run)
+    try:
+        document = read_json(path)
+        validate_prediction(document)
+    except (OsteoLensError, jsonschema.ValidationError):
+        return None
+    before = {image["path"]: image["sha256"] or "" for image in document["images"]}
+    now = {told_path(image, root): digest_of(image) for _, image in study.images}
+    now |= {told_path(image, root): before.get(told_path(image, root), "") for _, image, _ in study.set_aside}
+    same = (
+        document["model"] == source
+        and document["status"] != Status.FAILED
+        and document["patient_id"] == visible(study.patient_id)
+        and document["covariates"] == covariates_json(study.covariates)
+        and before == now
+    )
+    return row_of(document, 0.0) if same else None

@@ -14,7 +14,8 @@ from cohort.index import index_cohort, only_sites
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import BMD_CLASSES, Study
 from cohort.table_notes import table_notes
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 
 AUTOMATIC = "detector"
 """Name of the automatic reader among the others."""

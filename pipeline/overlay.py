@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cohort.atomic import write_whole
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from detect.segment import Points
 from pipeline.prediction import Prediction
@@ -69,7 +70,7 @@ def write_overlay(
         cv2.putText(band, text, (8, 20 + 22 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)
     ok, encoded = cv2.imencode(".png", np.vstack((picture, band)))
     if ok:
-        path.write_bytes(encoded.tobytes())
+        write_whole(path, encoded.tobytes())
 
 
 def _result_lines(prediction: Prediction, view: View) -> list[str]:

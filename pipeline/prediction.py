@@ -12,8 +12,10 @@ from typing import Any
 
 import jsonschema
 
+from cohort.atomic import write_whole
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import BMD_CLASSES, BmdClass
+from cohort.text import visible
 from detect.fractures import VertebraFinding
 from detect.morphometry import CobbAngle
 from detect.rejection import LevelReason
@@ -58,6 +60,7 @@ class ImageRecord:
         view: the view that the image shows, None where none was found.
         outcome: what became of it.
         reason: why, where it was not classified on.
+        sha256: digest of the file, empty where it cannot be read.
     """
 
     path: str
@@ -65,6 +68,7 @@ class ImageRecord:
     view: View | None
     outcome: ImageOutcome
     reason: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,7 @@ class Prediction:
         """The contract of docs/data-format.md; coordinates in pixels of the original image."""
         return {
             "study_uid": self.study_uid,
-            "patient_id": self.patient_id,
+            "patient_id": visible(self.patient_id),
             "status": self.status.value,
             "bmd_class": self.bmd_class.value if self.bmd_class else None,
             "probabilities": _shares_json(self.probabilities) if self.probabilities else None,
@@ -161,18 +165,21 @@ class Prediction:
             "views": {view.value: _view_json(shown) for view, shown in self.views.items()},
             "images": [
                 {
-                    "path": image.path,
+                    "path": visible(image.path),
                     "role": image.role.value if image.role else None,
                     "view": image.view.value if image.view else None,
                     "outcome": image.outcome.value,
-                    "reason": image.reason,
+                    "reason": visible(image.reason),
+                    "sha256": image.sha256 or None,
                 }
                 for image in self.images
             ],
             "covariates": self.covariates,
-            "warnings": list(self.warnings),
-            "refusal": {"code": str(self.refusal.code), "reason": self.refusal.reason} if self.refusal else None,
-            "failure": self.failure,
+            "warnings": [visible(warning) for warning in self.warnings],
+            "refusal": {"code": str(self.refusal.code), "reason": visible(self.refusal.reason)}
+            if self.refusal
+            else None,
+            "failure": None if self.failure is None else visible(self.failure),
             "model": self.model,
             **({"subsets": {name: _shares_json(own) for name, own in self.subsets.items()}} if self.subsets else {}),
         }
@@ -216,7 +223,7 @@ def _shares_json(probabilities: dict[BmdClass, float]) -> dict[str, float]:
 def _view_json(shown: ScreenedView) -> dict[str, Any]:
     found = shown.detection
     return {
-        "image": shown.image,
+        "image": visible(shown.image),
         "rows": found.image_shape[0],
         "columns": found.image_shape[1],
         "pixel_spacing_mm": list(shown.pixel_spacing_mm) if shown.pixel_spacing_mm else None,
@@ -258,7 +265,10 @@ def validate_prediction(document: dict[str, Any]) -> None:
 
 
 def write_json(document: dict[str, Any], path: Path) -> None:
-    """Write whole or not at all: a temporary file, then a rename."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
+    """Write whole or not at all.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written.
+        ValueError: a number is not finite.
+    """
+    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from cohort.atomic import write_whole
 from cohort.spine import View
 
 
@@ -27,6 +28,4 @@ def write_report(out: Path, rows: list[dict[str, Any]], skipped: list[dict[str, 
         for row in rows
     ]
     page = template.render(rows=shown, skipped=skipped, run=run)
-    partial = out / "report.html.partial"
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(out / "report.html")
+    write_whole(out / "report.html", page)

@@ -12,16 +12,15 @@ import numpy.typing as npt
 from classify.classifier import BmdClassifier, Classified
 from classify.covariates import implausible
 from classify.crop import CropPlaces
-from cohort.errors import OsteoLensError, StudyError
-from cohort.images import read_radiograph
 from cohort.spine import SpineDetection, VertebralLevel, View
-from cohort.study import BmdClass, Covariates, Radiograph, SpacingSource, Study
+from cohort.study import BmdClass, Covariates, Radiograph, SpacingSource
 from detect.detector import VertebraDetector
 from detect.quality import warnings_of
 from detect.rejection import WHOLE_STUDY
 from detect.segment import BodySegmenter, Points
-from pipeline.assessment import AssessedImage, assess, assess_manual, image_records, views_of
+from pipeline.assessment import ANOTHER_IMAGE, AssessedImage, assess, assess_manual, image_records, views_of
 from pipeline.config import ScreenConfig
+from pipeline.film_reader import ReadStudy
 from pipeline.manual_rois import DrawnRois
 from pipeline.paper import SIX
 from pipeline.prediction import Prediction, Refusal
@@ -29,24 +28,6 @@ from pipeline.spines import FoundSpine, find_spines, front_at_left, is_mirrored,
 from pipeline.weights import Weights
 
 Pixels = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadStudy:
-    """A study with its pixels, and the images that could not be read, with the reason."""
-
-    study: Study
-    radiographs: tuple[Radiograph, ...]
-    unread: tuple[tuple[Path, str], ...]
-
-    def check(self) -> None:
-        """Refuse a study without pixels.
-
-        Raises:
-            StudyError: none of its images could be read.
-        """
-        if not self.radiographs:
-            raise StudyError("; ".join(reason for _, reason in self.unread) or "the study has no image")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +38,6 @@ class Screened:
     pixels: dict[View, Pixels]
     outlines: dict[View, dict[VertebralLevel, Points]] = field(default_factory=dict)
     heat: dict[View, Pixels] = field(default_factory=dict)
-
-
-def read_images(study: Study) -> ReadStudy:
-    """Read all images of a study as far as they can be read."""
-    radiographs, unread = [], []
-    for _, path in study.images:
-        try:
-            radiographs.append(read_radiograph(path)[0])
-        except OsteoLensError as error:
-            unread.append((path, str(error)))
-    return ReadStudy(study, tuple(radiographs), tuple(unread))
-
-
-def read_study(study: Study) -> ReadStudy:
-    """Likewise; raises StudyError where none of its images can be read."""
-    read = read_images(study)
-    read.check()
-    return read
 
 
 def identifiers(weights: Weights, config: ScreenConfig, drawn: DrawnRois | None = None) -> dict[str, str]:
@@ -136,7 +99,7 @@ class Screener:
             model=self.identifiers,
             covariates=covariates_json(covariates),
             views={view: image.as_view() for view, image in views.items()},
-            images=image_records(study, images, read.unread, bool(inputs), self.root),
+            images=image_records(read, images, bool(inputs), self.root),
             warnings=tuple(self._warnings(read, images, set(inputs), covariates)),
             refusal=refusal,
         )
@@ -183,7 +146,9 @@ class Screener:
         self, images: Sequence[AssessedImage], usable: Mapping[View, AssessedImage], covariates: Covariates
     ) -> Refusal | None:
         """Why the whole study gets no class, or None."""
-        rejections = [image.rejection for image in images if image.rejection is not None]
+        rejections = [
+            image.rejection for image in images if image.rejection is not None and image.rejection.code != ANOTHER_IMAGE
+        ]
         excluded = next((r for r in rejections if r.code in WHOLE_STUDY), None)
         if excluded is None and (wrong := implausible(covariates)) is not None:
             excluded = Refusal("covariates", wrong)
@@ -202,13 +167,15 @@ class Screener:
     def _warnings(
         self, read: ReadStudy, images: Sequence[AssessedImage], used: Set[View], covariates: Covariates
     ) -> list[str]:
-        warnings = [f"an image was left out: {reason}" for _, reason in read.unread]
+        warnings = [*read.study.notes, *(f"an image was left out: {reason}" for _, reason in read.unread)]
         if self.config.shift_levels:
             warnings.append(f"a reader moved all levels by {self.config.shift_levels:+d}")
         for image in images:
             warnings += [f"{image.radiograph.path.name}: {note}" for note in image.radiograph.notes]
             if image.rejection is not None:
-                if used:
+                if image.rejection.code == ANOTHER_IMAGE:
+                    warnings.append(f"an image was left out: {image.rejection.reason}")
+                elif used:
                     warnings.append(f"a view was left out ({image.rejection.code}): {image.rejection.reason}")
                 continue
             if self._drawn is None:

@@ -18,7 +18,8 @@ from cohort.index import index_cohort
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.splits import VALIDATION_SITE, is_test_site, split_by_patient, write_split
 from cohort.study import Radiograph, Study
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 from pipeline.weights import load_weights
 
 log = logging.getLogger(__name__)

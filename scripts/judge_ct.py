@@ -17,7 +17,8 @@ from cohort.index import index_cohort
 from cohort.spine import TARGET_LEVELS, iou
 from detect.metrics import RIGHT_IOU
 from phantom.ct import ct_study
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 from pipeline.weights import load_weights
 
 

@@ -20,7 +20,8 @@ from cohort.index import index_cohort
 from cohort.spine import TARGET_LEVELS, View
 from cohort.study import BMD_CLASSES, Study
 from pipeline.assessment import views_of
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 from pipeline.weights import load_weights
 
 CHOICES = ("L1 L2 L3 L4", "L2 L3 L4", "L1 L3 L4", "L1 L2 L4", "L1 L2 L3", "L1 L2", "L2 L3", "L3 L4", "L1 L4")

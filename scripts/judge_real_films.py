@@ -26,9 +26,10 @@ from cohort.errors import OsteoLensError
 from cohort.images import read_radiograph
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph, Study
+from pipeline.film_reader import ReadStudy
 from pipeline.overlay import write_overlay
 from pipeline.prediction import Prediction
-from pipeline.screen import ReadStudy, Screened, Screener
+from pipeline.screen import Screened, Screener
 from pipeline.weights import load_weights
 
 SMALL_PX = 1200

@@ -26,7 +26,8 @@ from detect.config import CLASSES
 from detect.detector import VertebraDetector
 from pipeline.assessment import AssessedImage, views_of
 from pipeline.config import ScreenConfig
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 from pipeline.weights import load_weights
 
 

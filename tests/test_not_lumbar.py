@@ -14,8 +14,9 @@ import pytest
 from cohort.images import read_radiograph
 from cohort.study import Radiograph, SpacingSource, Study
 from detect.distractors import draw_distractor
+from pipeline.film_reader import ReadStudy
 from pipeline.prediction import Prediction
-from pipeline.screen import ReadStudy, Screener
+from pipeline.screen import Screener
 from pipeline.weights import load_weights
 
 Image = npt.NDArray[np.float32]

@@ -26,9 +26,10 @@ from detect.scale import BodyScale
 from pipeline.batch import RunSummary, process
 from pipeline.config import ScreenConfig
 from pipeline.evaluate import evaluate_results
+from pipeline.film_reader import ReadStudy, read_study
 from pipeline.manual_rois import DrawnRois
 from pipeline.prediction import validate_prediction
-from pipeline.screen import ReadStudy, Screener, read_study
+from pipeline.screen import Screener
 from pipeline.weights import Weights, load_weights
 
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,8 @@ from detect.segment import (
     mask_outline,
     refined,
 )
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 from pipeline.weights import load_weights
 from tests.conftest import MakeDicom
 

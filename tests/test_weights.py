@@ -16,7 +16,8 @@ from cohort.errors import WeightsError
 from cohort.index import index_cohort
 from cohort.spine import View
 from pipeline.assemble import assemble_weights
-from pipeline.screen import Screener, read_study
+from pipeline.film_reader import read_study
+from pipeline.screen import Screener
 from pipeline.weights import load_weights, sha256, write_manifest
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
