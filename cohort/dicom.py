@@ -168,6 +168,9 @@ def _dataset(path: Path, stop_before_pixels: bool) -> Any:
     except _PARSE_ERRORS as error:
         reason = " ".join(str(error).split())[:160]
         raise ReadError(f"{path.name}: not readable as DICOM ({reason}); expected a CR or DX image") from error
+    if not known and not stop_before_pixels:
+        _dataset(path, stop_before_pixels=True)
+        raise ReadError(f"{path.name}: pixels cannot be decoded (the file ends before they do); copy it again, whole")
     if not known:
         raise ReadError(f"{path.name}: no DICOM image header found; expected a CR or DX image")
     return dataset

@@ -77,6 +77,8 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, padding), C.11.1 (modality LUT), C.11.2 (VOI LUT and
     window), C.11.6 (presentation LUT shape), C.7.6.1.1.1 (patient orientation).
     """
+    if header.number("NumberOfFrames") is None and "NumberOfFrames" in dataset:
+        del dataset.NumberOfFrames
     stored = np.asarray(dataset.pixel_array)
     photometric = header.text("PhotometricInterpretation") or ""
     if photometric in COLOURS:
@@ -92,10 +94,8 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     stored = _within_bits(stored, dataset, header, name)
     padding = _padding(stored, header)
     inverted = _inverted(photometric, header)
-    modality = np.asarray(apply_modality_lut(stored, dataset), np.float32)
-    if not np.isfinite(modality).all():
-        raise ReadError(f"{name}: pixel values are not finite; check RescaleSlope and RescaleIntercept")
-    shown = _windowed(modality, dataset, header)
+    modality, known = _modality(stored, dataset, header)
+    shown = _windowed(modality, dataset, header) if known else None
     pixels = _unit(modality if shown is None else shown, modality, padding, inverted)
     full = _unit(modality, modality, padding, inverted, whole=True) if keep_full_range else None
     return _upright(pixels, full, header, name)
@@ -172,6 +172,25 @@ def _inverted(photometric: str, header: Attributes) -> bool:
     MONOCHROME1 goes with the shape INVERSE and is inverted once; the shape INVERSE alone inverts too.
     """
     return photometric == "MONOCHROME1" or header.text("PresentationLUTShape") == "INVERSE"
+
+
+def _modality(stored: npt.NDArray[Any], dataset: Any, header: Attributes) -> tuple[Floats, bool]:
+    """Values after the modality LUT or rescale, and whether these could be read; without them no window fits."""
+    if header.value("ModalityLUTSequence") is not None:
+        try:
+            return np.asarray(apply_modality_lut(stored, dataset), np.float32), True
+        except VALUE_ERRORS as error:
+            header.notes.append(f"ModalityLUTSequence is not used: {' '.join(str(error).split())[:80]}")
+            return stored.astype(np.float32), False
+    slope, intercept = header.number("RescaleSlope", -1e6, 1e6), header.number("RescaleIntercept", -1e9, 1e9)
+    if slope == 0:
+        header.unknown("RescaleSlope", 0, "it makes all pixels equal")
+    unread = (slope is None and "RescaleSlope" in dataset) or (intercept is None and "RescaleIntercept" in dataset)
+    known = not unread and slope != 0
+    values = stored.astype(np.float32)
+    if slope and (slope, intercept or 0.0) != (1.0, 0.0):
+        values = values * np.float32(slope) + np.float32(intercept or 0.0)
+    return values, known
 
 
 def _windowed(modality: Floats, dataset: Any, header: Attributes) -> Floats | None:

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 
 from cohort.atomic import write_whole
+from cohort.json_document import json_ready
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import BMD_CLASSES, BmdClass
 from cohort.text import visible
@@ -269,6 +270,5 @@ def write_json(document: dict[str, Any], path: Path) -> None:
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written.
-        ValueError: a number is not finite.
     """
-    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    write_whole(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False, allow_nan=False))

@@ -185,7 +185,7 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weigh
     told = {image["path"]: (d["status"], image["outcome"]) for d in documents for image in d["images"]}
     assert told == {
         "0/AP.dcm": ("screened", "classified"),
-        "0/AP2.dcm": ("screened", "not used"),
+        "0/AP2.dcm": ("screened", "left out"),
         "0/LATERAL.dcm": ("screened", "classified"),
         "1/AP.dcm": ("screened", "unreadable"),
         "1/LATERAL.dcm": ("screened", "classified"),
@@ -292,7 +292,7 @@ def test_the_image_corrects_a_wrong_view(screener: Screener) -> None:
 def test_two_images_of_one_view_are_told(screener: Screener) -> None:
     study = example()
     prediction = screener.screen(read_study(Study("twice", "twice", ap=study.ap, lateral=study.ap))).prediction
-    assert any("second AP view" in w for w in prediction.warnings)
+    assert any("has another AP image" in w for w in prediction.warnings)
 
 
 def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Path) -> None:
