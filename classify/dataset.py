@@ -18,6 +18,7 @@ from classify.covariates import encode
 from classify.crop import roi_crops
 from classify.preprocess import equalised
 from cohort.annotations import Rois, check_inside
+from cohort.cache_key import digest_of_parts, state_of_images, state_of_rois
 from cohort.display import other_display
 from cohort.errors import OsteoLensError, ReadError, StudyError
 from cohort.grey import brighter_at_left
@@ -106,7 +107,8 @@ def build_crops(
     boxed = [s for s in judged if any((s.study_uid, view) in rois for view in View)]
     if not boxed:
         raise ReadError("no study has both a T-score (cohort.csv) and boxes of L1-L4 (rois.csv); nothing to train on")
-    images, present = _open_cache(boxed, spec, cache, copies)
+    made_from = digest_of_parts(seed, first_as_drawn, state_of_images(boxed), state_of_rois(rois, boxed))
+    images, present = _open_cache(boxed, spec, cache, copies, made_from)
     todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
 
     def write(k: int) -> None:
@@ -137,7 +139,7 @@ def build_crops(
 
 
 def _open_cache(
-    studies: Sequence[Study], spec: PreprocessSpec, cache: Path, copies: int
+    studies: Sequence[Study], spec: PreprocessSpec, cache: Path, copies: int, made_from: str
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Memory-mapped crops and which views they have (NaN until written), kept if they are of the same studies."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -145,6 +147,7 @@ def _open_cache(
     key: dict[str, object] = {
         "spec": spec.model_dump(),
         "copies": copies,
+        "made_from": made_from,
         "study_uids": [study.study_uid for study in studies],
     }
     note = cache / "crops.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,14 @@ import numpy.typing as npt
 import yaml
 
 from cohort.annotations import Outlines, Rois, check_inside
+from cohort.cache_key import (
+    digest_of_parts,
+    is_made_from,
+    note_made_from,
+    state_of_images,
+    state_of_outlines,
+    state_of_rois,
+)
 from cohort.errors import OsteoLensError, ReadError
 from cohort.images import read_radiograph
 from cohort.roi import roi_boxes
@@ -24,6 +33,9 @@ from detect.config import CLASSES, DetectorTraining
 from detect.letterbox import detector_input
 
 log = logging.getLogger(__name__)
+
+MADE_FROM = "made-from.txt"
+"""Note of what the rendered images were made from."""
 
 
 def write_yolo_folder(
@@ -36,7 +48,10 @@ def write_yolo_folder(
     seed: int,
     done: Callable[[int, int], None] = lambda _now, _all: None,
 ) -> Path:
-    """Render images and labels below `out`; returns the path of data.yaml. Finished images are kept.
+    """Render images and labels below `out`; returns the path of data.yaml.
+
+    Finished images are kept as long as images, boxes, outlines, split, settings and seed are the same; else all are
+    rendered anew.
 
     A turned body has another upright box: where outlines are known the labels follow the ROI rule after the turn.
 
@@ -50,6 +65,15 @@ def write_yolo_folder(
             "boxes in rois.csv beside cohort.csv"
         )
     jobs += [(study, view, path, False) for study in validation for view, path in _labelled(study, rois)]
+    digest = digest_of_parts(
+        seed, config.image_px, config.renders, state_of_images(training), state_of_images(validation),
+        state_of_rois(rois, [*training, *validation]), state_of_outlines(outlines),
+    )  # fmt: skip
+    if not is_made_from(out / MADE_FROM, digest):
+        for kind in ("images", "labels"):
+            shutil.rmtree(out / kind, ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        note_made_from(out / MADE_FROM, digest)
     for split in ("train", "val"):
         for kind in ("images", "labels"):
             (out / kind / split).mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.annotations import Outlines
+from cohort.cache_key import digest_of_parts, is_made_from, note_made_from, state_of_images, state_of_outlines
 from cohort.display import other_display
 from cohort.errors import OsteoLensError, ReadError
 from cohort.images import read_radiograph
@@ -57,13 +58,17 @@ def build_store(
     seed: int,
     done: Callable[[int, int], None] = lambda _now, _all: None,
 ) -> CropStore:
-    """Some bodies of every image and some places beside them as crops; a finished file is read back.
+    """Some bodies of every image and some places beside them as crops; a finished file that was made from the same
+    images, outlines, settings and seed is read back.
 
     Raises:
         ReadError: no image has outlines.
     """
     targets_path = path.with_name(f"{path.stem}-targets.npy")
-    if path.is_file():
+    note = path.with_name(f"{path.stem}-made-from.txt")
+    settings = config.model_dump(include={"bodies_an_image", "drawn_share"})
+    digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines))
+    if path.is_file() and is_made_from(note, digest):
         return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
     rng = np.random.default_rng(seed)
     stored: list[Bytes] = []
@@ -88,6 +93,7 @@ def build_store(
     np.save(partial, np.stack(stored))
     np.save(targets_path, np.stack(targets))
     partial.replace(path)
+    note_made_from(note, digest)
     return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
 
 
