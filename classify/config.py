@@ -17,7 +17,13 @@ class PreprocessSpec(StrictConfig):
     equalisation, pixel normalisation. Grey value, sigma and the kind of equalisation are unstated there and ours.
     """
 
-    version: int = Field(2, ge=1, le=2, description="of the recipe; 1 knew neither margins nor a share of equalisation")
+    version: int = Field(
+        3,
+        ge=1,
+        le=3,
+        description="of the recipe; 1 knew neither margins nor a share of equalisation; until 2 the greys of a DICOM "
+        "window went from its least to its largest value, since 3 by percentiles of the film (cohort/grey.py)",
+    )
     roi: Literal["column", "vertebra"] = Field(
         "column", description="one crop of L1-L4 a view, or one crop of each of the four bodies"
     )

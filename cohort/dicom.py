@@ -14,7 +14,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cohort.dicom_pixels import check_codestream, shown_pixels
-from cohort.dicom_values import VALUE_ERRORS, Attributes, covariates_of, spacing_of
+from cohort.dicom_values import VALUE_ERRORS, Attributes, brief, covariates_of, spacing_of
 from cohort.errors import NotRadiograph, OsteoLensError, ReadError
 from cohort.spine import View
 from cohort.study import Covariates, Radiograph, SpacingSource
@@ -128,9 +128,8 @@ def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, H
     except OsteoLensError:
         raise
     except _PARSE_ERRORS as error:
-        reason = " ".join(str(error).split())[:160]
         raise ReadError(
-            f"{path.name}: pixels cannot be decoded ({reason}); expected a complete CR or DX image"
+            f"{path.name}: pixels cannot be decoded ({brief(error)}); expected a complete CR or DX image"
         ) from error
     spacing = header.pixel_spacing_mm
     if spacing is not None:
@@ -166,8 +165,7 @@ def _dataset(path: Path, stop_before_pixels: bool) -> Any:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
         known = dataset.get("SOPClassUID") or dataset.get("Rows")
     except _PARSE_ERRORS as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ReadError(f"{path.name}: not readable as DICOM ({reason}); expected a CR or DX image") from error
+        raise ReadError(f"{path.name}: not readable as DICOM ({brief(error)}); expected a CR or DX image") from error
     if not known and not stop_before_pixels:
         _dataset(path, stop_before_pixels=True)
         raise ReadError(f"{path.name}: pixels cannot be decoded (the file ends before they do); copy it again, whole")
@@ -237,14 +235,14 @@ def _header(attributes: Attributes, path: Path) -> Header:
                 notes=tuple(attributes.notes),
             )
     except _PARSE_ERRORS as error:
-        raise ReadError(f"{path.name}: the DICOM header is damaged ({error})") from error
+        raise ReadError(f"{path.name}: the DICOM header is damaged ({brief(error)})") from error
 
 
 def _no_film(header: Attributes) -> str | None:
     """Why an object can be no radiograph: it has no pixels, or is of another kind of machine."""
     modality = (header.text("Modality") or "").upper()
     if header.whole("Rows") <= 0 or header.whole("Columns") <= 0:
-        return f"no image ({modality or 'unknown modality'})"
+        return f"no image ({brief(modality, 16) or 'unknown modality'})"
     return f"{_NO_FILMS[modality]} ({modality})" if modality in _NO_FILMS else None
 
 

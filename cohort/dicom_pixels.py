@@ -13,7 +13,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.processing import convert_color_space
 
 from cohort.codestream import stated_size
-from cohort.dicom_values import VALUE_ERRORS, Attributes
+from cohort.dicom_values import VALUE_ERRORS, Attributes, brief
 from cohort.errors import NotRadiograph, ReadError
 from cohort.grey import film_range, grey_of
 
@@ -87,7 +87,8 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
         return _upright(_unit(grey, grey, None, False), None, header, name)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         if photometric:
-            raise NotRadiograph(f"{name}: PhotometricInterpretation {photometric}, expected MONOCHROME1 or MONOCHROME2")
+            told = brief(photometric, 40)
+            raise NotRadiograph(f"{name}: PhotometricInterpretation {told}, expected MONOCHROME1 or MONOCHROME2")
         header.notes.append("PhotometricInterpretation is missing; bright is taken as dense bone")
     if stored.ndim != 2:
         raise NotRadiograph(f"{name}: pixels of shape {stored.shape}, expected (rows, columns)")
@@ -180,7 +181,7 @@ def _modality(stored: npt.NDArray[Any], dataset: Any, header: Attributes) -> tup
         try:
             return np.asarray(apply_modality_lut(stored, dataset), np.float32), True
         except VALUE_ERRORS as error:
-            header.notes.append(f"ModalityLUTSequence is not used: {' '.join(str(error).split())[:80]}")
+            header.notes.append(f"ModalityLUTSequence is not used: {brief(error, 80)}")
             return stored.astype(np.float32), False
     slope, intercept = header.number("RescaleSlope", -1e6, 1e6), header.number("RescaleIntercept", -1e9, 1e9)
     if slope == 0:
@@ -202,7 +203,7 @@ def _windowed(modality: Floats, dataset: Any, header: Attributes) -> Floats | No
             bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
             return table / np.float32(2**bits - 1)
         except VALUE_ERRORS as error:
-            header.notes.append(f"VOILUTSequence is not used: {' '.join(str(error).split())[:80]}")
+            header.notes.append(f"VOILUTSequence is not used: {brief(error, 80)}")
     centre, width = header.numbers("WindowCenter", 1), header.numbers("WindowWidth", 1)
     if centre is None or width is None:
         return None
@@ -259,7 +260,9 @@ def _upright(pixels: Floats, full: Floats | None, header: Attributes, name: str)
         return np.ascontiguousarray(image)
 
     if turned or half or mirrored:
-        header.notes.append(f"PatientOrientation says {'/'.join(header.texts('PatientOrientation'))}; turned upright")
+        header.notes.append(
+            f"PatientOrientation says {brief('/'.join(header.texts('PatientOrientation')), 40)}; turned upright"
+        )
     if half:
         along = {"R": "L", "A": "P"}[along[:1]]
     factors = _square(header, name)

@@ -12,6 +12,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException
 
 from cohort.study import Covariates, Sex, SpacingSource
+from cohort.text import visible
 
 VALUE_ERRORS = (
     ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, OverflowError, LookupError,
@@ -23,6 +24,12 @@ SHOWN_CHARACTERS = 40
 """Characters of a value that a message shows."""
 
 _DATE_FORMATS = ("%Y%m%d", "%Y.%m.%d", "%Y-%m-%d")
+
+
+def brief(value: object, most: int = 160) -> str:
+    """What a file holds, or what a parser says of it, as a message shows it: one line of at most so many characters."""
+    text = visible(" ".join(str(value).split()))
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 class Attributes:

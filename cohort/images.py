@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cohort.dicom import DICOM_SUFFIXES, MAX_FILE_BYTES, MAX_PIXELS, NO_HEADER, Header, looks_like_dicom, read_dicom
+from cohort.dicom_values import brief
 from cohort.errors import NotRadiograph, OsteoLensError, ReadError
 from cohort.grey import film_range, grey_of
 from cohort.study import Radiograph, SpacingSource
@@ -30,6 +31,15 @@ _SUFFIXES = {**{s: kind for kind, own in FORMATS.items() for s in own}, **dict.f
 
 UNEVEN = 0.01
 """Difference of the resolutions across and along, of the larger, from which pixels are not square."""
+
+MAX_SIDE = 65_535
+"""Pixels along a side; DICOM and JPEG hold no more."""
+
+MAX_DEFLATE_RATIO = 1032
+"""Most bytes that deflate unpacks from one. Source: zlib technical details, maximum compression factor."""
+
+_LEAST_BITS = {"RGB": 24, "RGBA": 32, "LA": 16, "I;16": 16, "I": 16, "L": 2}
+"""Bits a pixel that a PNG of a mode stores at least; any other stores one."""
 
 _WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262
 
@@ -62,8 +72,7 @@ def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiogra
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # decoders in other languages panic past Exception
-        reason = " ".join(str(error).split())[:160]
-        raise ReadError(f"{path.name}: cannot be read ({type(error).__name__}: {reason})") from error
+        raise ReadError(f"{path.name}: cannot be read ({type(error).__name__}: {brief(error)})") from error
 
 
 def format_of(path: Path) -> str | None:
@@ -106,10 +115,7 @@ def read_plain_image(path: Path) -> Radiograph:
             path.open("rb") as stream,  # Pillow scrambles some turned TIFFs that it opens by name
             Image.open(stream, formats=tuple(FORMATS)) as image,
         ):
-            if image.width * image.height > MAX_PIXELS:
-                raise NotRadiograph(
-                    f"{path.name}: {image.height} x {image.width} pixels, expected at most {MAX_PIXELS:,} in all"
-                )
+            _check_size(image, size, path.name)
             if _has_more_frames(image):
                 raise NotRadiograph(f"{path.name}: several frames, expected a single radiograph")
             negative = _white_is_zero(image)
@@ -124,7 +130,7 @@ def read_plain_image(path: Path) -> Radiograph:
         UnidentifiedImageError, OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, AttributeError,
         OverflowError, EOFError, MemoryError, Image.DecompressionBombError,
     ) as error:  # fmt: skip
-        raise ReadError(f"{path.name}: cannot be read as an image ({error})") from error
+        raise ReadError(f"{path.name}: cannot be read as an image ({brief(error)})") from error
     bits = 8 * pixels.dtype.itemsize
     values = pixels.astype(np.float32)
     notes: list[str] = []
@@ -140,6 +146,23 @@ def read_plain_image(path: Path) -> Radiograph:
     shown = np.ascontiguousarray(1 - values if negative else values, np.float32)
     view = view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)
     return replace(Radiograph(shown, None, SpacingSource.NONE, view, path, bits=bits), notes=tuple(notes))
+
+
+def _check_size(image: Any, file_bytes: int, name: str) -> None:
+    """Hold what an image claims against the caps, and a PNG against what its bytes can hold, before it is decoded.
+
+    Raises:
+        NotRadiograph: too many pixels, in all or along a side.
+        ReadError: a PNG of more rows than its bytes can hold; a reader would fill them with black.
+    """
+    shape = f"{image.height} x {image.width} pixels"
+    if image.width * image.height > MAX_PIXELS:
+        raise NotRadiograph(f"{name}: {shape}, expected at most {MAX_PIXELS:,} in all")
+    if max(image.size) > MAX_SIDE:
+        raise NotRadiograph(f"{name}: {shape}, expected at most {MAX_SIDE:,} along a side")
+    least_bytes = image.width * image.height * _LEAST_BITS.get(image.mode, 1) / 8
+    if image.format == "PNG" and least_bytes > MAX_DEFLATE_RATIO * file_bytes:
+        raise ReadError(f"{name}: {file_bytes:,} bytes cannot hold {shape}; the file is cut off; copy it again, whole")
 
 
 def _has_more_frames(image: Any) -> bool:

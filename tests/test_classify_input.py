@@ -134,4 +134,4 @@ def test_preprocessing_does_not_drift(spec: PreprocessSpec) -> None:
 
 def test_an_unknown_recipe_is_refused() -> None:
     with pytest.raises(ValidationError, match="version"):
-        PreprocessSpec(version=3)
+        PreprocessSpec(version=4)

@@ -15,7 +15,7 @@ HOSTILE_INTEGERS = (
 
 def hostile_bytes(rng: random.Random, size: int) -> bytes:
     """A number at the edge of something, in so many bytes, either end first."""
-    value = rng.choice(HOSTILE_INTEGERS) % 2 ** (8 * size)
+    value = rng.choice(HOSTILE_INTEGERS) % (1 << 8 * size)
     return value.to_bytes(size, rng.choice(("little", "big")))
 
 

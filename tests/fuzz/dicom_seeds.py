@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def lossless_jpeg(pixels: npt.NDArray[np.uint16], bits: int) -> bytes:
     stream = "".join(codes)
     stream += "1" * (-len(stream) % 8)
     scan = int(stream, 2).to_bytes(len(stream) // 8, "big").replace(b"\xff", b"\xff\0")
-    frame = b"\xff\xc3\0\x0b" + bytes([bits]) + rows.to_bytes(2, "big") + columns.to_bytes(2, "big") + b"\x01\x01\x11\0"
+    frame = b"\xff\xc3\0\x0b" + struct.pack(">BHH", bits, rows, columns) + b"\x01\x01\x11\0"
     counts = bytes([0, 0, 0, 0, 17, *[0] * 11])
     table = b"\xff\xc4" + (2 + 1 + 16 + 17).to_bytes(2, "big") + b"\0" + counts + bytes(range(17))
     return b"\xff\xd8" + frame + table + b"\xff\xda\0\x08\x01\x01\0\x01\0\0" + scan + b"\xff\xd9"
@@ -151,7 +152,12 @@ def _with_tables(twelve: npt.NDArray[np.uint16], eight: npt.NDArray[np.uint8]) -
         ramp = (np.arange(256, dtype="<u2") * 257).tobytes()
         setattr(palette, f"{colour}PaletteColorLookupTableData", ramp)
     three = np.repeat(eight[..., None], 3, 2)
-    colours = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "WindowCenter": None, "WindowWidth": None}
+    colours: dict[str, Any] = {
+        "SamplesPerPixel": 3,
+        "PlanarConfiguration": 0,
+        "WindowCenter": None,
+        "WindowWidth": None,
+    }
     overlaid = dataset(twelve | np.uint16(0x8000) * (film(1) > 0), BitsStored=12, HighBit=11)
     for element, vr, value in ((0x10, "US", ROWS), (0x11, "US", COLUMNS), (0x40, "CS", "G"), (0x50, "SS", [1, 1])):
         overlaid.add_new((0x6000, element), vr, value)

@@ -52,6 +52,7 @@ class Report:
     read: int = 0
     refused: int = 0
     unforeseen: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     slowest: tuple[float, int] = (0.0, -1)
     largest_growth: int = 0
@@ -65,6 +66,7 @@ class Report:
             self.refused += message["outcome"] == "refused"
         if message.get("net"):
             self.unforeseen[message["net"]] += 1
+            self.first.setdefault(message["net"], message["number"])
         self.slowest = max(self.slowest, (message.get("cpu", 0.0), message["number"]))
         self.largest_growth = max(self.largest_growth, message.get("growth", 0))
 
@@ -72,7 +74,9 @@ class Report:
         """What is printed."""
         return {
             "files": self.files, "read": self.read, "refused": self.refused, "findings": self.findings,
-            "caught_by_the_last_net": dict(self.unforeseen.most_common()),
+            "caught_by_the_last_net": {
+                kind: {"files": count, "first": self.first[kind]} for kind, count in self.unforeseen.most_common()
+            },
             "slowest_file": {"cpu_seconds": round(self.slowest[0], 3), "number": self.slowest[1]},
             "largest_growth_mib": round(self.largest_growth / 2**20), "seconds": round(self.seconds, 1),
             "files_a_second": round(self.files / max(self.seconds, 1e-9), 1),
@@ -194,7 +198,8 @@ def started(target: Target, run: Run, numbers: range) -> Worker:
 
 def fuzz(target: Target, run: Run) -> Report:
     """Read mutated files until time or files are used up."""
-    report, begun, waiting = Report(), time.monotonic(), []
+    report, begun = Report(), time.monotonic()
+    waiting: list[range] = []
     at, end = run.start, sys.maxsize if run.files is None else run.start + run.files
     workers: list[Worker] = []
     while True:

@@ -215,5 +215,5 @@ def results(scratch: Path) -> Target:
 
 def targets(what: str, scratch: Path) -> list[Target]:
     """Kinds by their name; `all` is every one."""
-    made = {"images": images, "tables": tables, "results": lambda: results(scratch)}
+    made: dict[str, Callable[[], Target]] = {"images": images, "tables": tables, "results": lambda: results(scratch)}
     return [make() for name, make in made.items() if what in (name, "all")]
