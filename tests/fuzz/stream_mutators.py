@@ -89,11 +89,11 @@ def png_chunks(raw: bytes, rng: random.Random) -> bytes:
         k = rng.randrange(len(chunks))
         kind, content = chunks[k]
         what = rng.random()
-        if what < 0.3 and content:
+        if what < 0.3 and content and kind != b"IDAT":
             chunks[k] = kind, put(content, rng.randrange(len(content)), hostile_bytes(rng, rng.choice((1, 2, 4))))
         elif what < 0.45 and kind == b"IDAT":
-            plain = rng.choice(BYTE_MUTATORS)(zlib.decompress(content), rng)
-            chunks[k] = kind, zlib.compress(plain)
+            plain = zlib.decompressobj().decompress(content) if content[:1] == b"x" else content
+            chunks[k] = kind, zlib.compress(rng.choice(BYTE_MUTATORS)(plain, rng))
         elif what < 0.55:
             del chunks[k]
             if not chunks:
