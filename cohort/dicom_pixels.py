@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.encaps import generate_fragmented_frames
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
-from pydicom.pixels.processing import convert_color_space
+from pydicom.pixels import apply_color_lut
 
 from cohort.codestream import stated_size
-from cohort.dicom_values import VALUE_ERRORS, Attributes, brief
+from cohort.dicom_values import Attributes, aspect_of, brief
+from cohort.dicom_window import rescaled, windowed
 from cohort.errors import NotRadiograph, ReadError
 from cohort.grey import film_range, grey_of
 
@@ -24,9 +24,6 @@ STRAY_CELLS = 0.001
 
 UNEVEN_PIXELS = 0.01
 """Difference of row and column spacing, of the larger, from which pixels are not square."""
-
-MOST_UNEVEN = 4.0
-"""Ratio of row and column spacing above which it is not believed."""
 
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
@@ -80,11 +77,11 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     if header.number("NumberOfFrames") is None and "NumberOfFrames" in dataset:
         del dataset.NumberOfFrames
     stored = np.asarray(dataset.pixel_array)
-    photometric = header.text("PhotometricInterpretation") or ""
+    photometric = (header.text("PhotometricInterpretation") or "").upper()
     if photometric in COLOURS:
         grey, notes = grey_of(_rgb(stored, dataset, photometric), name)
         header.notes += notes
-        return _upright(_unit(grey, grey, None, False), None, header, name)
+        return _upright(_unit(grey, grey, None, False), None, header)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         if photometric:
             told = brief(photometric, 40)
@@ -92,29 +89,26 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
         header.notes.append("PhotometricInterpretation is missing; bright is taken as dense bone")
     if stored.ndim != 2:
         raise NotRadiograph(f"{name}: pixels of shape {stored.shape}, expected (rows, columns)")
-    stored = _within_bits(stored, dataset, header, name)
-    padding = _padding(stored, header)
+    padding = _padding(_raw_cells(dataset, stored), header)
+    stored = _within_bits(stored, padding, dataset, header, name)
     inverted = _inverted(photometric, header)
-    modality, known = _modality(stored, dataset, header)
-    shown = _windowed(modality, dataset, header) if known else None
+    modality, known = rescaled(stored, dataset, header)
+    shown = windowed(modality, dataset, header) if known else None
     pixels = _unit(modality if shown is None else shown, modality, padding, inverted)
     full = _unit(modality, modality, padding, inverted, whole=True) if keep_full_range else None
-    return _upright(pixels, full, header, name)
+    return _upright(pixels, full, header)
 
 
 def _rgb(stored: npt.NDArray[Any], dataset: Any, photometric: str) -> Floats:
-    """Channels in [0, 255]."""
-    if photometric == "PALETTE COLOR":
-        coloured = np.asarray(apply_color_lut(stored, dataset))
-    elif photometric.startswith("YBR_FULL") and not dataset.file_meta.TransferSyntaxUID.is_compressed:
-        coloured = convert_color_space(stored, photometric, "RGB")
-    else:
-        coloured = stored
+    """Channels in [0, 255]; pydicom gives YBR as RGB."""
+    coloured = np.asarray(apply_color_lut(stored, dataset)) if photometric == "PALETTE COLOR" else stored
     scale = 255 / (2 ** (8 * coloured.dtype.itemsize) - 1)
     return np.asarray(coloured[..., :3], np.float32) * np.float32(scale)
 
 
-def _within_bits(stored: npt.NDArray[Any], dataset: Any, header: Attributes, name: str) -> npt.NDArray[Any]:
+def _within_bits(
+    stored: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None, dataset: Any, header: Attributes, name: str
+) -> npt.NDArray[Any]:
     """Cells without what lies outside HighBit and BitsStored: overlays of old machines, and stray bits.
 
     Source: DICOM PS3.5 8.1.1.
@@ -122,24 +116,34 @@ def _within_bits(stored: npt.NDArray[Any], dataset: Any, header: Attributes, nam
     allocated = 8 * stored.dtype.itemsize
     bits = header.whole("BitsStored", allocated)
     high = header.whole("HighBit", bits - 1)
-    if not 1 <= bits <= allocated or not bits - 1 <= high < allocated:
+    if not 1 <= bits <= allocated or high >= allocated:
         raise ReadError(f"{name}: BitsStored {bits} and HighBit {high} do not fit BitsAllocated {allocated}")
+    if high < bits - 1:
+        header.unknown("HighBit", high, f"BitsStored is {bits}")
+        high = bits - 1
     if bits == allocated:
         return stored
     signed = np.issubdtype(stored.dtype, np.signedinteger)
-    if not signed and high == bits - 1:
-        raw = _raw_cells(dataset, stored)
+    raw = _raw_cells(dataset, stored)
+    if high > bits - 1:
+        header.notes.append(f"HighBit {high} is above BitsStored {bits}; the cells are shifted")
+        return _shifted(raw, allocated - 1 - high, allocated - bits).astype(stored.dtype)
+    if not signed:
         if int(raw.max()) < 2**bits:
             return stored
-        stray = float(np.mean(raw >= 2**bits))
+        stray = float(np.mean(raw >= 2**bits)) if padding is None else float(np.mean(raw[~padding] >= 2**bits))
         if stray > STRAY_CELLS and not _has_overlay_bits(dataset):
             raise ReadError(
                 f"{name}: {100 * stray:.1f} % of the pixels hold more than BitsStored {bits} allows "
                 "and no overlay says why"
             )
-        header.notes.append(f"bits above BitsStored {bits} are not used")
-    up, down = allocated - 1 - high, allocated - bits
-    return (stored << up) >> down
+        if stray:
+            header.notes.append(f"bits above BitsStored {bits} are not used")
+    return _shifted(stored, allocated - bits, allocated - bits)
+
+
+def _shifted(cells: npt.NDArray[Any], up: int, down: int) -> npt.NDArray[Any]:
+    return (cells << up) >> down
 
 
 def _raw_cells(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -147,8 +151,8 @@ def _raw_cells(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return stored
     order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
-    kind = np.dtype(f"{order}u{stored.dtype.itemsize}")
-    return np.frombuffer(dataset.PixelData, kind, count=stored.size)
+    kind = np.dtype(f"{order}{stored.dtype.kind}{stored.dtype.itemsize}")
+    return np.frombuffer(dataset.PixelData, kind, count=stored.size).reshape(stored.shape)
 
 
 def _has_overlay_bits(dataset: Any) -> bool:
@@ -156,14 +160,25 @@ def _has_overlay_bits(dataset: Any) -> bool:
     return any((group, 0x0102) in dataset and dataset[group, 0x0102].value for group in range(0x6000, 0x6020, 2))
 
 
-def _padding(stored: npt.NDArray[Any], header: Attributes) -> npt.NDArray[np.bool_] | None:
-    """Cells that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit)."""
+def _padding(raw: npt.NDArray[Any], header: Attributes) -> npt.NDArray[np.bool_] | None:
+    """Cells outside the film that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit): those that hang
+    together with the image's edge. Cells of that value inside the film keep it, and that is told.
+
+    Source: DICOM PS3.3 C.7.5.1.1.2.
+    """
     first = header.number("PixelPaddingValue")
     if first is None:
         return None
     last = header.number("PixelPaddingRangeLimit")
     bounds = sorted((first, first if last is None else last))
-    outside = (stored >= bounds[0]) & (stored <= bounds[1])
+    alike = (raw >= bounds[0]) & (raw <= bounds[1])
+    count, labels = cv2.connectedComponents(alike.astype(np.uint8), connectivity=4)
+    edge = np.zeros(count, bool)
+    edge[np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))] = True
+    edge[0] = False
+    outside = edge[labels]
+    if np.count_nonzero(alike) > np.count_nonzero(outside):
+        header.notes.append("pixels inside the film have the PixelPaddingValue; they keep it")
     return None if outside.all() or not outside.any() else outside
 
 
@@ -172,56 +187,10 @@ def _inverted(photometric: str, header: Attributes) -> bool:
 
     MONOCHROME1 goes with the shape INVERSE and is inverted once; the shape INVERSE alone inverts too.
     """
-    return photometric == "MONOCHROME1" or header.text("PresentationLUTShape") == "INVERSE"
-
-
-def _modality(stored: npt.NDArray[Any], dataset: Any, header: Attributes) -> tuple[Floats, bool]:
-    """Values after the modality LUT or rescale, and whether these could be read; without them no window fits."""
-    if header.value("ModalityLUTSequence") is not None:
-        try:
-            return np.asarray(apply_modality_lut(stored, dataset), np.float32), True
-        except VALUE_ERRORS as error:
-            header.notes.append(f"ModalityLUTSequence is not used: {brief(error, 80)}")
-            return stored.astype(np.float32), False
-    slope, intercept = header.number("RescaleSlope", -1e6, 1e6), header.number("RescaleIntercept", -1e9, 1e9)
-    if slope == 0:
-        header.unknown("RescaleSlope", 0, "it makes all pixels equal")
-    unread = (slope is None and "RescaleSlope" in dataset) or (intercept is None and "RescaleIntercept" in dataset)
-    known = not unread and slope != 0
-    values = stored.astype(np.float32)
-    if slope and (slope, intercept or 0.0) != (1.0, 0.0):
-        values = values * np.float32(slope) + np.float32(intercept or 0.0)
-    return values, known
-
-
-def _windowed(modality: Floats, dataset: Any, header: Attributes) -> Floats | None:
-    """Values in [0, 1] by the first VOI LUT, else the first window that is possible; None without either."""
-    if header.value("VOILUTSequence") is not None:
-        try:
-            whole = np.round(modality).astype(np.int32)
-            table = np.asarray(apply_voi(whole, dataset, index=0), np.float32)
-            bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-            return table / np.float32(2**bits - 1)
-        except VALUE_ERRORS as error:
-            header.notes.append(f"VOILUTSequence is not used: {brief(error, 80)}")
-    centre, width = header.numbers("WindowCenter", 1), header.numbers("WindowWidth", 1)
-    if centre is None or width is None:
-        return None
-    function = (header.text("VOILUTFunction") or "LINEAR").upper()
-    c, w = centre[0], width[0]
-    least = 1.0 if function == "LINEAR" else 0.0
-    if w < least or w == 0 or abs(c) > 1e9 or w > 1e9:
-        header.unknown("WindowWidth", f"{w:g} (center {c:g})", "it is no possible window")
-        return None
-    if function == "SIGMOID":
-        return np.asarray(1 / (1 + np.exp(-4 * (modality - c) / w)), np.float32)
-    if function == "LINEAR":
-        c, w = c - 0.5, max(w - 1, 1e-3)
-    shown = np.clip((modality - np.float32(c)) / np.float32(w) + np.float32(0.5), 0, 1)
-    if float(shown.max()) - float(shown.min()) < 1e-3:
-        header.unknown("WindowWidth", f"{width[0]:g} (center {centre[0]:g})", "every pixel lies outside the window")
-        return None
-    return np.asarray(shown, np.float32)
+    shape = (header.text("PresentationLUTShape") or "IDENTITY").upper()
+    if shape not in ("IDENTITY", "INVERSE"):
+        header.unknown("PresentationLUTShape", shape, "expected IDENTITY or INVERSE")
+    return photometric == "MONOCHROME1" or shape == "INVERSE"
 
 
 def _unit(
@@ -245,14 +214,18 @@ def _unit(
     return np.ascontiguousarray(scaled, np.float32)
 
 
-def _upright(pixels: Floats, full: Floats | None, header: Attributes, name: str) -> Shown:
+def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
     """Turned until columns run from head to feet, as PatientOrientation says, and resampled to square pixels."""
-    along, down = (*header.texts("PatientOrientation"), "", "")[:2]
-    turned = along[:1] in ("H", "F") and down[:1] not in ("H", "F", "")
+    told = header.texts("PatientOrientation")
+    along, down = (part[:1] for part in (*told, "", "")[:2])
+    if along and down and (along in "HF") == (down in "HF"):
+        header.unknown("PatientOrientation", "/".join(told), "expected one direction along the body and one across")
+        along, down = "", ""
+    turned = bool(along) and along in "HF"
     if turned:
         along, down = down, along
-    half = down[:1] == "H" and along[:1] in ("R", "A")
-    mirrored = down[:1] == "H" and not half
+    half = down == "H" and along in ("R", "A")
+    mirrored = down == "H" and not half
 
     def apply(image: Floats) -> Floats:
         image = image.T if turned else image
@@ -260,34 +233,27 @@ def _upright(pixels: Floats, full: Floats | None, header: Attributes, name: str)
         return np.ascontiguousarray(image)
 
     if turned or half or mirrored:
-        header.notes.append(
-            f"PatientOrientation says {brief('/'.join(header.texts('PatientOrientation')), 40)}; turned upright"
-        )
+        header.notes.append(f"PatientOrientation says {brief('/'.join(told), 40)}; turned upright")
     if half:
-        along = {"R": "L", "A": "P"}[along[:1]]
-    factors = _square(header, name)
+        along = {"R": "L", "A": "P"}[along]
+    factors = _square(header)
     to = factors[::-1] if turned else factors
     return Shown(
         pixels=_resampled(apply(pixels), to),
         full_range=None if full is None else _resampled(apply(full), to),
-        anterior_left={"P": True, "A": False}.get(along[:1]),
+        anterior_left={"P": True, "A": False}.get(along),
         spacing_factors=(1 / factors[0], 1 / factors[1]),
         turned=turned,
     )
 
 
-def _square(header: Attributes, name: str) -> tuple[float, float]:
+def _square(header: Attributes) -> tuple[float, float]:
     """By what stored (rows, columns) are multiplied so that a pixel is as tall as wide; the finer of both stays."""
-    spacing = header.numbers("PixelSpacing", 2) or header.numbers("ImagerPixelSpacing", 2)
-    ratio = header.numbers("PixelAspectRatio", 2)
-    tall, wide = spacing or ratio or (1.0, 1.0)
-    if min(tall, wide) <= 0 or abs(tall - wide) <= UNEVEN_PIXELS * max(tall, wide):
+    aspect, keyword = aspect_of(header)
+    if abs(aspect - 1) <= UNEVEN_PIXELS:
         return 1.0, 1.0
-    which = "PixelSpacing" if spacing else "PixelAspectRatio"
-    if max(tall, wide) > MOST_UNEVEN * min(tall, wide):
-        raise ReadError(f"{name}: {which} {tall:g}\\{wide:g} makes pixels that are no film's; check it")
-    header.notes.append(f"pixels are not square ({which} {tall:g}\\{wide:g}); boxes are in pixels of the squared image")
-    return (tall / wide, 1.0) if tall > wide else (1.0, wide / tall)
+    header.notes.append(f"pixels are not square ({keyword}); boxes are in pixels of the squared image")
+    return (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
 
 
 def _resampled(image: Floats, factors: tuple[float, float]) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
@@ -20,10 +20,13 @@ VALUE_ERRORS = (
 )  # fmt: skip
 """What pydicom raises on a value that does not fit its attribute."""
 
+MOST_UNEVEN = 4.0
+"""Ratio of row and column spacing above which it is not believed."""
+
 SHOWN_CHARACTERS = 40
 """Characters of a value that a message shows."""
 
-_DATE_FORMATS = ("%Y%m%d", "%Y.%m.%d", "%Y-%m-%d")
+_DAY = re.compile(r"(\d{4})([.-]?)(\d{2})\2(\d{2})(?!\d)")
 
 
 def brief(value: object, most: int = 160) -> str:
@@ -58,8 +61,8 @@ class Attributes:
         return plain or None
 
     def texts(self, keyword: str) -> tuple[str, ...]:
-        """The values of an attribute that holds several, in capitals."""
-        return tuple(part.strip().upper() for part in (self.text(keyword) or "").split("\\") if part.strip())
+        """The values of an attribute that holds several, in their places and in capitals."""
+        return tuple(part.strip().upper() for part in (self.text(keyword) or "").split("\\"))
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...] | None:
         """So many finite numbers, or None."""
@@ -75,6 +78,12 @@ class Attributes:
             self.unknown(keyword, found, f"expected {count} number{'s' if count > 1 else ''}")
             return None
         return numbers[:count]
+
+    def every_number(self, keyword: str) -> tuple[float, ...]:
+        """All numbers of an attribute; none where one of them is none."""
+        found = self.value(keyword)
+        count = len(found) if hasattr(found, "__len__") and not isinstance(found, (str, bytes)) else 1
+        return (self.numbers(keyword, count) if found is not None else None) or ()
 
     def number(self, keyword: str, low: float = -math.inf, high: float = math.inf) -> float | None:
         """A number within bounds, or None; one outside them is told."""
@@ -96,11 +105,12 @@ class Attributes:
         text = self.text(keyword)
         if text is None:
             return None
-        for form in _DATE_FORMATS:
-            try:
-                return datetime.strptime(text[: len("2000-01-01") if form != "%Y%m%d" else 8], form).date()
-            except ValueError:
-                continue
+        match = _DAY.match(text)
+        try:
+            if match is not None:
+                return date(int(match[1]), int(match[3]), int(match[4]))
+        except ValueError:
+            pass
         self.unknown(keyword, text, "expected YYYYMMDD")
         return None
 
@@ -172,10 +182,7 @@ def spacing_of(header: Attributes) -> tuple[tuple[float, float] | None, SpacingS
     """
     plain = _two_spacings(header, "PixelSpacing")
     imager = _two_spacings(header, "ImagerPixelSpacing")
-    magnified = header.number("EstimatedRadiographicMagnificationFactor")
-    if magnified is not None and not 1 <= magnified <= 3:
-        header.unknown("EstimatedRadiographicMagnificationFactor", magnified, "expected 1 to 3")
-        magnified = None
+    magnified = header.number("EstimatedRadiographicMagnificationFactor", 1, 3)
     if plain is not None and not (imager is not None and magnified is not None and plain == imager):
         return plain, SpacingSource.PIXEL_SPACING
     if imager is not None:
@@ -184,11 +191,25 @@ def spacing_of(header: Attributes) -> tuple[tuple[float, float] | None, SpacingS
     return None, SpacingSource.NONE
 
 
+def aspect_of(header: Attributes) -> tuple[float, str]:
+    """Height of a pixel over its width and the attribute that says so; 1 where nothing does."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        spacing = _two_spacings(header, keyword)
+        if spacing is not None:
+            return spacing[0] / spacing[1], keyword
+    ratio = header.numbers("PixelAspectRatio", 2)
+    if ratio is not None and min(ratio) > 0 and max(ratio) <= MOST_UNEVEN * min(ratio):
+        return ratio[0] / ratio[1], "PixelAspectRatio"
+    if ratio is not None:
+        header.unknown("PixelAspectRatio", ratio, f"expected at most {MOST_UNEVEN:g} to 1")
+    return 1.0, ""
+
+
 def _two_spacings(header: Attributes, keyword: str) -> tuple[float, float] | None:
     found = header.numbers(keyword, 2)
     if found is None:
         return None
-    if not all(0.01 <= value <= 5 for value in found):
-        header.unknown(keyword, found, "expected 0.01 to 5 mm")
+    if not all(0.01 <= value <= 5 for value in found) or max(found) > MOST_UNEVEN * min(found):
+        header.unknown(keyword, found, f"expected 0.01 to 5 mm, one at most {MOST_UNEVEN:g} times the other")
         return None
     return found[0], found[1]

@@ -29,6 +29,16 @@ ENDS = (0.1, 99.9)
 """Percentiles of the film between its borders that become black and white."""
 
 
+BULK = (0.03, 0.97)
+"""Ranks between which most of a film's greys lie, whatever is written on it."""
+
+SORTED = 20_000
+"""Values from which these ranks are told."""
+
+APART = 0.35
+"""Width of an empty stretch of greys, of the range between these ranks, beyond which nothing is the film's."""
+
+
 def colour_of(pixels: Floats) -> tuple[float, float]:
     """How far the channels of an image (rows, columns, 3) in [0, 255] differ, and how much of it is not a tint.
 
@@ -71,11 +81,12 @@ def grey_of(channels: Floats, name: str) -> tuple[Floats, list[str]]:
 
 
 def film_range(values: Floats) -> tuple[float, float]:
-    """Grey values that become black and white: ends of the film itself, its borders and labels left aside.
+    """Grey values that become black and white: ends of the film itself, without borders, labels and stray pixels.
 
     Borders are what hangs together with the image's edge and does not change from pixel to pixel: unexposed or
     collimated parts, white frames, rounded corners, the black around a photograph. A border of more than half of the
-    image is taken for film. Labels and rulers are less than the share that `ENDS` leaves out.
+    image is taken for film. Labels, rulers and hot cells are less than the share that `ENDS` leaves out, or lie apart
+    from all other greys (`APART`).
 
     Args:
         values: (rows, columns).
@@ -83,14 +94,29 @@ def film_range(values: Floats) -> tuple[float, float]:
     rows, columns = values.shape
     step = max(1, max(rows, columns) // SAMPLE_PX)
     small = np.ascontiguousarray(values[::step, ::step], np.float32)
-    low, high = float(small.min()), float(small.max())
-    if high <= low or min(small.shape) < 8:
-        return low, high
-    film = ~_borders((small - low) / (high - low))
+    if float(small.max()) <= float(small.min()) or min(small.shape) < 8:
+        return float(small.min()), float(small.max())
+    low, high = _without_strays(small)
+    film = ~_borders(np.clip((small - low) / max(high - low, 1e-9), 0, 1))
     if film.mean() < 0.5:
         film = np.ones_like(film)
-    ends = np.percentile(small[film], ENDS)
-    return (float(ends[0]), float(ends[1])) if ends[1] > ends[0] else (low, high)
+    low, high = _without_strays(small[film])
+    own = small[film & (small >= low) & (small <= high)]
+    ends = np.percentile(own, ENDS)
+    return (float(ends[0]), float(ends[1])) if ends[1] > ends[0] else (float(small.min()), float(small.max()))
+
+
+def _without_strays(values: Floats) -> tuple[float, float]:
+    """The least and the greatest value that no empty stretch of greys parts from most others."""
+    low, high = float(values.min()), float(values.max())
+    some = np.sort(values.ravel()[:: max(1, values.size // SORTED)])
+    first, last = (round(share * (len(some) - 1)) for share in BULK)
+    widest = max(APART * float(some[last] - some[first]), 1e-9)
+    above, below = (np.sort(part) for part in (values[values >= some[last]], values[values <= some[first]]))
+    gaps_above, gaps_below = np.flatnonzero(np.diff(above) > widest), np.flatnonzero(np.diff(below) > widest)
+    high = float(above[gaps_above[0]]) if len(gaps_above) else high
+    low = float(below[gaps_below[-1] + 1]) if len(gaps_below) else low
+    return (low, high) if high > low else (float(values.min()), float(values.max()))
 
 
 def _borders(unit: Floats) -> npt.NDArray[np.bool_]:

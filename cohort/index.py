@@ -93,7 +93,7 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     images = []
     for path in files:
-        found = _described(path, path.relative_to(root))
+        found = _described(path, path.relative_to(root), root.resolve().name or "study")
         if isinstance(found, Skipped):
             skipped.append(found)
         else:
@@ -115,12 +115,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
-def _described(path: Path, relative: Path) -> _Image | Skipped:
+def _described(path: Path, relative: Path, root_name: str) -> _Image | Skipped:
     """Study key, patient, view and header of one file, or why it is no image."""
     suffix = path.suffix.lower()
     if suffix in _ASIDE or path.name.upper() == "DICOMDIR":
         return Skipped(path, "no image file")
-    own_name = study_key(relative)
+    own_name = study_key(relative, root_name)
     try:
         kind = format_of(path)
     except OSError as error:
@@ -129,11 +129,11 @@ def _described(path: Path, relative: Path) -> _Image | Skipped:
     if kind is None:
         return alone if suffix in (*PLAIN_SUFFIXES, *DICOM_SUFFIXES) else Skipped(path, unknown_format(path))
     if kind == "DICOM":
-        return _dicom(alone, relative)
+        return _dicom(alone, own_name, view_from_path(relative))
     return replace(alone, key=own_name, patient_id=own_name, view=view_from_path(relative))
 
 
-def _dicom(alone: _Image, relative: Path) -> _Image | Skipped:
+def _dicom(alone: _Image, own_name: str, view: View | None) -> _Image | Skipped:
     """A DICOM object by its header; one that cannot be read stays alone."""
     try:
         header = read_header(alone.path)
@@ -141,9 +141,8 @@ def _dicom(alone: _Image, relative: Path) -> _Image | Skipped:
         return alone
     if header.no_film is not None:
         return Skipped(alone.path, f"holds {header.no_film}, no radiograph")
-    key = header.study_uid or study_key(relative)
-    view = header.view or view_from_path(relative)
-    return replace(alone, key=key, patient_id=header.patient_id or "", view=view, header=header)
+    key = header.study_uid or own_name
+    return replace(alone, key=key, patient_id=header.patient_id or "", view=header.view or view, header=header)
 
 
 def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:

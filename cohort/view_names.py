@@ -8,63 +8,98 @@ from pathlib import PurePath
 from cohort.spine import View
 
 AP_WORDS = (
-    "AP", "PA", "FRONTAL", "FRONTALE", "FRONT", "FACE", "FRENTE", "ANTEROPOSTERIOR", "ANTERO POSTERIOR",
-    "POSTEROANTERIOR", "POSTERO ANTERIOR", "ANTERIOR POSTERIOR", "POSTERIOR ANTERIOR",
+    "AP", "PA", "A[./-]P", "P[./-]A", "FRONTAL", "FRONTALE", "FRONT", "FACE", "FRENTE", "ANTEROPOSTERIOR",
+    "ANTERO[ _-]POSTERIOR", "POSTEROANTERIOR", "POSTERO[ _-]ANTERIOR", "ANTERIOR[ _-]POSTERIOR",
+    "POSTERIOR[ _-]ANTERIOR", "CORONAL",
 )  # fmt: skip
-"""Words of the frontal projection in English, French, German, Spanish, Italian and Portuguese."""
+"""Words of the frontal projection in English, French, German, Spanish, Italian and Portuguese, as patterns."""
 
 LATERAL_WORDS = (
-    "LAT", "LATERAL", "LATERALE", "LATERALIS", "LATERO LATERAL", "LATEROLATERAL", "LL", "RL", "LLAT", "RLAT", "L LAT",
-    "R LAT", "LLL", "RLL", "LTLAT", "RTLAT", "SIDE", "PROFILE", "PROFIL", "PERFIL", "PROFILO", "SEITLICH", "SEITE",
+    "LAT", "LATERAL", "LATERALE", "LATERALIS", "LATERO[ _-]?LATERAL", "LL", "RL", "LLAT", "RLAT", "LLL", "RLL", "LTLAT",
+    "RTLAT", "SIDE", "PROFILE", "PROFIL", "PERFIL", "PROFILO", "SEITLICH", "SEITE", "SAGITTAL",
 )  # fmt: skip
 """Words of the lateral projection."""
 
 AP_SIGNS, LATERAL_SIGNS = ("正位",), ("侧位", "側位")
 """Chinese and Japanese words, which stand between other signs without a space."""
 
-_SPELT = re.compile(r"(?<!\w)(?:A[./-]P|P[./-]A)(?!\w)", re.IGNORECASE)
-_PARTS = re.compile(r"[\s_\-.,;:/\\()\[\]+&]+")
+_BESIDE = r"(?:L|R|LT|RT|LEFT|RIGHT|LINKS|RECHTS|GAUCHE|DROITE?)"
+_AFTER = r"(?:VIEW|SPOT|CONED|FLEXION|EXTENSION|FLEX|EXT|NEUTRAL|STANDING|ERECT|UPRIGHT|SUPINE|REPEAT)"
+_BETWEEN = r"[\s_\-.,;:/\\()\[\]+&]"
+_NO_LETTER_BEFORE, _NO_LETTER_AFTER = r"(?<![^\W\d_])", r"(?![^\W\d_])"
 
 
-def _pattern(words: tuple[str, ...], signs: tuple[str, ...]) -> re.Pattern[str]:
-    longest_first = sorted(words, key=len, reverse=True)
-    return re.compile(rf"(?<![^\W\d_])(?:{'|'.join(longest_first)})(?![^\W\d_])|{'|'.join(signs)}", re.IGNORECASE)
+def _either(words: tuple[str, ...]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
 
 
-_AP, _LATERAL = _pattern(AP_WORDS, AP_SIGNS), _pattern(LATERAL_WORDS, LATERAL_SIGNS)
+_WORD = re.compile(
+    rf"(?:{_NO_LETTER_BEFORE}(?:(?:{_AFTER}|{_BESIDE}){_BETWEEN}+)*"
+    rf"(?:(?P<ap>{_either(AP_WORDS)})|(?P<lateral>{_either(LATERAL_WORDS)}))"
+    rf"(?P<more>\d{{1,2}}(?![\d]))?{_NO_LETTER_AFTER}"
+    rf"|(?P<ap_sign>{'|'.join(AP_SIGNS)})|(?P<lateral_sign>{'|'.join(LATERAL_SIGNS)})片?)"
+    rf"(?:{_BETWEEN}*{_NO_LETTER_BEFORE}{_AFTER}{_NO_LETTER_AFTER})*",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(rf"(?:{_BETWEEN}|AND|UND|ET|Y|E)*", re.IGNORECASE)
 
 
-def _spaced(text: str) -> str:
-    """Parts of a name with single spaces between them, `A.P.` spelt AP."""
-    return _PARTS.sub(" ", _SPELT.sub(" AP ", text))
+def _view(match: re.Match[str]) -> View:
+    return View.AP if match["ap"] or match["ap_sign"] else View.LATERAL
 
 
 def view_from_text(text: str) -> View | None:
-    """The view that a description or a name spells, or None when it spells none or both."""
-    spaced = _spaced(text)
-    frontal, lateral = bool(_AP.search(spaced)), bool(_LATERAL.search(spaced))
-    if frontal == lateral:
+    """The view that a description spells, or None when it spells none or both."""
+    found = {_view(match) for match in _WORD.finditer(text)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _deciding(name: str) -> re.Match[str] | None:
+    """The word of a name that tells its view: the last one, unless another view's stands right before it."""
+    words = list(_WORD.finditer(name))
+    if not words:
         return None
-    return View.AP if frontal else View.LATERAL
+    both = len(words) > 1 and _view(words[-1]) is not _view(words[-2])
+    return None if both and _JOINED.fullmatch(name[words[-2].end() : words[-1].start()]) else words[-1]
+
+
+def _is_view_folder(name: str) -> re.Match[str] | None:
+    """A folder whose name is one word for a view and nothing else."""
+    word = _deciding(name)
+    return word if word is not None and not re.sub(_BETWEEN, "", name[: word.start()] + name[word.end() :]) else None
 
 
 def view_from_path(relative: PurePath) -> View | None:
-    """The view that the name of a file spells, else that of the nearest folder that spells one."""
-    for part in (relative.stem, *reversed(relative.parts[:-1])):
-        found = view_from_text(part)
-        if found is not None:
-            return found
-    return None
+    """The view that the name of a file spells, else that of the nearest folder that is nothing but a view's word."""
+    word = _deciding(relative.stem)
+    for folder in reversed(relative.parts[:-1]) if word is None else ():
+        word = word or _is_view_folder(folder)
+    return None if word is None else _view(word)
 
 
-def without_view_words(text: str) -> str:
-    """A name without the words for a view, its parts joined by underscores: `p7_AP` and `p7_SIDE` both give `p7`."""
-    spaced = _spaced(text)
-    return "_".join(_LATERAL.sub(" ", _AP.sub(" ", spaced)).split())
+def study_key(relative: PurePath, root: str = "study") -> str:
+    """What the paths of one study's plain images have in common: the path without the one word that tells the view.
+
+    `p7_AP.png` and `p7_SIDE.png` are `p7`, `AP/p7.png` and `lateral/p7.png` too; every other part stays, so that no two
+    patients become one.
+
+    Args:
+        relative: path of an image, from the folder that is read.
+        root: name of that folder, for images whose path is nothing but words for a view.
+    """
+    folders, stem = list(relative.parts[:-1]), relative.stem
+    word = _deciding(stem)
+    if word is not None:
+        stem = _without(stem, word)
+    else:
+        for place in reversed(range(len(folders))):
+            if _is_view_folder(folders[place]):
+                del folders[place]
+                break
+    return "/".join([*folders, *([stem] if stem else [])]) or root
 
 
-def study_key(relative: PurePath) -> str:
-    """Images whose paths differ in the words for a view alone are one study."""
-    folders = [part for folder in relative.parts[:-1] if (part := without_view_words(folder))]
-    rest = without_view_words(relative.stem)
-    return "/".join([*folders, *([rest] if rest else [])]) or relative.stem
+def _without(name: str, word: re.Match[str]) -> str:
+    before = re.sub(rf"{_BETWEEN}+$", "", name[: word.start()])
+    after = re.sub(rf"^{_BETWEEN}+", "", name[word.end() :])
+    return "_".join(part for part in (before, after) if part)

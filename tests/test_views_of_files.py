@@ -40,7 +40,16 @@ def test_names_that_differ_in_the_view_alone_are_one_study() -> None:
     for one, other in pairs:
         assert study_key(Path(one)) == study_key(Path(other))
     assert study_key(Path("a/p7_AP.png")) != study_key(Path("b/p7_AP.png"))
-    assert study_key(Path("AP.png")) == "AP", "a name of view words alone"
+    assert study_key(Path("AP.png"), "p7") == study_key(Path("LAT.png"), "p7") == "p7", "words for views alone"
+    flexed = ("p_AP", "p_LAT_flexion", "p_extension_LAT", "p_L_lateral", "p_LAT2", "p_a-p", "p_lateral_view")
+    assert {study_key(Path(f"{name}.png")) for name in flexed} == {"p"}
+
+
+def test_no_two_patients_become_one_by_words_for_views() -> None:
+    names = ("PA/p1_AP", "LL/p1_AP", "PA_1_AP", "LL_1_AP", "001_LL/AP", "001_RL/AP", "AP_001_front", "PA_001_front")
+    assert len({study_key(Path(f"{name}.png")) for name in names}) == len(names)
+    assert view_from_path(Path("PA_1_LAT.png")) is View.LATERAL, "the last word decides"
+    assert view_from_path(Path("p_AP_LAT.png")) is None, "both, side by side"
     assert view_from_path(Path("lateral/p7.png")) is View.LATERAL
 
 

@@ -16,7 +16,7 @@ from cohort.importers.documents import images_under, is_file
 from cohort.importers.geometry import Canvas, Polygon, Shape, Size, canvas_of, fault_of, overlap_with, read_picture
 from cohort.roi import roi_boxes
 from cohort.spine import VertebraBox, VertebralLevel, View
-from cohort.view_names import view_from_path, view_from_text, without_view_words
+from cohort.view_names import study_key, view_from_path, view_from_text
 
 _LEVEL = re.compile(r"(?<![A-Za-z0-9])(T1[0-2]|L[1-5]|S1)(?![0-9])", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?<![A-Za-z0-9])(T1[0-2]|L[1-5])(\s*[-/]?\s*[TLS][0-9]|\s*[-/]\s*[0-9])", re.IGNORECASE)
@@ -140,8 +140,9 @@ def study_of(path: PurePath, source: str = "study") -> str:
         path: relative to its source.
         source: name where nothing else is left, as for `AP.png`.
     """
-    folders = [without_view_words(part) for part in path.parts[:-1] if part.lower() not in LAYOUT]
-    return "_".join(part for part in (*folders, without_view_words(plain_stem(path))) if part) or source
+    folders = [part for part in path.parts[:-1] if part.lower() not in LAYOUT]
+    key = study_key(PurePath(*folders, f"{plain_stem(path)}.x"), root=source)
+    return "_".join(re.split(r"[\s_/]+", key))
 
 
 def stated_size(width: object, height: object) -> Size | None:
