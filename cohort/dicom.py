@@ -36,11 +36,16 @@ _DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
 _GROUPS = (b"\x02\x00", b"\x08\x00")
 """How a data set without a preamble begins: group 0002 or 0008, little endian."""
 
+_FOR_PROCESSING = tuple(f"1.2.840.10008.5.1.4.1.1.1.{kind}.1" for kind in (1, 2, 3))
+
+_VIEW_KEYWORDS = ("ViewPosition", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+
 _NO_FILMS = {
     "CT": "a CT slice", "MR": "an MR image", "PT": "a PET image", "NM": "a scintigram", "US": "an ultrasound image",
     "IVUS": "an ultrasound image", "OCT": "a tomogram", "OPT": "a tomogram", "SM": "a microscope slide",
     "ES": "an endoscope's picture", "XC": "a photograph", "ECG": "a curve", "SEG": "a segmentation",
-    "RTDOSE": "a dose", "RTIMAGE": "a treatment image",
+    "RTDOSE": "a dose", "MG": "a mammogram",
+    "BMD": "a densitometry image", "DXA": "a densitometry image", "RTIMAGE": "a treatment image",
 }  # fmt: skip
 """Modalities whose pixels are no projection radiograph."""
 
@@ -230,12 +235,21 @@ def _header(attributes: Attributes, path: Path) -> Header:
                 sop_instance_uid=attributes.text("SOPInstanceUID"),
                 pixel_spacing_mm=spacing,
                 spacing_source=source,
-                raw=attributes.text("PresentationIntentType") == "FOR PROCESSING",
+                raw=_is_raw(attributes),
                 no_film=_no_film(attributes),
                 notes=tuple(attributes.notes),
             )
     except _PARSE_ERRORS as error:
         raise ReadError(f"{path.name}: the DICOM header is damaged ({brief(error)})") from error
+
+
+def _is_raw(header: Attributes) -> bool:
+    """Whether the pixels are values of the detector that no display processing has seen.
+
+    Source: DICOM PS3.3 C.8.11.3 and PS3.4 B.5 (storage of DX, MG and IO images for processing).
+    """
+    intent = (header.text("PresentationIntentType") or "").upper()
+    return intent == "FOR PROCESSING" or header.text("SOPClassUID") in _FOR_PROCESSING
 
 
 def _no_film(header: Attributes) -> str | None:
@@ -246,13 +260,22 @@ def _no_film(header: Attributes) -> str | None:
     return f"{_NO_FILMS[modality]} ({modality})" if modality in _NO_FILMS else None
 
 
+def _meaning(header: Attributes, keyword: str) -> str:
+    """CodeMeaning of the first item of a sequence of codes."""
+    items = header.value(keyword)
+    try:
+        return str(items[0].get("CodeMeaning", "")) if items else ""
+    except VALUE_ERRORS:
+        return ""
+
+
 def _view(header: Attributes, path: Path) -> View | None:
-    """ViewPosition, else the first description that spells a view, else the names of the file and its folder."""
-    for keyword in (
-        "ViewPosition", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription",
-        "StudyDescription",
-    ):  # fmt: skip
-        view = view_from_text(header.text(keyword) or "")
+    """ViewPosition, the view's code, else the first description that spells a view, else the names of the file and its
+    folder. StudyDescription is of all films of the study and says nothing of one."""
+    texts = [header.text(keyword) or "" for keyword in _VIEW_KEYWORDS]
+    texts.insert(1, _meaning(header, "ViewCodeSequence"))
+    for text in texts:
+        view = view_from_text(text)
         if view is not None:
             return view
     return view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)

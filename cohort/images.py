@@ -41,7 +41,8 @@ MAX_DEFLATE_RATIO = 1032
 _LEAST_BITS = {"RGB": 24, "RGBA": 32, "LA": 16, "I;16": 16, "I": 16, "L": 2}
 """Bits a pixel that a PNG of a mode stores at least; any other stores one."""
 
-_WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262
+_WHITE_IS_ZERO, _PHOTOMETRIC, _ORIENTATION = 0, 262, 274
+_LYING = (5, 6, 7, 8)
 
 
 def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
@@ -121,8 +122,9 @@ def read_plain_image(path: Path) -> Radiograph:
             negative = _white_is_zero(image)
             aspect = _aspect(image)
             plain = image.mode not in ("P", "PA", "LA", "1", "CMYK", "YCbCr")
+            orientation = image.getexif().get(_ORIENTATION, 1)
             upright = ImageOps.exif_transpose(image)
-            turned = upright.size != image.size
+            turned = orientation in _LYING
             pixels = np.asarray(upright if plain else upright.convert("RGB"))
     except OsteoLensError:
         raise
@@ -184,7 +186,10 @@ def _white_is_zero(image: Any) -> bool:
 
 def _aspect(image: Any) -> float:
     """Height of a stored pixel over its width, 1 where it is square or unknown."""
-    across, along = (float(value) for value in image.info.get("dpi") or image.info.get("jfif_density") or (1, 1))
+    tags = getattr(image, "tag_v2", {})
+    info = (tags.get(282), tags.get(283)) if 282 in tags and 283 in tags else None
+    told: Any = info or image.info.get("dpi") or image.info.get("jfif_density") or image.info.get("aspect") or (1, 1)
+    across, along = (float(value) for value in told)
     if not (np.isfinite(across) and np.isfinite(along)) or min(across, along) <= 0:
         return 1.0
     aspect = across / along

@@ -174,6 +174,10 @@ def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]
     notes = []
     if split:
         notes.append("its StudyInstanceUID stands for several values of PatientID; it was split by them")
+    for name in ("age_years", "sex"):
+        told = {value for image in images if (value := getattr(image.header.covariates, name)) is not None}
+        if len(told) > 1:
+            notes.append(f"the headers of its images differ in {name} ({', '.join(sorted(map(str, told)))})")
     study = Study(safe_name(key), patient_id, study_date=first.study_date)
     for image in sorted(images, key=lambda one: one.header.raw):
         taken = study.ap if image.view is View.AP else study.lateral if image.view is View.LATERAL else None

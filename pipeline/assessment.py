@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
+from cohort.text import visible
 from detect.config import DetectConfig
 from detect.quality import ViewQuality, check_view, too_few
 from detect.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
@@ -204,4 +205,4 @@ def _record(
 def told_path(path: Path, root: Path | None) -> str:
     """A path as text that any file can hold, from the folder that was screened where it lies inside."""
     short = path.relative_to(root) if root is not None and path.is_relative_to(root) else path
-    return str(short).encode("utf-8", "backslashreplace").decode("utf-8")
+    return visible(short)

@@ -87,3 +87,14 @@ def test_single_hot_pixels_do_not_set_the_scale(tmp_path: Path) -> None:
     Image.fromarray(cells).save(tmp_path / "hot.png")
     plain, hot = (read_radiograph(tmp_path / f"{name}.png")[0].pixels for name in ("plain", "hot"))
     assert np.abs(plain - hot)[20:].max() < 0.01
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_tiff_without_unit_and_a_turned_one_are_made_square(tmp_path: Path, orientation: int) -> None:
+    Image.fromarray(film()).save(tmp_path / "plain.tif")
+    stored = film()[::2] if orientation == 1 else np.ascontiguousarray(np.rot90(film()[::2], 1))
+    across, along = (200, 100) if orientation == 1 else (100, 200)
+    tags = {282: float(across), 283: float(along), 296: 1, 274: orientation}
+    Image.fromarray(stored).save(tmp_path / "uneven.tif", tiffinfo=tags)
+    plain, uneven = (read_radiograph(tmp_path / f"{name}.tif")[0].pixels for name in ("plain", "uneven"))
+    assert uneven.shape == plain.shape and np.abs(uneven - plain).mean() < 0.02

@@ -137,3 +137,23 @@ def test_nothing_in_a_folder_is_lost_in_silence(make_dicom: MakeDicom, tmp_path:
     assert "begins with a dot" in reasons[".hidden"] and "earlier run" in reasons["results"]
     assert "read already" in reasons["loop"] and "cannot be opened" in reasons["broken"]
     assert "pipe" in reasons["pipe.dcm"]
+
+
+def test_raw_storage_classes_are_known_without_an_intent(make_dicom: MakeDicom, tmp_path: Path) -> None:
+    raw = make_dicom("a.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.1.1.1")
+    with pytest.raises(NotRadiograph, match="raw values"):
+        read_radiograph(raw)
+
+
+def test_the_description_of_a_study_tells_no_film_s_view(make_dicom: MakeDicom, tmp_path: Path) -> None:
+    for name in ("AP.dcm", "LATERAL.dcm"):
+        make_dicom(name, ViewPosition=None, StudyDescription="LUMBAR SPINE LATERAL")
+    (study,) = index_cohort(tmp_path).studies
+    assert study.ap is not None and study.ap.name == "AP.dcm" and not study.further
+
+
+def test_headers_that_contradict_each_other_are_told(make_dicom: MakeDicom, tmp_path: Path) -> None:
+    make_dicom("a.dcm", ViewPosition="AP", PatientAge="052Y")
+    make_dicom("b.dcm", ViewPosition="LL", PatientAge="078Y")
+    (study,) = index_cohort(tmp_path).studies
+    assert any("age_years (52.0, 78.0)" in note for note in study.notes)
