@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from cohort.dicom import DICOM_SUFFIXES, MAX_FILE_BYTES, MAX_PIXELS, NO_HEADER, Header, looks_like_dicom, read_dicom
 from cohort.dicom_values import brief
@@ -43,6 +45,23 @@ _LEAST_BITS = {"RGB": 24, "RGBA": 32, "LA": 16, "I;16": 16, "I": 16, "L": 2}
 
 _WHITE_IS_ZERO, _PHOTOMETRIC, _ORIENTATION = 0, 262, 274
 _LYING = (5, 6, 7, 8)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What turns an image of an EXIF orientation upright. Pillow's own function writes the block anew, which odd ones fail.
+
+Source: Exif 2.32, tag 0112.
+"""
+
+_DAMAGES = (
+    OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, AttributeError, OverflowError, EOFError,
+    MemoryError, RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow raises for a broken file; they have no common base."""
 
 
 def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
@@ -122,16 +141,14 @@ def read_plain_image(path: Path) -> Radiograph:
             negative = _white_is_zero(image)
             aspect = _aspect(image)
             plain = image.mode not in ("P", "PA", "LA", "1", "CMYK", "YCbCr")
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            upright = ImageOps.exif_transpose(image)
-            turned = orientation in _LYING
+            turned = _orientation(image) in _LYING
+            image.load()  # a TIFF turns itself and forgets its orientation
+            turn = _TURNS.get(_orientation(image))
+            upright = image if turn is None else image.transpose(turn)
             pixels = np.asarray(upright if plain else upright.convert("RGB"))
     except OsteoLensError:
         raise
-    except (
-        UnidentifiedImageError, OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, AttributeError,
-        OverflowError, EOFError, MemoryError, Image.DecompressionBombError,
-    ) as error:  # fmt: skip
+    except (*_DAMAGES, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ReadError(f"{path.name}: cannot be read as an image ({brief(error)})") from error
     bits = 8 * pixels.dtype.itemsize
     values = pixels.astype(np.float32)
@@ -148,6 +165,15 @@ def read_plain_image(path: Path) -> Radiograph:
     shown = np.ascontiguousarray(1 - values if negative else values, np.float32)
     view = view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)
     return replace(Radiograph(shown, None, SpacingSource.NONE, view, path, bits=bits), notes=tuple(notes))
+
+
+def _orientation(image: Any) -> int:
+    """EXIF orientation, 1 to 8; 1 where it is absent or the block is damaged."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except _DAMAGES:
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def _check_size(image: Any, file_bytes: int, name: str) -> None:

@@ -11,14 +11,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cohort.dicom import MAX_INFLATED_BYTES
 from cohort.errors import ReadError
 from cohort.images import read_radiograph
 from cohort.index import index_cohort
-from tests.fuzz.corpus import CORPUS, READ, bomb
+from tests.fuzz.corpus import CORPUS, READ, bomb, odd_exif
 from tests.fuzz.fuzz import main
+from tests.fuzz.plain_seeds import plain_seeds
 from tests.fuzz.targets import check_message, read_image, targets
 
 FUZZ = Path(__file__).parent / "fuzz" / "fuzz.py"
@@ -44,6 +46,13 @@ def test_files_that_were_trouble_are_read_or_refused_by_name(what: str, tmp_path
     assert time.process_time() - begun < 5
     index = index_cohort(tmp_path)
     assert len(index.studies) + len(index.skipped) == 1, "a bad file keeps its row or line"
+
+
+def test_a_film_with_an_odd_exif_block_is_turned_all_the_same(tmp_path: Path) -> None:
+    for name, raw in (("odd.jpg", odd_exif()), ("whole.jpg", plain_seeds()["grey.jpg"])):
+        (tmp_path / name).write_bytes(raw)
+    odd, whole = (read_radiograph(tmp_path / name)[0].pixels for name in ("odd.jpg", "whole.jpg"))
+    np.testing.assert_array_equal(odd, whole)
 
 
 def test_a_deflated_bomb_is_refused_before_it_is_unpacked_whole(

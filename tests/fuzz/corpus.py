@@ -99,6 +99,13 @@ def damaged_deflate() -> bytes:
     return raw[:400] + random.Random(0).randbytes(40) + raw[440:]
 
 
+def odd_exif() -> bytes:
+    """A JPEG that lies on its side, and whose EXIF block holds a description that is a number."""
+    raw = plain_seeds()["grey.jpg"]
+    at = raw.index(b"\x01\x0e\0\x02\0\0\0\x05")
+    return raw[:at] + b"\x01\x0e\0\x0b\0\0\0\x01" + raw[at + 8 :]
+
+
 def float_cells() -> bytes:
     """A TIFF of numbers that are not finite."""
     raw = plain_seeds()["float.tif"]
@@ -142,6 +149,7 @@ CORPUS: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: with_element(dicom_seeds()["explicit"], (0x28, 0x10), b""),
         r"rows\.dcm: holds no image \(DX\)",
     ),
+    "EXIF that cannot be written again": ("exif.jpg", odd_exif, READ),
     "a PNG of 3.6 gigapixels": ("huge.png", lambda: png_of(60000, 60000), r"huge\.png: "),
     "a PNG of two million rows": ("tall.png", lambda: png_of(48, 2_031_680), r"tall\.png: 2031680 x 48 pixels"),
     "a PNG whose bytes cannot hold its pixels": (

@@ -18,6 +18,7 @@ from cohort.errors import OsteoLensError
 from cohort.images import read_radiograph
 from cohort.index import index_cohort
 from cohort.study import Study
+from cohort.text import visible
 from pipeline.manifest import MANIFEST, PART_FILES
 from pipeline.results import read_results
 from pipeline.weights import load_weights, write_manifest
@@ -85,7 +86,7 @@ def check_message(text: str, start: str) -> None:
     Raises:
         Wrong: it is not.
     """
-    if not text.startswith(start) or not text.isprintable() or len(text) > LONGEST_MESSAGE:
+    if not text.startswith(start) or visible(text) != text or len(text) > LONGEST_MESSAGE:
         raise Wrong(f"says {text[:200]!r} ({len(text)} characters)")
 
 
