@@ -34,6 +34,11 @@ LEVEL_WARNINGS = (SIX_LUMBAR, LITTLE_MARGIN)
 AT_BORDER = 0.06
 """Distance from the border of the image, in heights or widths of a box, at which a box reaches it."""
 
+INVERTED_TEXT = (
+    "bones are darker than the soft tissue beside them: the image is inverted (check PhotometricInterpretation and "
+    "PresentationLUTShape, or save it with bright bones)"
+)
+
 MIN_CHAIN = 4
 """Bodies that a lumbar film shows at least, with or without names of L1-L4."""
 
@@ -133,10 +138,7 @@ def _not_lumbar(
             f"above, at most {MOST_UNSEEN} expected; is it a chest film?"
         )
     if looks_inverted(bodies, config.min_body):
-        return RejectionCode.INVERTED, (
-            "bones are darker than the soft tissue beside them: the image is inverted (check PhotometricInterpretation "
-            "and PresentationLUTShape, or save it with bright bones)"
-        )
+        return RejectionCode.INVERTED, INVERTED_TEXT
     if bodies:
         mean = float(np.mean([body.body for body in bodies.values()]))
         if mean < config.min_body:

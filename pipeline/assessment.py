@@ -10,8 +10,9 @@ from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from cohort.text import visible
 from detect.config import DetectConfig
-from detect.quality import ViewQuality, check_view, too_few
+from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
 from detect.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
+from detect.segment import looks_inverted
 from pipeline.film_reader import ReadStudy
 from pipeline.prediction import ImageOutcome, ImageRecord, Refusal, ScreenedView
 from pipeline.spines import SURE_MARGIN, FoundSpine
@@ -106,15 +107,19 @@ def _reason(
     return too_few(spine.detection.view, left_out, config.min_levels)
 
 
-def assess_manual(radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine]) -> list[AssessedImage]:
-    """Images with boxes drawn by hand, which are taken as they are."""
-    reason = ("no_roi", "no hand-drawn boxes of L1 to L4")
-    return _one_a_view(
-        [
-            _assessed(radiograph, spine, ViewQuality(), {}, None if spine.detection is not None else reason)
-            for radiograph, spine in zip(radiographs, spines, strict=True)
-        ]
-    )
+def assess_manual(
+    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectConfig
+) -> list[AssessedImage]:
+    """Images with boxes drawn by hand, which are taken as they are, unless the image is inverted."""
+    found = []
+    for radiograph, spine in zip(radiographs, spines, strict=True):
+        reason: tuple[RejectionCode | str, str] | None = None
+        if spine.detection is None:
+            reason = ("no_roi", "no hand-drawn boxes of L1 to L4")
+        elif looks_inverted(spine.bodies, config.min_body):
+            reason = (RejectionCode.INVERTED, INVERTED_TEXT)
+        found.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
+    return _one_a_view(found)
 
 
 def _assessed(

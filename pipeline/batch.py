@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import jsonschema
@@ -30,8 +27,18 @@ from pipeline.manual_rois import DrawnRois
 from pipeline.overlay import write_overlay
 from pipeline.prediction import Prediction, Status, validate_prediction, write_json
 from pipeline.report import write_report
-from pipeline.run_record import COLUMNS, RowWriter, locked, row_of, run_document, skipped_rows, table_text
+from pipeline.run_record import (
+    COLUMNS,
+    RowWriter,
+    locked,
+    row_of,
+    run_document,
+    set_former_aside,
+    skipped_rows,
+    table_text,
+)
 from pipeline.screen import Screened, Screener, covariates_json, identifiers
+from pipeline.stop import stop_asked
 from pipeline.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -95,7 +102,7 @@ def process(
             (out / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(out, error) from error
-    with locked(out), _stop_asked() as stop:
+    with locked(out), stop_asked() as stop:
         return _process(index, out, weights, config, given, resume, drawn, done, stop)
 
 
@@ -137,6 +144,8 @@ def _process(
         done(row)
 
     for study in studies:
+        if stop.is_set():
+            break
         kept = _kept_row(study, out, source, index.root) if resume and not config.shift_levels else None
         if kept is None:
             pending.append(study)
@@ -149,13 +158,15 @@ def _process(
             summary.seconds["load"] = time.perf_counter() - started
             for study, future in _read_ahead(pending, config.read_ahead, reader, stop):
                 finished(_one_study(study, future, screener, out, summary))
-        summary.stopped = len(summary.rows) < len(studies)
+    summary.stopped = len(summary.rows) < len(studies)
+    former = 0 if summary.stopped else set_former_aside(out, {study.study_uid for study in studies})
     summary.rows.sort(key=lambda row: str(row["study_uid"]))
     summary.seconds["total"] = time.perf_counter() - started
     counts = {
         **{status: summary.count(status) for status in ("screened", "refused", "failed")},
         "resumed": summary.resumed,
         "skipped_files": len(skipped),
+        "former_studies": former,
         **({"not_reached": len(studies) - len(summary.rows)} if summary.stopped else {}),
     }
     run = run_document(config.model_dump(), weights.identifiers, counts, summary.seconds)
@@ -163,28 +174,6 @@ def _process(
     write_json(run, out / "run.json")
     write_report(out, summary.rows, skipped, run)
     return summary
-
-
-@contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
-    """Set by the first SIGINT or SIGTERM; the second one acts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _read_ahead(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
@@ -126,6 +127,29 @@ def _lines(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([csv_cell(row[name]) for name in columns] for row in rows)
     return text.getvalue()
+
+
+def set_former_aside(out: Path, present: Set[str]) -> int:
+    """Move results of studies that the folder does not hold any more into `former/`, so that nobody judges them.
+
+    Args:
+        out: folder of results.
+        present: study_uid of every study of the run.
+
+    Returns:
+        how many studies were moved.
+    """
+    gone = [path for path in (out / "studies").glob("*.json") if path.stem not in present]
+    for path in gone:
+        pictures = (out / "overlays").glob(f"{glob.escape(path.stem)}_*.png")
+        for one in (path, *pictures):
+            target = out / "former" / one.parent.name / one.name
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                one.replace(target)
+            except OSError as error:
+                raise cannot_write(target, error) from error
+    return len(gone)
 
 
 def skipped_rows(skipped: Sequence[Skipped], root: Path | None) -> list[dict[str, str]]:

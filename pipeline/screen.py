@@ -132,15 +132,16 @@ class Screener:
             return self.assess(read.radiographs)
         drawn = self._drawn.detections(read.study.study_uid, read.radiographs)
         spines = [self._manual_spine(r, d) for r, d in zip(read.radiographs, drawn, strict=True)]
-        return assess_manual(read.radiographs, spines)
+        return assess_manual(read.radiographs, spines, self.config.detect)
 
     def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> FoundSpine:
-        """Hand-drawn boxes; the segmenter tells their facing alone."""
+        """Hand-drawn boxes; the segmenter tells their facing, and whether the image is inverted."""
         if detection is None:
             return FoundSpine(detection=None)
-        facing = self.anterior_left(radiograph, detection)
+        bodies = see_bodies(radiograph, detection, self._segmenter)
+        facing = detection.view is View.AP or front_at_left(radiograph, detection, bodies)
         mirrored = is_mirrored(radiograph, detection.view, facing)
-        return FoundSpine(detection=detection, anterior_left=facing, mirrored=mirrored)
+        return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
 
     def _refusal(
         self, images: Sequence[AssessedImage], usable: Mapping[View, AssessedImage], covariates: Covariates

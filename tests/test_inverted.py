@@ -14,6 +14,7 @@ from cohort.study import Radiograph
 from detect.segment import SeenBody, looks_inverted
 from pipeline.assessment import ANOTHER_IMAGE
 from pipeline.film_reader import ReadStudy, read_study
+from pipeline.manual_rois import DrawnRois
 from pipeline.prediction import ImageOutcome
 from pipeline.screen import Screener
 from pipeline.weights import load_weights
@@ -47,6 +48,16 @@ def test_an_inverted_film_never_gets_a_class(screener: Screener, number: int) ->
     prediction = screener.screen(replace(read, radiographs=tuple(dark))).prediction
     assert prediction.bmd_class is None and prediction.refusal is not None
     assert prediction.refusal.code == "inverted" and "PhotometricInterpretation" in prediction.refusal.reason
+    assert screener.screen(read).prediction.bmd_class is not None
+
+
+def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> None:
+    drawn = DrawnRois.read(EXAMPLES / "rois.csv")
+    screener = Screener(load_weights(), drawn=drawn)
+    read = read_study(index_cohort(EXAMPLES).studies[0])
+    dark = tuple(replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs)
+    refusal = screener.screen(replace(read, radiographs=dark)).prediction.refusal
+    assert refusal is not None and refusal.code == "inverted"
     assert screener.screen(read).prediction.bmd_class is not None
 
 

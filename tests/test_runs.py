@@ -74,6 +74,19 @@ def test_another_patient_under_the_same_names_is_screened_anew(weights: Weights,
         assert summary.resumed == 0 and summary.rows[0]["patient_id"] == patient
 
 
+def test_results_of_studies_that_are_gone_are_set_aside(weights: Weights, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    for patient in (ONE, OTHER):
+        shutil.copytree(EXAMPLES / patient, source / patient)
+    run(source, out, weights)
+    shutil.rmtree(source / OTHER)
+    assert run(source, out, weights).resumed == 1
+    assert len(list((out / "studies").glob("*.json"))) == 1
+    assert len(list((out / "former" / "studies").glob("*.json"))) == 1
+    assert len(list((out / "former" / "overlays").glob("*.png"))) == 2
+    assert json.loads((out / "run.json").read_text("utf-8"))["counts"]["former_studies"] == 1
+
+
 def test_results_lie_in_a_marked_folder_and_are_not_screened(weights: Weights, tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
