@@ -225,7 +225,8 @@ def _header(attributes: Attributes, path: Path) -> Header:
     try:
         with warnings.catch_warnings(action="ignore"):
             spacing, source = spacing_of(attributes)
-            study_date = attributes.day("StudyDate")
+            dates = (attributes.day(name) for name in ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"))
+            study_date = next((day for day in dates if day is not None), None)
             return Header(
                 study_uid=attributes.text("StudyInstanceUID"),
                 patient_id=attributes.text("PatientID"),

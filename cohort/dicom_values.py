@@ -13,6 +13,7 @@ from pydicom.errors import BytesLengthException
 
 from cohort.study import Covariates, Sex, SpacingSource
 from cohort.text import visible
+from cohort.words import sex_of
 
 VALUE_ERRORS = (
     ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, OverflowError, LookupError,
@@ -136,9 +137,12 @@ class Attributes:
 
 def covariates_of(header: Attributes, study_date: date | None) -> Covariates:
     """Age, sex, height and weight."""
-    sex = (header.text("PatientSex") or "").upper()
-    if sex not in ("", "F", "M", "O"):
-        header.unknown("PatientSex", sex, "expected F, M or O")
+    told = header.text("PatientSex") or ""
+    sex: Sex | None = None
+    try:
+        sex = sex_of(told) if told else None
+    except ValueError:
+        header.unknown("PatientSex", told, "expected F, M or O")
     height = header.number("PatientSize", 0, 300)
     if height is not None and 0.5 <= height <= 2.6:
         height = round(height * 100, 6)
@@ -151,7 +155,7 @@ def covariates_of(header: Attributes, study_date: date | None) -> Covariates:
         if weight:
             header.unknown("PatientWeight", weight, "expected 10 to 400 kg")
         weight = None
-    return Covariates(_age(header, study_date), Sex(sex) if sex in ("F", "M") else None, height, weight)
+    return Covariates(_age(header, study_date), sex, height, weight)
 
 
 def _age(header: Attributes, study_date: date | None) -> float | None:

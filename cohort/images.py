@@ -136,7 +136,7 @@ def read_plain_image(path: Path) -> Radiograph:
             Image.open(stream, formats=tuple(FORMATS)) as image,
         ):
             _check_size(image, size, path.name)
-            if _has_more_frames(image):
+            if image.format != "MPO" and _has_more_frames(image):
                 raise NotRadiograph(f"{path.name}: several frames, expected a single radiograph")
             negative = _white_is_zero(image)
             aspect = _aspect(image)
@@ -148,13 +148,19 @@ def read_plain_image(path: Path) -> Radiograph:
             pixels = np.asarray(upright if plain else upright.convert("RGB"))
     except OsteoLensError:
         raise
-    except (*_DAMAGES, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise ReadError(
+            f"{path.name}: damaged, or a kind of pixels that is not read; save it as grey of 8 or 16 bits"
+        ) from error
+    except (*_DAMAGES, Image.DecompressionBombError) as error:
         raise ReadError(f"{path.name}: cannot be read as an image ({brief(error)})") from error
     bits = 8 * pixels.dtype.itemsize
     values = pixels.astype(np.float32)
     notes: list[str] = []
     if not np.isfinite(values).all():
         raise ReadError(f"{path.name}: pixel values are not finite")
+    if pixels.dtype == np.int32 and pixels.min() < 0:
+        raise ReadError(f"{path.name}: cells of 32 bits that are negative or too large; save it as grey of 16 bits")
     if values.ndim == 3:
         values, notes = grey_of(values, path.name)
     if aspect != 1.0:
