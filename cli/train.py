@@ -160,6 +160,8 @@ def classifier(
 
 
 def _say_what(found: Any, settings: Any) -> None:
+    for note in found.notes:
+        say(note)
     left_out = "".join(f"; {count} left out: {reason}" for reason, count in found.left_out.items())
     say(
         f"{len(found.training)} studies to train on, {len(found.held_out)} held out{left_out}; "

@@ -18,6 +18,7 @@ from cohort.index import index_cohort
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.splits import VALIDATION_SITE, is_test_site, split_by_patient, write_split
 from cohort.study import Radiograph, Study
+from cohort.table_notes import table_notes
 from pipeline.film_reader import read_study
 from pipeline.screen import Screener
 from pipeline.weights import load_weights
@@ -27,12 +28,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TrainingCohorts:
-    """Who is trained on and who is held out, with the ROIs of both, and how many were left out by reason."""
+    """Who is trained on and who is held out, with the ROIs of both, how many were left out by reason, and what is wrong
+    with the tables of the cohorts."""
 
     training: list[Study]
     held_out: list[Study]
     rois: Rois
     left_out: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 def training_cohorts(
@@ -48,12 +51,13 @@ def training_cohorts(
     """
     studies: list[Study] = []
     rois: Rois = {}
+    notes: list[str] = []
     for cohort in cohorts:
-        more_studies, more_rois = _read(cohort)
+        more_studies, more_rois = _read(cohort, notes)
         studies, rois = studies + more_studies, {**rois, **more_rois}
     held_out: list[Study] = []
     if validation is not None:
-        held_out, more = _read(validation)
+        held_out, more = _read(validation, notes)
         rois = {**rois, **more}
     left_out: Counter[str] = Counter()
     studies, held_out = (_kept(side, only_eligible, left_out) for side in (studies, held_out))
@@ -72,7 +76,7 @@ def training_cohorts(
         raise ReadError(f"{len(shared)} patients stand in both training and {validation}; expected none")
     out.mkdir(parents=True, exist_ok=True)
     write_split(training, held_out, out / "split.csv")
-    return TrainingCohorts(training, held_out, rois, dict(left_out))
+    return TrainingCohorts(training, held_out, rois, dict(left_out), tuple(notes))
 
 
 def classifier_crops(
@@ -164,11 +168,13 @@ def _kept(studies: Sequence[Study], only_eligible: bool, left_out: Counter[str])
     return kept
 
 
-def _read(cohort: Path) -> tuple[list[Study], Rois]:
+def _read(cohort: Path, notes: list[str]) -> tuple[list[Study], Rois]:
     studies = list(index_cohort(cohort).studies)
     if not studies:
         raise ReadError(f"{cohort}: no radiographs found; expected a cohort folder")
     folder = cohort if cohort.is_dir() else cohort.parent
     if not (folder / "rois.csv").is_file():
         raise ReadError(f"{folder}: rois.csv is missing; training needs manual ROIs (study_uid, view, level, x0..y1)")
+    if cohort.is_dir():
+        notes += [f"{cohort}: {note}" for note in table_notes(cohort, studies)]
     return studies, read_rois(folder / "rois.csv")
