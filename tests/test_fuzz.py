@@ -77,6 +77,14 @@ def test_some_seconds_of_mutated_files_give_no_finding() -> None:
         assert one["read"] + one["refused"] == one["files"] and one["read"] and one["refused"]
 
 
+@pytest.mark.parametrize("what", ["images", "tables", "results"])
+def test_a_file_is_the_same_whatever_was_made_before_it(what: str, tmp_path: Path) -> None:
+    (target,) = targets(what, tmp_path)
+    first = [target.mutated(3, number) for number in range(60)]
+    assert [target.mutated(3, number) for number in reversed(range(60))] == first[::-1]
+    assert len({raw for _, _, raw in first}) > 50
+
+
 def test_a_finding_is_named_and_can_be_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Sequence
@@ -95,13 +96,16 @@ def nodes(raw: bytes, rng: random.Random) -> bytes:
         holder, key = rng.choice(places)
         what = rng.random()
         if what < 0.65:
-            holder[key] = rng.choice(NODES)
+            holder[key] = copy.deepcopy(rng.choice(NODES))
         elif what < 0.8:
             del holder[key]
         elif isinstance(holder, list):
-            holder += [holder[key]] * rng.choice((1, 2, 2000))
+            holder += [copy.deepcopy(holder[key]) for _ in range(rng.choice((1, 2, 500)))]
+            break
         else:
-            holder[rng.choice(("x", "", "\x00", "format", f"{key} "))] = rng.choice((holder[key], *NODES[:14]))
+            holder[rng.choice(("x", "", "\x00", "format", f"{key} "))] = copy.deepcopy(
+                rng.choice((holder[key], *NODES[:14]))
+            )
     return json.dumps(document).encode()
 
 
