@@ -79,7 +79,7 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     stored = np.asarray(dataset.pixel_array)
     photometric = (header.text("PhotometricInterpretation") or "").upper()
     if photometric in COLOURS:
-        grey, notes = grey_of(_rgb(stored, dataset, photometric), name)
+        grey, notes = grey_of(_rgb(stored, dataset, photometric, name), name)
         header.notes += notes
         return _upright(_unit(grey, grey, None, False), None, header)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
@@ -99,8 +99,18 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     return _upright(pixels, full, header)
 
 
-def _rgb(stored: npt.NDArray[Any], dataset: Any, photometric: str) -> Floats:
-    """Channels in [0, 255]; pydicom gives YBR as RGB."""
+def _rgb(stored: npt.NDArray[Any], dataset: Any, photometric: str, name: str) -> Floats:
+    """Channels in [0, 255]; pydicom gives YBR as RGB.
+
+    Raises:
+        NotRadiograph: the pixels have not the samples of this photometric interpretation.
+    """
+    if stored.ndim != (2 if photometric == "PALETTE COLOR" else 3):
+        samples = 1 if photometric == "PALETTE COLOR" else 3
+        raise NotRadiograph(
+            f"{name}: PhotometricInterpretation {photometric} with pixels of shape {stored.shape}, "
+            f"expected {samples} sample{'s' if samples > 1 else ''} a pixel"
+        )
     coloured = np.asarray(apply_color_lut(stored, dataset)) if photometric == "PALETTE COLOR" else stored
     scale = 255 / (2 ** (8 * coloured.dtype.itemsize) - 1)
     return np.asarray(coloured[..., :3], np.float32) * np.float32(scale)

@@ -17,7 +17,7 @@ from cohort.words import sex_of
 
 VALUE_ERRORS = (
     ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, OverflowError, LookupError,
-    struct.error, BytesLengthException,
+    struct.error, BytesLengthException, OSError, EOFError,
 )  # fmt: skip
 """What pydicom raises on a value that does not fit its attribute."""
 

@@ -59,7 +59,7 @@ Source: Exif 2.32, tag 0112.
 
 _DAMAGES = (
     OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, AttributeError, OverflowError, EOFError,
-    MemoryError, RuntimeError, struct.error, zlib.error,
+    MemoryError, RuntimeError, AssertionError, struct.error, zlib.error,
 )  # fmt: skip
 """What Pillow raises for a broken file; they have no common base."""
 
@@ -153,7 +153,7 @@ def read_plain_image(path: Path) -> Radiograph:
             f"{path.name}: damaged, or a kind of pixels that is not read; save it as grey of 8 or 16 bits"
         ) from error
     except (*_DAMAGES, Image.DecompressionBombError) as error:
-        raise ReadError(f"{path.name}: cannot be read as an image ({brief(error)})") from error
+        raise ReadError(f"{path.name}: cannot be read as an image ({brief(error) or type(error).__name__})") from error
     bits = 8 * pixels.dtype.itemsize
     values = pixels.astype(np.float32)
     notes: list[str] = []

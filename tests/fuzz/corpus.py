@@ -106,6 +106,37 @@ def odd_exif() -> bytes:
     return raw[:at] + b"\x01\x0e\0\x0b\0\0\0\x01" + raw[at + 8 :]
 
 
+def broken_look_up_table() -> bytes:
+    """A VOI LUT sequence of known length whose item is cut off; the film can be shown without it."""
+    parts = parts_of(dicom_seeds()["explicit"])
+    item = b"\xfe\xff\x00\xe0\x40\0\0\0\x28\0"
+    return file_of(replace(parts, body=(*parts.body[:-1], Element((0x28, 0x3010), b"SQ", item), parts.body[-1])))
+
+
+def age_as_sequence() -> bytes:
+    """A PatientAge whose representation says that it is a sequence."""
+    parts = parts_of(dicom_seeds()["explicit"])
+    body = tuple(replace(e, vr=b"SQ") if e.tag == (0x10, 0x1010) else e for e in parts.body)
+    return file_of(replace(parts, body=body))
+
+
+def no_palette() -> bytes:
+    """A PNG of palette numbers without a palette."""
+    raw = plain_seeds()["palette.png"]
+    at = raw.index(b"PLTE") - 4
+    return raw[:at] + raw[at + 12 + int.from_bytes(raw[at : at + 4], "big") :]
+
+
+def coloured_palette() -> bytes:
+    """Palette numbers in three channels."""
+    return with_element(dicom_seeds()["rgb"], (0x28, 4), b"PALETTE COLOR ")
+
+
+def single_colour() -> bytes:
+    """One sample a pixel under the name of three."""
+    return with_element(dicom_seeds()["eight-bits"], (0x28, 4), b"RGB ")
+
+
 def float_cells() -> bytes:
     """A TIFF of numbers that are not finite."""
     raw = plain_seeds()["float.tif"]
@@ -150,6 +181,19 @@ CORPUS: dict[str, tuple[str, Callable[[], bytes], str]] = {
         r"rows\.dcm: holds no image \(DX\)",
     ),
     "EXIF that cannot be written again": ("exif.jpg", odd_exif, READ),
+    "a look-up table that is cut off": ("lut.dcm", broken_look_up_table, READ),
+    "an age that is a sequence": ("age.dcm", age_as_sequence, READ),
+    "a palette image without palette": ("bare.png", no_palette, r"bare\.png: cannot be read as an image \(\w+\)"),
+    "colours in one channel": (
+        "one.dcm",
+        single_colour,
+        r"one\.dcm: PhotometricInterpretation RGB with pixels of shape",
+    ),
+    "palette numbers in three channels": (
+        "three.dcm",
+        coloured_palette,
+        r"three\.dcm: PhotometricInterpretation PALETTE COLOR with pixels of shape \(64, 48, 3\)",
+    ),
     "a PNG of 3.6 gigapixels": ("huge.png", lambda: png_of(60000, 60000), r"huge\.png: "),
     "a PNG of two million rows": ("tall.png", lambda: png_of(48, 2_031_680), r"tall\.png: 2031680 x 48 pixels"),
     "a PNG whose bytes cannot hold its pixels": (
