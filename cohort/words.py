@@ -90,7 +90,7 @@ def sex_of(text: str) -> Sex | None:
     if word in MALE:
         return Sex.MALE
     why = f", which is ambiguous ({AMBIGUOUS[word]})" if word in AMBIGUOUS else ""
-    raise ValueError(f"{text.strip()!r}{why}, expected F or M, or the whole word in {LANGUAGES}")
+    raise ValueError(f"{text.strip()[:60]!r}{why}, expected F or M, or the whole word in {LANGUAGES}")
 
 
 def settled_sexes(cells: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as TooLong
@@ -129,7 +130,10 @@ def read_study(study: Study) -> ReadStudy:
 
 
 def _limit_memory() -> None:
-    """Cap the address space of this process, where the system can."""
+    """Cap the address space of this process, where the system can; decoders that panic do not speak to the terminal."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    os.close(quiet)
     if sys.platform == "win32":
         return
     import resource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -105,3 +106,11 @@ def test_every_data_file_of_a_package_is_shipped() -> None:
             if path.is_file() and path.suffix not in (".py", ".pyc") and "__pycache__" not in path.parts:
                 own = path.relative_to(ROOT / package)
                 assert any(own.match(pattern) for pattern in patterns.get(package, ())), f"{package}: {own}"
+
+
+def test_onnxruntime_reports_nothing(tmp_path: Path) -> None:
+    script = "import pipeline.screen, onnxruntime, os; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=Path(__file__).parent.parent)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in str(path).lower()]
