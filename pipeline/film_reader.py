@@ -117,10 +117,10 @@ class ReadStudy:
 
 def read_images(study: Study, read: Reader = read_file) -> ReadStudy:
     """Read all images of a study as far as they can be read."""
-    files = {path: read(path) for _, path in study.images}
-    radiographs = tuple(found.radiograph for found in files.values() if found.radiograph is not None)
-    unread = tuple((path, found.reason) for path, found in files.items() if found.radiograph is None)
-    return ReadStudy(study, radiographs, unread, {path: found.sha256 for path, found in files.items()})
+    files = [(path, read(path)) for _, path in study.images]
+    radiographs = tuple(found.radiograph for _, found in files if found.radiograph is not None)
+    unread = tuple((path, found.reason) for path, found in files if found.radiograph is None)
+    return ReadStudy(study, radiographs, unread, {path: found.sha256 for path, found in files})
 
 
 def read_study(study: Study) -> ReadStudy:

@@ -27,7 +27,7 @@ from classify.model import (  # noqa: E402
 from cohort.errors import StudyError, WeightsError  # noqa: E402
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
 from cohort.study import Covariates  # noqa: E402
-from pipeline.weights import CLASSIFIER_PARTS  # noqa: E402
+from pipeline.manifest import CLASSIFIER_PARTS  # noqa: E402
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 POOLED = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
