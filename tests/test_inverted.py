@@ -51,6 +51,14 @@ def test_an_inverted_film_never_gets_a_class(screener: Screener, number: int) ->
     assert screener.screen(read).prediction.bmd_class is not None
 
 
+def test_one_inverted_view_refuses_the_study(screener: Screener) -> None:
+    read = read_study(index_cohort(EXAMPLES).studies[0])
+    frontal, lateral = read.radiographs
+    dark = replace(lateral, pixels=np.ascontiguousarray(1 - lateral.pixels))
+    refusal = screener.screen(replace(read, radiographs=(frontal, dark))).prediction.refusal
+    assert refusal is not None and refusal.code == "inverted" and "LATERAL.dcm" in refusal.reason
+
+
 def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> None:
     drawn = DrawnRois.read(EXAMPLES / "rois.csv")
     screener = Screener(load_weights(), drawn=drawn)
