@@ -30,8 +30,8 @@ class LevelCode(StrEnum):
 
 
 WHOLE_STUDY = (RejectionCode.SCOLIOSIS, RejectionCode.INVERTED)
-"""Codes found in one view that refuse the study, not the view alone: what inverts one film most likely inverts the other,
-where it may go unseen."""
+"""Codes found in one view that refuse the study, not the view alone: what inverts one film most likely inverts the
+other, where it may go unseen."""
 
 WHOLE_VERTEBRA = (LevelCode.METAL, LevelCode.FRACTURE)
 """Codes found in one view that leave a level out of the other view too: they are of the vertebra, not of the image."""
