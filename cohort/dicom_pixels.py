@@ -53,7 +53,7 @@ def check_codestream(dataset: Any, rows: int, columns: int, name: str) -> None:
     Raises:
         ReadError: they differ, or the codestream leaves its height open.
     """
-    if not dataset.file_meta.TransferSyntaxUID.is_compressed or dataset.file_meta.TransferSyntaxUID.is_deflated:
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
     frame = next(generate_fragmented_frames(dataset.PixelData, number_of_frames=1), (b"",))
     said = stated_size(frame[0])
@@ -81,7 +81,7 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     if photometric in COLOURS:
         grey, notes = grey_of(_rgb(stored, dataset, photometric, name), name)
         header.notes += notes
-        return _upright(_unit(grey, grey, None, False), None, header)
+        return _upright(_unit(grey, None, False), None, header)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         if photometric:
             told = brief(photometric, 40)
@@ -94,8 +94,8 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     inverted = _inverted(photometric, header)
     modality, known = rescaled(stored, dataset, header)
     shown = windowed(modality, dataset, header) if known else None
-    pixels = _unit(modality if shown is None else shown, modality, padding, inverted)
-    full = _unit(modality, modality, padding, inverted, whole=True) if keep_full_range else None
+    pixels = _unit(modality if shown is None else shown, padding, inverted)
+    full = _unit(modality, padding, inverted, whole=True) if keep_full_range else None
     return _upright(pixels, full, header)
 
 
@@ -203,14 +203,11 @@ def _inverted(photometric: str, header: Attributes) -> bool:
     return photometric == "MONOCHROME1" or shape == "INVERSE"
 
 
-def _unit(
-    values: Floats, modality: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, whole: bool = False
-) -> Floats:
+def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, whole: bool = False) -> Floats:
     """Values scaled to [0, 1] from black to white of the film between its borders, padding black.
 
     Args:
         values: after the window, or before it.
-        modality: before it, of the same shape; tells where padding would set the scale.
         padding: cells without a measurement.
         inverted: whether the least value is white.
         whole: whether the scale is that of all cells but single ones, borders included.

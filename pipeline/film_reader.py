@@ -70,7 +70,7 @@ class FilmReader:
         """
         self._seconds = seconds
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(max_workers=1, initializer=_limit_memory, context=context)
+        self._pool = ProcessPool(max_workers=1, initializer=_confine, context=context)
 
     def __enter__(self) -> FilmReader:
         return self
@@ -129,7 +129,7 @@ def read_study(study: Study) -> ReadStudy:
     return read
 
 
-def _limit_memory() -> None:
+def _confine() -> None:
     """Cap the address space of this process, where the system can; decoders that panic do not speak to the terminal."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)

@@ -4,7 +4,8 @@ Usage: python scripts/judge_real_films.py FOLDER [--out JSON] [--pictures FOLDER
 
 FOLDER holds `lateral/` and `ap/` with images, `patients.csv` (image, age_years, sex) and, if there are any,
 `lateral_levels_by_eye.json` (by image: centres of L1-L4 in pixels, status). Each film is classified from the image
-alone four times: as it is, at half its size, with its longest side at 1,200 pixels, and mirrored. Prints JSON.
+alone five times: as it is, at half its size, with its longest side at 1,200 pixels, mirrored, and as its negative.
+Prints JSON.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Judged:
 
 
 def forms_of(radiograph: Radiograph) -> dict[str, Radiograph]:
-    """The film as it is, at half its size, with its longest side at SMALL_PX, and mirrored."""
+    """The film as it is, at half its size, with its longest side at SMALL_PX, mirrored, and its negative."""
     pixels = radiograph.pixels
     small = min(1.0, SMALL_PX / max(pixels.shape))
     return {
@@ -63,6 +64,7 @@ def forms_of(radiograph: Radiograph) -> dict[str, Radiograph]:
         "half": replace(radiograph, pixels=_shrunk(pixels, 0.5)),
         "small": replace(radiograph, pixels=_shrunk(pixels, small)),
         "mirrored": replace(radiograph, pixels=np.ascontiguousarray(pixels[:, ::-1])),
+        "negative": replace(radiograph, pixels=np.ascontiguousarray(1 - pixels)),
     }
 
 
@@ -143,6 +145,9 @@ def figures_of(films: list[Judged], folder: Path) -> dict[str, Any]:
             Counter(why.code.value for p in whole for shown in p.views.values() for why in shown.left_out.values())
         ),
         "against_native": {form: _agreement(films, form) for form in ("half", "small", "mirrored")},
+        "negatives_refused": dict(
+            Counter(n.refusal.code for f in films if (n := f.forms.get("negative")) and n.refusal is not None)
+        ),
         "seconds_native_over_small": _ratio(films),
         "t_score_and_age": {
             "films": len(scores),
