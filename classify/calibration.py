@@ -9,8 +9,8 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.optimize import minimize_scalar
 
-from cohort.config import StrictConfig
-from cohort.study import BMD_CLASSES, BmdClass
+from cohort.bmd import BMD_CLASSES, BmdClass
+from osteolens.config import StrictConfig
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

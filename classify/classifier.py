@@ -13,12 +13,13 @@ from classify.calibration import NO_CALIBRATION, Calibration, Decision, decide, 
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import roi_crops
-from classify.export import OUTPUTS
+from classify.files import OUTPUTS
 from classify.preprocess import equalised, normalised
-from cohort.errors import StudyError, WeightsError
-from cohort.session import open_session
+from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.covariates import Covariates
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
-from cohort.study import BMD_CLASSES, BmdClass, Covariates
+from osteolens.errors import StudyError, WeightsError
+from osteolens.onnx_session import open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ class BmdClassifier:
             pixels: (rows, columns) in [0, 1].
             detection: boxes of that image.
             levels: those of L1-L4 that are classified on.
-            mirrored: whether the crops are mirrored, so that all films face one way (`pipeline.spines.FoundSpine`).
+            mirrored: whether the crops are mirrored, so that all films face one way
+                (`pipeline.screening.spines.FoundSpine`).
 
         Raises:
             StudyError: one of these levels has no box.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cohort.study import Covariates, Sex
+from cohort.covariates import Covariates, Sex
 
 COVARIATE_NAMES = ("age_years", "sex", "bmi_kg_m2")
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from classify.config import PreprocessSpec
-from cohort.errors import StudyError
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel
+from osteolens.errors import StudyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,14 +25,14 @@ def check(
     """Say what of a cohort can be used, what cannot and why. Exit code 1: nothing can."""
     with errors_as_exit_codes():
         from cohort.check import check_cohort
-        from cohort.config import load_config
         from cohort.eligibility import EligibilityCriteria
+        from osteolens.config import load_config
 
         criteria = load_config(EligibilityCriteria, None, set_ or ())
         with progress("reading, %", 100) as bar:
             found = check_cohort(folder, criteria, images, lambda now, whole: bar(100 * now // whole))
         if flow is not None and found.flow:
-            from pipeline.figures import draw_flow
+            from pipeline.evaluation.report.patient_flow import draw_flow
 
             draw_flow(found.flow, found.parts, flow)
         if as_json:

@@ -31,7 +31,7 @@ def shown(text: object) -> str:
 
     `print_table` and `say` do this themselves; rich markup is never read, so brackets stay as they are.
     """
-    from cohort.text import visible
+    from osteolens.text import visible
 
     return visible(text)
 
@@ -62,7 +62,7 @@ def set_verbosity(verbose: int, quiet: bool) -> None:
 @contextmanager
 def errors_as_exit_codes() -> Iterator[None]:
     """OsteoLens errors become one line on stderr and exit code 1."""
-    from cohort.errors import OsteoLensError
+    from osteolens.errors import OsteoLensError
 
     try:
         yield
@@ -110,7 +110,7 @@ def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
 
 def print_json(document: Any) -> None:
     """A JSON document on stdout; what is no number is null."""
-    from cohort.json_document import json_ready
+    from osteolens.json_document import json_ready
 
     print(_fitting_json(json_ready(document)))
 

@@ -68,10 +68,10 @@ def results(
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.evaluate import evaluate_results
+        from pipeline.evaluation.evaluate import evaluate_results
 
         if cohort is None and out is not None and (results / "cohort.csv").is_file():
-            from pipeline.evaluate_cohort import screen_cohort
+            from pipeline.screening.cohort import screen_cohort
 
             cohort = results
             with progress("screening, %", 100) as bar:
@@ -80,14 +80,14 @@ def results(
         figures = evaluate_results(results, judged_by, site, everyone)
         whole: dict[str, Any] = {}
         if out is not None or paper:
-            from pipeline.evaluation_report import report_results
+            from pipeline.evaluation.report.write import report_results
 
             whole = report_results(results, judged_by, out, site, everyone, drawn)
         say_damaged({**figures, **whole.get("not_judged", {})})
         if out is not None:
             say(f"report: {out / 'report.html'}")
         if paper:
-            from pipeline.evaluation_tables import paper_tables
+            from pipeline.evaluation.report.tables import paper_tables
 
             for title, table in paper_tables(whole).items():
                 print_table(
@@ -111,7 +111,7 @@ def detector(
     """Judge the boxes alone: mAP, overlap, naming, errors in mm; by view and level, site and finding."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.evaluate_detector import evaluate_detector
+        from pipeline.evaluation.detection import evaluate_detector
 
         figures = evaluate_detector(results, cohort or _examples(), site)
         say_damaged(figures)
@@ -143,7 +143,7 @@ def bodies(
     """Share of annotated bodies without names that were found: for public whole-spine films."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.evaluate_bodies import evaluate_bodies
+        from pipeline.evaluation.unlabelled_bodies import evaluate_bodies
 
         figures = evaluate_bodies(results, labels, lowest)
         say_damaged(figures)
@@ -162,8 +162,8 @@ def ceiling(
 ) -> None:
     """How well a simulated cohort's classes can be told at all: AUC from the true bones instead of images."""
     with errors_as_exit_codes():
-        from cohort.study import BMD_CLASSES
-        from pipeline.ceiling import ceiling as run
+        from cohort.bmd import BMD_CLASSES
+        from pipeline.audit.oracle import ceiling as run
 
         figures = run(cohort)
         if as_json:
@@ -197,7 +197,7 @@ def _rows(figures: dict[str, Any]) -> list[list[object]]:
 
 def _shown(figures: dict[str, Any], key: str) -> object:
     """One figure for a table, or the word for one that is not estimable."""
-    from pipeline.estimable import told
+    from pipeline.evaluation.estimable import told
 
     value = figures.get(key)
     return value if isinstance(value, int) else told(value, figures.get("not_estimable", {}).get(key))

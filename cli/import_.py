@@ -22,7 +22,7 @@ def import_(
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from cohort.importers.convert import ImportFormat, by_reason, import_cohort, named
-        from cohort.text import visible
+        from osteolens.text import visible
 
         if kind not in list(ImportFormat):
             raise typer.BadParameter(f"{visible(kind)!r} is not one of {', '.join(ImportFormat)}", param_hint="KIND")

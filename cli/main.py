@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.cohort import cohort_app
-from cli.compare import compare_rois
+from cli.compare_rois import compare_rois
 from cli.evaluate import evaluate_app
 from cli.import_ import import_
 from cli.process import process

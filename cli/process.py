@@ -53,12 +53,12 @@ def process(
     with errors_as_exit_codes():
         from importlib.resources import files
 
-        from cohort.config import load_config
-        from cohort.errors import ConfigError
-        from cohort.index import index_cohort, only_sites
-        from cohort.study import Covariates, Sex
-        from cohort.table_notes import table_notes
-        from pipeline.config import ScreenConfig
+        from cohort.covariates import Covariates, Sex
+        from cohort.io.folder import index_cohort, only_sites
+        from cohort.io.tables.notes import table_notes
+        from osteolens.config import load_config
+        from osteolens.errors import ConfigError
+        from pipeline.screening.config import ScreenConfig
 
         if sex is not None and sex.upper() not in ("F", "M"):
             raise typer.BadParameter(f"got {sex!r}, expected F or M", param_hint="--sex")
@@ -83,9 +83,9 @@ def process(
                 f"{folder}: no radiographs found ({len(index.skipped)} other files); "
                 "expected DICOM, PNG, JPEG or TIFF images, in folders or flat"
             )
-        from pipeline.batch import process as run
-        from pipeline.manual_rois import DrawnRois
-        from pipeline.weights import load_weights
+        from pipeline.bundle.load import load_weights
+        from pipeline.screening.folder import process as run
+        from pipeline.screening.manual_rois import DrawnRois
 
         checked = load_weights(weights)
         drawn = None if rois is None else DrawnRois.read(rois)
@@ -117,7 +117,7 @@ def process(
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
-    from cohort.study import BMD_CLASSES
+    from cohort.bmd import BMD_CLASSES
 
     shown = []
     for row in rows[:200]:

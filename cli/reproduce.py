@@ -32,13 +32,13 @@ def reproduce(
     """Train AP, lateral and AP + lateral models without and with covariates; print the paper's Tables 2 and 4."""
     set_verbosity(verbose, False)
     with errors_as_exit_codes():
-        from classify.config import ClassifierTraining
-        from classify.fit import RunOptions
-        from cohort.config import load_config
-        from pipeline.reproduce import reproduce as run
-        from pipeline.screen import Screener
-        from pipeline.training import training_cohorts
-        from pipeline.weights import load_weights
+        from classify.training.config import ClassifierTraining
+        from classify.training.trainer import RunOptions
+        from osteolens.config import load_config
+        from pipeline.bundle.load import load_weights
+        from pipeline.reproduction.six_models import reproduce as run
+        from pipeline.screening.screener import Screener
+        from pipeline.training.cohorts import training_cohorts
 
         settings = load_config(ClassifierTraining, config, set_ or ())
         found = training_cohorts(cohorts, None, settings.validation_share, seed, out, only_eligible=True)

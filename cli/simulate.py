@@ -39,10 +39,12 @@ def simulate(
     """Simulate AP and lateral radiographs with DXA of the same bones, as DICOM with cohort.csv and rois.csv."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        _need_torch()
-        from cohort.config import load_config
-        from phantom.population import PopulationConfig
-        from phantom.write import SimulationPlan, assign_sites, simulate_cohort
+        from osteolens.extras import require
+
+        require("simulate", "torch")
+        from osteolens.config import load_config
+        from phantom.cohort import SimulationPlan, assign_sites, simulate_cohort
+        from phantom.subject.population import PopulationConfig
 
         if ct is not None or ct_labels is not None:
             _radiographs_of_ct(ct, ct_labels, out, site, seed, quiet)
@@ -67,9 +69,9 @@ def simulate(
 
 
 def _radiographs_of_ct(ct: Path | None, labels: Path | None, out: Path, site: str, seed: int, quiet: bool) -> None:
-    from cohort.errors import ConfigError
+    from osteolens.errors import ConfigError
     from phantom.ct import ct_study
-    from phantom.machine import MACHINES
+    from phantom.xray.system import MACHINES
 
     if ct is None or labels is None:
         raise ConfigError("--ct and --ct-labels go together; give both")
@@ -81,8 +83,8 @@ def _radiographs_of_ct(ct: Path | None, labels: Path | None, out: Path, site: st
 
 
 def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
-    from phantom.write import young_adults
-    from pipeline.audit import YOUNG_ADULTS, audit_cohort
+    from phantom.cohort import young_adults
+    from pipeline.audit.checks import YOUNG_ADULTS, audit_cohort
 
     with progress("young adults", 2 * YOUNG_ADULTS) as bar:
         young = young_adults(plan, YOUNG_ADULTS, bar)
@@ -93,17 +95,8 @@ def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
 
 
 def _variety(text: str) -> Any:
-    from phantom.posture import Variety
+    from phantom.bones.posture import Variety
 
     if text not in tuple(Variety):
         raise typer.BadParameter(f"got {text!r}, expected {' or '.join(Variety)}", param_hint="--variety")
     return Variety(text)
-
-
-def _need_torch() -> None:
-    from cohort.errors import MissingExtra
-
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("simulate", "torch") from error

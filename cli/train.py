@@ -45,12 +45,12 @@ def detector(
     """Train the YOLO detector of L1-L4 (and T11, T12, L5, S1) and export it to ONNX."""
     set_verbosity(verbose, False)
     with errors_as_exit_codes():
-        from cohort.config import load_config
-        from detect.config import DetectorTraining
-        from detect.dataset import write_yolo_folder
-        from detect.train import train_detector
-        from pipeline.training import outlines_of, training_cohorts
-        from pipeline.weights import load_weights
+        from detect.training.config import DetectorTraining
+        from detect.training.detector import train_detector
+        from detect.training.yolo_folder import write_yolo_folder
+        from osteolens.config import load_config
+        from pipeline.bundle.load import load_weights
+        from pipeline.training.cohorts import outlines_of, training_cohorts
 
         settings = load_config(DetectorTraining, config, set_ or ())
         start = {"shipped": load_weights().detector.with_suffix(".safetensors"), "none": None}.get(
@@ -89,12 +89,12 @@ def segmenter(
     """Train the U-Net that outlines vertebral bodies inside the boxes and export it to ONNX."""
     set_verbosity(verbose, False)
     with errors_as_exit_codes():
-        from cohort.config import load_config
-        from cohort.errors import ReadError
-        from detect.config import SegmenterTraining
-        from detect.segment_data import build_store
-        from detect.segment_train import train_segmenter
-        from pipeline.training import outlines_of, training_cohorts
+        from detect.training.body_crops import build_store
+        from detect.training.config import SegmenterTraining
+        from detect.training.segmenter import train_segmenter
+        from osteolens.config import load_config
+        from osteolens.errors import ReadError
+        from pipeline.training.cohorts import outlines_of, training_cohorts
 
         settings = load_config(SegmenterTraining, config, set_ or ())
         found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
@@ -136,10 +136,10 @@ def classifier(
     """Train the DenseNet on DXA classes and export it to ONNX."""
     set_verbosity(verbose, False)
     with errors_as_exit_codes():
-        from classify.config import ClassifierTraining
-        from cohort.config import load_config
-        from pipeline.training import classifier_crops, training_cohorts
-        from pipeline.weights import load_weights
+        from classify.training.config import ClassifierTraining
+        from osteolens.config import load_config
+        from pipeline.bundle.load import load_weights
+        from pipeline.training.cohorts import classifier_crops, training_cohorts
 
         chosen = list(set_ or ())
         if views is not None:
@@ -151,8 +151,8 @@ def classifier(
         _say_what(found, settings)
         with progress("cropping", len(found.training)) as bar:
             crops, checks, spec = classifier_crops(found, settings, out, seed, lambda now, _: bar(now))
-        from classify.fit import RunOptions
-        from classify.train import train_classifier
+        from classify.training.train import train_classifier
+        from classify.training.trainer import RunOptions
 
         start = {"shipped": load_weights().classifier.parent, "none": None}.get(start_from, Path(start_from))
         options = RunOptions(device, seed, resume, start)

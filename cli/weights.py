@@ -24,7 +24,7 @@ def weights(
 ) -> None:
     """Put trained stages together. A part without a run stays as it is in OUT, or comes from the shipped weights."""
     with errors_as_exit_codes():
-        from pipeline.assemble import assemble_weights
+        from pipeline.bundle.assemble import assemble_weights
 
         runs = {"detector": detector, "segmenter": segmenter, "classifier": classifier}
         tests = {"detector": test_detector, "classifier": test_classifier}
@@ -40,8 +40,8 @@ def weights(
 
 def _read(path: Path, nan_is_null: bool = False) -> dict[str, Any]:
     """The object of a JSON file."""
-    from cohort.errors import ReadError
-    from cohort.json_document import read_json
+    from osteolens.errors import ReadError
+    from osteolens.json_document import read_json
 
     document = read_json(path, nan_is_null=nan_is_null)
     if not isinstance(document, dict):
@@ -51,8 +51,8 @@ def _read(path: Path, nan_is_null: bool = False) -> dict[str, Any]:
 
 def _provenance(path: Path) -> dict[str, str]:
     """What each part was trained on, in words."""
-    from cohort.errors import ReadError
-    from cohort.json_document import quoted
+    from osteolens.errors import ReadError
+    from osteolens.json_document import quoted
 
     known, document = ("detector", "segmenter", "classifier", "notice"), _read(path)
     for key, value in document.items():

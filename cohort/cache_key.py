@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cohort.annotations import Rois
-from cohort.atomic import write_whole
+from cohort.io.annotations import Rois
 from cohort.spine import VertebralLevel, View
 from cohort.study import Study
+from osteolens.atomic import write_whole
 
 RECIPE = 1
 """Number that changes with how images are read or crops are cut, so that caches of an older program are made anew."""

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.annotations import Rois, check_inside
 from cohort.eligibility import DEFAULT_CRITERIA, EligibilityCriteria, exclusions, reasons
-from cohort.errors import OsteoLensError
-from cohort.images import read_radiograph
-from cohort.index import index_cohort
+from cohort.io.annotations import Rois, check_inside
+from cohort.io.folder import index_cohort
+from cohort.io.radiograph import read_radiograph
+from cohort.io.tables.notes import Kinds, notes_of, read_tables
 from cohort.spine import TARGET_LEVELS, View
 from cohort.splits import VALIDATION_SITE, is_test_site
 from cohort.study import Study
-from cohort.table_notes import Kinds, notes_of, read_tables
+from osteolens.errors import OsteoLensError
 
 
 @dataclass(frozen=True, slots=True)

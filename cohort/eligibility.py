@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cohort.config import StrictConfig
-from cohort.study import Sex, Study
+from cohort.covariates import Sex
+from cohort.study import Study
+from osteolens.config import StrictConfig
 
 
 class EligibilityCriteria(StrictConfig):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cohort.errors import ConfigError
 from cohort.study import Study
+from osteolens.errors import ConfigError
 
 VALIDATION_SITE = "validation"
 """Site whose studies are held out when no other validation cohort is named."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -10,26 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cohort.bmd import DxaResult
+from cohort.covariates import Covariates
 from cohort.spine import VertebralLevel, View
-
-
-class Sex(StrEnum):
-    """Sex as DICOM writes it."""
-
-    FEMALE = "F"
-    MALE = "M"
-
-
-class BmdClass(StrEnum):
-    """WHO class of the lumbar T-score."""
-
-    NORMAL = "normal"
-    OSTEOPENIA = "osteopenia"
-    OSTEOPOROSIS = "osteoporosis"
-
-
-BMD_CLASSES: tuple[BmdClass, ...] = tuple(BmdClass)
-"""Order of the three classes in every array of probabilities."""
 
 
 class SpacingSource(StrEnum):
@@ -38,33 +21,6 @@ class SpacingSource(StrEnum):
     PIXEL_SPACING = "PixelSpacing"
     IMAGER_PIXEL_SPACING = "ImagerPixelSpacing"
     NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Covariates:
-    """Clinical covariates, each None when unknown."""
-
-    age_years: float | None = None
-    sex: Sex | None = None
-    height_cm: float | None = None
-    weight_kg: float | None = None
-    bmi_given: float | None = None
-
-    @property
-    def bmi_kg_m2(self) -> float | None:
-        """BMI as given, else from height and weight, else None."""
-        if self.bmi_given is not None:
-            return self.bmi_given
-        if self.height_cm and self.weight_kg:
-            return self.weight_kg / (self.height_cm / 100) ** 2
-        return None
-
-    def overridden_by(self, other: Covariates) -> Covariates:
-        """These covariates, with every value that `other` knows taken from it."""
-        known = {name: getattr(other, name) for name in self.__slots__ if getattr(other, name) is not None}
-        if ("height_cm" in known or "weight_kg" in known) and "bmi_given" not in known:
-            known["bmi_given"] = None
-        return replace(self, **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,40 +55,6 @@ class Radiograph:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:
             raise ValueError(f"{self.path.name}: expected float32 (rows, columns), got {self.pixels.dtype} "
                              f"{self.pixels.shape}")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class DxaResult:
-    """Lumbar DXA of one patient.
-
-    Attributes:
-        t_score: L1-L4 T-score, None when only the class is known.
-        bmd_g_cm2: areal BMD of L1-L4.
-        t_score_by_level: T-score of single levels.
-        scan_date: day of the scan.
-        reference: name of the reference population.
-    """
-
-    t_score: float | None
-    bmd_g_cm2: float | None = None
-    t_score_by_level: dict[VertebralLevel, float] = field(default_factory=dict)
-    scan_date: date | None = None
-    reference: str | None = None
-
-    @property
-    def bmd_class(self) -> BmdClass | None:
-        """WHO class of the T-score, or None."""
-        return None if self.t_score is None else classify_t_score(self.t_score)
-
-
-def classify_t_score(t_score: float) -> BmdClass:
-    """WHO class: osteoporosis T <= -2.5, osteopenia -2.5 < T < -1.0, normal T >= -1.0.
-
-    Source: WHO 1994, as used by Mao et al. 2022.
-    """
-    if t_score <= -2.5:
-        return BmdClass.OSTEOPOROSIS
-    return BmdClass.OSTEOPENIA if t_score < -1.0 else BmdClass.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +104,12 @@ class Study:
     patient_id: str
     ap: Path | None = None
     lateral: Path | None = None
-    covariates: Covariates = Covariates()
+    covariates: Covariates = field(default_factory=Covariates)
     dxa: DxaResult | None = None
     site: str | None = None
     study_date: date | None = None
     unsorted: tuple[Path, ...] = ()
-    findings: Findings = Findings()
+    findings: Findings = field(default_factory=Findings)
     set_aside: tuple[tuple[View | None, Path, str], ...] = ()
     further: tuple[tuple[View, Path], ...] = ()
     notes: tuple[str, ...] = ()

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cohort.errors import WeightsError
-from cohort.session import open_session
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph
 from detect.config import CLASSES, DetectConfig
-from detect.letterbox import detector_input
-from detect.levels import name_levels
+from detect.labelling import name_levels
+from detect.preprocess import detector_input
+from osteolens.errors import WeightsError
+from osteolens.onnx_session import open_session
 
 TALL = 1.7
 """Height over width from which a film may show the whole spine, whose bodies are small."""

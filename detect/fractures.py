@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import NormalDist, median
 
+from cohort.findings import GENANT_LOSS, BodyHeights, VertebraFinding
 from cohort.spine import TARGET_LEVELS, VertebralLevel
 from detect.config import DetectConfig
-from detect.morphometry import BodyHeights, body_heights
-from detect.segment import SeenBody
-
-GENANT_LOSS = (0.20, 0.25, 0.40)
-"""Losses of height from which a deformity is of grade 1, 2 and 3.
-
-Source: Genant 1993, doi 10.1002/jbmr.5650080915: about 20 to 25, 25 to 40, and above 40 %.
-"""
+from detect.morphometry import body_heights
+from detect.segmenter import SeenBody
 
 USUAL_WEDGE: Mapping[VertebralLevel, float] = {
     VertebralLevel.L1: 0.03,
@@ -30,27 +24,6 @@ Source: medians of the outlines found in whole simulated bodies of the training 
 
 MOST_BULGE = 0.12
 """Share by which an outline's middle may exceed the mean of its front and back; where it does more, it is wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VertebraFinding:
-    """What was measured on one of L1-L4 in a lateral view; a suspicion is to be confirmed by a reader.
-
-    Attributes:
-        level: of the body.
-        heights: in pixels of the radiograph.
-        height_loss: best estimate of the share of height that a compression took.
-        genant_grade: 1 to 3 by that loss where a fracture is suspected, else 0.
-        confidence: probability that a fifth or more of the height is lost.
-        suspected: whether a fracture is suspected.
-    """
-
-    level: VertebralLevel
-    heights: BodyHeights
-    height_loss: float
-    genant_grade: int
-    confidence: float
-    suspected: bool
 
 
 def vertebra_findings(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cohort.findings import BodyHeights, CobbAngle
 from cohort.spine import LEVELS, VertebralLevel
 
 Points = npt.NDArray[np.float64]
@@ -90,27 +91,6 @@ def _profiles(points: Points) -> tuple[Points, Points, Points] | None:
     return at, np.where(crosses, y, np.inf).min(1), np.where(crosses, y, -np.inf).max(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyHeights:
-    """Heights of one body in a lateral view, in the outline's unit, and how much of them a compression took.
-
-    Attributes:
-        anterior: height at the front.
-        middle: height in the middle.
-        posterior: height at the back.
-        wedge: share by which the front is lower than the back.
-        biconcave: share by which the middle is lower than the mean of front and back.
-        crush: share by which the back is lower than the neighbours' backs, 0 without a neighbour.
-    """
-
-    anterior: float
-    middle: float
-    posterior: float
-    wedge: float = 0.0
-    biconcave: float = 0.0
-    crush: float = 0.0
-
-
 def body_heights(
     outlines: Mapping[VertebralLevel, Points | None], anterior_left: bool
 ) -> dict[VertebralLevel, BodyHeights]:
@@ -137,21 +117,6 @@ def body_heights(
             crush=1 - max(back, front) / max(float(np.mean(beside)), 1e-6) if beside else 0.0,
         )
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CobbAngle:
-    """The largest angle between two bodies in an AP view.
-
-    Attributes:
-        degrees: the angle.
-        upper: the upper of the two.
-        lower: the lower of the two.
-    """
-
-    degrees: float
-    upper: VertebralLevel
-    lower: VertebralLevel
 
 
 def cobb_angle(outlines: Mapping[VertebralLevel, Points | None]) -> CobbAngle | None:

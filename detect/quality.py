@@ -11,25 +11,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cohort.findings import CobbAngle, VertebraFinding
+from cohort.rejection import LITTLE_MARGIN, SIX_LUMBAR, LevelCode, LevelReason, RejectionCode
 from cohort.spine import DETECTED_LEVELS, TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectConfig
-from detect.fractures import VertebraFinding, vertebra_findings
-from detect.levels import has_sixth_lumbar
-from detect.morphometry import CobbAngle, cobb_angle
+from detect.fractures import vertebra_findings
+from detect.labelling import has_sixth_lumbar
+from detect.morphometry import cobb_angle
 from detect.pixel_quality import exposure_of, metal_shares
-from detect.rejection import LevelCode, LevelReason, RejectionCode
 from detect.scale import BodyScale, at_body_scale
-from detect.segment import SeenBody, looks_inverted
+from detect.segmenter import SeenBody, looks_inverted
 
 BODY_WIDTH_MM = (25.0, 85.0)
 """Plausible width of a lumbar ROI, magnified; Clouthier 2023 gives bodies of 39-59 mm."""
 
-
-SIX_LUMBAR = "six lumbar vertebrae?"
-LITTLE_MARGIN = "levels are named with little margin"
-LEVEL_WARNINGS = (SIX_LUMBAR, LITTLE_MARGIN)
-"""Words by which warnings of a doubtful naming are known."""
 
 AT_BORDER = 0.06
 """Distance from the border of the image, in heights or widths of a box, at which a box reaches it."""

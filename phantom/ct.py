@@ -12,20 +12,20 @@ import numpy.typing as npt
 import torch
 from pydicom.uid import generate_uid
 
-from cohort.roi import roi_boxes
+from cohort.roi_rule import roi_boxes
 from cohort.spine import DETECTED_LEVELS, LEVELS, VertebraBox, VertebralLevel, View
-from phantom.dicom import radiograph_dataset
-from phantom.habitus import L3_LABEL, LabelledCt, half_size_mm, read_ct, soft_densities
-from phantom.machine import MACHINES
-from phantom.pathology import Exposure
-from phantom.posture import Variety
-from phantom.projector import Geometry, Volume
-from phantom.radiograph import SimulatedImage, draw_field, take_radiograph
-from phantom.skeleton import Skeleton
+from phantom.bones.density import Skeleton
+from phantom.bones.posture import Variety
+from phantom.cohort import image_record, write_record
+from phantom.ground_truth import within_field
+from phantom.soft_tissue.habitus import L3_LABEL, LabelledCt, half_size_mm, read_ct, soft_densities
+from phantom.soft_tissue.tissue import SoftTissue
+from phantom.subject.pathology import Exposure
 from phantom.tables import write_tables
-from phantom.tissue import SoftTissue
-from phantom.truth import within_field
-from phantom.write import image_record, write_record
+from phantom.xray.dicom import radiograph_dataset
+from phantom.xray.projection import Geometry, Volume
+from phantom.xray.radiograph import SimulatedImage, draw_field, take_radiograph
+from phantom.xray.system import MACHINES
 
 MARROW_HU = 60.0
 MINERAL_HU_CM3_G = 1300.0

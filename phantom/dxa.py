@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cohort.dxa_reference import REFERENCES, YOUNG_CHINESE
+from cohort.bmd import REFERENCES, YOUNG_CHINESE, DxaResult
+from cohort.covariates import Sex
 from cohort.spine import TARGET_LEVELS, VertebralLevel
-from cohort.study import DxaResult, Sex
-from phantom.anatomy import Vector
-from phantom.pathology import BODIES, Pathology
-from phantom.physics import gaussian_blur, mass_attenuation
-from phantom.placement import Placement
-from phantom.posture import Posture
-from phantom.projector import Volume
-from phantom.skeleton import Skeleton
-from phantom.tissue import SoftTissue
+from phantom.bones.anatomy import Vector
+from phantom.bones.density import Skeleton
+from phantom.bones.placement import Placement
+from phantom.bones.posture import Posture
+from phantom.soft_tissue.tissue import SoftTissue
+from phantom.subject.pathology import BODIES, Pathology
+from phantom.xray.physics import gaussian_blur, mass_attenuation
+from phantom.xray.projection import Volume
 
 ENERGIES_KEV = (45.0, 80.0)
 """Effective energies behind the patient; pulsed 100 and 140 kVp. Ours."""

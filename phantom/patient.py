@@ -8,17 +8,17 @@ import numpy as np
 import torch
 
 from cohort.spine import View
-from phantom.anatomy import Anatomy
+from phantom.bones.anatomy import Anatomy
+from phantom.bones.density import Skeleton, build_skeleton, faded
+from phantom.bones.posture import Posture, Variety, draw_posture
 from phantom.dxa import DxaMeasurement, measure_dxa
-from phantom.habitus import Habitus
-from phantom.machine import Machine
-from phantom.pathology import Pathology, draw_pathology
-from phantom.population import DEFAULT_POPULATION, Person, PopulationConfig
-from phantom.posture import Posture, Variety, draw_posture
-from phantom.radiograph import SimulatedImage, draw_field, take_radiograph
-from phantom.skeleton import Skeleton, build_skeleton, faded
-from phantom.tissue import SoftTissue, draw_tissue, with_pelvic_gas
-from phantom.truth import body_truth
+from phantom.ground_truth import body_truth
+from phantom.soft_tissue.habitus import Habitus
+from phantom.soft_tissue.tissue import SoftTissue, draw_tissue, with_pelvic_gas
+from phantom.subject.pathology import Pathology, draw_pathology
+from phantom.subject.population import DEFAULT_POPULATION, Person, PopulationConfig
+from phantom.xray.radiograph import SimulatedImage, draw_field, take_radiograph
+from phantom.xray.system import Machine
 
 
 @dataclass(frozen=True, slots=True)

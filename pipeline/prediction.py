@@ -12,14 +12,13 @@ from typing import Any
 
 import jsonschema
 
-from cohort.atomic import write_whole
-from cohort.json_document import json_ready
+from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.findings import CobbAngle, VertebraFinding
+from cohort.rejection import LevelReason
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
-from cohort.study import BMD_CLASSES, BmdClass
-from cohort.text import visible
-from detect.fractures import VertebraFinding
-from detect.morphometry import CobbAngle
-from detect.rejection import LevelReason
+from osteolens.atomic import write_whole
+from osteolens.json_document import json_ready
+from osteolens.text import visible
 
 TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
 """What every finding says of itself."""
@@ -119,7 +118,8 @@ class Prediction:
         t_score: estimate of the L1-L4 T-score, None when refused.
         prediction_set: classes that hold the truth with the weights' stated coverage, empty when refused.
         decision: whether osteoporosis is likely, unlikely or undecided at the weights' predictive values, or None.
-        subsets: probabilities by the paper's models (`pipeline.paper.SIX`) from a part of the inputs, if asked for.
+        subsets: probabilities by the paper's models (`SIX` of published.py) from a part of the inputs,
+            if asked for.
     """
 
     study_uid: str

@@ -12,14 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cohort.annotations import read_rois
-from cohort.index import index_cohort
+from cohort.io.annotations import read_rois
+from cohort.io.folder import index_cohort
 from cohort.spine import TARGET_LEVELS, iou
-from detect.metrics import RIGHT_IOU
 from phantom.ct import ct_study
-from pipeline.film_reader import read_study
-from pipeline.screen import Screener
-from pipeline.weights import load_weights
+from pipeline.bundle.load import load_weights
+from pipeline.evaluation.boxes import RIGHT_IOU
+from pipeline.screening.film_reader import read_study
+from pipeline.screening.screener import Screener
 
 
 def main() -> None:

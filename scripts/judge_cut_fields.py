@@ -11,13 +11,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from cohort.annotations import read_rois
 from cohort.eligibility import exclusions
-from cohort.images import read_radiograph
-from cohort.index import index_cohort
+from cohort.io.annotations import read_rois
+from cohort.io.folder import index_cohort
+from cohort.io.radiograph import read_radiograph
 from cohort.spine import VertebralLevel
-from pipeline.screen import Screener
-from pipeline.weights import load_weights
+from pipeline.bundle.load import load_weights
+from pipeline.screening.screener import Screener
 
 LEFT_OUT = "left out"
 

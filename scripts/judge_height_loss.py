@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cohort.annotations import read_outlines
-from cohort.images import read_radiograph
-from cohort.index import index_cohort
-from cohort.roi import roi_boxes
-from cohort.session import open_session
+from cohort.findings import GENANT_LOSS
+from cohort.io.annotations import read_outlines
+from cohort.io.folder import index_cohort
+from cohort.io.radiograph import read_radiograph
+from cohort.roi_rule import roi_boxes
 from cohort.spine import TARGET_LEVELS, View
-from detect.fractures import GENANT_LOSS
-from detect.segment import CROP_PX, crop_matrix
+from detect.segmenter import CROP_PX, crop_matrix
+from osteolens.onnx_session import open_session
 
 Image = npt.NDArray[np.float32]
 

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from classify.classifier import BmdClassifier
-from classify.fit import macro_auc, osteoporosis_auc
+from classify.training.trainer import macro_auc, osteoporosis_auc
+from cohort.bmd import BMD_CLASSES
 from cohort.eligibility import exclusions
-from cohort.index import index_cohort
+from cohort.io.folder import index_cohort
 from cohort.spine import TARGET_LEVELS, View
-from cohort.study import BMD_CLASSES, Study
-from pipeline.assessment import views_of
-from pipeline.film_reader import read_study
-from pipeline.screen import Screener
-from pipeline.weights import load_weights
+from cohort.study import Study
+from pipeline.bundle.load import load_weights
+from pipeline.screening.assessment import views_of
+from pipeline.screening.film_reader import read_study
+from pipeline.screening.screener import Screener
 
 CHOICES = ("L1 L2 L3 L4", "L2 L3 L4", "L1 L3 L4", "L1 L2 L4", "L1 L2 L3", "L1 L2", "L2 L3", "L3 L4", "L1 L4")
 """Levels that are kept."""

@@ -23,15 +23,15 @@ import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
-from cohort.errors import OsteoLensError
-from cohort.images import read_radiograph
+from cohort.io.radiograph import read_radiograph
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph, Study
-from pipeline.film_reader import ReadStudy
-from pipeline.overlay import write_overlay
+from osteolens.errors import OsteoLensError
+from pipeline.bundle.load import load_weights
 from pipeline.prediction import Prediction
-from pipeline.screen import Screened, Screener
-from pipeline.weights import load_weights
+from pipeline.screening.film_reader import ReadStudy
+from pipeline.screening.overlay import write_overlay
+from pipeline.screening.screener import Screened, Screener
 
 SMALL_PX = 1200
 """Longest side of the shrunk film."""

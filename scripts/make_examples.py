@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohort.bmd import BMD_CLASSES
 from cohort.eligibility import exclusions
-from cohort.index import index_cohort
-from cohort.study import BMD_CLASSES
-from phantom.write import SimulationPlan, simulate_cohort
+from cohort.io.folder import index_cohort
+from phantom.cohort import SimulationPlan, simulate_cohort
 
 SEED = 11
 CANDIDATES = 24

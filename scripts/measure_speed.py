@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 
 from classify.classifier import BmdClassifier, Classified
-from cohort.index import index_cohort
-from cohort.session import open_session
+from cohort.io.folder import index_cohort
 from cohort.study import Study
 from detect.config import CLASSES
 from detect.detector import VertebraDetector
-from pipeline.assessment import AssessedImage, views_of
-from pipeline.config import ScreenConfig
-from pipeline.film_reader import read_study
-from pipeline.screen import Screener
-from pipeline.weights import load_weights
+from osteolens.onnx_session import open_session
+from pipeline.bundle.load import load_weights
+from pipeline.screening.assessment import AssessedImage, views_of
+from pipeline.screening.config import ScreenConfig
+from pipeline.screening.film_reader import read_study
+from pipeline.screening.screener import Screener
 
 
 def main() -> None:

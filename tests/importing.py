@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cohort.annotations import read_rois
 from cohort.importers.convert import ImportReport
+from cohort.io.annotations import read_rois
 from cohort.spine import View
 
 SIZE = (80, 170)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cohort.errors import ReadError
 from cohort.importers.documents import images_under, read_text, without_suffix
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.geometry import Canvas, Polygon, canvas_of, fault_of, overlap_with, read_picture
-from cohort.roi import roi_boxes
+from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebralLevel, View
-from cohort.text import visible
+from osteolens.errors import ReadError
+from osteolens.text import visible
 
 LUMBAR = tuple(VertebralLevel(f"L{k}") for k in range(1, 6))
 

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import pandas as pd
 
-from cohort.errors import ConfigError, ReadError
 from cohort.importers.buu_lspine import read_buu_lspine
 from cohort.importers.coco import read_coco
 from cohort.importers.cvat import read_cvat
@@ -23,9 +22,10 @@ from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.labelme import read_labelme
 from cohort.importers.lumos import gather, read_lumos
 from cohort.importers.yolo import read_yolo
-from cohort.index import index_cohort, safe_name
+from cohort.io.folder import index_cohort, safe_name
 from cohort.spine import View
-from cohort.text import visible
+from osteolens.errors import ConfigError, ReadError
+from osteolens.text import visible
 
 NAMED = 5
 """Files that a sentence names before it counts the rest."""

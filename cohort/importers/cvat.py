@@ -7,13 +7,13 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from cohort.dicom import MAX_PIXELS
-from cohort.errors import ReadError
 from cohort.importers.documents import image_at, load_xml, only_file
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
 from cohort.importers.geometry import Polygon, Shape
-from cohort.json_document import quoted
-from cohort.text import visible
+from cohort.io.dicom.read import MAX_PIXELS
+from osteolens.errors import ReadError
+from osteolens.json_document import quoted
+from osteolens.text import visible
 
 WHAT = "CVAT for images 1.1"
 

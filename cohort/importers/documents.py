@@ -16,10 +16,10 @@ from defusedxml import ElementTree as SafeElementTree
 from defusedxml.common import DTDForbidden, EntitiesForbidden, ExternalReferenceForbidden
 from pydantic import ValidationError
 
-from cohort.errors import ReadError
-from cohort.images import PLAIN_SUFFIXES
-from cohort.json_document import quoted
-from cohort.text import visible
+from cohort.io.radiograph import PLAIN_SUFFIXES
+from osteolens.errors import ReadError
+from osteolens.json_document import quoted
+from osteolens.text import visible
 
 MAX_BYTES = 512 * 2**20
 """Largest label file that is read; LabelMe may hold the picture itself."""

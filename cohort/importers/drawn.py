@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cohort.errors import ReadError
 from cohort.importers.documents import images_under, is_file
 from cohort.importers.geometry import Canvas, Polygon, Shape, Size, canvas_of, fault_of, overlap_with, read_picture
-from cohort.roi import roi_boxes
+from cohort.io.view_names import study_key, view_from_path, view_from_text
+from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebraBox, VertebralLevel, View
-from cohort.view_names import study_key, view_from_path, view_from_text
+from osteolens.errors import ReadError
 
 _LEVEL = re.compile(r"(?<![A-Za-z0-9])(T1[0-2]|L[1-5]|S1)(?![0-9])", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?<![A-Za-z0-9])(T1[0-2]|L[1-5])(\s*[-/]?\s*[TLS][0-9]|\s*[-/]\s*[0-9])", re.IGNORECASE)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom import dcmread
 
-from cohort.errors import ReadError
-from cohort.images import FORMATS, format_of, read_radiograph
-from cohort.text import visible
+from cohort.io.radiograph import FORMATS, format_of, read_radiograph
+from osteolens.errors import ReadError
+from osteolens.text import visible
 
 Polygon = npt.NDArray[np.float64]
 """Points (n, 2) as x, y; x to the right, y downwards."""

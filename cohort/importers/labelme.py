@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from cohort.errors import ReadError
 from cohort.importers.documents import IMAGE_SUFFIXES, first_error, image_at, image_named, is_file, load_json, siblings
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
 from cohort.importers.geometry import Shape
-from cohort.json_document import quoted
-from cohort.text import visible
+from osteolens.errors import ReadError
+from osteolens.json_document import quoted
+from osteolens.text import visible
 
 WHAT = "a LabelMe document with imagePath and shapes"
 

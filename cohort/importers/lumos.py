@@ -16,14 +16,14 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from cohort.dicom import MAX_PIXELS, read_header
-from cohort.errors import ReadError
 from cohort.importers.archive import is_zip, members_of, store_member
 from cohort.importers.documents import copy_file, is_file
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.lumos_table import KAGGLE, OWNERS, Line, cohort_line, patient_number, read_lines
+from cohort.io.dicom.read import MAX_PIXELS, read_header
 from cohort.spine import View
-from cohort.text import visible
+from osteolens.errors import ReadError
+from osteolens.text import visible
 
 LICENCE = "LUMOS is CC BY-NC 4.0: name its authors, and use it and what was trained on it for no commercial purpose"
 

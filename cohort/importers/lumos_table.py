@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.cells import number
-from cohort.errors import ReadError
 from cohort.importers.archive import fault_of_member, is_zip, members_of
 from cohort.importers.drawn import LeftOut
+from cohort.io.tables.cells import number
+from cohort.io.tables.reader import lines_of, read_table
+from cohort.io.tables.words import sex_of
 from cohort.spine import TARGET_LEVELS
-from cohort.tables import lines_of, read_table
-from cohort.text import visible
-from cohort.words import sex_of
+from osteolens.errors import ReadError
+from osteolens.text import visible
 
 MAX_ROWS, MAX_COLUMNS = 100_000, 500
 """Largest table that is read; LUMOS has some eight hundred rows of sixty columns."""

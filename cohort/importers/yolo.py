@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.errors import ReadError
 from cohort.importers.documents import image_named, images_under, is_file, load_yaml, read_text
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents
 from cohort.importers.geometry import Shape, shape_of_parts
-from cohort.json_document import quoted
-from cohort.text import visible
+from osteolens.errors import ReadError
+from osteolens.json_document import quoted
+from osteolens.text import visible
 
 WHAT = "data.yaml with `names` of the classes"
 

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import cv2
 
-from cohort.errors import OsteoLensError
+from osteolens.errors import OsteoLensError
 from tests.fuzz.targets import Target, Wrong, targets
 
 MOST_CPU_SECONDS, MOST_SECONDS = 5.0, 60.0

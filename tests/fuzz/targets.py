@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from cohort.annotations import read_outlines, read_readings, read_rois
-from cohort.dxa import read_cohort_csv, read_dxa_csv
-from cohort.errors import OsteoLensError
-from cohort.images import read_radiograph
-from cohort.index import index_cohort
+from cohort.io.annotations import read_outlines, read_readings, read_rois
+from cohort.io.folder import index_cohort
+from cohort.io.radiograph import read_radiograph
+from cohort.io.tables.cohort_tables import read_cohort_csv, read_dxa_csv
 from cohort.study import Study
-from cohort.text import visible
-from pipeline.manifest import MANIFEST, PART_FILES
-from pipeline.results import read_results
-from pipeline.weights import load_weights, write_manifest
+from osteolens.errors import OsteoLensError
+from osteolens.text import visible
+from pipeline.bundle.load import load_weights, write_manifest
+from pipeline.bundle.manifest import MANIFEST, PART_FILES
+from pipeline.evaluation.results import read_results
 from tests.fuzz.byte_mutators import BYTE_MUTATORS, Mutator, splice
 from tests.fuzz.dicom_mutators import DICOM_MUTATORS
 from tests.fuzz.dicom_seeds import dicom_seeds

@@ -1,0 +1,16 @@
+"""Names of the classifier's files, and of what its graph takes and gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+OUTPUTS = ["probabilities", "t_score"]
+
+
+PARTS = ("ap", "lateral", "fusion")
+"""Files of the shipped weights: both branches, and all that stands behind them."""
+
+
+def part_path(out: Path, part: str) -> Path:
+    """Where one part of the weights lies."""
+    return out / f"classifier_{part}.safetensors"

@@ -1,0 +1,186 @@
+"""The dual-channel DenseNet: one branch a view, pooled features fused with the covariates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from classify.config import NetworkSpec
+from cohort.bmd import BMD_CLASSES
+from cohort.spine import View
+from osteolens.errors import MissingExtra
+
+COVARIATE_INPUTS = 6
+SCALES = (64, 256, 512, 1024, 1024)
+"""Channels of DenseNet-121's feature maps at strides 2, 4, 8, 16 and 32."""
+
+FUSIONS = {"both": (View.AP, View.LATERAL), "ap": (View.AP,), "lateral": (View.LATERAL,)}
+"""Which views the fusion of each name joins."""
+
+FIELDS = (4, 4, 1, 1, 1)
+"""Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
+
+
+class DualChannelDenseNet(nn.Module):
+    """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
+
+    Each set of views that a study may have is fused by layers of its own, which `present` chooses; a network of one
+    view has one branch and one fusion. Several crops a view go through the same branch and are pooled by attention.
+    `pooled` says whether the last feature map is averaged, or every scale's, the finest by fields: the texture and the
+    shell of bone are in these. The network gives a T-score with its spread; the class logits are the logarithms of that
+    distribution's shares below -2.5, between, and above -1.0, plus a learned correction. So classes are ordered as the
+    T-score is, and both heads learn from both targets.
+
+    Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
+    """
+
+    def __init__(self, spec: NetworkSpec | None = None) -> None:
+        super().__init__()
+        self.spec = spec or NetworkSpec()
+        views = self.spec.views
+        self.ap = _densenet() if View.AP in views else None
+        self.lateral = _densenet() if View.LATERAL in views else None
+        self.attention = nn.Linear(SCALES[-1], 1) if self.spec.crops > 1 else None
+        every = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
+        features = every if self.spec.pooled == "all" else SCALES[-1]
+        normed = self.spec.pooled == "all"
+        self.norms = nn.ModuleDict(
+            {
+                view.value.lower(): nn.BatchNorm1d(features) if normed else nn.Identity()
+                for view in View
+                if view in views
+            }
+        )
+        self.covariates = (
+            nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+            if self.spec.covariates
+            else None
+        )
+        more = 32 if self.spec.covariates else 0
+        self.fuse = nn.ModuleDict(
+            {
+                name: nn.Sequential(
+                    nn.Dropout(0.2), nn.Linear(features * len(joined) + more, 128), nn.ReLU(), nn.Dropout(0.2)
+                )
+                for name, joined in FUSIONS.items()
+                if set(joined) <= set(views)
+            }
+        )
+        self.classes = nn.Linear(128, len(BMD_CLASSES))
+        self.t_score = nn.Linear(128, 2)
+        nn.init.zeros_(self.classes.weight)
+        nn.init.zeros_(self.classes.bias)
+        with torch.no_grad():
+            self.t_score.bias.copy_(torch.tensor([-1.8, 0.0]))
+
+    def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """Class logits (n, 3) and T-scores with the logarithm of their spread (n, 2).
+
+        Args:
+            ap: (n, crops, side, side); attention takes any number of crops, so training may show fewer.
+            lateral: likewise.
+            present: (n, 2), 1 where the AP or lateral image exists.
+            covariates: (n, 6) from `classify.covariates.encode`.
+        """
+        return self.fused(self.pooled(ap, lateral), present, covariates)
+
+    def pooled(self, ap: Tensor, lateral: Tensor) -> Tensor:
+        """Features (n, branches, channels) of the views that the network takes, before normalisation."""
+        images = {View.AP: ap, View.LATERAL: lateral}
+        return torch.stack([self.pooled_view(view, images[view]) for view in View if view in self.spec.views], 1)
+
+    def fused(self, pooled: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, from what `pooled` gives."""
+        if len(self.fuse) == 1:
+            return self._judged(self._joined(pooled, covariates, next(iter(self.fuse))))
+        ap, lateral = present[:, :1], present[:, 1:]
+        shares = {"both": ap * lateral, "ap": ap * (1 - lateral), "lateral": (1 - ap) * lateral}
+        parts = [share * self._joined(pooled, covariates, name) for name, share in shares.items()]
+        return self._judged(torch.stack(parts).sum(0))
+
+    def fused_as(self, pooled: Tensor, covariates: Tensor, name: str) -> tuple[Tensor, Tensor]:
+        """As `fused`, every study by the fusion of one name."""
+        return self._judged(self._joined(pooled, covariates, name))
+
+    def _joined(self, pooled: Tensor, covariates: Tensor, name: str) -> Tensor:
+        features = [
+            norm(pooled[:, k])
+            for k, (view, norm) in enumerate(self.norms.items())
+            if view in {joined.value.lower() for joined in FUSIONS[name]}
+        ]
+        if self.covariates is not None:
+            features.append(self.covariates(covariates))
+        joined: Tensor = self.fuse[name](torch.cat(features, 1))
+        return joined
+
+    def _judged(self, joined: Tensor) -> tuple[Tensor, Tensor]:
+        t_score = self.t_score(joined).float()
+        return ordinal_logits(t_score) + self.classes(joined).float(), t_score
+
+    def pooled_view(self, view: View, images: Tensor) -> Tensor:
+        """Features (n, channels) of one view's crops (n, crops, side, side)."""
+        branch = self.ap if view is View.AP else self.lateral
+        assert branch is not None, f"a network without {view}"
+        side = images.shape[-1]
+        shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
+        start = 0 if self.spec.pooled == "all" else len(SCALES) - 1
+        each = [
+            _mean_of_fields(scale.relu(), fields)
+            for scale, fields in zip(branch(shown)[1 + start :], FIELDS[start:], strict=True)
+        ]
+        features: Tensor = torch.cat(each, 1)
+        if self.attention is not None:
+            weights = torch.softmax(self.attention(each[-1]).reshape(images.shape[0], -1, 1), 1)
+            features = (weights * features.reshape(images.shape[0], -1, features.shape[1])).sum(1)
+        return features
+
+
+def ordinal_logits(t_score: Tensor) -> Tensor:
+    """Log-shares (n, 3) of normal, osteopenia and osteoporosis of logistic distributions of T-scores.
+
+    Args:
+        t_score: (n, 2), location and logarithm of the scale.
+    """
+    location, scale = t_score[:, 0], t_score[:, 1].clamp(-2.5, 2.0).exp()
+    above = torch.sigmoid((location + 1.0) / scale)
+    below = torch.sigmoid((-2.5 - location) / scale)
+    shares = torch.stack((above, 1 - above - below, below), 1)
+    return shares.clamp_min(1e-6).log()
+
+
+class ProbabilityExport(nn.Module):
+    """The network as it is shipped: full-size crops in, averaged down to the working side; classes and T-score out."""
+
+    def __init__(self, network: DualChannelDenseNet, shrink: int) -> None:
+        super().__init__()
+        self.network = network
+        self.shrink = nn.AvgPool2d(shrink) if shrink > 1 else nn.Identity()
+
+    def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (n, 3) and T-scores (n,)."""
+        logits, t_score = self.network(self.shrink(ap), self.shrink(lateral), present, covariates)
+        return torch.softmax(logits, 1), t_score[:, 0]
+
+
+def _mean_of_fields(maps: Tensor, fields: int) -> Tensor:
+    """Means (n, channels * fields * fields) in float32 over a grid of fields of maps (n, channels, rows, columns)."""
+    tall, wide = (side // fields for side in maps.shape[2:])
+    whole = maps[..., : tall * fields, : wide * fields]
+    grid = whole.reshape(*maps.shape[:2], fields, tall, fields, wide)
+    return grid.mean((3, 5), dtype=torch.float32).flatten(1)
+
+
+def _centre_columns(images: Tensor) -> Tensor:
+    """The central five eighths of the columns; a crop of L1-L4 is tall, and the rest of its square is grey border."""
+    margin = images.shape[-1] * 3 // 16
+    return images[..., margin : images.shape[-1] - margin]
+
+
+def _densenet() -> Any:
+    try:
+        from segmentation_models_pytorch.encoders import get_encoder
+    except ImportError as error:
+        raise MissingExtra("train classifier", "segmentation-models-pytorch") from error
+    return get_encoder("densenet121", in_channels=1, depth=5, weights=None)

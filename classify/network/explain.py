@@ -1,0 +1,105 @@
+"""Where the classifier looked: Grad-CAM of osteoporosis by view, on the radiograph. Needs the extra 'train'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from classify.config import NetworkSpec, PreprocessSpec
+from classify.covariates import encode
+from classify.crop import CropPlaces, crop_corners
+from classify.preprocess import letterbox
+from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.covariates import Covariates
+from cohort.spine import View
+from osteolens.errors import MissingExtra
+
+Image = npt.NDArray[np.float32]
+
+
+class Explainer:
+    """The shipped network in torch, kept for a whole folder."""
+
+    def __init__(self, folder: Path, network: NetworkSpec, spec: PreprocessSpec, working_px: int) -> None:
+        """Load the tensors that the ONNX graph shares.
+
+        Args:
+            folder: of the weights.
+            network: inputs it was trained with.
+            spec: its preprocessing.
+            working_px: side that crops are averaged down to.
+
+        Raises:
+            MissingExtra: torch or captum is not installed.
+            WeightsError: the tensors do not fit.
+        """
+        try:
+            import torch
+            from captum.attr import LayerGradCam
+        except ImportError as error:
+            raise MissingExtra("process --explain", "captum") from error
+        from classify.network.checkpoint import load_network
+        from classify.network.densenet import DualChannelDenseNet
+
+        self._torch, self._spec = torch, spec
+        self._shrink = max(1, spec.size_px // working_px)
+        self._network = DualChannelDenseNet(network).eval()
+        load_network(self._network, folder)
+        branches = {View.AP: self._network.ap, View.LATERAL: self._network.lateral}
+        self._cams = {
+            view: LayerGradCam(lambda *inputs: self._network(*inputs)[0], branch.features.norm5)
+            for view, branch in branches.items()
+            if branch is not None
+        }
+
+    def maps(
+        self,
+        inputs: Mapping[View, Image],
+        places: Mapping[View, CropPlaces],
+        covariates: Covariates,
+    ) -> dict[View, Image]:
+        """Heat (rows, columns) in [0, 1] on each radiograph: what raised the score of osteoporosis, and where.
+
+        Args:
+            inputs: (crops, size, size) by view, as the classifier got them.
+            places: where the crops lie.
+            covariates: as the classifier got them.
+
+        Source: Selvaraju 2017, by captum's LayerGradCam on the last feature map.
+        """
+        torch = self._torch
+        size = self._spec.size_px
+        empty = np.zeros((self._spec.crops, size, size), np.float32)
+        pool = torch.nn.AvgPool2d(self._shrink)
+        images = [pool(torch.from_numpy(inputs.get(view, empty)[None])) for view in View]
+        present = torch.tensor([[float(view in inputs) for view in View]])
+        known = torch.from_numpy(encode(covariates)[None])
+        target = BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
+        found = {}
+        for view in inputs:
+            if view in self._cams:
+                heat = self._cams[view].attribute((*images, present, known), target=target, relu_attributions=True)
+                found[view] = self._on_radiograph(heat.detach().numpy()[:, 0], places[view])
+        return found
+
+    def _on_radiograph(self, heat: Any, places: CropPlaces) -> Image:
+        """Heat of each crop (crops, h, w) at its place."""
+        out = np.zeros(places.shape, np.float32)
+        column = self._spec.roi == "column"
+        shown = [places.levels] if column else [(level,) for level in places.levels]
+        for whole, levels in zip(heat, shown, strict=True):
+            part = whole[:, ::-1] if places.mirrored else whole
+            x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
+            top, left, tall, wide = letterbox((y1 - y0, x1 - x0), self._spec)
+            size = self._spec.size_px
+            margin = size * 3 // 16 if column else 0
+            square = np.zeros((size, size), np.float32)
+            square[:, margin : size - margin] = cv2.resize(part, (size - 2 * margin, size))
+            crop = square[top : top + tall, left : left + wide]
+            out[y0:y1, x0:x1] = np.maximum(out[y0:y1, x0:x1], cv2.resize(crop, (x1 - x0, y1 - y0)))
+        return np.asarray(out / max(float(out.max()), 1e-9), np.float32)

@@ -1,0 +1,1 @@
+"""Training of the classifier. Needs the extra 'train'."""

@@ -1,0 +1,155 @@
+"""Manual ROIs: boxes by study, view and level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from cohort.io.outlines import Outlines, read_outlines
+from cohort.io.tables.cells import has_decimal_comma, number
+from cohort.io.tables.reader import columns_text, lines_of, read_table
+from cohort.io.tables.words import known
+from cohort.io.view_names import view_from_text
+from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
+from osteolens.errors import ReadError
+from osteolens.json_document import quoted
+from osteolens.text import visible
+
+__all__ = ("Outlines", "Rois", "check_inside", "read_outlines", "read_readings", "read_rois")
+
+Rois = dict[tuple[str, View], tuple[VertebraBox, ...]]
+"""Boxes in cranio-caudal order, by (study_uid, view)."""
+
+LONGEST_SIDE_PX = 65_535
+"""DICOM holds no longer side, so that `88,120` in a table can only be 88.12."""
+
+FARTHEST_PX = 1e6
+"""A coordinate beyond it is no pixel of any image."""
+
+_CORNERS = ("x0", "y0", "x1", "y1")
+_COLUMNS = ("study_uid", "view", "level", *_CORNERS)
+_Lines = list[tuple[int, dict[str, str]]]
+
+
+def read_rois(path: Path, wrong: list[str] | None = None) -> Rois:
+    """rois.csv with columns study_uid, view, level, x0, y0, x1, y1 in pixels of the original image.
+
+    Args:
+        path: the table.
+        wrong: gets what is wrong with every line, and such lines are left out; without it the first one is an error.
+
+    Raises:
+        ReadError: a column is missing, a line holds no valid box, or a level stands twice in one view.
+    """
+    lines = _lines_of_boxes(path, wrong)
+    return _rois(lines, path, wrong, _commas(lines))
+
+
+def read_readings(path: Path, wrong: list[str] | None = None) -> dict[str, Rois]:
+    """Boxes by reader: a table as `read_rois` takes it, with a column `reader`; without one the reader is `manual`.
+
+    Args:
+        path: the table.
+        wrong: as for `read_rois`.
+
+    Raises:
+        ReadError: as for `read_rois`, or a line without reader.
+    """
+    lines = _lines_of_boxes(path, wrong)
+    commas = _commas(lines)
+    readers: dict[str, _Lines] = {}
+    for line, cells in lines:
+        name = known(cells.get("reader", "manual"))
+        if not name:
+            _tell(f"{visible(path.name)} line {line}: reader is empty, expected a name on every line", wrong)
+            continue
+        readers.setdefault(name, []).append((line, cells))
+    return {name: _rois(own, path, wrong, commas) for name, own in sorted(readers.items())}
+
+
+def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image_shape: tuple[int, int]) -> None:
+    """Boxes drawn on another image, or in other units, lie outside their own.
+
+    Raises:
+        ReadError: less than half of a box lies inside the image (rows, columns).
+    """
+    rows, columns = image_shape
+    for box in boxes:
+        wide = min(box.x1, columns) - max(box.x0, 0)
+        tall = min(box.y1, rows) - max(box.y0, 0)
+        if max(wide, 0) * max(tall, 0) < 0.5 * (box.x1 - box.x0) * (box.y1 - box.y0):
+            corners = ", ".join(f"{value:.0f}" for value in box.corners)
+            raise ReadError(
+                f"study {study_uid}: the {view} box of {box.level} ({corners}) lies outside its image of "
+                f"{columns} x {rows} pixels; expected pixels of the original image"
+            )
+
+
+def _lines_of_boxes(path: Path, wrong: list[str] | None) -> _Lines:
+    table = read_table(path, wrong)
+    missing = [name for name in _COLUMNS if name not in table]
+    if missing:
+        raise ReadError(
+            f"{visible(path.name)}: columns {', '.join(missing)} are missing; expected {', '.join(_COLUMNS)}, found "
+            f"{columns_text(table)}"
+        )
+    return list(lines_of(table))
+
+
+def _commas(lines: Iterable[tuple[int, dict[str, str]]]) -> bool:
+    return has_decimal_comma((cells[name] for _, cells in lines for name in _CORNERS), LONGEST_SIDE_PX)
+
+
+def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> Rois:
+    found: dict[tuple[str, View], dict[VertebralLevel, tuple[int, VertebraBox]]] = {}
+    for line, cells in lines:
+        where = f"{visible(path.name)} line {line}"
+        try:
+            uid, view, box = _box(cells, where, commas)
+        except ReadError as error:
+            _tell(str(error), wrong, error)
+            continue
+        own = found.setdefault((uid, view), {})
+        if box.level in own:
+            first = own[box.level][0]
+            both = f"{visible(path.name)} lines {first} and {line}"
+            _tell(f"{both}: study {visible(uid)} has a second {view} box of {box.level}; expected one a level", wrong)
+            continue
+        own[box.level] = line, box
+    return {
+        key: tuple(box for _, box in sorted(own.values(), key=lambda item: LEVELS.index(item[1].level)))
+        for key, own in found.items()
+    }
+
+
+def _box(cells: dict[str, str], where: str, commas: bool) -> tuple[str, View, VertebraBox]:
+    uid, view, name = known(cells["study_uid"]), _view(cells["view"]), cells["level"].upper()
+    if not uid:
+        raise ReadError(f"{where}: study_uid is empty; expected the study of the box")
+    if view is None:
+        raise ReadError(f"{where}: view is {quoted(cells['view'])}, expected AP or LATERAL")
+    if name not in LEVELS:
+        raise ReadError(f"{where}: level is {quoted(cells['level'])}, expected one of {', '.join(LEVELS)}")
+    corners = []
+    for column in _CORNERS:
+        value = number(cells[column], where, column, (-FARTHEST_PX, FARTHEST_PX), commas)
+        if value is None:
+            raise ReadError(f"{where}: {column} is {quoted(cells[column])}, expected a number of pixels")
+        corners.append(value)
+    try:
+        return uid, view, VertebraBox(VertebralLevel(name), *corners)
+    except ValueError as error:
+        raise ReadError(f"{where}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _view(text: str) -> View | None:
+    """A table of a hundred thousand boxes has few words for the view."""
+    return view_from_text(text)
+
+
+def _tell(message: str, wrong: list[str] | None, cause: ReadError | None = None) -> None:
+    if wrong is None:
+        raise ReadError(message) from cause
+    wrong.append(message)

@@ -1,0 +1,1 @@
+"""DICOM CR and DX into radiographs."""

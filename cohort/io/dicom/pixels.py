@@ -1,0 +1,270 @@
+"""Stored cells of a DICOM image into the grey values that a viewer shows, upright and with square pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydicom.encaps import generate_fragmented_frames
+from pydicom.pixels import apply_color_lut
+
+from cohort.io.dicom.attributes import Attributes, aspect_of, brief
+from cohort.io.dicom.codestream import stated_size
+from cohort.io.dicom.window import rescaled, windowed
+from cohort.io.grey import film_range, grey_of
+from osteolens.errors import NotRadiograph, ReadError
+
+Floats = npt.NDArray[np.float32]
+
+STRAY_CELLS = 0.001
+"""Share of the cells that may hold more than BitsStored allows without an overlay that says why."""
+
+UNEVEN_PIXELS = 0.01
+"""Difference of row and column spacing, of the larger, from which pixels are not square."""
+
+COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A DICOM image as a viewer shows it.
+
+    Attributes:
+        pixels: float32 (rows, columns) in [0, 1]; bright = dense bone.
+        full_range: the same before its window, or None when that was not asked for.
+        anterior_left: whether rows run from the front of the patient to the back; None where the header is silent.
+        spacing_factors: by what the stored (row, column) spacing is to be multiplied.
+        turned: whether rows and columns were exchanged.
+    """
+
+    pixels: Floats
+    full_range: Floats | None
+    anterior_left: bool | None
+    spacing_factors: tuple[float, float]
+    turned: bool
+
+
+def check_codestream(dataset: Any, rows: int, columns: int, name: str) -> None:
+    """Hold the size that the codestream claims against the header's, before anything is decoded.
+
+    Raises:
+        ReadError: they differ, or the codestream leaves its height open.
+    """
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed:
+        return
+    frame = next(generate_fragmented_frames(dataset.PixelData, number_of_frames=1), (b"",))
+    said = stated_size(frame[0])
+    if said is not None and said[:2] != (rows, columns):
+        raise ReadError(
+            f"{name}: the compressed image claims {said[0]} x {said[1]} pixels, but Rows and Columns say "
+            f"{rows} x {columns}; the file is damaged"
+        )
+
+
+def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: bool) -> Shown:
+    """Decode, mask, modality LUT, VOI LUT or window, inversion, borders, orientation, square pixels.
+
+    Raises:
+        NotRadiograph: a colour image, or one that needs a lookup table this does not know.
+        ReadError: the cells do not fit the header.
+
+    Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, padding), C.11.1 (modality LUT), C.11.2 (VOI LUT and
+    window), C.11.6 (presentation LUT shape), C.7.6.1.1.1 (patient orientation).
+    """
+    if header.number("NumberOfFrames") is None and "NumberOfFrames" in dataset:
+        del dataset.NumberOfFrames
+    stored = np.asarray(dataset.pixel_array)
+    photometric = (header.text("PhotometricInterpretation") or "").upper()
+    if photometric in COLOURS:
+        grey, notes = grey_of(_rgb(stored, dataset, photometric, name), name)
+        header.notes += notes
+        return _upright(_unit(grey, None, False), None, header)
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        if photometric:
+            told = brief(photometric, 40)
+            raise NotRadiograph(f"{name}: PhotometricInterpretation {told}, expected MONOCHROME1 or MONOCHROME2")
+        header.notes.append("PhotometricInterpretation is missing; bright is taken as dense bone")
+    if stored.ndim != 2:
+        raise NotRadiograph(f"{name}: pixels of shape {stored.shape}, expected (rows, columns)")
+    padding = _padding(_raw_cells(dataset, stored), header)
+    stored = _within_bits(stored, padding, dataset, header, name)
+    inverted = _inverted(photometric, header)
+    modality, known = rescaled(stored, dataset, header)
+    shown = windowed(modality, dataset, header) if known else None
+    pixels = _unit(modality if shown is None else shown, padding, inverted)
+    full = _unit(modality, padding, inverted, whole=True) if keep_full_range else None
+    return _upright(pixels, full, header)
+
+
+def _rgb(stored: npt.NDArray[Any], dataset: Any, photometric: str, name: str) -> Floats:
+    """Channels in [0, 255]; pydicom gives YBR as RGB.
+
+    Raises:
+        NotRadiograph: the pixels have not the samples of this photometric interpretation.
+    """
+    if stored.ndim != (2 if photometric == "PALETTE COLOR" else 3):
+        samples = 1 if photometric == "PALETTE COLOR" else 3
+        raise NotRadiograph(
+            f"{name}: PhotometricInterpretation {photometric} with pixels of shape {stored.shape}, "
+            f"expected {samples} sample{'s' if samples > 1 else ''} a pixel"
+        )
+    coloured = np.asarray(apply_color_lut(stored, dataset)) if photometric == "PALETTE COLOR" else stored
+    scale = 255 / (2 ** (8 * coloured.dtype.itemsize) - 1)
+    return np.asarray(coloured[..., :3], np.float32) * np.float32(scale)
+
+
+def _within_bits(
+    stored: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None, dataset: Any, header: Attributes, name: str
+) -> npt.NDArray[Any]:
+    """Cells without what lies outside HighBit and BitsStored: overlays of old machines, and stray bits.
+
+    Source: DICOM PS3.5 8.1.1.
+    """
+    allocated = 8 * stored.dtype.itemsize
+    bits = header.whole("BitsStored", allocated)
+    high = header.whole("HighBit", bits - 1)
+    if not 1 <= bits <= allocated or high >= allocated:
+        raise ReadError(f"{name}: BitsStored {bits} and HighBit {high} do not fit BitsAllocated {allocated}")
+    if high < bits - 1:
+        header.unknown("HighBit", high, f"BitsStored is {bits}")
+        high = bits - 1
+    if bits == allocated:
+        return stored
+    signed = np.issubdtype(stored.dtype, np.signedinteger)
+    raw = _raw_cells(dataset, stored)
+    if high > bits - 1:
+        header.notes.append(f"HighBit {high} is above BitsStored {bits}; the cells are shifted")
+        return _shifted(raw, allocated - 1 - high, allocated - bits).astype(stored.dtype)
+    if not signed:
+        if int(raw.max()) < 2**bits:
+            return stored
+        stray = float(np.mean(raw >= 2**bits)) if padding is None else float(np.mean(raw[~padding] >= 2**bits))
+        if stray > STRAY_CELLS and not _has_overlay_bits(dataset):
+            raise ReadError(
+                f"{name}: {100 * stray:.1f} % of the pixels hold more than BitsStored {bits} allows "
+                "and no overlay says why"
+            )
+        if stray:
+            header.notes.append(f"bits above BitsStored {bits} are not used")
+    return _shifted(stored, allocated - bits, allocated - bits)
+
+
+def _shifted(cells: npt.NDArray[Any], up: int, down: int) -> npt.NDArray[Any]:
+    return (cells << up) >> down
+
+
+def _raw_cells(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Cells as they lie in the file; pydicom masks those of uncompressed images without a word."""
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        return stored
+    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    kind = np.dtype(f"{order}{stored.dtype.kind}{stored.dtype.itemsize}")
+    return np.frombuffer(dataset.PixelData, kind, count=stored.size).reshape(stored.shape)
+
+
+def _has_overlay_bits(dataset: Any) -> bool:
+    """Whether an overlay lies in unused bits of the cells (retired in 2004, still in archives)."""
+    return any((group, 0x0102) in dataset and dataset[group, 0x0102].value for group in range(0x6000, 0x6020, 2))
+
+
+def _padding(raw: npt.NDArray[Any], header: Attributes) -> npt.NDArray[np.bool_] | None:
+    """Cells outside the film that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit): those that hang
+    together with the image's edge. Cells of that value inside the film keep it, and that is told.
+
+    Source: DICOM PS3.3 C.7.5.1.1.2.
+    """
+    first = header.number("PixelPaddingValue")
+    if first is None:
+        return None
+    last = header.number("PixelPaddingRangeLimit")
+    bounds = sorted((first, first if last is None else last))
+    alike = (raw >= bounds[0]) & (raw <= bounds[1])
+    count, labels = cv2.connectedComponents(alike.astype(np.uint8), connectivity=4)
+    edge = np.zeros(count, bool)
+    edge[np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))] = True
+    edge[0] = False
+    outside = edge[labels]
+    if np.count_nonzero(alike) > np.count_nonzero(outside):
+        header.notes.append("pixels inside the film have the PixelPaddingValue; they keep it")
+    return None if outside.all() or not outside.any() else outside
+
+
+def _inverted(photometric: str, header: Attributes) -> bool:
+    """Whether the least value is to be shown white.
+
+    MONOCHROME1 goes with the shape INVERSE and is inverted once; the shape INVERSE alone inverts too.
+    """
+    shape = (header.text("PresentationLUTShape") or "IDENTITY").upper()
+    if shape not in ("IDENTITY", "INVERSE"):
+        header.unknown("PresentationLUTShape", shape, "expected IDENTITY or INVERSE")
+    return photometric == "MONOCHROME1" or shape == "INVERSE"
+
+
+def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, whole: bool = False) -> Floats:
+    """Values scaled to [0, 1] from black to white of the film between its borders, padding black.
+
+    Args:
+        values: after the window, or before it.
+        padding: cells without a measurement.
+        inverted: whether the least value is white.
+        whole: whether the scale is that of all cells but single ones, borders included.
+    """
+    inside = values if padding is None else np.where(padding, np.float32(np.median(values[~padding])), values)
+    low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if whole else film_range(inside)
+    scaled = np.clip((inside - low) / (high - low), 0, 1) if high > low else np.zeros_like(inside)
+    scaled = 1 - scaled if inverted else scaled
+    if padding is not None:
+        scaled[padding] = 0
+    return np.ascontiguousarray(scaled, np.float32)
+
+
+def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
+    """Turned until columns run from head to feet, as PatientOrientation says, and resampled to square pixels."""
+    told = header.texts("PatientOrientation")
+    along, down = (part[:1] for part in (*told, "", "")[:2])
+    if along and down and (along in "HF") == (down in "HF"):
+        header.unknown("PatientOrientation", "/".join(told), "expected one direction along the body and one across")
+        along, down = "", ""
+    turned = bool(along) and along in "HF"
+    if turned:
+        along, down = down, along
+    half = down == "H" and along in ("R", "A")
+    mirrored = down == "H" and not half
+
+    def apply(image: Floats) -> Floats:
+        image = image.T if turned else image
+        image = image[::-1, ::-1] if half else image[::-1] if mirrored else image
+        return np.ascontiguousarray(image)
+
+    if turned or half or mirrored:
+        header.notes.append(f"PatientOrientation says {brief('/'.join(told), 40)}; turned upright")
+    if half:
+        along = {"R": "L", "A": "P"}[along]
+    factors = _square(header)
+    to = factors[::-1] if turned else factors
+    return Shown(
+        pixels=_resampled(apply(pixels), to),
+        full_range=None if full is None else _resampled(apply(full), to),
+        anterior_left={"P": True, "A": False}.get(along),
+        spacing_factors=(1 / factors[0], 1 / factors[1]),
+        turned=turned,
+    )
+
+
+def _square(header: Attributes) -> tuple[float, float]:
+    """By what stored (rows, columns) are multiplied so that a pixel is as tall as wide; the finer of both stays."""
+    aspect, keyword = aspect_of(header)
+    if abs(aspect - 1) <= UNEVEN_PIXELS:
+        return 1.0, 1.0
+    header.notes.append(f"pixels are not square ({keyword}); boxes are in pixels of the squared image")
+    return (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
+
+
+def _resampled(image: Floats, factors: tuple[float, float]) -> Floats:
+    if factors == (1.0, 1.0):
+        return image
+    size = max(1, round(image.shape[1] * factors[1])), max(1, round(image.shape[0] * factors[0]))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -1,0 +1,222 @@
+"""What a command says of the tables that it joins to studies: doubled, unmatched and unreadable lines, by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from cohort.io.annotations import Rois, read_readings, read_rois
+from cohort.io.folder import safe_name
+from cohort.io.tables.cohort_tables import CohortTable, ScanTable, cohort_table, scan_table
+from cohort.io.tables.encodings import GUESSED
+from osteolens.errors import ReadError
+from osteolens.text import visible
+
+MOST_NAMES = 3
+"""Identifiers named with a problem; the others are counted."""
+
+_ROUNDED = re.compile(r"\d([.,]\d+)?e\+?\d+", re.IGNORECASE)
+
+
+class NamedStudy(Protocol):
+    """Anything with a study's two names: a study, or a result of one."""
+
+    @property
+    def study_uid(self) -> str:
+        """Identifier that is safe as a file name."""
+
+    @property
+    def patient_id(self) -> str:
+        """Identifier of the patient, as given."""
+
+
+@dataclass(slots=True)
+class Kinds:
+    """Problems by kind with the identifiers that have them."""
+
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, *who: str) -> None:
+        """More identifiers with one problem."""
+        if who:
+            self.found.setdefault(kind, []).extend(who)
+
+    def lines(self) -> tuple[str, ...]:
+        """One line a kind: how many, and the first few names."""
+        lines = []
+        for kind, who in self.found.items():
+            more = f" and {len(who) - MOST_NAMES} more" if len(who) > MOST_NAMES else ""
+            lines.append(f"{len(who)} x {kind}: {', '.join(who[:MOST_NAMES])}{more}")
+        return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableNotes:
+    """What the tables of a folder lack, each a plain line with a count and at most three names.
+
+    Attributes:
+        doubled: lines that say again what another says, and were counted once.
+        unmatched: lines that match no study, and studies that no line of cohort.csv matches.
+        unreadable: lines or tables that cannot be read or contradict another, and were left out.
+        encodings: cohort.csv, where no mark tells its encoding and it was read as one that fits.
+    """
+
+    doubled: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    encodings: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of them, worst first."""
+        return (*self.unreadable, *self.unmatched, *self.doubled, *self.encodings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderTables:
+    """The tables of a cohort folder, each None or empty where it is missing or cannot be read.
+
+    Attributes:
+        cohort: cohort.csv.
+        scans: dxa.csv.
+        rois: rois.csv.
+        readings: study_uid of every box of readers.csv.
+        wrong: by table, what is wrong with its lines, or with the whole.
+    """
+
+    cohort: CohortTable | None
+    scans: ScanTable | None
+    rois: Rois
+    readings: tuple[str, ...]
+    wrong: dict[str, list[str]]
+
+
+def table_notes(folder: Path, studies: Iterable[NamedStudy]) -> tuple[str, ...]:
+    """Lines to print beside what a command made of a cohort folder; none for a single image or a manifest.
+
+    Args:
+        folder: cohort folder with cohort.csv, dxa.csv, rois.csv or readers.csv.
+        studies: all studies of the folder, before any choice of site or criterion.
+    """
+    return notes_of(read_tables(folder), studies).lines
+
+
+def read_tables(folder: Path) -> FolderTables:
+    """The tables of a folder, with everything that is wrong with them."""
+    wrong: dict[str, list[str]] = {}
+    cohort, scans, rois, readings = None, None, {}, {}
+    for name in ("cohort.csv", "dxa.csv", "rois.csv", "readers.csv"):
+        path, own = folder / name, wrong.setdefault(name, [])
+        if not path.is_file():
+            continue
+        try:
+            if name == "cohort.csv":
+                cohort = cohort_table(path)
+                own.extend(cohort.wrong)
+            elif name == "dxa.csv":
+                scans = scan_table(path)
+                own.extend(scans.wrong)
+            elif name == "rois.csv":
+                rois = read_rois(path, own)
+            else:
+                readings = read_readings(path, own)
+        except ReadError as error:
+            own.append(str(error))
+    read = dict.fromkeys(uid for boxes in readings.values() for uid, _ in boxes)
+    return FolderTables(cohort=cohort, scans=scans, rois=rois, readings=tuple(read), wrong=wrong)
+
+
+def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
+    """What of the tables is doubled, unmatched or unreadable, given all studies of their folder."""
+    every = list(studies)
+    doubled, missing, wrong, encodings = Kinds(), Kinds(), Kinds(), []
+    wrong.add("line that cannot be read", *tables.wrong.get("cohort.csv", ()), *tables.wrong.get("dxa.csv", ()))
+    wrong.add("ROIs that cannot be read", *tables.wrong.get("rois.csv", ()), *tables.wrong.get("readers.csv", ()))
+    if tables.cohort is not None:
+        doubled.add("line of cohort.csv that stands twice, counted once", *tables.cohort.doubled)
+        missing.add("line of cohort.csv without radiographs", *_lines_without_study(tables.cohort, every))
+        missing.add("study without a line in cohort.csv", *_studies_without_line(tables.cohort, every))
+    if tables.scans is not None:
+        doubled.add("line of dxa.csv that stands twice, counted once", *tables.scans.doubled)
+        missing.add("patient of dxa.csv without radiographs", *unmatched(tables.scans.lines, every))
+    rois = dict.fromkeys((uid for uid, _ in tables.rois), 0)
+    missing.add("study of rois.csv without radiographs", *unmatched(rois, every))
+    missing.add("study of readers.csv without radiographs", *unmatched(dict.fromkeys(tables.readings, 0), every))
+    if tables.cohort is not None and tables.cohort.encoding in GUESSED:
+        sites = [line.row.site for line in tables.cohort.lines if line.row.site and not line.row.site.isascii()]
+        example = f", e.g. site {visible(sites[0])}" if sites else ""
+        kind = GUESSED[tables.cohort.encoding]
+        encodings.append(f"cohort.csv was read as {kind}{example}; save it as 'CSV UTF-8' if a name looks wrong")
+    return TableNotes(
+        doubled=doubled.lines(), unmatched=missing.lines(), unreadable=wrong.lines(), encodings=tuple(encodings)
+    )
+
+
+def unmatched(keys: Mapping[str, int], studies: Iterable[NamedStudy]) -> tuple[str, ...]:
+    """Keys of a table that no study has, with their line, and a word where they would match if written otherwise.
+
+    Args:
+        keys: line of the file by study_uid or patient_id, 0 where it is not known.
+        studies: all studies that the table could be of.
+    """
+    names = _names(studies)
+    loose = {_loose(name): name for name in sorted(names, reverse=True)}
+    return tuple(
+        _named(key, line, _hint(key, loose))
+        for key, line in keys.items()
+        if key not in names and safe_name(key) not in names
+    )
+
+
+def _names(studies: Iterable[NamedStudy]) -> set[str]:
+    return {name for study in studies for name in (study.study_uid, study.patient_id)}
+
+
+def _lines_without_study(table: CohortTable, studies: list[NamedStudy]) -> tuple[str, ...]:
+    """Lines whose study is not there and whose patient is not, or has lines that only study_uid tells apart."""
+    names = _names(studies)
+    loose = {_loose(name): name for name in sorted(names, reverse=True)}
+    lines = []
+    for line in table.lines:
+        by_uid = bool(line.study_uid) and (line.study_uid in names or safe_name(line.study_uid) in names)
+        by_patient = line.patient_id in names and line.patient_id in table.rows
+        if by_uid or by_patient:
+            continue
+        if not line.study_uid and not line.patient_id:
+            lines.append(f"line {line.number} (no study_uid or patient_id)")
+            continue
+        hint = _hint(line.study_uid, loose) or _hint(line.patient_id, loose)
+        lines.append(_named(line.study_uid or line.patient_id, line.number, hint))
+    return tuple(lines)
+
+
+def _studies_without_line(table: CohortTable, studies: list[NamedStudy]) -> tuple[str, ...]:
+    safe = {safe_name(key) for key in table.rows}
+    return tuple(
+        visible(study.patient_id or study.study_uid)
+        for study in studies
+        if study.study_uid not in safe and study.patient_id not in table.rows
+    )
+
+
+def _named(key: str, line: int, hint: str) -> str:
+    inside = "; ".join(part for part in (f"line {line}" if line else "", hint) if part)
+    return f"{visible(key)} ({inside})" if inside else visible(key)
+
+
+def _loose(key: str) -> str:
+    """An identifier without what spreadsheets and people change: case, blanks, leading zeros, `.0` at the end."""
+    text = "".join(key.casefold().split())
+    return re.sub(r"[.,]0+$", "", text).lstrip("0") if re.fullmatch(r"\d+([.,]0+)?", text) else text
+
+
+def _hint(key: str, loose: Mapping[str, str]) -> str:
+    other = loose.get(_loose(key)) if key else None
+    if other is not None and other != key:
+        zeros = key.strip().isdigit() and other.strip().isdigit()
+        how = "without leading zeros" if zeros else "but for case, blanks or a decimal"
+        return f"matches {visible(other)} {how}; keep the column as text"
+    return "a spreadsheet rounded it; keep the column as text" if _ROUNDED.fullmatch(key) else ""

@@ -1,0 +1,135 @@
+"""One line of cohort.csv, dxa.csv or a manifest from its text cells: covariates, DXA, site and findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from cohort.bmd import DxaResult, reference_of, t_score_of
+from cohort.covariates import Covariates, Sex
+from cohort.io.tables.cells import day, number, whole_number
+from cohort.io.tables.words import is_no, known, plain, sex_of
+from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
+from cohort.study import Findings
+from osteolens.errors import ReadError
+from osteolens.json_document import quoted
+
+MIN_LEVELS = 2
+"""Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer say too little (ISCD 2019)."""
+
+T_SCORES, BMDS_G_CM2, SDS_G_CM2 = (-9, 9), (0.1, 3), (0.01, 1)
+"""Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRow:
+    """One line of cohort.csv."""
+
+    covariates: Covariates
+    dxa: DxaResult | None
+    site: str | None
+    findings: Findings
+    study_date: date | None
+    machine: str | None = None
+    patient_id: str | None = None
+
+
+def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
+    """Covariates, DXA and site from one row of text cells.
+
+    Raises:
+        ReadError: a value that is no number, no day, no sex or out of any human range.
+    """
+    covariates = Covariates(
+        _number(cells, "age_years", where, (0, 120)),
+        sex_of_row(cells, where),
+        _number(cells, "height_cm", where, (50, 260)),
+        _number(cells, "weight_kg", where, (10, 400)),
+        _number(cells, "bmi_kg_m2", where, (8, 90)),
+    )
+    return CohortRow(
+        covariates,
+        dxa_result(cells, covariates.sex, where),
+        known(cells.get("site", "")) or None,
+        _findings(cells, where),
+        _day(cells, "study_date", where),
+        known(cells.get("machine", "")) or None,
+        known(cells.get("patient_id", "")) or None,
+    )
+
+
+def sex_of_row(cells: dict[str, str], where: str) -> Sex | None:
+    """Sex of one row, None where the column is missing or says nothing.
+
+    Raises:
+        ReadError: no word of `cohort.io.tables.words`.
+    """
+    try:
+        return sex_of(cells.get("sex", ""))
+    except ValueError as error:
+        raise ReadError(f"{where}: sex is {error}") from error
+
+
+def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult | None:
+    """DXA of one row: the L1-L4 T-score as given, else from BMD and its reference, else the mean of the levels given.
+
+    Raises:
+        ReadError: a value that is no number, no day or out of any human range.
+    """
+    given = _number(cells, "t_score", where, T_SCORES)
+    bmd = _number(cells, "bmd_g_cm2", where, BMDS_G_CM2)
+    levels = {level: _number(cells, f"t_score_{level}", where, T_SCORES) for level in TARGET_LEVELS}
+    by_level = {level: value for level, value in levels.items() if value is not None}
+    name = known(cells.get("dxa_reference", "")) or None
+    mean = _number(cells, "reference_mean_g_cm2", where, BMDS_G_CM2)
+    sd = _number(cells, "reference_sd_g_cm2", where, SDS_G_CM2)
+    scan_date = _day(cells, "dxa_date", where)
+    reference = (mean, sd) if mean is not None and sd is not None else reference_of(name, sex)
+    t_score = given
+    if t_score is None and bmd is not None and reference is not None:
+        t_score = round(t_score_of(bmd, *reference), 2)
+    if t_score is None and len(by_level) >= MIN_LEVELS:
+        t_score = round(sum(by_level.values()) / len(by_level), 2)
+    return None if t_score is None else DxaResult(t_score, bmd, by_level, scan_date, name)
+
+
+def _findings(cells: dict[str, str], where: str) -> Findings:
+    """Implant: empty is unknown, a word for no is without, any other is with. Exposure: only `good` is readable."""
+    implant, exposure = cells.get("implant", ""), known(cells.get("exposure", ""))
+    grade = whole_number(cells.get("fracture_grade", ""), where, "fracture_grade", (0, 3))
+    fractures = known(cells.get("fractures", ""))
+    return Findings(
+        _number(cells, "menopause_age_years", where, (20, 70)),
+        False if is_no(implant) else True if known(implant) else None,
+        grade,
+        _number(cells, "cobb_deg", where, (0, 150)),
+        plain(exposure) == "good" if exposure else None,
+        whole_number(cells.get("lumbar_count", ""), where, "lumbar_count", (3, 7)),
+        _fractures(fractures, where) if grade == 0 or fractures else None,
+    )
+
+
+def _fractures(text: str, where: str) -> dict[VertebralLevel, float]:
+    """`L1:wedge:0.32 L3:crush:0.25` into the loss by level; names outside T10 to S1, such as L6, are left out."""
+    losses = {}
+    for part in text.split():
+        name, _, rest = part.partition(":")
+        try:
+            value = number(rest.rpartition(":")[2], where, "fractures", (-1e9, 1e9))
+        except ReadError:
+            value = None
+        if value is None:
+            raise ReadError(f"{where}: fractures holds {quoted(part)}, expected level:kind:share such as L1:wedge:0.32")
+        if not 0 <= value < 1:
+            raise ReadError(f"{where}: fractures holds {quoted(part)}, expected a share of height from 0 to 1")
+        if name in LEVELS:
+            losses[VertebralLevel(name)] = value
+    return losses
+
+
+def _number(cells: dict[str, str], name: str, where: str, limits: tuple[float, float]) -> float | None:
+    return number(cells.get(name, ""), where, name, limits)
+
+
+def _day(cells: dict[str, str], name: str, where: str) -> date | None:
+    return day(cells.get(name, ""), where, name)

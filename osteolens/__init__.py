@@ -1,0 +1,1 @@
+"""OsteoLens: osteoporosis from lumbar radiographs."""

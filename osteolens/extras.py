@@ -1,0 +1,29 @@
+"""Packages outside the base install, asked for before any work is done."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from osteolens.errors import MissingExtra
+
+
+def require(command: str, *packages: str) -> None:
+    """Check that packages are installed, without loading them.
+
+    Args:
+        command: that needs them, for the message.
+        packages: import names, such as `torch`.
+
+    Raises:
+        MissingExtra: one is not installed.
+    """
+    for package in packages:
+        if not _is_installed(package):
+            raise MissingExtra(command, package.replace("_", "-"))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False

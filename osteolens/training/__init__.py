@@ -1,0 +1,1 @@
+"""What training of every stage shares. Needs the extra 'train'."""

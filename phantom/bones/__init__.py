@@ -1,0 +1,1 @@
+"""The simulated skeleton: shapes, posture, growths and density."""

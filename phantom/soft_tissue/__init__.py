@@ -1,0 +1,1 @@
+"""The simulated body around the bones."""

@@ -1,0 +1,1 @@
+"""Who the simulated patients are, and what ails their spines."""

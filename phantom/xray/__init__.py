@@ -1,0 +1,1 @@
+"""X-ray source, detector, display, and the radiograph taken with them."""

@@ -1,0 +1,75 @@
+"""A simulated radiograph as DICOM DX."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEGLSLossless, generate_uid
+
+from cohort.spine import View
+from phantom.subject.population import Person
+from phantom.xray.radiograph import SOURCE_TO_DETECTOR_MM, SimulatedImage
+from phantom.xray.system import Machine
+
+NOTICE = "In-silico: simulated radiographs and DXA. No patient, no clinical evidence."
+
+
+def radiograph_dataset(
+    patient_id: str,
+    view: View,
+    image: SimulatedImage,
+    machine: Machine,
+    study_uid: str,
+    study_date: date,
+    person: Person | None = None,
+) -> FileDataset:
+    """A DX image for presentation, 12 bits, JPEG-LS lossless; without a person, age, sex and size stay empty.
+
+    Source: DICOM PS3.3 A.26 (Digital X-Ray Image IOD).
+    """
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[patient_id, str(view)])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    ds.StudyInstanceUID = study_uid
+    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[patient_id, str(view), "series"])
+    ds.PatientID, ds.PatientName = patient_id, "In-silico^OsteoLens"
+    ds.PatientBirthDate = ""
+    ds.PatientSex = str(person.sex) if person else ""
+    if person:
+        ds.PatientAge = f"{int(person.age_years):03d}Y"
+        ds.PatientSize, ds.PatientWeight = round(person.height_cm / 100, 3), person.weight_kg
+    ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = study_date.strftime("%Y%m%d"), "120000", "", "1"
+    ds.ReferringPhysicianName = ""
+    ds.Modality, ds.Manufacturer, ds.StationName = "DX", "OsteoLens in-silico", machine.name
+    ds.SeriesNumber, ds.InstanceNumber = (1 if view is View.AP else 2), 1
+    ds.SeriesDescription = "L-SPINE AP (in-silico)" if view is View.AP else "L-SPINE LAT (in-silico)"
+    ds.ImageComments = NOTICE
+    ds.BodyPartExamined, ds.PresentationIntentType = "LSPINE", "FOR PRESENTATION"
+    ds.ImageType = ["DERIVED", "PRIMARY"]
+    ds.ViewPosition = "AP" if view is View.AP else "LL"
+    ds.ImageLaterality, ds.PatientOrientation = "U", ["L", "F"] if view is View.AP else ["P", "F"]
+    ds.KVP, ds.DistanceSourceToDetector = image.kvp, SOURCE_TO_DETECTOR_MM
+    spacing = [f"{image.spacing_mm:.4f}"] * 2
+    ds.ImagerPixelSpacing = spacing
+    if machine.spacing_attribute == "PixelSpacing":
+        ds.PixelSpacing = spacing
+        ds.PixelSpacingCalibrationType = "GEOMETRY"
+    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
+    stored, (centre, width) = image.stored, image.window
+    ds.PresentationLUTShape = "IDENTITY"
+    if machine.photometric == "MONOCHROME1":
+        stored, centre = 4095 - stored, 4095 - centre
+        ds.PresentationLUTShape = "INVERSE"
+    ds.PhotometricInterpretation = machine.photometric
+    ds.WindowCenter, ds.WindowWidth = f"{centre:.1f}", f"{width:.1f}"
+    ds.Rows, ds.Columns = stored.shape
+    ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 16, 12, 11, 0
+    ds.BurnedInAnnotation, ds.LossyImageCompression = "NO", "00"
+    ds.PixelData = stored.astype("<u2").tobytes()
+    ds.compress(JPEGLSLossless, generate_instance_uid=False)
+    return ds

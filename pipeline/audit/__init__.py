@@ -1,0 +1,1 @@
+"""Whether a simulated cohort is fit to learn from."""

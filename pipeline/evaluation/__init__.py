@@ -1,0 +1,1 @@
+"""Saved predictions against DXA and manual ROIs; never runs a model."""

@@ -1,0 +1,1 @@
+"""One page, one style sheet, one way to draw."""

@@ -1,0 +1,1 @@
+"""The paper's six models on one cohort."""

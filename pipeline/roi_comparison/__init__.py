@@ -1,0 +1,1 @@
+"""Manual against automatic ROIs through the same classifier."""

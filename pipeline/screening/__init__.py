@@ -1,0 +1,1 @@
+"""Studies through the models: one, or a folder of them."""

@@ -1,0 +1,213 @@
+"""What quality control says of a study's images together: views, levels that count, and what became of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cohort.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
+from cohort.study import Radiograph
+from detect.config import DetectConfig
+from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
+from detect.segmenter import looks_inverted
+from osteolens.text import visible
+from pipeline.prediction import ImageOutcome, ImageRecord, Refusal, ScreenedView
+from pipeline.screening.film_reader import ReadStudy
+from pipeline.screening.spines import SURE_MARGIN, FoundSpine
+
+LeftOut = dict[VertebralLevel, LevelReason]
+
+ANOTHER_IMAGE = "another_image"
+"""Code of an image whose view is told by a fitter one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessedImage:
+    """One image of a study: what was found in it and why it cannot be classified, if so.
+
+    Attributes:
+        radiograph: the image.
+        spine: what was found.
+        quality: what quality control says of it.
+        left_out: those of L1-L4 that may not be classified on, the other view's findings included.
+        rejection: why the image is of no use, or None.
+    """
+
+    radiograph: Radiograph
+    spine: FoundSpine
+    quality: ViewQuality
+    left_out: LeftOut
+    rejection: Refusal | None
+
+    @property
+    def detection(self) -> SpineDetection:
+        """The boxes of an image that has some."""
+        assert self.spine.detection is not None, f"{self.radiograph.path.name}: no boxes"
+        return self.spine.detection
+
+    @property
+    def view(self) -> View | None:
+        """The projection that the image shows."""
+        return None if self.spine.detection is None else self.spine.detection.view
+
+    @property
+    def used(self) -> tuple[VertebralLevel, ...]:
+        """Those of L1-L4 that may be classified on."""
+        return tuple(level for level in TARGET_LEVELS if level not in self.left_out)
+
+    def as_view(self) -> ScreenedView:
+        """As it stands in a prediction."""
+        lateral = self.view is View.LATERAL
+        return ScreenedView(
+            image=self.radiograph.path.name,
+            detection=self.detection,
+            pixel_spacing_mm=self.radiograph.pixel_spacing_mm,
+            left_out=self.left_out,
+            vertebrae=self.quality.vertebrae,
+            cobb=self.quality.cobb,
+            anterior_left=self.spine.anterior_left if lateral else None,
+        )
+
+
+def assess(
+    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectConfig, min_confidence: float
+) -> list[AssessedImage]:
+    """Check all images of a study; what is wrong with a vertebra in one view leaves it out of the other too."""
+    qualities = [
+        check_view(spine.detection, radiograph, spine.bodies, spine.anterior_left, config, min_confidence)
+        for radiograph, spine in zip(radiographs, spines, strict=True)
+    ]
+    alone = [
+        _assessed(radiograph, spine, quality, quality.left_out, _reason(spine, quality, quality.left_out, config))
+        for radiograph, spine, quality in zip(radiographs, spines, qualities, strict=True)
+    ]
+    fittest = views_of(_one_a_view(alone))
+    of_vertebra: LeftOut = {}
+    for view, image in fittest.items():
+        if image.quality.rejection is None:
+            for level, why in image.quality.left_out.items():
+                if why.code in WHOLE_VERTEBRA:
+                    of_vertebra[level] = replace(why, reason=f"{why.reason} ({view} view)")
+    found = []
+    for image in alone:
+        own = {**of_vertebra, **image.quality.left_out}
+        reason = _reason(image.spine, image.quality, own, config)
+        found.append(_assessed(image.radiograph, image.spine, image.quality, own, reason))
+    return _one_a_view(found, [k for k, image in enumerate(alone) if any(image is one for one in fittest.values())])
+
+
+def _reason(
+    spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectConfig
+) -> tuple[RejectionCode, str] | None:
+    """Why an image is of no use on its own, or with these levels left out."""
+    if quality.rejection is not None or spine.detection is None:
+        return quality.rejection
+    return too_few(spine.detection.view, left_out, config.min_levels)
+
+
+def assess_manual(
+    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectConfig
+) -> list[AssessedImage]:
+    """Images with boxes drawn by hand, which are taken as they are, unless the image is inverted."""
+    found = []
+    for radiograph, spine in zip(radiographs, spines, strict=True):
+        reason: tuple[RejectionCode | str, str] | None = None
+        if spine.detection is None:
+            reason = ("no_roi", "no hand-drawn boxes of L1 to L4")
+        elif looks_inverted(spine.bodies, config.min_body):
+            reason = (RejectionCode.INVERTED, INVERTED_TEXT)
+        found.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
+    return _one_a_view(found)
+
+
+def _assessed(
+    radiograph: Radiograph,
+    spine: FoundSpine,
+    quality: ViewQuality,
+    left_out: LeftOut,
+    reason: tuple[RejectionCode | str, str] | None,
+) -> AssessedImage:
+    rejection = None if reason is None else Refusal(str(reason[0]), f"{radiograph.path.name}: {reason[1]}")
+    return AssessedImage(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
+
+
+def _one_a_view(images: Sequence[AssessedImage], fittest: Sequence[int] | None = None) -> list[AssessedImage]:
+    """The same, all but the fittest image of each view turned down: a spot film, a repeat, flexion and extension.
+
+    Args:
+        images: of one study.
+        fittest: places of those that are kept; the fittest of each view when left out.
+    """
+    best: dict[View, int] = {}
+    for place in range(len(images)) if fittest is None else fittest:
+        view = images[place].view
+        if view is not None and (view not in best or _fitness(images[place]) > _fitness(images[best[view]])):
+            best[view] = place
+    found = []
+    for place, image in enumerate(images):
+        if image.view is None or best[image.view] == place:
+            found.append(image)
+            continue
+        used = images[best[image.view]].radiograph.path.name
+        text = f"{image.radiograph.path.name}: the study has another {image.view} image, {used}, which is used"
+        found.append(replace(image, rejection=Refusal(ANOTHER_IMAGE, text)))
+    return found
+
+
+def _fitness(image: AssessedImage) -> tuple[bool, int, float, float]:
+    """Usable before refused, then by levels, by sureness of their names, and of their boxes."""
+    boxes = [box.confidence for box in image.detection.boxes if box.level in TARGET_LEVELS]
+    margin = min(image.detection.naming_margin, SURE_MARGIN)
+    return image.rejection is None, len(image.used), margin, sum(boxes)
+
+
+def views_of(images: Sequence[AssessedImage]) -> dict[View, AssessedImage]:
+    """The image of each view that counts."""
+    kept = [image for image in images if image.rejection is None or image.rejection.code != ANOTHER_IMAGE]
+    return {image.view: image for image in kept if image.view is not None}
+
+
+def image_records(
+    read: ReadStudy, images: Sequence[AssessedImage], classified: bool, root: Path | None
+) -> tuple[ImageRecord, ...]:
+    """Every file of a study in the order of its table, header or names, and what became of it.
+
+    Args:
+        read: the study and its files.
+        images: those that were looked at; none where the study failed.
+        classified: whether the study got a class.
+        root: folder that paths are told from.
+    """
+    looked_at, reasons = iter(images), dict(read.unread)
+    records = []
+    for role, path in read.study.images:
+        image = None if path in reasons else next(looked_at, None)
+        record = _record(role, path, image, reasons.get(path), classified, root)
+        records.append(replace(record, sha256=read.digests.get(path, "")))
+    records += [
+        ImageRecord(path=told_path(path, root), role=role, view=None, outcome=ImageOutcome.NOT_USED, reason=reason)
+        for role, path, reason in read.study.set_aside
+    ]
+    return tuple(records)
+
+
+def _record(
+    role: View | None, path: Path, image: AssessedImage | None, unread: str | None, classified: bool, root: Path | None
+) -> ImageRecord:
+    outcome, reason = ImageOutcome.NOT_USED, "the study failed"
+    if unread is not None:
+        outcome, reason = ImageOutcome.UNREADABLE, unread
+    elif image is not None and image.rejection is not None:
+        outcome, reason = ImageOutcome.LEFT_OUT, f"{image.rejection.code}: {image.rejection.reason}"
+    elif image is not None:
+        outcome, reason = ImageOutcome.CLASSIFIED if classified else ImageOutcome.NOT_CLASSIFIED, ""
+    view = None if image is None else image.view
+    return ImageRecord(path=told_path(path, root), role=role, view=view, outcome=outcome, reason=reason)
+
+
+def told_path(path: Path, root: Path | None) -> str:
+    """A path as text that any file can hold, from the folder that was screened where it lies inside."""
+    short = path.relative_to(root) if root is not None and path.is_relative_to(root) else path
+    return visible(short)

@@ -1,0 +1,30 @@
+"""Settings of screening."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pydantic import Field
+
+from detect.config import DetectConfig
+from osteolens.config import StrictConfig
+
+
+class ScreenConfig(StrictConfig):
+    """How a folder is screened."""
+
+    detect: DetectConfig = Field(default_factory=DetectConfig, description="detection thresholds")
+    refine: bool = Field(True, description="move boxes to the edges of body masks, where the weights can segment")
+    explain: bool = Field(False, description="draw where the classifier looked (Grad-CAM); needs the extra 'train'")
+    subsets: bool = Field(False, description="classify each view and both too, with and without age, sex and BMI")
+    min_confidence: float = Field(0.25, ge=0, le=1, description="least mean box confidence of L1-L4 in a view")
+    shift_levels: int = Field(0, ge=-3, le=3, description="names moved by a reader, towards the feet when positive")
+    overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
+    threads: int = Field(0, ge=0, le=256, description="threads of onnxruntime; 0 takes all cores")
+    read_seconds: float = Field(20.0, ge=1, le=3600, description="time that reading one file may take")
+    read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")
+
+    def digest(self) -> str:
+        """Twelve hex digits that change with every setting a result depends on."""
+        same = self.model_dump_json(exclude={"overlay_px", "threads", "read_ahead", "read_seconds"})
+        return hashlib.sha256(same.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""From cohort folders to a run folder, one stage at a time."""

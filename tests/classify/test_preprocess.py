@@ -1,0 +1,137 @@
+"""Crop, preprocessing and covariates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from classify.config import PreprocessSpec
+from classify.covariates import encode, implausible
+from classify.crop import column_crop, roi_crops
+from classify.preprocess import equalised, normalised
+from cohort.covariates import Covariates, Sex
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from osteolens.errors import StudyError
+
+
+def detection(*levels: VertebralLevel, shape: tuple[int, int] = (400, 200)) -> SpineDetection:
+    boxes = tuple(VertebraBox(level, 60.5, 50 + 60 * k, 120.2, 110 + 60 * k) for k, level in enumerate(levels))
+    return SpineDetection(View.AP, boxes, shape)
+
+
+def test_the_crop_is_the_union_of_l1_to_l4_alone() -> None:
+    pixels = np.zeros((400, 200), np.float32)
+    with_context = detection(*TARGET_LEVELS, VertebralLevel.L5)
+    assert column_crop(pixels, with_context).shape == (240, 61)
+
+
+def test_a_missing_level_is_named() -> None:
+    with pytest.raises(StudyError, match="no box for L2"):
+        column_crop(np.zeros((400, 200), np.float32), detection(VertebralLevel.L1, *TARGET_LEVELS[2:]))
+
+
+def test_boxes_outside_the_image_are_refused() -> None:
+    with pytest.raises(StudyError, match="expected more than 8"):
+        column_crop(np.zeros((40, 40), np.float32), detection(*TARGET_LEVELS))
+
+
+def test_the_letterbox_keeps_proportions_and_fills_with_grey() -> None:
+    spec = PreprocessSpec(size_px=128)
+    out = equalised(np.random.default_rng(0).random((200, 50), np.float32), spec)
+    assert out.shape == (128, 128)
+    assert (out[:, :48] == 128).all() and (out[:, 80:] == 128).all()
+    assert out[:, 48:80].std() > 40
+
+
+def test_equalisation_flattens_the_crops_own_histogram() -> None:
+    skewed = np.random.default_rng(0).random((300, 300), np.float32) ** 6
+    out = equalised(skewed, PreprocessSpec(size_px=256))
+    counts, _ = np.histogram(out, 4)
+    assert counts.min() > 0.15 * out.size
+
+
+def test_gain_and_offset_of_the_display_do_not_matter() -> None:
+    crop = np.random.default_rng(0).random((200, 80), np.float32)
+    spec = PreprocessSpec(size_px=128)
+    difference = equalised(crop, spec).astype(int) - equalised(0.2 + 0.3 * crop, spec).astype(int)
+    assert np.abs(difference).max() <= 2
+
+
+def test_sigma_and_grey_change_the_result() -> None:
+    crop = np.random.default_rng(0).random((200, 80), np.float32)
+    base = equalised(crop, PreprocessSpec(size_px=128))
+    assert not np.array_equal(base, equalised(crop, PreprocessSpec(size_px=128, sigma_px=3)))
+    assert equalised(crop, PreprocessSpec(size_px=128, grey=0.25))[0, 0] == 64
+
+
+def test_normalisation_is_the_specs() -> None:
+    spec = PreprocessSpec(size_px=64, mean=0.25, std=0.5)
+    out = normalised(np.full((64, 64), 255, np.uint8), spec)
+    assert out.shape == (1, 64, 64) and out.dtype == np.float32
+    assert out[0, 0, 0] == pytest.approx(1.5)
+
+
+def test_unknown_covariates_are_zero_and_say_so() -> None:
+    np.testing.assert_array_equal(encode(Covariates()), np.zeros(6, np.float32))
+    known = encode(Covariates(74.7, Sex.FEMALE, bmi_given=23.97))
+    np.testing.assert_allclose(known, [1, -1, 0, 1, 1, 1], atol=1e-5)
+    assert encode(Covariates(sex=Sex.MALE))[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("covariates", "words"),
+    [
+        (Covariates(age_years=5), "age is 5, expected 18 to 115"),
+        (Covariates(bmi_given=900), "bmi is 900, expected 10 to 80"),
+        (Covariates(height_cm=60, weight_kg=150), "bmi is 416.7"),
+        (Covariates(age_years=70, bmi_given=24), None),
+        (Covariates(), None),
+    ],
+)
+def test_implausible_covariates_are_named(covariates: Covariates, words: str | None) -> None:
+    found = implausible(covariates)
+    assert found is None if words is None else words in str(found)
+
+
+def test_a_body_gets_a_crop_of_its_own() -> None:
+    pixels = np.arange(400 * 200, dtype=np.float32).reshape(400, 200)
+    parts = roi_crops(pixels, detection(*TARGET_LEVELS), PreprocessSpec(roi="vertebra", size_px=64))
+    assert [part.shape for part in parts] == [(60, 61)] * 4
+    assert parts[1][0, 0] == pixels[110, 60]
+    (whole,) = roi_crops(pixels, detection(*TARGET_LEVELS), PreprocessSpec())
+    assert whole.shape == (240, 61)
+
+
+def test_margins_widen_a_crop_as_far_as_the_image_goes() -> None:
+    pixels = np.arange(400 * 200, dtype=np.float32).reshape(400, 200)
+    spec = PreprocessSpec(roi="vertebra", size_px=64, margin_across=0.2, margin_along=0.1)
+    parts = roi_crops(pixels, detection(*TARGET_LEVELS), spec)
+    assert [part.shape for part in parts] == [(72, 85)] * 4, "59.7 x 60 pixels with 11.94 and 6 more at each side"
+    assert parts[0][0, 0] == pixels[44, 48]
+    wide = spec.model_copy(update={"roi": "column", "margin_across": 1.0, "margin_along": 1.0})
+    (whole,) = roi_crops(pixels, detection(*TARGET_LEVELS), wide)
+    assert whole.shape == (350, 180), "cut where the image ends"
+
+
+def test_a_share_of_equalisation_leaves_the_display_in() -> None:
+    crop = np.random.default_rng(0).random((64, 64), np.float32) * 0.5
+    specs = [PreprocessSpec(size_px=64, sigma_px=0, equalised=share) for share in (1.0, 0.5, 0.0)]
+    whole, half, none = (equalised(crop, spec).astype(float) for spec in specs)
+    np.testing.assert_allclose(none, crop * 255, atol=0.51)
+    np.testing.assert_allclose(half, (whole + none) / 2, atol=1.01)
+    assert whole.max() == 255 and none.max() < 129
+
+
+@pytest.mark.parametrize("spec", [PreprocessSpec(version=1), PreprocessSpec()])
+def test_preprocessing_does_not_drift(spec: PreprocessSpec) -> None:
+    """The column of both versions of the recipe, as the weights of 2026.11.1 saw it."""
+    rows, columns = np.mgrid[:96, :40]
+    crop = ((rows * 7 + columns * 13) % 97 / 96).astype(np.float32)
+    out = equalised(crop, spec.model_copy(update={"size_px": 64}))
+    assert (out.sum(), out[32, 32], out[0, 0], out[40, 25]) == (524679, 17, 128, 223)
+
+
+def test_an_unknown_recipe_is_refused() -> None:
+    with pytest.raises(ValidationError, match="version"):
+        PreprocessSpec(version=4)

@@ -1,0 +1,180 @@
+"""What a cohort check says of sound and of broken cohorts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cohort.check import check_cohort
+from cohort.io.folder import index_cohort
+from cohort.io.tables.notes import notes_of, read_tables, table_notes, unmatched
+from cohort.study import Study
+from tests import EXAMPLES
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    shutil.copytree(EXAMPLES, tmp_path / "c")
+    return tmp_path / "c"
+
+
+def test_the_examples_are_sound(cohort: Path) -> None:
+    found = check_cohort(cohort, images=True)
+    assert found.usable and found.problems == ()
+    assert found.counts["studies"] == found.counts["studies_with_rois"] == 6
+    assert found.flow[0].remaining == 6 and found.flow[-1].remaining == found.counts["eligible"]
+    assert sum(sum(own.values()) for own in found.parts.values()) == found.counts["eligible"]
+
+
+def change(cohort: Path, name: str, column: str, row: int, value: object) -> None:
+    table = pd.read_csv(cohort / name, dtype=str)
+    table.loc[row, column] = str(value)
+    table.to_csv(cohort / name, index=False)
+
+
+def test_every_problem_is_named(cohort: Path) -> None:
+    rows = pd.read_csv(cohort / "cohort.csv", dtype=str)
+    extra = rows.iloc[[0]].assign(patient_id="ghost", study_uid="9.9")
+    pd.concat([rows, extra]).to_csv(cohort / "cohort.csv", index=False)
+    change(cohort, "rois.csv", "x0", 0, 90000)
+    change(cohort, "rois.csv", "x1", 0, 90050)
+    rois = pd.read_csv(cohort / "rois.csv", dtype=str)
+    lost = rois[(rois["level"] == "L3") & (rois["view"] == "AP")].index[-1]
+    rois.drop(index=lost).to_csv(cohort / "rois.csv", index=False)
+    text = "\n".join(check_cohort(cohort, images=True).problems)
+    assert "1 x line of cohort.csv without radiographs: 9.9" in text
+    assert "lies outside its image" in text
+    assert "1 x view without ROIs of all of L1-L4" in text and "AP (L3)" in text
+
+
+def test_bad_lines_are_all_listed(cohort: Path) -> None:
+    change(cohort, "cohort.csv", "t_score", 0, -26)
+    change(cohort, "cohort.csv", "sex", 2, "x")
+    found = check_cohort(cohort)
+    assert not found.usable
+    assert "2 x line that cannot be read" in found.problems[0]
+    assert "t_score is -26" in found.problems[0] and "sex is 'x'" in found.problems[0]
+
+
+def test_a_patient_on_both_sides_of_the_split_is_found(cohort: Path) -> None:
+    rows = pd.read_csv(cohort / "cohort.csv", dtype=str)
+    sites = ["training", "test1", *rows.site[2:]]
+    rows.assign(site=sites).drop(columns="patient_id").to_csv(cohort / "cohort.csv", index=False)
+    for uid in rows.study_uid[:2]:
+        for path in cohort.rglob("*.dcm"):
+            header = pydicom.dcmread(path)
+            if uid == header.StudyInstanceUID:
+                header.PatientID = "same"
+                header.save_as(path)
+    text = "\n".join(check_cohort(cohort).problems)
+    assert "1 x patient on several sides of the split: same (test1, training)" in text
+
+
+def test_the_command_draws_the_flow_and_fails_on_nothing(cohort: Path, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.svg"
+    done = CliRunner().invoke(app, ["cohort", "check", str(cohort), "--flow", str(flow)])
+    assert done.exit_code == 0, done.output
+    assert "eligible" in done.stdout and flow.read_text().startswith("<?xml")
+    done = CliRunner().invoke(app, ["cohort", "check", str(cohort), "--json", "--set", "min_age_years=95"])
+    assert json.loads(done.stdout)["counts"]["eligible"] == 0
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, ["cohort", "check", str(tmp_path / "empty")])
+    assert done.exit_code == 1 and "nothing here can be trained on or judged" in done.stderr
+
+
+def test_unknown_covariates_and_views_are_told(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "film.png"), np.zeros((30, 20), np.uint8))
+    text = "\n".join(check_cohort(tmp_path).problems)
+    assert "1 x image whose view only the detector can tell: film.png" in text
+    assert "1 x study without age_years: film" in text
+
+
+def table(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, "utf-8")
+
+
+def film(folder: Path, *names: str) -> None:
+    for name in names:
+        cv2.imwrite(str(folder / f"{name}_AP.png"), np.zeros((30, 20), np.uint8))
+
+
+def test_lines_that_lost_their_zeros_match_nobody_and_are_told(tmp_path: Path) -> None:
+    film(tmp_path, "0004711", "0004712", "c")
+    table(tmp_path, "cohort.csv", "patient_id,age_years\n4711,78\n4712.0,80\nC,60\n1.23E+11,50\nghost,1\n")
+    studies = index_cohort(tmp_path).studies
+    assert all(study.covariates.age_years is None for study in studies)
+    first, second = table_notes(tmp_path, studies)
+    assert first.startswith(
+        "5 x line of cohort.csv without radiographs: 4711 (line 2; matches 0004711 without leading zeros"
+    )
+    assert "4712.0 (line 3; matches 0004712 but for case, blanks or a decimal" in first and first.endswith("and 2 more")
+    assert second == "3 x study without a line in cohort.csv: 0004711, 0004712, c"
+    assert set(table_notes(tmp_path, studies)) <= set(check_cohort(tmp_path).problems)
+    assert unmatched({"1.23E+11": 5, "c": 6}, studies) == (
+        "1.23E+11 (line 5; a spreadsheet rounded it; keep the column as text)",
+    )
+
+
+def test_doubled_lines_are_counted_and_named(tmp_path: Path) -> None:
+    film(tmp_path, "p1", "p2")
+    table(tmp_path, "cohort.csv", "patient_id,age_years\np1,58\np1,58\np2,60\n")
+    table(tmp_path, "dxa.csv", "patient_id,dxa_date,t_score\np2,2020-01-01,-1\np2,2020-01-01,-1.0\nghost,,-1\n")
+    studies = index_cohort(tmp_path).studies
+    assert studies[1].dxa is not None and studies[1].dxa.t_score == -1
+    found = notes_of(read_tables(tmp_path), studies)
+    assert found.doubled == (
+        "1 x line of cohort.csv that stands twice, counted once: p1 (lines 2 and 3)",
+        "1 x line of dxa.csv that stands twice, counted once: p2 (lines 2 and 3)",
+    )
+    assert found.unmatched == ("1 x patient of dxa.csv without radiographs: ghost (line 4)",)
+    assert found.unreadable == () and found.lines == (*found.unmatched, *found.doubled)
+
+
+def test_lines_that_contradict_make_a_cohort_unusable(tmp_path: Path) -> None:
+    film(tmp_path, "p1")
+    table(tmp_path, "cohort.csv", "patient_id,age_years\np1,58\np1,78\n")
+    found = check_cohort(tmp_path)
+    assert not found.usable and "cohort.csv lines 2 and 3: patient_id p1 stands on each" in found.problems[0]
+    table(tmp_path, "cohort.csv", "patient_id,age_years\np1,58\n")
+    table(tmp_path, "dxa.csv", "patient_id,t_score\np1,low\n")
+    assert "dxa.csv line 2: t_score is 'low'" in check_cohort(tmp_path).problems[0]
+    table(tmp_path, "dxa.csv", "name\np1\n")
+    assert "dxa.csv: found columns name; expected patient_id" in check_cohort(tmp_path).problems[0]
+
+
+def test_a_line_of_another_study_of_a_patient_matches_nobody(tmp_path: Path) -> None:
+    table(tmp_path, "cohort.csv", "study_uid,patient_id,age_years\n1.2,p1,58\n1.3,p1,60\n,,70\n")
+    (found,) = table_notes(tmp_path, [Study("1.2", "p1")])
+    assert found == "2 x line of cohort.csv without radiographs: 1.3 (line 3), line 4 (no study_uid or patient_id)"
+    table(tmp_path, "cohort.csv", "study_uid,patient_id,age_years\n9.9,p1,58\n")
+    assert table_notes(tmp_path, [Study("1.2", "p1")]) == (), "one line of a patient matches by the patient"
+
+
+def test_boxes_of_unknown_studies_and_unsure_encodings_are_told(tmp_path: Path) -> None:
+    head = "study_uid,view,level,x0,y0,x1,y1\n"
+    table(tmp_path, "rois.csv", head + "p1,AP,L1,1,2,3,4\nP2,AP,L1,1,2,3,4\np1,AP,L2,NA,2,3,4\n")
+    table(tmp_path, "readers.csv", f"reader,{head}a,p9,AP,L1,1,2,3,4\n")
+    (tmp_path / "cohort.csv").write_bytes("patient_id,site\np1,Köln\np2,x\n".encode("cp1252"))
+    assert table_notes(tmp_path, [Study("p1", "p1"), Study("p2", "p2")]) == (
+        "1 x ROIs that cannot be read: rois.csv line 4: x0 is 'NA', expected a number of pixels",
+        "1 x study of rois.csv without radiographs: P2 (matches p2 but for case, blanks or a decimal; keep the column "
+        "as text)",
+        "1 x study of readers.csv without radiographs: p9",
+        "cohort.csv was read as Western European (cp1252), e.g. site Köln; save it as 'CSV UTF-8' if a name "
+        "looks wrong",
+    )
+
+
+def test_a_folder_without_tables_and_a_single_file_have_no_notes(tmp_path: Path) -> None:
+    film(tmp_path, "p1")
+    assert table_notes(tmp_path, index_cohort(tmp_path).studies) == ()
+    assert table_notes(tmp_path / "p1_AP.png", [Study("p1", "p1")]) == ()

@@ -1,0 +1,110 @@
+"""People and readers of the in-silico hospital."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from cohort.covariates import Sex
+from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View, iou
+from osteolens.config import load_config
+from osteolens.errors import ConfigError
+from phantom.readers import READERS, draw_readings
+from phantom.subject.population import Person, PopulationConfig, draw_person
+
+
+@pytest.fixture(scope="module")
+def people() -> list[Person]:
+    return [draw_person(k, 0) for k in range(4000)]
+
+
+def test_people_are_drawn_by_index_and_seed() -> None:
+    assert draw_person(3, 1) == draw_person(3, 1)
+    assert draw_person(3, 1) != draw_person(3, 2)
+
+
+def test_the_cohort_has_the_papers_covariates(people: list[Person]) -> None:
+    ages = np.array([p.age_years for p in people])
+    assert ages.min() >= 50 and ages.max() <= 95
+    assert ages.mean() == pytest.approx(65.4, abs=0.5) and ages.std() == pytest.approx(9.3, abs=0.5)
+    assert np.mean([p.sex is Sex.MALE for p in people]) == pytest.approx(0.311, abs=0.025)
+    bmi = np.array([p.bmi_kg_m2 for p in people])
+    assert bmi.mean() == pytest.approx(23.97, abs=0.2) and bmi.std() == pytest.approx(3.51, abs=0.2)
+
+
+def test_density_falls_with_age_faster_in_women(people: list[Person]) -> None:
+    def mean(sex: Sex, low: float, high: float) -> float:
+        return float(np.mean([p.vbmd_mg_cm3 for p in people if p.sex is sex and low <= p.age_years < high]))
+
+    women = mean(Sex.FEMALE, 50, 55) - mean(Sex.FEMALE, 75, 95)
+    men = mean(Sex.MALE, 50, 55) - mean(Sex.MALE, 75, 95)
+    assert women > men > 10
+
+
+def test_vbmd_shell_and_posterior_are_only_partly_correlated(people: list[Person]) -> None:
+    values = np.array([[p.vbmd_mg_cm3, p.shell_mm, p.posterior_factor] for p in people])
+    r = np.corrcoef(values.T)
+    assert 0.2 < r[0, 1] < 0.8
+    assert 0.05 < r[0, 2] < 0.8
+
+
+def test_dxa_interval_and_menopause_are_there_to_exclude(people: list[Person]) -> None:
+    late = np.mean([p.dxa_interval_days > 90 for p in people])
+    assert late == pytest.approx(0.03, abs=0.01)
+    women = [p for p in people if p.sex is Sex.FEMALE]
+    assert all(p.menopause_age_years is None for p in people if p.sex is Sex.MALE)
+    early = np.mean([p.menopause_age_years is not None and p.age_years < p.menopause_age_years for p in women])
+    assert 0.0 < early < 0.06
+
+
+def test_settings_move_the_population() -> None:
+    config = PopulationConfig(age_mean_years=75, age_sd_years=6, male_share=0.9, bmi_mean=28, late_dxa_share=1)
+    found = [draw_person(k, 1, config) for k in range(600)]
+    assert np.mean([p.age_years for p in found]) == pytest.approx(75, abs=1)
+    assert np.mean([p.sex is Sex.MALE for p in found]) > 0.85
+    assert np.mean([p.bmi_kg_m2 for p in found]) == pytest.approx(28, abs=0.6)
+    assert min(p.dxa_interval_days for p in found) > 90
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("age_sd_years=19.9", "a smaller SD"),
+        ("male_share=1.4", "male_share"),
+        ("bmi_mean=80", "bmi_mean"),
+        ("mail_share=0.2", "did you mean 'male_share'"),
+    ],
+)
+def test_an_impossible_population_is_refused(setting: str, message: str) -> None:
+    overrides = ["age_mean_years=52", setting] if "age" in setting else [setting]
+    with pytest.raises(ConfigError, match=message):
+        load_config(PopulationConfig, None, overrides)
+
+
+def test_a_given_age_and_sex_are_kept() -> None:
+    young = draw_person(5, 1, age_years=27.0, sex=Sex.MALE)
+    assert young.age_years == 27.0 and young.sex is Sex.MALE
+
+
+def test_six_readers_overlap_by_a_little_more_than_ninety_percent() -> None:
+    boxes = [
+        VertebraBox(level, 100, 60 + 62 * k, 182, 122 + 62 * k)
+        for k, level in enumerate((VertebralLevel.T12, *TARGET_LEVELS))
+    ]
+    overlaps = []
+    for seed in range(100):
+        drawn = draw_readings(boxes, View.AP, 0.6, seed)
+        assert len(drawn) == READERS
+        assert all([b.level for b in own] == list(TARGET_LEVELS) for own in drawn.values())
+        sides = list(drawn.values())
+        overlaps += [
+            iou(a.corners, b.corners)
+            for k, one in enumerate(sides)
+            for other in sides[:k]
+            for a, b in zip(one, other, strict=True)
+        ]
+    assert 0.90 < np.mean(overlaps) < 0.94
+    assert draw_readings(boxes, View.AP, 0.6, 1) == draw_readings(boxes, View.AP, 0.6, 1)
+    assert draw_readings(boxes, View.AP, 0.6, 1) != draw_readings(boxes, View.LATERAL, 0.6, 1)
