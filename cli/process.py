@@ -47,7 +47,7 @@ def process(
     """Find L1-L4 in AP and lateral lumbar radiographs and class each study by bone density.
 
     Writes studies/*.json, predictions.csv, run.json, overlays/*.png and report.html into --out. Exit code 0: done,
-    refusals included; 1: error; 2: usage; 3: done, but some studies failed; 130: stopped by a signal.
+    rejections included; 1: error; 2: usage; 3: done, but some studies failed; 130: stopped by a signal.
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
@@ -58,14 +58,14 @@ def process(
         from cohort.io.tables.notes import table_notes
         from osteolens.config import load_config
         from osteolens.errors import ConfigError
-        from pipeline.screening.config import ScreenConfig
+        from pipeline.screening.config import ScreeningConfig
 
         if sex is not None and sex.upper() not in ("F", "M"):
             raise typer.BadParameter(f"got {sex!r}, expected F or M", param_hint="--sex")
         given = Covariates(age, Sex(sex.upper()) if sex else None, height, weight, bmi)
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
-        settings = load_config(ScreenConfig, config, overrides)
+        settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else Path(str(files("examples")))
         if out.resolve() == folder.resolve():
             raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
@@ -85,10 +85,10 @@ def process(
             )
         from pipeline.bundle.load import load_weights
         from pipeline.screening.folder import process as run
-        from pipeline.screening.manual_rois import DrawnRois
+        from pipeline.screening.manual_rois import ManualRois
 
         checked = load_weights(weights)
-        drawn = None if rois is None else DrawnRois.read(rois)
+        drawn = None if rois is None else ManualRois.read(rois)
         finished = 0
         with progress("screening", len(index.studies)) as bar:
 
@@ -104,7 +104,7 @@ def process(
             _print_rows(summary.rows)
         if not quiet:
             say(
-                f"{summary.count('screened')} screened, {summary.count('refused')} refused, "
+                f"{summary.count('screened')} screened, {summary.count('rejected')} rejected, "
                 f"{summary.count('failed')} failed, {summary.resumed} kept from before, "
                 f"{len(index.skipped)} files left out; report: {out / 'report.html'}"
             )

@@ -13,7 +13,7 @@ class RejectionCode(StrEnum):
     NOT_LUMBAR = "not_lumbar"
     INVERTED = "inverted"
     TOO_FEW_LEVELS = "too_few_levels"
-    DOUBTFUL_LEVELS = "doubtful_levels"
+    AMBIGUOUS_LEVELS = "ambiguous_levels"
     LOW_CONFIDENCE = "low_confidence"
     EXPOSURE = "exposure"
     SCOLIOSIS = "scoliosis"

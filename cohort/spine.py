@@ -91,13 +91,13 @@ class SpineDetection:
         view: the projection that the image itself shows.
         boxes: levelled boxes from the head downwards, at most one a level.
         image_shape: (rows, columns) of the original image.
-        naming_margin: mean log-score by which the naming beats the same chain shifted by one level.
+        labelling_margin: mean log-score by which the naming beats the same chain shifted by one level.
     """
 
     view: View
     boxes: tuple[VertebraBox, ...]
     image_shape: tuple[int, int]
-    naming_margin: float = field(default=float("inf"))
+    labelling_margin: float = field(default=float("inf"))
 
     def box(self, level: VertebralLevel) -> VertebraBox | None:
         """The box of one level, or None."""

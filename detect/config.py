@@ -11,7 +11,7 @@ CLASSES: tuple[tuple[View, VertebralLevel], ...] = tuple((view, level) for view 
 """What each class of the detector means: a view and a level; T11, T12, L5 and S1 are context to count from."""
 
 
-class DetectConfig(StrictConfig):
+class DetectionConfig(StrictConfig):
     """How candidates become levelled boxes."""
 
     min_score: float = Field(0.08, ge=0.001, le=0.9, description="least summed class score of a candidate")
@@ -27,12 +27,12 @@ class DetectConfig(StrictConfig):
         0.40, ge=-1, le=1, description="correlation of much detail between pixels below which an AP view is noise"
     )
     min_structure_lateral: float = Field(0.21, ge=-1, le=1, description="the same for a lateral view")
-    min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which a view is refused")
-    max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is refused")
+    min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which a view is rejected")
+    max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is rejected")
     warn_cobb_deg: float = Field(
         20.0, gt=0, le=90, description="Cobb angle in an AP view above which a warning is given"
     )
-    max_cobb_deg: float = Field(40.0, gt=0, le=90, description="Cobb angle in an AP view above which it is refused")
+    max_cobb_deg: float = Field(40.0, gt=0, le=90, description="Cobb angle in an AP view above which it is rejected")
     min_cut_height: float = Field(
         0.80, ge=0, le=1, description="height at the image's border, of the other bodies', below which a body is cut"
     )
@@ -44,5 +44,5 @@ class DetectConfig(StrictConfig):
         0.23, ge=0, le=1, description="loss of height of a body in a lateral view from which a fracture is suspected"
     )
     height_loss_sd: float = Field(0.08, gt=0, le=1, description="error of that loss (one standard deviation)")
-    min_margin: float = Field(1.0, ge=0.0, le=10.0, description="naming margin below which a view is refused")
-    warn_margin: float = Field(2.2, ge=0.0, le=10.0, description="naming margin below which a warning is given")
+    min_margin: float = Field(1.0, ge=0.0, le=10.0, description="labelling margin below which a view is rejected")
+    warn_margin: float = Field(2.2, ge=0.0, le=10.0, description="labelling margin below which a warning is given")

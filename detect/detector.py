@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph
-from detect.config import CLASSES, DetectConfig
+from detect.config import CLASSES, DetectionConfig
 from detect.labelling import name_levels
 from detect.preprocess import detector_input
 from osteolens.errors import WeightsError
@@ -43,7 +43,7 @@ class Candidates:
 class VertebraDetector:
     """A loaded detector; one instance serves a whole folder."""
 
-    def __init__(self, onnx: Path, config: DetectConfig | None = None, threads: int = 0) -> None:
+    def __init__(self, onnx: Path, config: DetectionConfig | None = None, threads: int = 0) -> None:
         """Load the network.
 
         Args:
@@ -60,7 +60,7 @@ class VertebraDetector:
         if channels != 4 + len(CLASSES):
             raise WeightsError(f"{onnx.name}: {channels} output channels, expected {4 + len(CLASSES)}")
         self.side = int(self._input.shape[-1])
-        self.config = config or DetectConfig()
+        self.config = config or DetectionConfig()
 
     def propose(self, radiograph: Radiograph, top: int = 0) -> Candidates:
         """All candidate bodies after class-agnostic non-maximum suppression, whole score vectors kept.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
-from detect.config import CLASSES, DetectConfig
+from detect.config import CLASSES, DetectionConfig
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def name_levels(
     boxes: Floats,
     scores: Floats,
     image_shape: tuple[int, int],
-    config: DetectConfig,
+    config: DetectionConfig,
     view: View | None = None,
 ) -> SpineDetection | None:
     """Choose the view, then the best chain of levels by dynamic programming.
@@ -62,7 +62,7 @@ def name_levels(
         x0, y0, x1, y1 = map(float, boxes[i])
         confidence = min(1.0, float(level_scores[i].sum()))
         named.append(VertebraBox(DETECTED_LEVELS[level], x0, y0, x1, y1, confidence))
-    return SpineDetection(view, tuple(named), image_shape, naming_margin(level_scores, chain))
+    return SpineDetection(view, tuple(named), image_shape, labelling_margin(level_scores, chain))
 
 
 def _gain(level_scores: Floats) -> Floats:
@@ -108,7 +108,7 @@ def _spacing_cost(distance: float, expected: float) -> float:
     return float(min(0.5 * ((distance / expected - 1) / _SPACING_SD) ** 2, 12.0))
 
 
-def naming_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
+def labelling_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
     """Mean log-score by which a chain beats itself shifted one level up or down; small means a doubtful naming."""
     gain = _gain(level_scores)
     strength = level_scores.sum(1)
@@ -163,4 +163,4 @@ def shift_levels(detection: SpineDetection, by: int) -> SpineDetection:
         place = DETECTED_LEVELS.index(box.level) + by
         if 0 <= place < len(DETECTED_LEVELS):
             named.append(replace(box, level=DETECTED_LEVELS[place]))
-    return replace(detection, boxes=tuple(named), naming_margin=float("inf"))
+    return replace(detection, boxes=tuple(named), labelling_margin=float("inf"))

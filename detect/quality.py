@@ -15,7 +15,7 @@ from cohort.findings import CobbAngle, VertebraFinding
 from cohort.rejection import LITTLE_MARGIN, SIX_LUMBAR, LevelCode, LevelReason, RejectionCode
 from cohort.spine import DETECTED_LEVELS, TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
-from detect.config import DetectConfig
+from detect.config import DetectionConfig
 from detect.fractures import vertebra_findings
 from detect.labelling import has_sixth_lumbar
 from detect.morphometry import cobb_angle
@@ -69,7 +69,7 @@ def check_view(
     radiograph: Radiograph,
     bodies: Mapping[VertebralLevel, SeenBody],
     anterior_left: bool,
-    config: DetectConfig,
+    config: DetectionConfig,
     min_confidence: float,
 ) -> ViewQuality:
     """Check one image.
@@ -119,7 +119,7 @@ def too_few(view: View, left_out: Mapping[VertebralLevel, LevelReason], least: i
 
 
 def _not_lumbar(
-    detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], config: DetectConfig
+    detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], config: DetectionConfig
 ) -> tuple[RejectionCode, str] | None:
     """An image whose chain is too short, whose boxes hold no vertebral bodies, or whose negative does."""
     names = ", ".join(box.level.value for box in detection.boxes)
@@ -162,9 +162,9 @@ def _doubtful(
             f"mean box confidence of L1-L4 is {confidence:.2f}, expected {least_confidence:.2f} or more; "
             "is it a lumbar radiograph?"
         )
-    if detection.naming_margin < least_margin:
-        return RejectionCode.DOUBTFUL_LEVELS, (
-            f"levels are named with a margin of {detection.naming_margin:.2f}, expected {least_margin:.2f} or more; "
+    if detection.labelling_margin < least_margin:
+        return RejectionCode.AMBIGUOUS_LEVELS, (
+            f"levels are named with a margin of {detection.labelling_margin:.2f}, expected {least_margin:.2f} or more; "
             "is the field too short to count? A reader can name them with --shift-levels"
         )
     return None
@@ -200,7 +200,7 @@ def _cut(detection: SpineDetection, least: float) -> dict[VertebralLevel, LevelR
     return found
 
 
-def _doubtful_bodies(detection: SpineDetection, config: DetectConfig) -> dict[VertebralLevel, LevelReason]:
+def _doubtful_bodies(detection: SpineDetection, config: DetectionConfig) -> dict[VertebralLevel, LevelReason]:
     least = config.min_level_confidence
     return {
         box.level: LevelReason(
@@ -222,7 +222,7 @@ def _fractured(vertebrae: Mapping[VertebralLevel, VertebraFinding]) -> dict[Vert
     }
 
 
-def _metal(seen: BodyScale, config: DetectConfig) -> dict[VertebralLevel, LevelReason]:
+def _metal(seen: BodyScale, config: DetectionConfig) -> dict[VertebralLevel, LevelReason]:
     limit = config.max_metal_ap if seen.detection.view is View.AP else config.max_metal_lateral
     return {
         level: LevelReason(
@@ -235,7 +235,7 @@ def _metal(seen: BodyScale, config: DetectConfig) -> dict[VertebralLevel, LevelR
 
 
 def _poor_exposure(
-    radiograph: Radiograph, detection: SpineDetection, config: DetectConfig
+    radiograph: Radiograph, detection: SpineDetection, config: DetectionConfig
 ) -> tuple[RejectionCode, str] | None:
     found = exposure_of(radiograph, detection)
     where = f"{detection.view}: the column of L1-L4"
@@ -255,7 +255,7 @@ def _poor_exposure(
     return None
 
 
-def _scoliosis(cobb: CobbAngle | None, config: DetectConfig) -> tuple[RejectionCode, str] | None:
+def _scoliosis(cobb: CobbAngle | None, config: DetectionConfig) -> tuple[RejectionCode, str] | None:
     """A severe curve. Source: 2016 SOSORT guidelines (Negrini 2018): severe from 41 degrees."""
     if cobb is None or cobb.degrees <= config.max_cobb_deg:
         return None
@@ -266,7 +266,7 @@ def _scoliosis(cobb: CobbAngle | None, config: DetectConfig) -> tuple[RejectionC
 
 
 def warnings_of(
-    detection: SpineDetection, radiograph: Radiograph, cobb: CobbAngle | None, config: DetectConfig
+    detection: SpineDetection, radiograph: Radiograph, cobb: CobbAngle | None, config: DetectionConfig
 ) -> list[str]:
     """Things to know about a usable view."""
     found = []
@@ -277,8 +277,8 @@ def warnings_of(
         found.append(f"{view}: a body without a name lies between L5 and S1: {SIX_LUMBAR} Check the levels")
     if cobb is not None and cobb.degrees > config.warn_cobb_deg:
         found.append(f"{view}: scoliosis, Cobb angle about {cobb.degrees:.0f} degrees; accuracy is unknown there")
-    if detection.naming_margin < config.warn_margin:
-        found.append(f"{view}: {LITTLE_MARGIN} ({detection.naming_margin:.2f}); check them")
+    if detection.labelling_margin < config.warn_margin:
+        found.append(f"{view}: {LITTLE_MARGIN} ({detection.labelling_margin:.2f}); check them")
     if radiograph.pixel_spacing_mm is not None and radiograph.spacing_source is not SpacingSource.NONE:
         widths = [b.x1 - b.x0 for b in detection.boxes if b.level in TARGET_LEVELS]
         width = float(np.mean(widths)) * radiograph.pixel_spacing_mm[1]

@@ -25,7 +25,7 @@ TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """Why a study gets no class: a result with a reason, never an exception."""
 
     code: str
@@ -36,7 +36,7 @@ class Status(StrEnum):
     """How a study ended."""
 
     SCREENED = "screened"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     FAILED = "failed"
 
 
@@ -44,7 +44,7 @@ class ImageOutcome(StrEnum):
     """What became of an image."""
 
     CLASSIFIED = "classified"
-    NOT_CLASSIFIED = "usable, but the study was refused"
+    NOT_CLASSIFIED = "usable, but the study was rejected"
     LEFT_OUT = "left out"
     UNREADABLE = "unreadable"
     NOT_USED = "not used"
@@ -72,7 +72,7 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScreenedView:
+class ViewResult:
     """One image of a study and what was found in it.
 
     Attributes:
@@ -106,19 +106,19 @@ class Prediction:
     Attributes:
         study_uid: safe identifier; also the name of its files.
         patient_id: as given.
-        bmd_class: most probable class, None when refused.
-        probabilities: by class, empty when refused.
+        bmd_class: most probable class, None when rejected.
+        probabilities: by class, empty when rejected.
         views: what was found in each view.
         images: every image of the study and what became of it.
         warnings: things a reader should know.
-        refusal: reason for no class, or None.
+        rejection: reason for no class, or None.
         failure: why the study could not be screened at all, or None.
         model: identifiers and hashes of the weights.
         covariates: values used, None where unknown.
-        t_score: estimate of the L1-L4 T-score, None when refused.
-        prediction_set: classes that hold the truth with the weights' stated coverage, empty when refused.
+        t_score: estimate of the L1-L4 T-score, None when rejected.
+        prediction_set: classes that hold the truth with the weights' stated coverage, empty when rejected.
         decision: whether osteoporosis is likely, unlikely or undecided at the weights' predictive values, or None.
-        subsets: probabilities by the paper's models (`SIX` of published.py) from a part of the inputs,
+        input_ablation: probabilities by the paper's models (`SIX` of published.py) from a part of the inputs,
             if asked for.
     """
 
@@ -128,22 +128,22 @@ class Prediction:
     covariates: dict[str, float | str | None]
     bmd_class: BmdClass | None = None
     probabilities: dict[BmdClass, float] = field(default_factory=dict)
-    views: dict[View, ScreenedView] = field(default_factory=dict)
+    views: dict[View, ViewResult] = field(default_factory=dict)
     images: tuple[ImageRecord, ...] = ()
     warnings: tuple[str, ...] = ()
-    refusal: Refusal | None = None
+    rejection: Rejection | None = None
     failure: str | None = None
     t_score: float | None = None
     prediction_set: tuple[BmdClass, ...] = ()
     decision: str | None = None
-    subsets: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
+    input_ablation: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
 
     @property
     def status(self) -> Status:
-        """Screened, refused or failed."""
+        """Screened, rejected or failed."""
         if self.failure is not None:
             return Status.FAILED
-        return Status.SCREENED if self.refusal is None else Status.REFUSED
+        return Status.SCREENED if self.rejection is None else Status.REJECTED
 
     @property
     def suspected_fractures(self) -> dict[VertebralLevel, VertebraFinding]:
@@ -177,12 +177,16 @@ class Prediction:
             ],
             "covariates": self.covariates,
             "warnings": [visible(warning) for warning in self.warnings],
-            "refusal": {"code": str(self.refusal.code), "reason": visible(self.refusal.reason)}
-            if self.refusal
+            "rejection": {"code": str(self.rejection.code), "reason": visible(self.rejection.reason)}
+            if self.rejection
             else None,
             "failure": None if self.failure is None else visible(self.failure),
             "model": self.model,
-            **({"subsets": {name: _shares_json(own) for name, own in self.subsets.items()}} if self.subsets else {}),
+            **(
+                {"input_ablation": {name: _shares_json(own) for name, own in self.input_ablation.items()}}
+                if self.input_ablation
+                else {}
+            ),
         }
 
     def _findings_json(self) -> dict[str, Any]:
@@ -198,7 +202,7 @@ class Prediction:
         }
 
 
-def _vertebra_json(own: VertebraFinding, view: ScreenedView) -> dict[str, Any]:
+def _vertebra_json(own: VertebraFinding, view: ViewResult) -> dict[str, Any]:
     """Heights in mm where the pixel spacing is known, else in pixels; a ratio has no unit."""
     heights, scale = own.heights, view.pixel_spacing_mm[0] if view.pixel_spacing_mm else 1.0
     return {
@@ -221,7 +225,7 @@ def _shares_json(probabilities: dict[BmdClass, float]) -> dict[str, float]:
     return {c.value: round(probabilities[c], 4) for c in BMD_CLASSES}
 
 
-def _view_json(shown: ScreenedView) -> dict[str, Any]:
+def _view_json(shown: ViewResult) -> dict[str, Any]:
     found = shown.detection
     return {
         "image": visible(shown.image),
@@ -229,7 +233,7 @@ def _view_json(shown: ScreenedView) -> dict[str, Any]:
         "columns": found.image_shape[1],
         "pixel_spacing_mm": list(shown.pixel_spacing_mm) if shown.pixel_spacing_mm else None,
         "anterior": None if shown.anterior_left is None else "left" if shown.anterior_left else "right",
-        "naming_margin": round(min(found.naming_margin, 99.0), 3),
+        "labelling_margin": round(min(found.labelling_margin, 99.0), 3),
         "levels": {
             level.value: {
                 "used": level not in shown.left_out,

@@ -1,7 +1,7 @@
 """Whether L1-L4 are rightly named on radiographs simulated from a real CT with its own bones, over several fields.
 
 Usage: python scripts/judge_ct.py CT.nii.gz LABELS.nii.gz [--seeds 4] [--weights FOLDER]
-Prints JSON: by field and view, the naming margin and the IoU of L1-L4 with the CT's own bodies; then the shares right.
+Prints JSON: by field and view, labelling margin and IoU of L1-L4 with the CT's own bodies; then how many are right.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
                         level.value: round(iou(boxes[level].corners, corners), 2) if level in boxes else 0.0
                         for level, corners in truth.items()
                     }
-                    margin = None if found is None else round(found.naming_margin, 2)
+                    margin = None if found is None else round(found.labelling_margin, 2)
                     fields.append({"seed": seed, "site": site, "view": view, "margin": margin, "iou": overlaps})
     levels = [value for field in fields for value in field["iou"].values()]
     right = [min(field["iou"].values(), default=0.0) >= RIGHT_IOU for field in fields]

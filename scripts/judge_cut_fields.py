@@ -1,7 +1,7 @@
 """How often a body that the field cuts is not used: every eligible film of a cohort, cut at the middle of L1 or L4.
 
 Usage: python scripts/judge_cut_fields.py COHORT [--site test1,test2] [--every N] [--weights FOLDER]
-Prints JSON: by view and cut, films, share in which the cut body is left out or the view refused, and the former alone.
+Prints JSON: by view and cut, films, share in which the cut body is left out or the view rejected, and the former alone.
 """
 
 from __future__ import annotations

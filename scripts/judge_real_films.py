@@ -1,4 +1,4 @@
-"""What becomes of real films: classes, refusals, names, and whether size and mirroring change the answer.
+"""What becomes of real films: classes, rejections, names, and whether size and mirroring change the answer.
 
 Usage: python scripts/judge_real_films.py FOLDER [--out JSON] [--pictures FOLDER] [--weights FOLDER]
 
@@ -29,9 +29,9 @@ from cohort.study import Radiograph, Study
 from osteolens.errors import OsteoLensError
 from pipeline.bundle.load import load_weights
 from pipeline.prediction import Prediction
-from pipeline.screening.film_reader import ReadStudy
+from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.overlay import write_overlay
-from pipeline.screening.screener import Screened, Screener
+from pipeline.screening.screener import Screener, ScreeningOutput
 
 SMALL_PX = 1200
 """Longest side of the shrunk film."""
@@ -41,7 +41,7 @@ PICTURE_PX = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class EvaluatedCases:
     """One film, screened in each of its forms; None where that failed."""
 
     name: str
@@ -76,7 +76,7 @@ def _shrunk(pixels: Any, scale: float) -> Any:
     return np.asarray(np.round(small * 255) / 255, np.float32)
 
 
-def judge(folder: Path, screener: Screener, pictures: Path | None) -> list[Judged]:
+def judge(folder: Path, screener: Screener, pictures: Path | None) -> list[EvaluatedCases]:
     """Screen every film of a folder in every form."""
     found = []
     for view, part in ((View.LATERAL, "lateral"), (View.AP, "ap")):
@@ -87,22 +87,22 @@ def judge(folder: Path, screener: Screener, pictures: Path | None) -> list[Judge
                 radiograph = replace(read_radiograph(path)[0], view=view)
             except OsteoLensError as error:
                 print(f"{path.name}: {error}", file=sys.stderr)
-                found.append(Judged(name=path.stem, view=view, forms={"native": None}, seconds={}))
+                found.append(EvaluatedCases(name=path.stem, view=view, forms={"native": None}, seconds={}))
                 continue
             frontal = view is View.AP
             study = Study(path.stem, path.stem, path if frontal else None, None if frontal else path)
             for form, image in forms_of(radiograph).items():
                 started = cv2.getTickCount()
-                screened = screener.screen(ReadStudy(study, (image,), ()))
+                screened = screener.screen(LoadedStudy(study, (image,), ()))
                 seconds[form] = (cv2.getTickCount() - started) / cv2.getTickFrequency()
                 forms[form] = screened.prediction
                 if pictures is not None and form == "native":
                     _draw(screened, pictures, path.stem)
-            found.append(Judged(name=path.stem, view=view, forms=forms, seconds=seconds))
+            found.append(EvaluatedCases(name=path.stem, view=view, forms=forms, seconds=seconds))
     return found
 
 
-def _draw(screened: Screened, folder: Path, name: str) -> None:
+def _draw(screened: ScreeningOutput, folder: Path, name: str) -> None:
     """What was found, without the film: real films are others' property."""
     folder.mkdir(parents=True, exist_ok=True)
     for view, pixels in screened.pixels.items():
@@ -121,7 +121,7 @@ def names_right(detection: SpineDetection, centres: dict[str, list[float]]) -> b
     return bool(right) and all(right)
 
 
-def figures_of(films: list[Judged], folder: Path) -> dict[str, Any]:
+def figures_of(films: list[EvaluatedCases], folder: Path) -> dict[str, Any]:
     """What `main` prints of the films of one view."""
     plain = [film.plain for film in films]
     whole = [p for p in plain if p is not None]
@@ -136,7 +136,7 @@ def figures_of(films: list[Judged], folder: Path) -> dict[str, Any]:
         "films": len(films),
         "failed": sum(p is None for p in plain),
         "with_a_class": sum(p.bmd_class is not None for p in whole),
-        "refused": dict(Counter(p.refusal.code for p in whole if p.refusal is not None)),
+        "rejected": dict(Counter(p.rejection.code for p in whole if p.rejection is not None)),
         "wrong_view": sum(film.view not in p.views for film, p in zip(films, plain, strict=True) if p and p.views),
         "names_told_by_eye": len(told),
         "names_right": sum(names_right(f.plain.views[f.view].detection, told[n]["centres"]) for n, f in named.items()),  # type: ignore[union-attr]
@@ -146,7 +146,7 @@ def figures_of(films: list[Judged], folder: Path) -> dict[str, Any]:
         ),
         "against_native": {form: _agreement(films, form) for form in ("half", "small", "mirrored")},
         "negatives_refused": dict(
-            Counter(n.refusal.code for f in films if (n := f.forms.get("negative")) and n.refusal is not None)
+            Counter(n.rejection.code for f in films if (n := f.forms.get("negative")) and n.rejection is not None)
         ),
         "seconds_native_over_small": _ratio(films),
         "t_score_and_age": {
@@ -157,8 +157,8 @@ def figures_of(films: list[Judged], folder: Path) -> dict[str, Any]:
     }
 
 
-def _agreement(films: list[Judged], form: str) -> dict[str, Any]:
-    """How often another form of a film gives the same class or refusal, and how far its T-score lies."""
+def _agreement(films: list[EvaluatedCases], form: str) -> dict[str, Any]:
+    """How often another form of a film gives the same class or rejection, and how far its T-score lies."""
     pairs = [(f, f.plain, f.forms[form]) for f in films if f.plain is not None and f.forms[form] is not None]
     apart = {f.name: b.t_score - a.t_score for f, a, b in pairs if a and b and None not in (a.t_score, b.t_score)}  # type: ignore[operator]
     differ = [f.name for f, a, b in pairs if a and b and (a.bmd_class != b.bmd_class or _code(a) != _code(b))]
@@ -171,10 +171,10 @@ def _agreement(films: list[Judged], form: str) -> dict[str, Any]:
 
 
 def _code(prediction: Prediction) -> str | None:
-    return None if prediction.refusal is None else prediction.refusal.code
+    return None if prediction.rejection is None else prediction.rejection.code
 
 
-def _ratio(films: list[Judged]) -> float | None:
+def _ratio(films: list[EvaluatedCases]) -> float | None:
     """Time at native size over that at SMALL_PX, median over films of three times that size or more in pixels."""
     ratios = [f.seconds["native"] / f.seconds["small"] for f in films if f.seconds and f.plain and _is_large(f.plain)]
     return float(np.median(ratios)) if ratios else None

@@ -26,7 +26,7 @@ from detect.detector import VertebraDetector
 from osteolens.onnx_session import open_session
 from pipeline.bundle.load import load_weights
 from pipeline.screening.assessment import AssessedImage, views_of
-from pipeline.screening.config import ScreenConfig
+from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
 
@@ -43,7 +43,7 @@ def main() -> None:
         print(json.dumps(_architectures(options.threads, options.rounds), indent=1))
         return
     weights = load_weights(options.weights)
-    screener = Screener(weights, ScreenConfig(threads=options.threads))
+    screener = Screener(weights, ScreeningConfig(threads=options.threads))
     detector = VertebraDetector(weights.detector, threads=options.threads)
     classifier = BmdClassifier(weights.classifier, weights.preprocess, options.threads, weights.calibration)
     taken: dict[str, list[float]] = {}

@@ -2,16 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
+from pipeline.bundle.load import Weights, load_weights
+from pipeline.screening.screener import Screener
+from tests import EXAMPLES
+
 MakeDicom = Callable[..., Path]
+MakeCohort = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Weights:
+    """The shipped weights, checked once."""
+    return load_weights()
+
+
+@pytest.fixture(scope="session")
+def screener(bundle: Weights) -> Screener:
+    """The shipped models, loaded once, with the default settings."""
+    return Screener(bundle)
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Path:
+    """A copy of the six examples that a test may change."""
+    copy = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    return copy
+
+
+@pytest.fixture
+def make_cohort(tmp_path: Path) -> MakeCohort:
+    """Write a cohort folder with cohort.csv alone: one line a patient; keyword arguments are columns of its table."""
+
+    def make(name: str = "cohort", count: int = 4, **columns: Sequence[Any] | Any) -> Path:
+        values: Mapping[str, Any] = {
+            "study_uid": [f"s{k}" for k in range(count)],
+            "patient_id": [f"p{k}" for k in range(count)],
+            "age_years": 65.0,
+            "sex": "F",
+            "bmi_kg_m2": 24.0,
+            "t_score": -1.8,
+            **columns,
+        }
+        folder = tmp_path / name
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({key: value for key, value in values.items() if value is not None}).to_csv(
+            folder / "cohort.csv", index=False
+        )
+        return folder
+
+    return make
 
 
 @pytest.fixture

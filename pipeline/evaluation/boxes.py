@@ -19,7 +19,7 @@ RIGHT_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedImage:
+class EvaluatedImage:
     """True and found boxes of L1-L4 in one image.
 
     Attributes:
@@ -58,7 +58,7 @@ class BoxErrors:
     centre_mm: float
 
 
-def box_errors(images: Sequence[JudgedImage]) -> list[BoxErrors]:
+def box_errors(images: Sequence[EvaluatedImage]) -> list[BoxErrors]:
     """Errors of every true box of L1-L4 against the found box of the same name."""
     rows = []
     nothing = (float("nan"),) * 4
@@ -86,7 +86,7 @@ def studies_right(rows: Sequence[BoxErrors]) -> dict[str, bool]:
     return right
 
 
-def average_precision(images: Sequence[JudgedImage]) -> dict[str, float]:
+def average_precision(images: Sequence[EvaluatedImage]) -> dict[str, float]:
     """mAP50 and mAP50-95 over L1-L4 and the latter by level, as COCO defines them; NaN without a true box.
 
     Source: pycocotools' COCOeval; every level is a category of its own, so a wrong name is a wrong detection.

@@ -24,7 +24,7 @@ T_SCORE_FIGURES = ("t_score_mae", "t_score_r", "t_score_bias", "t_score_limit_lo
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EvaluatedCases:
     """Studies with a class and DXA.
 
     Attributes:
@@ -44,7 +44,7 @@ class Judged:
     decisions: Sequence[str | None]
 
 
-def judge_classes(judged: Judged) -> Figures:
+def classification_metrics(judged: EvaluatedCases) -> Figures:
     """Areas with DeLong's interval, accuracy, kappas, calibration, osteoporosis at the most probable class, T-scores.
 
     What a cohort cannot tell (an area without the class or without others, agreement of T-scores without estimates) is
@@ -73,8 +73,8 @@ def judge_classes(judged: Judged) -> Figures:
     return {**figures, **_t_scores(judged), **_sets(judged), **_decisions(judged)}
 
 
-def not_estimable(judged: Judged) -> dict[str, str]:
-    """A word for every figure of `judge_classes` that these studies cannot give, by name."""
+def not_estimable(judged: EvaluatedCases) -> dict[str, str]:
+    """A word for every figure of `classification_metrics` that these studies cannot give, by name."""
     labels, called = judged.labels, judged.shares.argmax(1)
     found: dict[str, str] = {}
     if (word := area_word(labels)) is not None:
@@ -105,7 +105,7 @@ def _interval(name: str, found: Estimate) -> Figures:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
-def _t_scores(judged: Judged) -> Figures:
+def _t_scores(judged: EvaluatedCases) -> Figures:
     known = np.isfinite(judged.t_estimates)
     if known.sum() < FEWEST_T_SCORES:
         return {}
@@ -120,7 +120,7 @@ def _t_scores(judged: Judged) -> Figures:
     }
 
 
-def _sets(judged: Judged) -> Figures:
+def _sets(judged: EvaluatedCases) -> Figures:
     held = [BMD_CLASSES[k].value in own for k, own in zip(judged.labels, judged.sets, strict=True) if own]
     if not held:
         return {}
@@ -128,7 +128,7 @@ def _sets(judged: Judged) -> Figures:
     return {**_interval("set_coverage", proportion(sum(held), len(held))), "set_size_mean": float(np.mean(sizes))}
 
 
-def _decisions(judged: Judged) -> Figures:
+def _decisions(judged: EvaluatedCases) -> Figures:
     """How often the zone of no decision is left, and the predictive values outside it."""
     if not any(judged.decisions):
         return {}

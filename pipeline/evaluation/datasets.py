@@ -1,4 +1,4 @@
-"""Everything that a report on results says, by dataset: classes, confusion, operating points, refusals, subgroups."""
+"""Everything that a report on results says, by dataset: classes, confusion, operating points, rejections, subgroups."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cohort.bmd import BMD_CLASSES
 from cohort.covariates import Sex
 from cohort.io.tables.cohort_tables import CohortRow
 from cohort.splits import is_test_site
-from pipeline.evaluation.classification import POSITIVE, Judged, judge_classes, not_estimable
+from pipeline.evaluation.classification import POSITIVE, EvaluatedCases, classification_metrics, not_estimable
 from pipeline.evaluation.estimable import class_words, metric_words
-from pipeline.evaluation.evaluate import judged_of, row_of_document
-from pipeline.evaluation.input_ablation import compare_subsets, judged_subsets
+from pipeline.evaluation.evaluate import evaluated_cases, row_of_document
+from pipeline.evaluation.input_ablation import ablation_cases, compare_inputs
 from pipeline.evaluation.population import population, population_tests
-from pipeline.evaluation.stage_attribution import stage_losses
+from pipeline.evaluation.stage_attribution import stage_attribution
 from pipeline.evaluation.statistics import (
     Estimate,
     area,
@@ -64,7 +64,7 @@ def evaluate_datasets(
     Args:
         everyone: all results.
         rows: of cohort.csv.
-        documents: results of eligible studies, refused ones among them.
+        documents: results of eligible studies, rejected ones among them.
         draws: of the bootstrap that gives the macro AUC its interval.
         seed: of the bootstrap.
         drawn: results of the same studies on hand-drawn ROIs, where there are any.
@@ -80,7 +80,9 @@ def evaluate_datasets(
         "population": {name: population(own, rows) for name, own in groups.items()},
         "population_p": population_tests([groups[site] for site in sites], rows) if len(sites) > 1 else {},
         "subgroups": _subgroups(documents, rows),
-        "stages": {name: stage_losses(own, _same(drawn, own), rows) for name, own in groups.items()} if drawn else {},
+        "stages": {name: stage_attribution(own, _same(drawn, own), rows) for name, own in groups.items()}
+        if drawn
+        else {},
         "not_judged": _not_judged(everyone, rows),
         "excluded": len(everyone) - len(documents),
         "paper_table": 4 if any(any(d["covariates"].values()) for d in documents) else 2,
@@ -99,26 +101,28 @@ def site_of(document: Document, rows: Rows) -> str | None:
 
 
 def _dataset(documents: Sequence[Document], rows: Rows, draws: int, seed: int) -> dict[str, Any]:
-    refused = [d for d in documents if d["refusal"] is not None]
-    found: dict[str, Any] = {"studies": len(documents), "refused": len(refused)}
-    judged = judged_of(documents, rows)
+    rejected = [d for d in documents if d["rejection"] is not None]
+    found: dict[str, Any] = {"studies": len(documents), "rejected": len(rejected)}
+    judged = evaluated_cases(documents, rows)
     if judged is None:
         return found
     labels, shares = judged.labels, judged.shares
     called = shares.argmax(1)
     words = not_estimable(judged)
-    found["figures"] = {**judge_classes(judged), **dict.fromkeys(words), "not_estimable": words}
+    found["figures"] = {**classification_metrics(judged), **dict.fromkeys(words), "not_estimable": words}
     found["confusion"] = [[int(((labels == i) & (called == j)).sum()) for j in range(3)] for i in range(3)]
     found["classes"] = {c.value: _one_class(judged, k) for k, c in enumerate(BMD_CLASSES)}
     if all((labels == k).any() for k in range(3)):
         found["macro_auc"] = _values(
             bootstrap(lambda cases: _macro(labels[cases], shares[cases]), len(labels), draws, seed)
         )
-    parts = judged_subsets(documents, rows)
-    found["subsets"] = {name: {"studies": len(own.labels), **_one_class(own, POSITIVE)} for name, own in parts.items()}
-    found["comparisons"] = compare_subsets(documents, rows)
+    parts = ablation_cases(documents, rows)
+    found["input_ablation"] = {
+        name: {"studies": len(own.labels), **_one_class(own, POSITIVE)} for name, own in parts.items()
+    }
+    found["comparisons"] = compare_inputs(documents, rows)
     found["operating_points"] = _operating_points(judged)
-    found["intention_to_screen"] = _intention_to_screen(documents, rows)
+    found["intention_to_diagnose"] = _intention_to_diagnose(documents, rows)
     return found
 
 
@@ -126,7 +130,7 @@ def _values(found: Estimate) -> list[float]:
     return [found.value, found.low, found.high]
 
 
-def _one_class(judged: Judged, k: int) -> dict[str, Any]:
+def _one_class(judged: EvaluatedCases, k: int) -> dict[str, Any]:
     """One class against the rest, as the paper's tables: AUC by DeLong and by the paper's interval, four metrics."""
     truth, called = judged.labels == k, judged.shares.argmax(1) == k
     row: dict[str, Any] = {"cases": int(truth.sum()), "not_estimable": class_words(judged.labels, called, k)}
@@ -143,7 +147,7 @@ def _macro(labels: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> fl
     return float(np.mean([area(labels == k, shares[:, k]) for k in range(shares.shape[1])]))
 
 
-def _operating_points(judged: Judged) -> dict[str, Any]:
+def _operating_points(judged: EvaluatedCases) -> dict[str, Any]:
     """Osteoporosis called at the most probable class, and at a chosen sensitivity."""
     positive, share = judged.labels == POSITIVE, judged.shares[:, POSITIVE]
     points: dict[str, Any] = {"most probable class": _metrics(positive, judged.shares.argmax(1) == POSITIVE)}
@@ -159,22 +163,22 @@ def _metrics(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> 
     return {**found, "not_estimable": metric_words(positive, called)}
 
 
-def _intention_to_screen(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
-    """Every study with DXA counts: a refused one was not called, and is told apart."""
+def _intention_to_diagnose(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
+    """Every study with DXA counts: a rejected one was not called, and is told apart."""
     known = [(d, row.dxa.bmd_class) for d in documents if (row := row_of_document(d, rows)) and row.dxa]
     positive = np.array([bmd_class is BMD_CLASSES[POSITIVE] for _, bmd_class in known])
     called = np.array([d["bmd_class"] == BMD_CLASSES[POSITIVE].value for d, _ in known])
-    refused = np.array([d["refusal"] is not None for d, _ in known])
+    rejected = np.array([d["rejection"] is not None for d, _ in known])
     if not known:
         return {}
     return {
         **_metrics(positive, called),
-        "refused": _values(proportion(int(refused.sum()), len(refused))),
-        "osteoporosis_among_refused": int((positive & refused).sum()),
+        "rejected": _values(proportion(int(rejected.sum()), len(rejected))),
+        "osteoporosis_among_refused": int((positive & rejected).sum()),
     }
 
 
-def curves(judged: Judged) -> dict[str, Any]:
+def curves(judged: EvaluatedCases) -> dict[str, Any]:
     """Points of the figures: ROC by class, reliability, decision curve, T-scores; arrays, not for JSON."""
     roc = {}
     for k, c in enumerate(BMD_CLASSES):
@@ -208,7 +212,7 @@ def _subgroups(documents: Sequence[Document], rows: Rows) -> list[dict[str, Any]
     found = []
     for kind, label, belongs in tests:
         own = [d for d in documents if (r := row_of_document(d, rows)) is not None and belongs(r)]
-        judged = judged_of(own, rows)
+        judged = evaluated_cases(own, rows)
         if judged is None:
             continue
         positive = judged.labels == POSITIVE

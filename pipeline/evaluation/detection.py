@@ -17,7 +17,7 @@ from cohort.io.tables.notes import table_notes
 from cohort.rejection import LEVEL_WARNINGS
 from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View
 from osteolens.errors import ReadError
-from pipeline.evaluation.boxes import BoxErrors, JudgedImage, average_precision, box_errors, studies_right
+from pipeline.evaluation.boxes import BoxErrors, EvaluatedImage, average_precision, box_errors, studies_right
 from pipeline.evaluation.estimable import with_words
 from pipeline.evaluation.evaluate import is_included, is_of_site, row_of_document
 from pipeline.evaluation.results import BOXES, damaged_json, read_results
@@ -39,11 +39,11 @@ FINDINGS: dict[str, Callable[[CohortRow], bool]] = {
 def evaluate_detector(results: Path, cohort: Path, site: str | None = None) -> dict[str, Any]:
     """Figures of the detector over the studies of one site or all.
 
-    `eligible` holds, for the patients whom the paper's criteria include: `studies`, `refused`,
+    `eligible` holds, for the patients whom the paper's criteria include: `studies`, `rejected`,
     `studies_with_all_levels_right`, and by view mAP50, mAP50-95, AP50-95 by level, `mean_iou` and the same by level,
     `edge_mm_median`, `edge_mm_p95` and `centre_mm_median`. `fractures` judges suspected fractures of everyone by the
     losses of height that cohort.csv states. `by_site` and `by_finding` hold counts and shares of the same kind, the
-    latter over everyone, and `gate` how many of each group were refused, had levels left out or were warned of for
+    latter over everyone, and `gate` how many of each group were rejected, had levels left out or were warned of for
     which reason.
     Errors in mm are at the detector plane. What cannot be given is NaN, with a word under `not_estimable`; files that
     cannot be used are counted and named under `damaged_results`, and what the tables lack stands under `table_notes`.
@@ -85,8 +85,8 @@ def _site(row: CohortRow | None) -> str | None:
 
 
 def _gate(documents: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Studies refused by code, with levels left out by code, and warned of by the words of the warning, among some."""
-    counts = Counter(f"refused: {d['refusal']['code']}" for d in documents if d["refusal"] is not None)
+    """Studies rejected by code, with levels left out by code, and warned of by the words of the warning, among some."""
+    counts = Counter(f"rejected: {d['rejection']['code']}" for d in documents if d["rejection"] is not None)
     for document in documents:
         counts.update({f"level left out: {code}" for code in _codes(document)})
     for warning in LEVEL_WARNINGS:
@@ -175,14 +175,14 @@ def _summary(documents: Sequence[dict[str, Any]], rois: Rois) -> dict[str, Any]:
     right = list(studies_right(errors).values())
     found = {
         "studies": len(documents),
-        "refused": sum(d["refusal"] is not None for d in documents),
+        "rejected": sum(d["rejection"] is not None for d in documents),
         "studies_with_all_levels_right": float(np.mean(right)) if right else float("nan"),
         "mean_iou": float(np.mean([e.overlap for e in errors])) if errors else float("nan"),
     }
     return with_words(found, "no manual ROI of L1-L4")
 
 
-def _images(documents: Sequence[dict[str, Any]], rois: Rois, views: Sequence[View]) -> list[JudgedImage]:
+def _images(documents: Sequence[dict[str, Any]], rois: Rois, views: Sequence[View]) -> list[EvaluatedImage]:
     images = []
     for document in documents:
         for view in views:
@@ -193,7 +193,7 @@ def _images(documents: Sequence[dict[str, Any]], rois: Rois, views: Sequence[Vie
             found = () if shown is None else tuple(map(_box, shown["boxes"]))
             spacing = None if shown is None else shown.get("pixel_spacing_mm")
             images.append(
-                JudgedImage(
+                EvaluatedImage(
                     document["study_uid"],
                     view,
                     tuple(b for b in truth if b.level in TARGET_LEVELS),

@@ -17,7 +17,7 @@ from cohort.io.tables.notes import table_notes
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import Study
 from osteolens.errors import ReadError
-from pipeline.evaluation.classification import Judged, judge_classes, not_estimable
+from pipeline.evaluation.classification import EvaluatedCases, classification_metrics, not_estimable
 from pipeline.evaluation.results import damaged_json, read_results
 
 
@@ -25,9 +25,9 @@ def evaluate_results(results: Path, cohort: Path, site: str | None = None, every
     """Figures of a results folder, of one site or all, over the patients whom the paper's criteria include.
 
     Counts of studies; share of studies whose every view has all of L1-L4 at IoU 0.5 or more with the manual ROI of
-    the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; and what `judge_classes` says
-    where DXA is known. A figure that these studies cannot give is None, with a word under `not_estimable`; files that
-    cannot be used are counted and named under `damaged_results`, and what the cohort's tables lack stands under
+    the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; and what `classification_metrics`
+    says where DXA is known. A metric that these studies cannot give is None, with a word under `not_estimable`; files
+    that cannot be used are counted and named under `damaged_results`, and what the cohort's tables lack stands under
     `table_notes`.
 
     Raises:
@@ -46,7 +46,7 @@ def evaluate_results(results: Path, cohort: Path, site: str | None = None, every
     figures: dict[str, Any] = {
         "studies": len(included),
         "excluded": len(documents) - len(included),
-        "refused": sum(d["refusal"] is not None for d in included),
+        "rejected": sum(d["rejection"] is not None for d in included),
     }
     if wrong:
         figures["unreadable_lines"] = len(wrong)
@@ -54,10 +54,10 @@ def evaluate_results(results: Path, cohort: Path, site: str | None = None, every
     if rois_path.is_file():
         figures.update(_boxes(documents, read_rois(rois_path, [])))
     if table_path.is_file():
-        judged = judged_of(documents, rows)
+        judged = evaluated_cases(documents, rows)
         if judged is not None:
             words = not_estimable(judged)
-            figures.update({**judge_classes(judged), **dict.fromkeys(words)})
+            figures.update({**classification_metrics(judged), **dict.fromkeys(words)})
             figures.update({"not_estimable": words} if words else {})
     notes = table_notes(cohort, found.names)
     return {**figures, **damaged_json(found.damaged), **({"table_notes": list(notes)} if notes else {})}
@@ -121,26 +121,26 @@ def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
     return [] if shown is None else list(shown["boxes"])
 
 
-def judged_of(
-    documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow], subset: str | None = None
-) -> Judged | None:
+def evaluated_cases(
+    documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow], inputs: str | None = None
+) -> EvaluatedCases | None:
     """The studies of results that have a class and a T-score by DXA; None where there is none.
 
     Args:
         documents: results.
         rows: of cohort.csv.
-        subset: name of one of `pipeline.evaluation.report.published.SIX`, for the shares from its inputs alone.
+        inputs: name of one of `pipeline.evaluation.report.published.SIX`, for the shares from its inputs alone.
     """
     kept = []
     for document in documents:
         row = row_of_document(document, rows)
-        shares = document["probabilities"] if subset is None else document.get("subsets", {}).get(subset)
+        shares = document["probabilities"] if inputs is None else document.get("input_ablation", {}).get(inputs)
         if row is not None and row.dxa is not None and row.dxa.t_score is not None and shares:
             kept.append(({**document, "probabilities": shares}, row.dxa))
     if not kept:
         return None
     estimates = [d.get("t_score_estimate") for d, _ in kept]
-    return Judged(
+    return EvaluatedCases(
         np.array([BMD_CLASSES.index(dxa.bmd_class) for _, dxa in kept if dxa.bmd_class is not None], np.int64),
         np.array([[d["probabilities"][c.value] for c in BMD_CLASSES] for d, _ in kept], np.float64),
         np.array([dxa.t_score for _, dxa in kept], np.float64),

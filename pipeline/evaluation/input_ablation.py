@@ -7,31 +7,31 @@ from typing import Any
 
 from classify.inputs import PAIRS, SIX
 from cohort.io.tables.cohort_tables import CohortRow
-from pipeline.evaluation.classification import POSITIVE, Judged
+from pipeline.evaluation.classification import POSITIVE, EvaluatedCases
 from pipeline.evaluation.estimable import gap_word
-from pipeline.evaluation.evaluate import judged_of
-from pipeline.evaluation.statistics import compare_areas
+from pipeline.evaluation.evaluate import evaluated_cases
+from pipeline.evaluation.statistics import delong_test
 
 Documents = Sequence[dict[str, Any]]
 
 
-def judged_subsets(documents: Documents, rows: Mapping[str, CohortRow]) -> dict[str, Judged]:
+def ablation_cases(documents: Documents, rows: Mapping[str, CohortRow]) -> dict[str, EvaluatedCases]:
     """The studies that have both views and were classified from each part of the inputs, by model; empty where the
-    results hold no subsets (`ScreenConfig.subsets`)."""
-    both = [d for d in documents if "ap-lat-images" in d.get("subsets", {})]
-    judged = {model.name: judged_of(both, rows, model.name) for model in SIX}
+    results hold no input_ablation (`ScreeningConfig.input_ablation`)."""
+    both = [d for d in documents if "ap-lat-images" in d.get("input_ablation", {})]
+    judged = {model.name: evaluated_cases(both, rows, model.name) for model in SIX}
     return {name: own for name, own in judged.items() if own is not None}
 
 
-def compare_subsets(documents: Documents, rows: Mapping[str, CohortRow]) -> list[dict[str, Any]]:
+def compare_inputs(documents: Documents, rows: Mapping[str, CohortRow]) -> list[dict[str, Any]]:
     """Second minus first of the osteoporosis AUC on the same studies (paired DeLong), for each of `PAIRS`."""
     found = []
     for names in PAIRS:
-        shared = [d for d in documents if set(names) <= set(d.get("subsets", {}))]
-        one, other = (judged_of(shared, rows, name) for name in names)
+        shared = [d for d in documents if set(names) <= set(d.get("input_ablation", {}))]
+        one, other = (evaluated_cases(shared, rows, name) for name in names)
         if one is None or other is None or not 0 < (positive := one.labels == POSITIVE).sum() < len(positive):
             continue
-        paired = compare_areas(positive, one.shares[:, POSITIVE], other.shares[:, POSITIVE])
+        paired = delong_test(positive, one.shares[:, POSITIVE], other.shares[:, POSITIVE])
         gap = paired.difference
         found.append(
             {"first": names[0], "second": names[1], "studies": len(positive)}

@@ -17,7 +17,7 @@ from pipeline.prediction import Status
 
 Document = dict[str, Any]
 
-CLASSES = ("study_uid", "patient_id", "probabilities", "views", "refusal")
+CLASSES = ("study_uid", "patient_id", "probabilities", "views", "rejection")
 """Keys without which a result cannot be judged against DXA."""
 
 BOXES = ("study_uid", "patient_id", "views")
@@ -122,7 +122,7 @@ class _Result(_Part):
 
     study_uid: Annotated[str, Field(min_length=1, max_length=1000)]
     patient_id: str = ""
-    status: Literal["screened", "refused", "failed"] | None = None
+    status: Literal["screened", "rejected", "failed"] | None = None
     bmd_class: BmdName | None = None
     probabilities: _Shares | None = None
     t_score_estimate: Annotated[float, Field(ge=-20, le=20)] | None = None
@@ -132,12 +132,12 @@ class _Result(_Part):
     views: dict[ViewName, _View] = {}
     covariates: _Covariates = _Covariates()
     warnings: list[str] = []
-    refusal: _Refusal | None = None
+    rejection: _Refusal | None = None
     failure: str | None = None
-    subsets: dict[str, _Shares] = {}
+    input_ablation: dict[str, _Shares] = {}
 
 
-DEFAULTS: Document = {"patient_id": "", "bmd_class": None, "probabilities": None, "refusal": None}
+DEFAULTS: Document = {"patient_id": "", "bmd_class": None, "probabilities": None, "rejection": None}
 """Of keys that judging reads and that a result may lack."""
 
 
@@ -154,7 +154,7 @@ class Results:
     """What an output folder holds.
 
     Attributes:
-        documents: JSON of every study that can be judged, refused ones among them.
+        documents: JSON of every study that can be judged, rejected ones among them.
         damaged: one line for each file that cannot be used: its name, the field, what was found and expected.
         others: studies that could not be screened or whose file is damaged, as far as they are known by name.
     """
@@ -251,8 +251,8 @@ def _read_result(path: Path, needed: tuple[str, ...]) -> Document:
 def _check_class(found: _Result, name: str) -> None:
     """A study has a class or a reason for none, and its class is the most probable one."""
     if found.probabilities is None:
-        if found.refusal is None:
-            raise ReadError(f"{name}: probabilities and refusal are both null; expected one of them")
+        if found.rejection is None:
+            raise ReadError(f"{name}: probabilities and rejection are both null; expected one of them")
         return
     if found.bmd_class is None:
         raise ReadError(f"{name}: bmd_class is null beside probabilities; expected the most probable class")

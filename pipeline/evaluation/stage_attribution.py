@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from cohort.io.tables.cohort_tables import CohortRow
-from pipeline.evaluation.classification import POSITIVE, Judged
+from pipeline.evaluation.classification import POSITIVE, EvaluatedCases
 from pipeline.evaluation.estimable import ONE_CLASS, gap_word
-from pipeline.evaluation.evaluate import judged_of
-from pipeline.evaluation.statistics import auc, compare_areas, proportion
+from pipeline.evaluation.evaluate import evaluated_cases
+from pipeline.evaluation.statistics import auc, delong_test, proportion
 
 
-def stage_losses(
+def stage_attribution(
     detected: Sequence[dict[str, Any]], drawn: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow]
 ) -> dict[str, Any]:
     """End-to-end loss of one dataset, split between the stages.
@@ -30,11 +30,11 @@ def stage_losses(
         `p`, and how many studies change their class. Empty where no study has both results.
     """
     passed = {d["study_uid"] for d in detected if d["probabilities"]}
-    whole = judged_of(drawn, rows)
+    whole = evaluated_cases(drawn, rows)
     same = [d for d in drawn if d["study_uid"] in passed and d["probabilities"]]
     both = {d["study_uid"] for d in same}
-    by_hand = judged_of(same, rows)
-    found = judged_of([d for d in detected if d["study_uid"] in both], rows)
+    by_hand = evaluated_cases(same, rows)
+    found = evaluated_cases([d for d in detected if d["study_uid"] in both], rows)
     if whole is None or by_hand is None or found is None:
         return {}
     result: dict[str, Any] = {
@@ -47,13 +47,13 @@ def stage_losses(
     word = gap_word(positive)
     result["not_estimable"] = {"difference": word, "p": word} if word else {}
     if 0 < positive.sum() < len(positive):
-        paired = compare_areas(positive, by_hand.shares[:, POSITIVE], found.shares[:, POSITIVE])
+        paired = delong_test(positive, by_hand.shares[:, POSITIVE], found.shares[:, POSITIVE])
         gap = paired.difference
         result.update({"difference": [gap.value, gap.low, gap.high], "p": paired.p})
     return result
 
 
-def _figures(judged: Judged) -> dict[str, Any]:
+def _figures(judged: EvaluatedCases) -> dict[str, Any]:
     positive = judged.labels == POSITIVE
     right = int(np.sum(judged.shares.argmax(1) == judged.labels))
     share = proportion(right, len(positive))

@@ -121,7 +121,7 @@ def auc(positive: Flags, scores: Floats, confidence: float = 0.95) -> Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class PairedAreas:
+class PairedAuc:
     """Two scores on the same cases.
 
     Attributes:
@@ -135,17 +135,17 @@ class PairedAreas:
     p_noninferior: float
 
 
-def compare_areas(
+def delong_test(
     positive: Flags, first: Floats, second: Floats, margin: float = 0.02, confidence: float = 0.95
-) -> PairedAreas:
+) -> PairedAuc:
     """Paired DeLong test, and non-inferiority of the second score at a margin."""
     areas, covariance = delong(positive, np.stack((first, second)))
     gap = float(areas[1] - areas[0])
     spread = float(np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0)))
     half = float(stats.norm.ppf(0.5 + confidence / 2)) * spread
     if spread == 0:
-        return PairedAreas(Estimate(gap, gap, gap), 1.0 if gap == 0 else 0.0, 0.0 if gap > -margin else 1.0)
-    return PairedAreas(
+        return PairedAuc(Estimate(gap, gap, gap), 1.0 if gap == 0 else 0.0, 0.0 if gap > -margin else 1.0)
+    return PairedAuc(
         Estimate(gap, gap - half, gap + half),
         float(2 * stats.norm.sf(abs(gap) / spread)),
         float(stats.norm.sf((gap + margin) / spread)),

@@ -30,7 +30,7 @@ def evaluate_bodies(results: Path, labels: Path, lowest: int = 5, overlap: float
     """Share of the lowest annotated bodies of each film that any found box overlaps, whatever its name.
 
     Args:
-        results: output folder of `process`; boxes of refused studies count too.
+        results: output folder of `process`; boxes of rejected studies count too.
         labels: YOLO label files (class, centre and size as shares of the image), named as the images.
         lowest: annotated bodies of a film that are judged, from the bottom upwards.
         overlap: intersection over union from which a body counts as found.

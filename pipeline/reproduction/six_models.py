@@ -22,8 +22,8 @@ from cohort.spine import View
 from cohort.splits import is_test_site
 from cohort.study import Study
 from osteolens.errors import MissingExtra, ReadError
-from pipeline.evaluation.classification import POSITIVE, Judged, judge_classes
-from pipeline.evaluation.statistics import compare_areas
+from pipeline.evaluation.classification import POSITIVE, EvaluatedCases, classification_metrics
+from pipeline.evaluation.statistics import delong_test
 from pipeline.prediction import write_json
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import TrainingCohorts, classifier_crops, detected_rois, front_at_left
@@ -157,8 +157,8 @@ def tabulate(out: Path, cohorts: Iterable[str]) -> dict[str, Any]:
     """The paper's Tables 2 and 4 from the predictions below a run folder, and paired comparisons.
 
     Returns:
-        `rows`: table, dataset, projection and the figures of `judge_classes`; `comparisons`: differences of the
-        osteoporosis AUC on the same studies.
+        `rows`: table, dataset, projection and the metrics of `classification_metrics`; `comparisons`: differences of
+        the osteoporosis AUC on the same studies.
 
     Raises:
         ReadError: a model's predictions are missing.
@@ -187,7 +187,7 @@ def _read(path: Path, cohort: str) -> pd.DataFrame:
 
 def _row(model: PaperModel, cohort: str, table: pd.DataFrame) -> dict[str, Any]:
     count = len(table)
-    judged = Judged(
+    judged = EvaluatedCases(
         table["label"].to_numpy(np.int64),
         table[list(COLUMNS)].to_numpy(float),
         table["t_score_true"].to_numpy(float),
@@ -195,7 +195,7 @@ def _row(model: PaperModel, cohort: str, table: pd.DataFrame) -> dict[str, Any]:
         [frozenset()] * count,
         [None] * count,
     )
-    return {"table": model.table, "dataset": cohort, "projection": model.projection, **judge_classes(judged)}
+    return {"table": model.table, "dataset": cohort, "projection": model.projection, **classification_metrics(judged)}
 
 
 def _paired(cohort: str, first: str, one: pd.DataFrame, second: str, other: pd.DataFrame) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _paired(cohort: str, first: str, one: pd.DataFrame, second: str, other: pd.D
     row: dict[str, Any] = {"dataset": cohort, "first": first, "second": second, "studies": len(shared)}
     if 0 < positive.sum() < len(positive):
         column = COLUMNS[POSITIVE]
-        found = compare_areas(positive, one.loc[shared, column].to_numpy(), other.loc[shared, column].to_numpy())
+        found = delong_test(positive, one.loc[shared, column].to_numpy(), other.loc[shared, column].to_numpy())
         gap = found.difference
         row.update({"difference": gap.value, "low": gap.low, "high": gap.high, "p": found.p})
     return row

@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.spine import TARGET_LEVELS, View, iou
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, gap_word, metric_words, with_words
-from pipeline.evaluation.statistics import bland_altman, bootstrap, compare_areas, counts, delong, mcnemar
+from pipeline.evaluation.statistics import bland_altman, bootstrap, counts, delong, delong_test, mcnemar
 from pipeline.roi_comparison.compare import AUTOMATIC, Comparison
 
 FEWEST = 10
@@ -138,7 +138,7 @@ def _paired(
         return {"positive": int(positive.sum()), "reason": "one class is absent; no area can be computed"}
     enough = min(positive.sum(), (~positive).sum()) >= FEWEST
     areas, _ = delong(positive, np.stack((manual[:, column], automatic[:, column])))
-    paired = compare_areas(positive, manual[:, column], automatic[:, column], margin)
+    paired = delong_test(positive, manual[:, column], automatic[:, column], margin)
     called = [shares.argmax(1) == column for shares in (manual, automatic)]
 
     def gap(index: npt.NDArray[np.int64]) -> float:

@@ -9,12 +9,12 @@ from pathlib import Path
 from cohort.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
-from detect.config import DetectConfig
+from detect.config import DetectionConfig
 from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
 from detect.segmenter import looks_inverted
 from osteolens.text import visible
-from pipeline.prediction import ImageOutcome, ImageRecord, Refusal, ScreenedView
-from pipeline.screening.film_reader import ReadStudy
+from pipeline.prediction import ImageOutcome, ImageRecord, Rejection, ViewResult
+from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.spines import SURE_MARGIN, FoundSpine
 
 LeftOut = dict[VertebralLevel, LevelReason]
@@ -39,7 +39,7 @@ class AssessedImage:
     spine: FoundSpine
     quality: ViewQuality
     left_out: LeftOut
-    rejection: Refusal | None
+    rejection: Rejection | None
 
     @property
     def detection(self) -> SpineDetection:
@@ -57,10 +57,10 @@ class AssessedImage:
         """Those of L1-L4 that may be classified on."""
         return tuple(level for level in TARGET_LEVELS if level not in self.left_out)
 
-    def as_view(self) -> ScreenedView:
+    def as_view(self) -> ViewResult:
         """As it stands in a prediction."""
         lateral = self.view is View.LATERAL
-        return ScreenedView(
+        return ViewResult(
             image=self.radiograph.path.name,
             detection=self.detection,
             pixel_spacing_mm=self.radiograph.pixel_spacing_mm,
@@ -72,7 +72,7 @@ class AssessedImage:
 
 
 def assess(
-    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectConfig, min_confidence: float
+    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectionConfig, min_confidence: float
 ) -> list[AssessedImage]:
     """Check all images of a study; what is wrong with a vertebra in one view leaves it out of the other too."""
     qualities = [
@@ -99,7 +99,7 @@ def assess(
 
 
 def _reason(
-    spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectConfig
+    spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectionConfig
 ) -> tuple[RejectionCode, str] | None:
     """Why an image is of no use on its own, or with these levels left out."""
     if quality.rejection is not None or spine.detection is None:
@@ -108,7 +108,7 @@ def _reason(
 
 
 def assess_manual(
-    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectConfig
+    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectionConfig
 ) -> list[AssessedImage]:
     """Images with boxes drawn by hand, which are taken as they are, unless the image is inverted."""
     found = []
@@ -129,7 +129,7 @@ def _assessed(
     left_out: LeftOut,
     reason: tuple[RejectionCode | str, str] | None,
 ) -> AssessedImage:
-    rejection = None if reason is None else Refusal(str(reason[0]), f"{radiograph.path.name}: {reason[1]}")
+    rejection = None if reason is None else Rejection(str(reason[0]), f"{radiograph.path.name}: {reason[1]}")
     return AssessedImage(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
 
 
@@ -152,14 +152,14 @@ def _one_a_view(images: Sequence[AssessedImage], fittest: Sequence[int] | None =
             continue
         used = images[best[image.view]].radiograph.path.name
         text = f"{image.radiograph.path.name}: the study has another {image.view} image, {used}, which is used"
-        found.append(replace(image, rejection=Refusal(ANOTHER_IMAGE, text)))
+        found.append(replace(image, rejection=Rejection(ANOTHER_IMAGE, text)))
     return found
 
 
 def _fitness(image: AssessedImage) -> tuple[bool, int, float, float]:
-    """Usable before refused, then by levels, by sureness of their names, and of their boxes."""
+    """Usable before rejected, then by levels, by sureness of their names, and of their boxes."""
     boxes = [box.confidence for box in image.detection.boxes if box.level in TARGET_LEVELS]
-    margin = min(image.detection.naming_margin, SURE_MARGIN)
+    margin = min(image.detection.labelling_margin, SURE_MARGIN)
     return image.rejection is None, len(image.used), margin, sum(boxes)
 
 
@@ -170,7 +170,7 @@ def views_of(images: Sequence[AssessedImage]) -> dict[View, AssessedImage]:
 
 
 def image_records(
-    read: ReadStudy, images: Sequence[AssessedImage], classified: bool, root: Path | None
+    read: LoadedStudy, images: Sequence[AssessedImage], classified: bool, root: Path | None
 ) -> tuple[ImageRecord, ...]:
     """Every file of a study in the order of its table, header or names, and what became of it.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from cohort.io.folder import index_cohort, only_sites
 from osteolens.errors import ReadError
 from pipeline.bundle.load import load_weights
-from pipeline.screening.config import ScreenConfig
+from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.folder import process
-from pipeline.screening.manual_rois import DrawnRois
+from pipeline.screening.manual_rois import ManualRois
 
 
 def screen_cohort(
@@ -43,9 +43,9 @@ def screen_cohort(
     if not index.studies:
         raise ReadError(f"{cohort}: no radiographs found; expected DICOM, PNG, JPEG or TIFF images beside cohort.csv")
     rois = cohort / "rois.csv"
-    runs: list[tuple[Path, DrawnRois | None]] = [(out / "screened", None)]
+    runs: list[tuple[Path, ManualRois | None]] = [(out / "screened", None)]
     if rois.is_file():
-        runs.append((out / "drawn", DrawnRois.read(rois)))
+        runs.append((out / "drawn", ManualRois.read(rois)))
     checked, whole, now = load_weights(weights), len(runs) * len(index.studies), 0
 
     def one_done(_: object) -> None:
@@ -54,5 +54,5 @@ def screen_cohort(
         done(now, whole)
 
     for folder, drawn in runs:
-        process(index, folder, checked, ScreenConfig(subsets=drawn is None), drawn=drawn, done=one_done)
+        process(index, folder, checked, ScreeningConfig(input_ablation=drawn is None), drawn=drawn, done=one_done)
     return runs[0][0], runs[1][0] if len(runs) > 1 else None

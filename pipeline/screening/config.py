@@ -6,17 +6,19 @@ import hashlib
 
 from pydantic import Field
 
-from detect.config import DetectConfig
+from detect.config import DetectionConfig
 from osteolens.config import StrictConfig
 
 
-class ScreenConfig(StrictConfig):
+class ScreeningConfig(StrictConfig):
     """How a folder is screened."""
 
-    detect: DetectConfig = Field(default_factory=DetectConfig, description="detection thresholds")
+    detect: DetectionConfig = Field(default_factory=DetectionConfig, description="detection thresholds")
     refine: bool = Field(True, description="move boxes to the edges of body masks, where the weights can segment")
     explain: bool = Field(False, description="draw where the classifier looked (Grad-CAM); needs the extra 'train'")
-    subsets: bool = Field(False, description="classify each view and both too, with and without age, sex and BMI")
+    input_ablation: bool = Field(
+        False, description="classify each view and both too, with and without age, sex and BMI"
+    )
     min_confidence: float = Field(0.25, ge=0, le=1, description="least mean box confidence of L1-L4 in a view")
     shift_levels: int = Field(0, ge=-3, le=3, description="names moved by a reader, towards the feet when positive")
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")

@@ -97,7 +97,7 @@ class FilmReader:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadStudy:
+class LoadedStudy:
     """A study with its pixels, the images that could not be read, with the reason, and the digest of every file."""
 
     study: Study
@@ -115,15 +115,15 @@ class ReadStudy:
             raise StudyError("; ".join(reason for _, reason in self.unread) or "the study has no image")
 
 
-def read_images(study: Study, read: Reader = read_file) -> ReadStudy:
+def read_images(study: Study, read: Reader = read_file) -> LoadedStudy:
     """Read all images of a study as far as they can be read."""
     files = [(path, read(path)) for _, path in study.images]
     radiographs = tuple(found.radiograph for _, found in files if found.radiograph is not None)
     unread = tuple((path, found.reason) for path, found in files if found.radiograph is None)
-    return ReadStudy(study, radiographs, unread, {path: found.sha256 for path, found in files})
+    return LoadedStudy(study, radiographs, unread, {path: found.sha256 for path, found in files})
 
 
-def read_study(study: Study) -> ReadStudy:
+def read_study(study: Study) -> LoadedStudy:
     """Likewise; raises StudyError where none of its images can be read."""
     (read := read_images(study)).check()
     return read

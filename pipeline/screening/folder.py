@@ -24,9 +24,9 @@ from osteolens.text import visible
 from pipeline.bundle.load import Weights
 from pipeline.prediction import Prediction, Status, validate_prediction, write_json
 from pipeline.screening.assessment import image_records, told_path
-from pipeline.screening.config import ScreenConfig
-from pipeline.screening.film_reader import FilmReader, ReadStudy, digest_of, read_images
-from pipeline.screening.manual_rois import DrawnRois
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.film_reader import FilmReader, LoadedStudy, digest_of, read_images
+from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.overlay import write_overlay
 from pipeline.screening.report import write_report
 from pipeline.screening.run_record import (
@@ -39,7 +39,7 @@ from pipeline.screening.run_record import (
     skipped_rows,
     table_text,
 )
-from pipeline.screening.screener import Screened, Screener, covariates_json, identifiers
+from pipeline.screening.screener import Screener, ScreeningOutput, covariates_json, identifiers
 from pipeline.screening.stop import stop_asked
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class RunSummary:
     stopped: bool = False
 
     def count(self, status: str) -> int:
-        """Studies with this status: screened, refused or failed."""
+        """Studies with this status: screened, rejected or failed."""
         return sum(row["status"] == status for row in self.rows)
 
 
@@ -73,10 +73,10 @@ def process(
     index: CohortIndex,
     out: Path,
     weights: Weights,
-    config: ScreenConfig,
+    config: ScreeningConfig,
     given: Covariates = UNKNOWN,
     resume: bool = True,
-    drawn: DrawnRois | None = None,
+    drawn: ManualRois | None = None,
     done: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunSummary:
     """Screen every study and write its JSON, overlays and row as soon as it is done, then the tables and the report.
@@ -107,7 +107,7 @@ def process(
         return _process(index, out, weights, config, given, resume, drawn, done, stop)
 
 
-def _check_single(index: CohortIndex, config: ScreenConfig, given: Covariates) -> None:
+def _check_single(index: CohortIndex, config: ScreeningConfig, given: Covariates) -> None:
     if given != UNKNOWN and len(index.studies) > 1:
         raise ConfigError(
             f"--age, --sex, --height, --weight and --bmi describe one patient, but {len(index.studies)} studies were "
@@ -124,10 +124,10 @@ def _process(
     index: CohortIndex,
     out: Path,
     weights: Weights,
-    config: ScreenConfig,
+    config: ScreeningConfig,
     given: Covariates,
     resume: bool,
-    drawn: DrawnRois | None,
+    drawn: ManualRois | None,
     done: Callable[[dict[str, Any]], None],
     stop: threading.Event,
 ) -> RunSummary:
@@ -164,7 +164,7 @@ def _process(
     summary.rows.sort(key=lambda row: str(row["study_uid"]))
     summary.seconds["total"] = time.perf_counter() - started
     counts = {
-        **{status: summary.count(status) for status in ("screened", "refused", "failed")},
+        **{status: summary.count(status) for status in ("screened", "rejected", "failed")},
         "resumed": summary.resumed,
         "skipped_files": len(skipped),
         "former_studies": former,
@@ -179,10 +179,10 @@ def _process(
 
 def _read_ahead(
     studies: list[Study], ahead: int, reader: FilmReader, stop: threading.Event
-) -> Iterator[tuple[Study, Future[ReadStudy]]]:
+) -> Iterator[tuple[Study, Future[LoadedStudy]]]:
     """Studies in order with their pixels on the way, until a stop is asked for; at most `ahead` are held in memory."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting: deque[tuple[Study, Future[ReadStudy]]] = deque()
+        waiting: deque[tuple[Study, Future[LoadedStudy]]] = deque()
         for study in studies:
             waiting.append((study, pool.submit(read_images, study, reader)))
             if len(waiting) > ahead and not stop.is_set():
@@ -195,7 +195,7 @@ def _read_ahead(
 
 
 def _one_study(
-    study: Study, future: Future[ReadStudy], screener: Screener, out: Path, summary: RunSummary
+    study: Study, future: Future[LoadedStudy], screener: Screener, out: Path, summary: RunSummary
 ) -> dict[str, Any]:
     """Screen and write one study; its row.
 
@@ -210,7 +210,7 @@ def _one_study(
         summary.seconds[stage] += now - clock
         clock = now
 
-    read = ReadStudy(study, (), ())
+    read = LoadedStudy(study, (), ())
     try:
         read = future.result()
         lap("read_wait")
@@ -246,7 +246,7 @@ def _written(prediction: Prediction, out: Path) -> dict[str, Any]:
     return document
 
 
-def _write_overlays(screened: Screened, config: ScreenConfig, out: Path) -> None:
+def _write_overlays(screened: ScreeningOutput, config: ScreeningConfig, out: Path) -> None:
     prediction = screened.prediction
     for view, pixels in screened.pixels.items():
         path = out / "overlays" / f"{prediction.study_uid}_{view}.png"

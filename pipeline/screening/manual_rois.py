@@ -13,14 +13,14 @@ from pipeline.bundle.load import sha256
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnRois:
+class ManualRois:
     """Hand-drawn boxes that are classified on in place of the detector's, and a digest of their file."""
 
     rois: Rois
     digest: str
 
     @classmethod
-    def read(cls, path: Path) -> DrawnRois:
+    def read(cls, path: Path) -> ManualRois:
         """From a table as `read_rois` takes it.
 
         Raises:

@@ -75,8 +75,8 @@ def write_overlay(
 
 def _result_lines(prediction: Prediction, view: View) -> list[str]:
     if prediction.bmd_class is None:
-        code = prediction.refusal.code if prediction.refusal else "refused"
-        lines = [f"{view}: refused ({code})"]
+        code = prediction.rejection.code if prediction.rejection else "rejected"
+        lines = [f"{view}: rejected ({code})"]
     else:
         lines = [f"{view}: {prediction.bmd_class}"]
         if prediction.t_score is not None:

@@ -39,10 +39,10 @@ COLUMNS = (
 
 def row_of(document: dict[str, Any], seconds: float) -> dict[str, Any]:
     """One line of predictions.csv from a study's JSON."""
-    refusal, findings = document["refusal"], document["findings"]
+    rejection, findings = document["rejection"], document["findings"]
     shares = document["probabilities"] or {}
     grades = {v["level"]: v["genant_grade"] for v in findings["vertebrae"]}
-    reason = f"{refusal['code']}: {refusal['reason']}" if refusal else document["failure"] or ""
+    reason = f"{rejection['code']}: {rejection['reason']}" if rejection else document["failure"] or ""
     return {
         "study_uid": document["study_uid"],
         "patient_id": document["patient_id"],

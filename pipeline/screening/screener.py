@@ -22,18 +22,18 @@ from detect.detector import VertebraDetector
 from detect.quality import warnings_of
 from detect.segmenter import BodySegmenter, Points
 from pipeline.bundle.load import Weights
-from pipeline.prediction import Prediction, Refusal
+from pipeline.prediction import Prediction, Rejection
 from pipeline.screening.assessment import ANOTHER_IMAGE, AssessedImage, assess, assess_manual, image_records, views_of
-from pipeline.screening.config import ScreenConfig
-from pipeline.screening.film_reader import ReadStudy
-from pipeline.screening.manual_rois import DrawnRois
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.film_reader import LoadedStudy
+from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.spines import FoundSpine, find_spines, front_at_left, is_mirrored, see_bodies
 
 Pixels = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Screened:
+class ScreeningOutput:
     """A prediction, the pixels it was made from, the bodies' outlines, and where the classifier looked if asked for."""
 
     prediction: Prediction
@@ -42,7 +42,7 @@ class Screened:
     heat: dict[View, Pixels] = field(default_factory=dict)
 
 
-def identifiers(weights: Weights, config: ScreenConfig, drawn: DrawnRois | None = None) -> dict[str, str]:
+def identifiers(weights: Weights, config: ScreeningConfig, drawn: ManualRois | None = None) -> dict[str, str]:
     """What a result came from: version and hashes of the weights, and digests of the settings and of drawn ROIs."""
     return {**weights.identifiers, "settings": config.digest(), **({"rois": drawn.digest} if drawn else {})}
 
@@ -53,8 +53,8 @@ class Screener:
     def __init__(
         self,
         weights: Weights,
-        config: ScreenConfig | None = None,
-        drawn: DrawnRois | None = None,
+        config: ScreeningConfig | None = None,
+        drawn: ManualRois | None = None,
         root: Path | None = None,
     ) -> None:
         """Load them.
@@ -65,7 +65,7 @@ class Screener:
             drawn: hand-drawn ROIs to classify on in place of the detector's.
             root: folder that paths of images are told from.
         """
-        self.config = config or ScreenConfig()
+        self.config = config or ScreeningConfig()
         self._drawn, self.root = drawn, root
         self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
         self._classifier = BmdClassifier(
@@ -82,7 +82,7 @@ class Screener:
             self._explainer = Explainer(folder, weights.network, weights.preprocess, weights.working_px)
         self.identifiers = identifiers(weights, self.config, drawn)
 
-    def screen(self, read: ReadStudy) -> Screened:
+    def screen(self, read: LoadedStudy) -> ScreeningOutput:
         """Classify one study from every view and level that is fit for it; refuse it when too little is.
 
         Raises:
@@ -93,8 +93,8 @@ class Screener:
         images = self._assess(read)
         views = views_of(images)
         usable = {view: image for view, image in views.items() if image.rejection is None}
-        refusal = self._refusal(images, usable, covariates)
-        inputs = {} if refusal else {view: self._network_input(image) for view, image in usable.items()}
+        rejection = self._rejection(images, usable, covariates)
+        inputs = {} if rejection else {view: self._network_input(image) for view, image in usable.items()}
         prediction = Prediction(
             study_uid=study.study_uid,
             patient_id=study.patient_id,
@@ -103,7 +103,7 @@ class Screener:
             views={view: image.as_view() for view, image in views.items()},
             images=image_records(read, images, bool(inputs), self.root),
             warnings=tuple(self._warnings(read, images, set(inputs), covariates)),
-            refusal=refusal,
+            rejection=rejection,
         )
         heat = {}
         if inputs:
@@ -115,10 +115,10 @@ class Screener:
                 t_score=classified.t_score,
                 prediction_set=classified.prediction_set,
                 decision=classified.decision.value,
-                subsets=self._subsets(inputs, covariates) if self.config.subsets else {},
+                input_ablation=self._subsets(inputs, covariates) if self.config.input_ablation else {},
             )
             heat = self._heat(usable, inputs, covariates)
-        return Screened(
+        return ScreeningOutput(
             prediction=prediction,
             pixels={view: image.radiograph.pixels for view, image in views.items()},
             outlines={view: image.spine.outlines for view, image in views.items()},
@@ -129,7 +129,7 @@ class Screener:
         """What the detector finds in a study's images and what quality control says of it."""
         return assess(radiographs, self.find(radiographs), self.config.detect, self.config.min_confidence)
 
-    def _assess(self, read: ReadStudy) -> list[AssessedImage]:
+    def _assess(self, read: LoadedStudy) -> list[AssessedImage]:
         if self._drawn is None:
             return self.assess(read.radiographs)
         drawn = self._drawn.detections(read.study.study_uid, read.radiographs)
@@ -145,19 +145,19 @@ class Screener:
         mirrored = is_mirrored(radiograph, detection.view, facing)
         return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
 
-    def _refusal(
+    def _rejection(
         self, images: Sequence[AssessedImage], usable: Mapping[View, AssessedImage], covariates: Covariates
-    ) -> Refusal | None:
+    ) -> Rejection | None:
         """Why the whole study gets no class, or None."""
         rejections = [
             image.rejection for image in images if image.rejection is not None and image.rejection.code != ANOTHER_IMAGE
         ]
         excluded = next((r for r in rejections if r.code in WHOLE_STUDY), None)
         if excluded is None and (wrong := implausible(covariates)) is not None:
-            excluded = Refusal("covariates", wrong)
+            excluded = Rejection("covariates", wrong)
         if excluded is None and usable and not set(usable) & set(self._classifier.views):
             taken = " or ".join(view.value for view in self._classifier.views)
-            excluded = Refusal("no_view", f"found {', '.join(usable)}; these weights take {taken} alone")
+            excluded = Rejection("no_view", f"found {', '.join(usable)}; these weights take {taken} alone")
         if excluded is None and not usable:
             excluded = rejections[0]
         return excluded
@@ -168,7 +168,7 @@ class Screener:
         )
 
     def _warnings(
-        self, read: ReadStudy, images: Sequence[AssessedImage], used: Set[View], covariates: Covariates
+        self, read: LoadedStudy, images: Sequence[AssessedImage], used: Set[View], covariates: Covariates
     ) -> list[str]:
         warnings = [*read.study.notes, *(f"an image was left out: {reason}" for _, reason in read.unread)]
         if self.config.shift_levels:

@@ -168,10 +168,10 @@ def _mirrored_boxes(detection: SpineDetection) -> SpineDetection:
 def _detect(radiograph: Radiograph, detector: VertebraDetector, view: View | None = None) -> SpineDetection | None:
     """Boxes of one image; where their names are doubtful, those of its mirror image if these are surer."""
     found = detector.detect(radiograph, view)
-    if found is not None and found.naming_margin >= SURE_MARGIN:
+    if found is not None and found.labelling_margin >= SURE_MARGIN:
         return found
     other = detector.detect(replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[:, ::-1])), view)
-    if other is None or (found is not None and found.naming_margin >= other.naming_margin):
+    if other is None or (found is not None and found.labelling_margin >= other.labelling_margin):
         return found
     return _mirrored_boxes(other)
 

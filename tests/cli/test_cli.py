@@ -103,7 +103,7 @@ def test_dry_run_lists_and_writes_nothing(tmp_path: Path) -> None:
 def test_settings_reach_the_run(tmp_path: Path) -> None:
     base = ["process", str(one_example(tmp_path)), "--out", str(tmp_path / "out"), "--json"]
     done = runner.invoke(app, [*base, "--set", "min_confidence=1.0"])
-    assert json.loads(done.stdout)[0]["status"] == "refused"
+    assert json.loads(done.stdout)[0]["status"] == "rejected"
     config = tmp_path / "c.yaml"
     config.write_text("overlay_px: 300\nthreads: 1\nread_ahead: 1\n")
     runner.invoke(app, [*base, "--config", str(config), "--no-resume"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebralLevel, View
-from detect.config import CLASSES, DetectConfig
+from detect.config import CLASSES, DetectionConfig
 from detect.labelling import agreed, has_sixth_lumbar, name_levels, shift_levels
 
 SHAPE = (800, 500)
@@ -24,7 +24,7 @@ def column(first: int, count: int, view: View = View.AP, doubt: float = 0.15) ->
 
 
 def names(boxes: np.ndarray, scores: np.ndarray) -> list[str]:
-    found = name_levels(boxes, scores, SHAPE, DetectConfig())
+    found = name_levels(boxes, scores, SHAPE, DetectionConfig())
     return [] if found is None else [b.level.value for b in found.boxes]
 
 
@@ -60,7 +60,7 @@ def test_a_false_candidate_beside_the_spine_is_left_out() -> None:
 
 
 def test_the_image_decides_the_view() -> None:
-    found = name_levels(*column(2, 5, View.LATERAL), SHAPE, DetectConfig())
+    found = name_levels(*column(2, 5, View.LATERAL), SHAPE, DetectionConfig())
     assert found is not None and found.view is View.LATERAL
 
 
@@ -68,32 +68,32 @@ def test_the_image_decides_the_view() -> None:
 def test_a_known_view_is_taken_whatever_holds_more_score(view: View) -> None:
     boxes, ap = column(2, 5, View.AP)
     _, lateral = column(2, 5, View.LATERAL)
-    found = name_levels(boxes, (0.6 * ap + 0.4 * lateral), SHAPE, DetectConfig(), view)
+    found = name_levels(boxes, (0.6 * ap + 0.4 * lateral), SHAPE, DetectionConfig(), view)
     assert found is not None and found.view is view
-    alone = name_levels(boxes, ap, SHAPE, DetectConfig())
+    alone = name_levels(boxes, ap, SHAPE, DetectionConfig())
     assert alone is not None and [b.level for b in found.boxes] == [b.level for b in alone.boxes]
 
 
 def test_two_bodies_are_no_spine() -> None:
-    assert name_levels(*column(2, 2), SHAPE, DetectConfig()) is None
+    assert name_levels(*column(2, 2), SHAPE, DetectionConfig()) is None
 
 
 def test_a_doubtful_naming_has_a_small_margin() -> None:
-    sure = name_levels(*column(2, 5, doubt=0.1), SHAPE, DetectConfig())
+    sure = name_levels(*column(2, 5, doubt=0.1), SHAPE, DetectionConfig())
     boxes, scores = column(2, 5)
     shifted = column(1, 5)[1]
-    unsure = name_levels(boxes, 0.52 * scores + 0.48 * shifted, SHAPE, DetectConfig())
+    unsure = name_levels(boxes, 0.52 * scores + 0.48 * shifted, SHAPE, DetectionConfig())
     assert sure is not None and unsure is not None
-    assert unsure.naming_margin < 0.35 < sure.naming_margin
+    assert unsure.labelling_margin < 0.35 < sure.labelling_margin
 
 
 def test_a_reader_can_move_the_names() -> None:
-    found = name_levels(*column(1, 7), SHAPE, DetectConfig())
+    found = name_levels(*column(1, 7), SHAPE, DetectionConfig())
     assert found is not None
     down, up = shift_levels(found, 1), shift_levels(found, -1)
     assert [b.level.value for b in down.boxes] == ["L1", "L2", "L3", "L4", "L5", "S1"]
     assert [b.level.value for b in up.boxes] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
-    assert down.boxes[0].corners == found.boxes[0].corners and up.naming_margin == float("inf")
+    assert down.boxes[0].corners == found.boxes[0].corners and up.labelling_margin == float("inf")
 
 
 def six_lumbar(view: View) -> SpineDetection:
@@ -103,7 +103,7 @@ def six_lumbar(view: View) -> SpineDetection:
         scores[6] = 0.001
         scores[7] = 0.001
         scores[7, CLASSES.index((view, VertebralLevel.S1))] = 0.8
-    found = name_levels(boxes, scores, SHAPE, DetectConfig())
+    found = name_levels(boxes, scores, SHAPE, DetectionConfig())
     assert found is not None
     return found
 
@@ -112,7 +112,7 @@ def test_a_body_between_the_fifth_and_the_sacrum_stays_unnamed() -> None:
     ap = six_lumbar(View.AP)
     assert [b.level.value for b in ap.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
     assert has_sixth_lumbar(ap)
-    usual = name_levels(*column(1, 7), SHAPE, DetectConfig())
+    usual = name_levels(*column(1, 7), SHAPE, DetectionConfig())
     assert usual is not None and not has_sixth_lumbar(usual)
 
 
@@ -124,6 +124,6 @@ def test_a_lateral_view_takes_the_sixth_lumbar_body_from_the_ap() -> None:
     assert [b.level.value for b in named.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
     assert named.box(VertebralLevel.L4).y0 == ap.box(VertebralLevel.L4).y0
     assert has_sixth_lumbar(named)
-    usual = name_levels(*column(1, 7), SHAPE, DetectConfig())
+    usual = name_levels(*column(1, 7), SHAPE, DetectionConfig())
     assert agreed([usual, lateral, None]) == [usual, lateral, None]
     assert agreed([ap, named]) == [ap, named], "nothing moves twice"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from cohort.spine import TARGET_LEVELS, VertebralLevel
-from detect.config import DetectConfig
+from detect.config import DetectionConfig
 from detect.fractures import lost_height, vertebra_findings
 from detect.morphometry import body_heights, cobb_angle, endplates
 from detect.segmenter import SeenBody
@@ -91,20 +91,20 @@ def seen(outline: Points | None, loss: float) -> SeenBody:
 def test_outline_and_learned_loss_decide_together() -> None:
     outlines = column(L2=body(16, 30, at=40))
     bodies = {level: seen(outline, 0.02) for level, outline in outlines.items()}
-    found = vertebra_findings(bodies, True, DetectConfig())
+    found = vertebra_findings(bodies, True, DetectionConfig())
     assert not found[L2].suspected, "a learned loss of nothing beside a wedge is not enough"
     bodies[L2] = replace(bodies[L2], height_loss=0.3)
-    found = vertebra_findings(bodies, True, DetectConfig())
+    found = vertebra_findings(bodies, True, DetectionConfig())
     assert found[L2].suspected and found[L2].genant_grade >= 2 and found[L2].confidence > 0.9
     assert not any(found[level].suspected for level in (L1, L3, L4))
-    assert vertebra_findings({L2: seen(None, 0.9)}, True, DetectConfig()) == {}
+    assert vertebra_findings({L2: seen(None, 0.9)}, True, DetectionConfig()) == {}
 
 
 def test_what_a_film_raises_in_every_body_is_no_fracture() -> None:
     bodies = {level: seen(outline, 0.35) for level, outline in column().items()}
-    assert not any(own.suspected for own in vertebra_findings(bodies, True, DetectConfig()).values())
+    assert not any(own.suspected for own in vertebra_findings(bodies, True, DetectionConfig()).values())
     bodies[L3] = replace(bodies[L3], height_loss=0.6)
-    found = vertebra_findings(bodies, True, DetectConfig())
+    found = vertebra_findings(bodies, True, DetectionConfig())
     assert [level for level, own in found.items() if own.suspected] == [L3]
 
 

@@ -17,7 +17,7 @@ from detect.training.distractors import draw_distractor
 from osteolens.errors import NotRadiograph
 from pipeline.bundle.load import load_weights
 from pipeline.prediction import Prediction
-from pipeline.screening.film_reader import ReadStudy
+from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.screener import Screener
 
 Image = npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ def screener() -> Screener:
 
 
 def screened(screener: Screener, radiograph: Radiograph) -> Prediction:
-    return screener.screen(ReadStudy(Study("x", "x", unsorted=(radiograph.path,)), (radiograph,), ())).prediction
+    return screener.screen(LoadedStudy(Study("x", "x", unsorted=(radiograph.path,)), (radiograph,), ())).prediction
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -51,8 +51,8 @@ def test_images_of_the_test_packages_get_no_class(screener: Screener, name: str)
         return
     radiograph = read_radiograph(path)[0]
     prediction = screened(screener, radiograph)
-    assert prediction.bmd_class is None and prediction.refusal is not None
-    assert prediction.refusal.code in ("no_spine", "not_lumbar", "low_confidence")
+    assert prediction.bmd_class is None and prediction.rejection is not None
+    assert prediction.rejection.code in ("no_spine", "not_lumbar", "low_confidence")
 
 
 def shown(pixels: Image) -> Radiograph:
@@ -63,7 +63,7 @@ def shown(pixels: Image) -> Radiograph:
 def test_drawn_pictures_get_no_class(screener: Screener, seed: int) -> None:
     picture = draw_distractor(600, np.random.default_rng(seed))
     prediction = screened(screener, shown(picture))
-    assert prediction.refusal is not None and prediction.refusal.code in ("no_spine", "not_lumbar")
+    assert prediction.rejection is not None and prediction.rejection.code in ("no_spine", "not_lumbar")
 
 
 def test_a_blank_film_and_a_page_of_text_get_no_class(screener: Screener) -> None:
@@ -71,8 +71,8 @@ def test_a_blank_film_and_a_page_of_text_get_no_class(screener: Screener) -> Non
     for row in range(40, 880, 30):
         cv2.putText(page, "lumbar spine, two views, no fracture seen", (30, row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 0, 2)
     for pixels in (np.zeros((800, 500)), np.full((800, 500), 0.5), page / 255):
-        refusal = screened(screener, shown(pixels)).refusal
-        assert refusal is not None and refusal.code in ("no_spine", "not_lumbar")
+        rejection = screened(screener, shown(pixels)).rejection
+        assert rejection is not None and rejection.code in ("no_spine", "not_lumbar")
 
 
 def test_distractors_repeat_with_their_seed_and_fill_the_scale() -> None:

@@ -13,7 +13,7 @@ from cohort.findings import CobbAngle
 from cohort.rejection import LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
-from detect.config import DetectConfig
+from detect.config import DetectionConfig
 from detect.pixel_quality import exposure_of, metal_shares
 from detect.quality import (
     ViewQuality,
@@ -32,11 +32,11 @@ L1, L2, L3, L4 = TARGET_LEVELS
 def checked(
     detection: SpineDetection | None,
     radiograph: Radiograph,
-    config: DetectConfig | None = None,
+    config: DetectionConfig | None = None,
     min_confidence: float = 0.25,
     bodies: dict[VertebralLevel, SeenBody] | None = None,
 ) -> ViewQuality:
-    return check_view(detection, radiograph, bodies or {}, True, config or DetectConfig(), min_confidence)
+    return check_view(detection, radiograph, bodies or {}, True, config or DetectionConfig(), min_confidence)
 
 
 def code_of(quality: ViewQuality) -> str | None:
@@ -79,7 +79,7 @@ def test_metal_costs_the_levels_that_it_hides_and_no_others() -> None:
     assert quality.rejection is None and quality.used == (L1, L2)
     assert {why.code for why in quality.left_out.values()} == {LevelCode.METAL}
     assert "looks like metal or cement" in quality.left_out[L3].reason
-    assert checked(FOUND, picture("screws"), DetectConfig(max_metal_ap=0.9)).used == TARGET_LEVELS
+    assert checked(FOUND, picture("screws"), DetectionConfig(max_metal_ap=0.9)).used == TARGET_LEVELS
     assert checked(FOUND, picture("cement")).used == (L1, L3, L4)
 
 
@@ -105,7 +105,7 @@ def test_a_lateral_view_is_looked_at_behind_the_bodies_too_and_has_its_own_limit
     lateral, with_rod = replace(FOUND, view=View.LATERAL), replace(radiograph, pixels=pixels)
     assert checked(FOUND, with_rod).used == TARGET_LEVELS
     assert checked(lateral, with_rod).left_out[L2].code is LevelCode.METAL
-    assert checked(lateral, with_rod, DetectConfig(max_metal_lateral=0.3)).used == TARGET_LEVELS
+    assert checked(lateral, with_rod, DetectionConfig(max_metal_lateral=0.3)).used == TARGET_LEVELS
 
 
 @pytest.mark.parametrize("times", [0.5, 1.0, 4.0, 9.0])
@@ -134,7 +134,7 @@ def test_a_body_cut_by_the_border_is_left_out() -> None:
     assert quality.rejection is None and quality.used == (L2, L3, L4)
     assert quality.left_out[L1].code is LevelCode.CUT and "cut off by the border" in quality.left_out[L1].reason
     assert checked(cut, picture()).used == TARGET_LEVELS, "low, but not at the border"
-    assert checked(shifted, picture(), DetectConfig(min_cut_height=0.5)).used == TARGET_LEVELS
+    assert checked(shifted, picture(), DetectionConfig(min_cut_height=0.5)).used == TARGET_LEVELS
     last = replace(FOUND, image_shape=(290, 300), boxes=(*BOXES[:3], replace(BOXES[3], y1=290.0)))
     assert checked(last, picture()).used == (L1, L2, L3)
     aside = replace(FOUND, boxes=(*BOXES[:3], replace(BOXES[3], x0=0.0, x1=55.0)))
@@ -152,13 +152,13 @@ def test_a_level_that_was_not_found_is_left_out_and_two_are_enough() -> None:
     assert "L2, L3, L4 of L1-L4 can be used, at least 4 expected (L1: no body found" in refused[1]
     doubtful = replace(FOUND, boxes=(replace(BOXES[0], confidence=0.1), *BOXES[1:]))
     assert checked(doubtful, picture()).left_out[L1].code is LevelCode.DOUBTFUL
-    assert checked(doubtful, picture(), DetectConfig(min_level_confidence=0.05)).used == TARGET_LEVELS
+    assert checked(doubtful, picture(), DetectionConfig(min_level_confidence=0.05)).used == TARGET_LEVELS
 
 
 def test_a_naming_with_too_little_margin_is_refused_and_a_readers_is_not() -> None:
-    quality = checked(replace(FOUND, naming_margin=0.4), picture())
-    assert code_of(quality) == "doubtful_levels" and "--shift-levels" in quality.rejection[1]  # type: ignore[index]
-    assert checked(replace(FOUND, naming_margin=float("inf")), picture()).rejection is None
+    quality = checked(replace(FOUND, labelling_margin=0.4), picture())
+    assert code_of(quality) == "ambiguous_levels" and "--shift-levels" in quality.rejection[1]  # type: ignore[index]
+    assert checked(replace(FOUND, labelling_margin=float("inf")), picture()).rejection is None
     assert code_of(checked(FOUND, picture(), min_confidence=0.95)) == "low_confidence"
     assert code_of(checked(None, picture())) == "no_spine"
 
@@ -172,18 +172,18 @@ def test_what_is_no_lumbar_film_is_refused_as_such() -> None:
     assert code_of(checked(chest, picture())) == "not_lumbar", "room for T11, T12 and L1 above L2, as in a chest film"
     quality = checked(FOUND, picture(), bodies=bodies_of(FOUND, body=0.2))
     assert code_of(quality) == "not_lumbar" and "probability of 0.20" in quality.rejection[1]  # type: ignore[index]
-    assert checked(FOUND, picture(), DetectConfig(min_body=0.1), bodies=bodies_of(FOUND, body=0.2)).rejection is None
+    assert checked(FOUND, picture(), DetectionConfig(min_body=0.1), bodies=bodies_of(FOUND, body=0.2)).rejection is None
 
 
 def test_warnings_name_view_and_margin() -> None:
     odd = replace(picture(), view=View.LATERAL, pixel_spacing_mm=(2.0, 2.0))
     curve = CobbAngle(degrees=24, upper=L1, lower=L3)
-    found = warnings_of(replace(FOUND, naming_margin=0.1), odd, curve, DetectConfig())
+    found = warnings_of(replace(FOUND, labelling_margin=0.1), odd, curve, DetectionConfig())
     assert any("the file says LATERAL" in w for w in found)
     assert any("little margin (0.10)" in w for w in found)
     assert any("160 mm is implausible" in w for w in found)
     assert any("Cobb angle about 24 degrees" in w for w in found)
-    assert not any("Cobb" in w for w in warnings_of(FOUND, odd, curve, DetectConfig(warn_cobb_deg=30)))
+    assert not any("Cobb" in w for w in warnings_of(FOUND, odd, curve, DetectionConfig(warn_cobb_deg=30)))
 
 
 def test_no_boxes_have_no_metal() -> None:
@@ -203,7 +203,7 @@ def test_starved_and_clipped_films_are_refused_with_their_measure() -> None:
     clipped = replace(good, pixels=good.pixels.clip(max=0.45))
     quality = checked(FOUND, clipped)
     assert code_of(quality) == "exposure" and "clipped" in quality.rejection[1]  # type: ignore[index]
-    assert checked(FOUND, clipped, DetectConfig(max_flat=1.0, min_detail=0.0)).rejection is None
+    assert checked(FOUND, clipped, DetectionConfig(max_flat=1.0, min_detail=0.0)).rejection is None
 
 
 def test_a_fracture_is_a_finding_and_costs_its_level() -> None:
@@ -218,7 +218,7 @@ def test_a_fracture_is_a_finding_and_costs_its_level() -> None:
     assert own.suspected and own.genant_grade >= 2 and own.confidence > 0.9
     assert own.heights.anterior < 0.7 * own.heights.posterior
     assert not quality.vertebrae[L3].suspected and quality.vertebrae[L3].genant_grade == 0
-    assert checked(lateral, picture(), DetectConfig(fracture_loss=0.9), bodies=bodies).used == TARGET_LEVELS
+    assert checked(lateral, picture(), DetectionConfig(fracture_loss=0.9), bodies=bodies).used == TARGET_LEVELS
     assert checked(FOUND, picture(), bodies=bodies).vertebrae == {}, "an AP view tells no heights"
 
 
@@ -242,7 +242,7 @@ def test_a_curve_is_measured_in_degrees_and_refuses_an_ap_view_alone() -> None:
     assert code_of(quality) == "scoliosis" and "Cobb angle 50 degrees from L" in quality.rejection[1]  # type: ignore[index]
     mild = checked(curved(30), picture(), bodies=curved_bodies(30))
     assert mild.rejection is None and mild.cobb is not None and mild.cobb.degrees == pytest.approx(30, abs=1)
-    strict = DetectConfig(max_cobb_deg=25)
+    strict = DetectionConfig(max_cobb_deg=25)
     assert code_of(checked(curved(30), picture(), strict, bodies=curved_bodies(30))) == "scoliosis"
     assert checked(replace(curved(50), view=View.LATERAL), picture(), bodies=curved_bodies(50)).cobb is None
     assert checked(curved(50), picture()).cobb is None, "without outlines nothing is measured"

@@ -179,7 +179,7 @@ def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
 
 
 def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.screening.config import ScreenConfig
+    from pipeline.screening.config import ScreeningConfig
 
     calls = []
 
@@ -199,8 +199,8 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
     monkeypatch.setattr("pipeline.screening.screener.BodySegmenter", Fake)
     weights = replace(load_weights(), segmenter=Path("fake.onnx"))
     study = read_study(index_cohort(EXAMPLES).studies[0])
-    plain = Screener(weights, ScreenConfig(refine=False)).screen(study).prediction
-    moved = Screener(weights, ScreenConfig(refine=True)).screen(study).prediction
+    plain = Screener(weights, ScreeningConfig(refine=False)).screen(study).prediction
+    moved = Screener(weights, ScreeningConfig(refine=True)).screen(study).prediction
     assert set(calls) == set(View)
     before, after = (p.views[View.AP].detection.box(VertebralLevel.L2) for p in (plain, moved))
     assert before is not None and after is not None

@@ -21,16 +21,16 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View, iou
 from cohort.study import Radiograph, Study
-from detect.config import DetectConfig
+from detect.config import DetectionConfig
 from detect.scale import BodyScale
 from osteolens.errors import ConfigError, StudyError
 from pipeline.bundle.load import Weights, load_weights
 from pipeline.evaluation.evaluate import evaluate_results
 from pipeline.prediction import validate_prediction
-from pipeline.screening.config import ScreenConfig
-from pipeline.screening.film_reader import ReadStudy, read_study
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.folder import RunSummary, process
-from pipeline.screening.manual_rois import DrawnRois
+from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 
@@ -48,7 +48,7 @@ def screener(weights: Weights) -> Screener:
 @pytest.fixture(scope="module")
 def run(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
     out = tmp_path_factory.mktemp("run")
-    return out, process(index_cohort(EXAMPLES), out, weights, ScreenConfig())
+    return out, process(index_cohort(EXAMPLES), out, weights, ScreeningConfig())
 
 
 def example(number: int = 0) -> Study:
@@ -99,7 +99,7 @@ def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Weights
     one = sorted((out / "studies").glob("*.json"))[0]
     one.unlink()
     stamps = {p: p.stat().st_mtime_ns for p in (out / "studies").glob("*.json")}
-    summary = process(index_cohort(EXAMPLES), out, weights, ScreenConfig())
+    summary = process(index_cohort(EXAMPLES), out, weights, ScreeningConfig())
     assert summary.resumed == 5 and one.is_file()
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items())
     assert len(pd.read_csv(out / "predictions.csv")) == 6
@@ -109,15 +109,15 @@ def test_other_covariates_are_screened_anew(weights: Weights, tmp_path: Path) ->
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
-    first = process(index, tmp_path / "out", weights, ScreenConfig(), Covariates(55, Sex.MALE, bmi_given=30))
-    second = process(index, tmp_path / "out", weights, ScreenConfig(), Covariates(90, Sex.FEMALE, bmi_given=18))
+    first = process(index, tmp_path / "out", weights, ScreeningConfig(), Covariates(55, Sex.MALE, bmi_given=30))
+    second = process(index, tmp_path / "out", weights, ScreeningConfig(), Covariates(90, Sex.FEMALE, bmi_given=18))
     assert second.resumed == 0
     assert first.rows[0]["p_osteoporosis"] < second.rows[0]["p_osteoporosis"]
 
 
 def test_covariates_of_one_patient_are_refused_for_many(weights: Weights, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cohort\.csv"):
-        process(index_cohort(EXAMPLES), tmp_path, weights, ScreenConfig(), Covariates(age_years=60))
+        process(index_cohort(EXAMPLES), tmp_path, weights, ScreeningConfig(), Covariates(age_years=60))
 
 
 def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Weights, tmp_path: Path) -> None:
@@ -130,14 +130,14 @@ def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Weights, tmp_path: 
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(source / "colour.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 300), np.uint8)).save(source / "noise.png")
     Image.fromarray(np.zeros((400, 300), np.uint8)).save(source / "black.png")
-    summary = process(index_cohort(source), out, weights, ScreenConfig())
+    summary = process(index_cohort(source), out, weights, ScreeningConfig())
     rows = {row["patient_id"]: row for row in summary.rows}
     assert rows[example(0).patient_id]["status"] == "screened"
     reasons = {name: row["reason"] for name, row in rows.items() if row["status"] == "failed"}
     assert any("empty" in r for r in reasons.values())
     assert any("cannot be decoded" in r for r in reasons.values())
     assert any("colour" in r for r in reasons.values())
-    assert rows["noise"]["status"] == rows["black"]["status"] == "refused"
+    assert rows["noise"]["status"] == rows["black"]["status"] == "rejected"
     assert len(pd.read_csv(out / "predictions.csv")) == len(rows) == 7
 
 
@@ -154,7 +154,7 @@ def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, mon
     source = tmp_path / "in"
     for number in (0, 1):
         shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
-    summary = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    summary = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
     assert {row["status"] for row in summary.rows} == {"screened", "failed"}
     assert any("ZeroDivisionError: boom" in row["reason"] for row in summary.rows)
     document = json.loads((tmp_path / "out" / "studies" / f"{bad}.json").read_text("utf-8"))
@@ -165,7 +165,7 @@ def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, mon
         ("1/LATERAL.dcm", "not used"),
     ]
     monkeypatch.setattr(Screener, "screen", screen)
-    again = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    again = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
     assert again.resumed == 1 and again.count("screened") == 2, "a failed study is tried again"
 
 
@@ -179,7 +179,7 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weigh
     (source / "2").mkdir()
     blank.save(source / "2" / "AP.png")
     blank.save(source / "2" / "LAT.png")
-    process(index_cohort(source), out, weights, ScreenConfig())
+    process(index_cohort(source), out, weights, ScreeningConfig())
     documents = [json.loads(path.read_text("utf-8")) for path in (out / "studies").glob("*.json")]
     told = {image["path"]: (d["status"], image["outcome"]) for d in documents for image in d["images"]}
     assert told == {
@@ -188,8 +188,8 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weigh
         "0/LATERAL.dcm": ("screened", "classified"),
         "1/AP.dcm": ("screened", "unreadable"),
         "1/LATERAL.dcm": ("screened", "classified"),
-        "2/AP.png": ("refused", "left out"),
-        "2/LAT.png": ("refused", "left out"),
+        "2/AP.png": ("rejected", "left out"),
+        "2/LAT.png": ("rejected", "left out"),
     }
     table = pd.read_csv(out / "predictions.csv")
     assert all(path in " ".join(table["images"]) for path in told)
@@ -201,10 +201,10 @@ def test_a_study_is_screened_again_when_a_file_joins_it(weights: Weights, tmp_pa
     source = tmp_path / "in"
     shutil.copytree(EXAMPLES / example(0).patient_id, source)
     (source / "LATERAL.dcm").rename(tmp_path / "later.dcm")
-    first = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    first = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
     assert first.rows[0]["views"] == "AP"
     (tmp_path / "later.dcm").rename(source / "LATERAL.dcm")
-    second = process(index_cohort(source), tmp_path / "out", weights, ScreenConfig())
+    second = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
     assert second.resumed == 0 and second.rows[0]["views"] == "AP+LATERAL"
 
 
@@ -226,7 +226,7 @@ def test_size_and_mirroring_change_neither_class_nor_levels(screener: Screener, 
     }
     found = {}
     for name, change in changes.items():
-        read = ReadStudy(replace(study, ap=None, lateral=path), (with_pixels(path, change),), ())
+        read = LoadedStudy(replace(study, ap=None, lateral=path), (with_pixels(path, change),), ())
         found[name] = screener.screen(read).prediction
     plain = found["plain"]
     assert plain.t_score is not None and plain.views[view].used == TARGET_LEVELS
@@ -242,7 +242,7 @@ def test_two_levels_are_enough_for_a_class_and_are_named(screener: Screener) -> 
     assert study.ap is not None
     rois = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]
     second = next(b for b in rois if b.level.value == "L2")
-    read = ReadStudy(replace(study, lateral=None), (with_pixels(study.ap, lambda p: p[int(second.y0 - 2) :]),), ())
+    read = LoadedStudy(replace(study, lateral=None), (with_pixels(study.ap, lambda p: p[int(second.y0 - 2) :]),), ())
     prediction = screener.screen(read).prediction
     assert prediction.bmd_class is not None and VertebralLevel.L1 not in prediction.views[View.AP].used
     assert any("L1 is left out" in warning for warning in prediction.warnings)
@@ -264,9 +264,9 @@ def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
     for view in View:
         assert VertebralLevel.L3 not in prediction.views[view].used
     assert "(AP view)" in prediction.views[View.LATERAL].left_out[VertebralLevel.L3].reason
-    needs_all = Screener(weights, ScreenConfig(detect=DetectConfig(min_levels=4)))
-    refused = needs_all.screen(read_study(example())).prediction
-    assert refused.refusal is not None and refused.refusal.code == "too_few_levels"
+    needs_all = Screener(weights, ScreeningConfig(detect=DetectionConfig(min_levels=4)))
+    rejected = needs_all.screen(read_study(example())).prediction
+    assert rejected.rejection is not None and rejected.rejection.code == "too_few_levels"
 
 
 @pytest.mark.parametrize("keep", [View.AP, View.LATERAL])
@@ -275,7 +275,7 @@ def test_one_view_is_enough_and_said(screener: Screener, keep: View) -> None:
     kept = study.ap if keep is View.AP else study.lateral
     single = Study("one", "one", kept if keep is View.AP else None, kept if keep is View.LATERAL else None)
     prediction = screener.screen(read_study(single)).prediction
-    assert prediction.refusal is None and set(prediction.views) == {keep}
+    assert prediction.rejection is None and set(prediction.views) == {keep}
     assert any("accuracy is lower with one view" in w for w in prediction.warnings)
     assert any("age_years is unknown" in w for w in prediction.warnings)
 
@@ -302,30 +302,30 @@ def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Pat
     path = tmp_path / "cut_AP.png"
     Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
     prediction = screener.screen(read_study(Study("cut", "cut", ap=path))).prediction
-    assert prediction.refusal is not None and prediction.bmd_class is None
-    assert prediction.refusal.code in ("too_few_levels", "not_lumbar", "no_spine", "doubtful_levels")
+    assert prediction.rejection is not None and prediction.bmd_class is None
+    assert prediction.rejection.code in ("too_few_levels", "not_lumbar", "no_spine", "ambiguous_levels")
     validate_prediction(prediction.as_json())
 
 
 def test_a_confidence_bar_can_refuse(weights: Weights) -> None:
-    strict = Screener(weights, ScreenConfig(min_confidence=1.0))
+    strict = Screener(weights, ScreeningConfig(min_confidence=1.0))
     prediction = strict.screen(read_study(example())).prediction
-    assert prediction.refusal is not None and prediction.refusal.code == "low_confidence"
+    assert prediction.rejection is not None and prediction.rejection.code == "low_confidence"
 
 
 def test_a_reader_can_correct_the_levels_of_one_study(weights: Weights, tmp_path: Path) -> None:
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
-    process(index, tmp_path / "out", weights, ScreenConfig())
+    process(index, tmp_path / "out", weights, ScreeningConfig())
     path = next((tmp_path / "out" / "studies").glob("*.json"))
     plain = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
-    summary = process(index, tmp_path / "out", weights, ScreenConfig(shift_levels=-1))
+    summary = process(index, tmp_path / "out", weights, ScreeningConfig(shift_levels=-1))
     moved = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
     assert summary.resumed == 0 and "a reader moved all levels by -1" in summary.rows[0]["warnings"]
     assert [moved["L1"], moved["L3"]] == pytest.approx([plain["L2"], plain["L4"]], abs=1)
     with pytest.raises(ConfigError, match="shift_levels corrects one study"):
-        process(index_cohort(EXAMPLES), tmp_path / "all", weights, ScreenConfig(shift_levels=1))
+        process(index_cohort(EXAMPLES), tmp_path / "all", weights, ScreeningConfig(shift_levels=1))
 
 
 def test_a_study_without_readable_images_raises(tmp_path: Path) -> None:
@@ -359,15 +359,15 @@ def test_explanations_lie_on_the_column(weights: Weights, tmp_path: Path) -> Non
     pytest.importorskip("captum")
     index = index_cohort(EXAMPLES)
     one = replace(index, studies=index.studies[:1])
-    plain = process(one, tmp_path, weights, ScreenConfig())
-    explained = process(one, tmp_path, weights, ScreenConfig(explain=True))
+    plain = process(one, tmp_path, weights, ScreeningConfig())
+    explained = process(one, tmp_path, weights, ScreeningConfig(explain=True))
     assert explained.resumed == 0, "other settings are screened anew"
     assert plain.rows[0]["p_osteoporosis"] == explained.rows[0]["p_osteoporosis"]
     uid = index.studies[0].study_uid
     assert {path.name for path in (tmp_path / "overlays").glob("*_explained.png")} == {
         f"{uid}_{view}_explained.png" for view in View
     }
-    screened = Screener(weights, ScreenConfig(explain=True)).screen(read_study(index.studies[0]))
+    screened = Screener(weights, ScreeningConfig(explain=True)).screen(read_study(index.studies[0]))
     for view, heat in screened.heat.items():
         detection = screened.prediction.views[view].detection
         x0, y0, x1, y1 = crop_corners(heat.shape, detection, TARGET_LEVELS, weights.preprocess)
@@ -378,8 +378,8 @@ def test_implausible_covariates_refuse_the_study(weights: Weights) -> None:
     study = index_cohort(EXAMPLES).studies[0]
     child = replace(study, covariates=replace(study.covariates, age_years=5))
     prediction = Screener(weights).screen(read_study(child)).prediction
-    assert prediction.refusal is not None and prediction.refusal.code == "covariates"
-    assert "age is 5" in prediction.refusal.reason
+    assert prediction.rejection is not None and prediction.rejection.code == "covariates"
+    assert "age is 5" in prediction.rejection.reason
 
 
 def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Weights) -> None:
@@ -389,14 +389,14 @@ def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Weights) -
     table = pd.read_csv(EXAMPLES / "rois.csv")
     lacking = table[~((table["study_uid"] == uid) & (table["level"] == "L2"))]
     lacking.to_csv(tmp_path / "rois.csv", index=False)
-    drawn = DrawnRois.read(tmp_path / "rois.csv")
-    summary = process(index, tmp_path / "out", weights, ScreenConfig(), drawn=drawn)
-    assert summary.count("refused") == 1 and summary.count("screened") == 5
-    (row,) = [row for row in summary.rows if row["status"] == "refused"]
+    drawn = ManualRois.read(tmp_path / "rois.csv")
+    summary = process(index, tmp_path / "out", weights, ScreeningConfig(), drawn=drawn)
+    assert summary.count("rejected") == 1 and summary.count("screened") == 5
+    (row,) = [row for row in summary.rows if row["status"] == "rejected"]
     assert row["study_uid"] == uid and row["reason"].startswith("no_roi")
     other = json.loads((tmp_path / "out" / "studies" / f"{index.studies[1].study_uid}.json").read_text("utf-8"))
     shown = {box["level"]: box["x0"] for box in other["views"]["AP"]["boxes"]}
     for box in truth[other["study_uid"], View.AP]:
         assert shown[box.level] == pytest.approx(box.x0, abs=0.06)
-    assert process(index, tmp_path / "out", weights, ScreenConfig(), drawn=drawn).resumed == 6
-    assert process(index, tmp_path / "out", weights, ScreenConfig()).resumed == 0, "the detector's are other results"
+    assert process(index, tmp_path / "out", weights, ScreeningConfig(), drawn=drawn).resumed == 6
+    assert process(index, tmp_path / "out", weights, ScreeningConfig()).resumed == 0, "the detector's are other results"

@@ -89,7 +89,7 @@ def test_a_level_drawn_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
     command = ["train", "classifier", str(EXAMPLES), "--validation", str(EXAMPLES), "--out", str(tmp_path / "c")]
-    assert CliRunner().invoke(app, command).exit_code == 1, "a patient on both sides must be refused"
+    assert CliRunner().invoke(app, command).exit_code == 1, "a patient on both sides must be rejected"
     command = ["train", "classifier", str(EXAMPLES), "--out", str(tmp_path / "c"), "--set", "batch=2"]
     command += ["--set", "validation_share=0.3"]
     done = CliRunner().invoke(app, [*command, "--set", "stages=[[64, 1]]"])

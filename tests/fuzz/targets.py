@@ -37,7 +37,7 @@ SPLICED = 0.06
 
 
 LONGEST_MESSAGE = 500
-"""Characters of a refusal or a note."""
+"""Characters of a rejection or a note."""
 
 
 class Wrong(AssertionError):

@@ -72,7 +72,7 @@ def result_text(uid: str) -> bytes:
         "probabilities": {"normal": 0.2, "osteopenia": 0.6, "osteoporosis": 0.2}, "t_score_estimate": -1.4,
         "prediction_set": ["osteopenia"], "decision": "undecided", "views": {"AP": view, "LATERAL": view},
         "findings": {"vertebrae": [{"level": "L1", "height_loss": 0.1, "suspected": False}]},
-        "covariates": {"age_years": 66.0, "sex": "F", "bmi_kg_m2": None}, "warnings": [], "refusal": None,
+        "covariates": {"age_years": 66.0, "sex": "F", "bmi_kg_m2": None}, "warnings": [], "rejection": None,
         "subsets": {"AP": {"normal": 0.2, "osteopenia": 0.6, "osteoporosis": 0.2}},
     }  # fmt: skip
     return json.dumps(document).encode()

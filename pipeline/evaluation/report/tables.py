@@ -81,7 +81,9 @@ def _paper_table(document: dict[str, Any], number: int) -> pd.DataFrame:
     empty where this run has no such line."""
     rows = []
     for dataset, own in document["datasets"].items():
-        ours = {model.projection: own.get("subsets", {}).get(model.name) for model in SIX if model.table == number}
+        ours = {
+            model.projection: own.get("input_ablation", {}).get(model.name) for model in SIX if model.table == number
+        }
         if not any(ours.values()) and number == document["paper_table"] and "classes" in own:
             ours["AP and LAT"] = {"studies": own["figures"]["studies_with_dxa"], **own["classes"]["osteoporosis"]}
         for projection in PROJECTIONS:
@@ -169,14 +171,14 @@ LABELS = {
 
 
 def _agreement_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
-    columns: dict[str, list[Any]] = {"measure": ["studies", "refused", "macro AUC (95 %)", *LABELS.values()]}
+    columns: dict[str, list[Any]] = {"measure": ["studies", "rejected", "macro AUC (95 %)", *LABELS.values()]}
     for dataset, own in datasets.items():
         figures = own.get("figures", {})
         words = figures.get("not_estimable", {})
         area = interval_text(own.get("macro_auc"), word=words.get("macro_auc"))
         columns[dataset] = [
             own["studies"],
-            own["refused"],
+            own["rejected"],
             area,
             *(v if isinstance(v := figures.get(key), int) else told(v, words.get(key)) for key in LABELS),
         ]
@@ -187,8 +189,10 @@ def _points_table(datasets: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for dataset, own in datasets.items():
         points = dict(own.get("operating_points", {}))
-        if own.get("intention_to_screen"):
-            points["intention to screen: every study counts, a refused one is not called"] = own["intention_to_screen"]
+        if own.get("intention_to_diagnose"):
+            points["intention to diagnose: every study counts, a rejected one is not called"] = own[
+                "intention_to_diagnose"
+            ]
         for name, metrics in points.items():
             words = metrics.get("not_estimable", {})
             shares = {f"{key} %": interval_text(metrics[key], 100, 1, words.get(key)) for key in METRICS}

@@ -14,11 +14,11 @@ from classify.inputs import SIX
 from cohort.io.folder import site_names
 from cohort.io.tables.cohort_tables import read_cohort_csv
 from osteolens.errors import ReadError
-from pipeline.evaluation.classification import Judged
+from pipeline.evaluation.classification import EvaluatedCases
 from pipeline.evaluation.datasets import ALL, NAMED, curves, evaluate_datasets, site_of
 from pipeline.evaluation.detection import evaluate_detector
-from pipeline.evaluation.evaluate import is_included, is_of_site, judged_of
-from pipeline.evaluation.input_ablation import judged_subsets
+from pipeline.evaluation.evaluate import evaluated_cases, is_included, is_of_site
+from pipeline.evaluation.input_ablation import ablation_cases
 from pipeline.evaluation.report.published import SOURCE
 from pipeline.evaluation.report.tables import evaluation_tables
 from pipeline.evaluation.results import NAMED as DAMAGED_NAMED
@@ -86,8 +86,8 @@ def report_results(
     figures: dict[str, Figure] = {}
     for name, file_name in file_names(found["datasets"]).items() if out is not None else ():
         own = [d for d in included if name in (ALL, site_of(d, rows))]
-        if (judged := judged_of(own, rows)) is not None:
-            figures.update(_figures(name, file_name, judged, judged_subsets(own, rows)))
+        if (judged := evaluated_cases(own, rows)) is not None:
+            figures.update(_figures(name, file_name, judged, ablation_cases(own, rows)))
     if out is not None:
         write_evaluation(out, found, figures, notice_of(cohort))
     return found
@@ -130,12 +130,14 @@ def file_names(datasets: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _figures(dataset: str, name: str, judged: Judged, subsets: Mapping[str, Judged]) -> dict[str, Figure]:
+def _figures(
+    dataset: str, name: str, judged: EvaluatedCases, input_ablation: Mapping[str, EvaluatedCases]
+) -> dict[str, Figure]:
     """Of one dataset, by file name."""
     drawn, figures = curves(judged), {}
     figures[f"roc_{name}"] = _roc_figure(f"ROC curves, {dataset}", drawn["roc"], COLOURS)
     for key, title, models in PAPER_FIGURES:
-        found = {m: curves(subsets[m])["roc"] for m in models if m in subsets}
+        found = {m: curves(input_ablation[m])["roc"] for m in models if m in input_ablation}
         roc = {models[m]: own["osteoporosis"] for m, own in found.items() if "osteoporosis" in own}
         if roc:
             figures[f"{key}_{name}"] = _roc_figure(f"{title}, {dataset}", roc, dict(zip(roc, PALETTE, strict=False)))
@@ -179,7 +181,7 @@ def _decision_figure(dataset: str, thresholds: Any, benefit: Any, everyone: Any)
     return figure
 
 
-def _t_score_figure(dataset: str, judged: Judged) -> Figure:
+def _t_score_figure(dataset: str, judged: EvaluatedCases) -> Figure:
     figure, axes = panel(f"T-score, {dataset}", "mean of estimate and DXA", "estimate minus DXA")
     gap, mean = judged.t_estimates - judged.t_scores, (judged.t_estimates + judged.t_scores) / 2
     axes.scatter(mean, gap, s=6, alpha=0.5, color="#3b5b7a", linewidths=0)
@@ -210,7 +212,7 @@ def _checklist(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("Subgroups and fairness (TRIPOD+AI 14, 23a)", "sex, age, BMI, machine, site"),
         (
             "Failures of the index test (CLAIM 37)",
-            "; ".join(f"{n}: {o['refused']} of {o['studies']} refused" for n, o in document["datasets"].items()),
+            "; ".join(f"{n}: {o['rejected']} of {o['studies']} rejected" for n, o in document["datasets"].items()),
         ),
         ("Population, setting, intended use, ethics, funding", "to be stated by the authors"),
     ]

@@ -268,6 +268,8 @@ def test_a_classifier_of_one_view_is_assembled_and_refuses_the_other(tmp_path: P
     screener = Screener(load_weights(out))
     study = index_cohort(WEIGHTS.parent / "examples").studies[0]
     alone = replace(study, lateral=None)
-    refusal = screener.screen(read_study(alone)).prediction.refusal
-    assert refusal is not None and refusal.code == "no_view" and "these weights take LATERAL alone" in refusal.reason
-    assert screener.screen(read_study(study)).prediction.refusal is None
+    rejection = screener.screen(read_study(alone)).prediction.rejection
+    assert (
+        rejection is not None and rejection.code == "no_view" and "these weights take LATERAL alone" in rejection.reason
+    )
+    assert screener.screen(read_study(study)).prediction.rejection is None

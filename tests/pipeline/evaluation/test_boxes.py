@@ -14,7 +14,7 @@ from cli.main import app
 from cohort.rejection import SIX_LUMBAR
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from osteolens.errors import ReadError
-from pipeline.evaluation.boxes import JudgedImage, average_precision, box_errors, studies_right
+from pipeline.evaluation.boxes import EvaluatedImage, average_precision, box_errors, studies_right
 from pipeline.evaluation.detection import evaluate_detector
 
 runner = CliRunner()
@@ -29,8 +29,8 @@ def renamed_one_down() -> tuple[VertebraBox, ...]:
     return tuple(VertebraBox(TARGET_LEVELS[k + 1], *box.corners, 0.9) for k, box in enumerate(TRUTH[:-1]))
 
 
-def image(found: tuple[VertebraBox, ...], uid: str = "1", view: View = View.AP) -> JudgedImage:
-    return JudgedImage(uid, view, TRUTH, found, (0.5, 0.25))
+def image(found: tuple[VertebraBox, ...], uid: str = "1", view: View = View.AP) -> EvaluatedImage:
+    return EvaluatedImage(uid, view, TRUTH, found, (0.5, 0.25))
 
 
 def test_perfect_boxes_are_perfect() -> None:
@@ -45,7 +45,7 @@ def test_errors_are_in_millimetres_of_their_axis() -> None:
     assert row.edges_mm == pytest.approx((1.0, 1.0, 1.0, 1.0))
     assert row.centre_mm == pytest.approx(np.sqrt(2.0))
     assert row.overlap == pytest.approx(76 * 58 / (2 * 80 * 60 - 76 * 58))
-    unknown = JudgedImage("1", View.AP, TRUTH, moved(4.0), None)
+    unknown = EvaluatedImage("1", View.AP, TRUTH, moved(4.0), None)
     assert np.isnan(box_errors([unknown])[0].centre_mm)
 
 
@@ -69,20 +69,20 @@ def test_both_views_must_be_right() -> None:
 
 def test_nothing_found_scores_nothing_and_no_truth_is_unknown() -> None:
     assert average_precision([image(())])["mAP50"] == 0
-    assert np.isnan(average_precision([JudgedImage("1", View.AP, (), TRUTH)])["mAP50"])
+    assert np.isnan(average_precision([EvaluatedImage("1", View.AP, (), TRUTH)])["mAP50"])
 
 
 def test_confident_false_boxes_cost_precision() -> None:
     false = tuple(VertebraBox(b.level, b.x0 + 300, b.y0, b.x1 + 300, b.y1, 0.95) for b in TRUTH)
-    images = [image(TRUTH), JudgedImage("2", View.AP, (), false)]
+    images = [image(TRUTH), EvaluatedImage("2", View.AP, (), false)]
     assert average_precision(images)["mAP50"] == pytest.approx(1.0), "a true box without score 1 comes first"
-    worse = [image(moved(0, 0, 0.5)), JudgedImage("2", View.AP, (), false)]
+    worse = [image(moved(0, 0, 0.5)), EvaluatedImage("2", View.AP, (), false)]
     assert average_precision(worse)["mAP50"] == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> tuple[Path, Path]:
-    """Four made-up studies: right, shifted by a level, refused, and one with an implant."""
+    """Four made-up studies: right, shifted by a level, rejected, and one with an implant."""
     (tmp_path / "out" / "studies").mkdir(parents=True)
     (tmp_path / "cohort").mkdir()
     found = {"a": TRUTH, "b": renamed_one_down(), "c": (), "d": moved(2.0)}
@@ -93,8 +93,8 @@ def cohort(tmp_path: Path) -> tuple[Path, Path]:
             for b in boxes
         ]
         view = {"image": "AP.dcm", "rows": 400, "columns": 300, "pixel_spacing_mm": [0.5, 0.5], "boxes": stored}
-        refusal = {"code": "no_spine", "reason": "none"} if uid == "c" else None
-        document = {"study_uid": uid, "patient_id": uid, "views": {"AP": view} if boxes else {}, "refusal": refusal}
+        rejection = {"code": "no_spine", "reason": "none"} if uid == "c" else None
+        document = {"study_uid": uid, "patient_id": uid, "views": {"AP": view} if boxes else {}, "rejection": rejection}
         document["warnings"] = [f"AP: {SIX_LUMBAR} Check the levels"] if uid == "b" else []
         (tmp_path / "out" / "studies" / f"{uid}.json").write_text(json.dumps(document))
         rois += [[uid, "AP", str(b.level), *b.corners] for b in TRUTH]
@@ -115,7 +115,7 @@ def cohort(tmp_path: Path) -> tuple[Path, Path]:
 def test_results_are_judged_by_view_site_and_finding(cohort: tuple[Path, Path]) -> None:
     figures = evaluate_detector(*cohort)
     eligible = figures["eligible"]
-    assert (eligible["studies"], eligible["refused"]) == (3, 1)
+    assert (eligible["studies"], eligible["rejected"]) == (3, 1)
     assert eligible["studies_with_all_levels_right"] == pytest.approx(1 / 3)
     assert eligible["AP"]["mean_iou"] == pytest.approx(1 / 3, abs=0.01) and "LATERAL" not in eligible
     assert eligible["AP"]["mean_iou_L1"] == pytest.approx(1 / 3)
@@ -123,7 +123,7 @@ def test_results_are_judged_by_view_site_and_finding(cohort: tuple[Path, Path]) 
     assert figures["by_finding"]["implant"]["studies_with_all_levels_right"] == 1
     assert figures["by_finding"]["six lumbar vertebrae"]["studies_with_all_levels_right"] == 0
     assert "poor exposure" not in figures["by_finding"]
-    assert figures["gate"]["eligible"]["studies"] == 3 and figures["gate"]["eligible"]["refused: no_spine"] == 1
+    assert figures["gate"]["eligible"]["studies"] == 3 and figures["gate"]["eligible"]["rejected: no_spine"] == 1
     assert figures["gate"]["six lumbar vertebrae"]["warned: six lumbar vertebrae?"] == 1
     assert evaluate_detector(*cohort, "test2")["eligible"]["studies"] == 1
     with pytest.raises(ReadError, match="no study of site nowhere has ROIs"):

@@ -26,7 +26,7 @@ NAMES = [c.value for c in BMD_CLASSES]
 
 
 def folder(root: Path, count: int, sharpness: float, seed: int = 0) -> tuple[Path, Path]:
-    """Results and a cohort: shares lean to the truth by a sharpness; every 25th study is refused."""
+    """Results and a cohort: shares lean to the truth by a sharpness; every 25th study is rejected."""
     rng = np.random.default_rng(seed)
     t_scores = rng.normal(-1.8, 1.5, count).clip(-8, 8).round(2)
     labels = [NAMES.index(classify_t_score(t).value) for t in t_scores]
@@ -35,19 +35,19 @@ def folder(root: Path, count: int, sharpness: float, seed: int = 0) -> tuple[Pat
     for k in range(count):
         logits = rng.normal(0, 1, 3) + sharpness * np.eye(3)[labels[k]]
         shares = np.exp(logits) / np.exp(logits).sum()
-        refused = k % 25 == 24
+        rejected = k % 25 == 24
         document: dict[str, Any] = {
             "study_uid": f"s{k}",
             "patient_id": f"p{k}",
-            "bmd_class": None if refused else NAMES[int(shares.argmax())],
-            "probabilities": None if refused else dict(zip(NAMES, shares.tolist(), strict=True)),
-            "t_score_estimate": None if refused else float(t_scores[k] + rng.normal(0, 0.5)),
+            "bmd_class": None if rejected else NAMES[int(shares.argmax())],
+            "probabilities": None if rejected else dict(zip(NAMES, shares.tolist(), strict=True)),
+            "t_score_estimate": None if rejected else float(t_scores[k] + rng.normal(0, 0.5)),
             "prediction_set": [],
             "decision": None,
             "views": {},
             "covariates": {},
             "warnings": [],
-            "refusal": {"code": "implant", "reason": "metal"} if refused else None,
+            "rejection": {"code": "implant", "reason": "metal"} if rejected else None,
             "model": {},
         }
         (root / "out" / "studies" / f"s{k}.json").write_text(json.dumps(document))
@@ -75,13 +75,13 @@ def evaluated(out: Path, cohort: Path, draws: int = 50) -> dict[str, Any]:
 def test_perfect_results(tmp_path: Path) -> None:
     found = evaluated(*folder(tmp_path, 100, 60.0))
     whole = found["datasets"][ALL]
-    assert (whole["studies"], whole["refused"]) == (100, 4)
+    assert (whole["studies"], whole["rejected"]) == (100, 4)
     assert np.trace(whole["confusion"]) == sum(map(sum, whole["confusion"])) == 96
     for row in whole["classes"].values():
         assert row["auc"] == [1, 1, 1] and row["sensitivity"][0] == row["ppv"][0] == 1
     assert whole["macro_auc"] == [1, 1, 1]
-    screened = whole["intention_to_screen"]
-    assert screened["refused"][0] == 0.04 and screened["specificity"][0] == 1
+    screened = whole["intention_to_diagnose"]
+    assert screened["rejected"][0] == 0.04 and screened["specificity"][0] == 1
     osteoporotic = whole["classes"]["osteoporosis"]["cases"]
     expected = osteoporotic / (osteoporotic + screened["osteoporosis_among_refused"])
     assert screened["sensitivity"][0] == pytest.approx(expected)
@@ -207,8 +207,8 @@ def test_a_cohort_is_screened_and_judged_in_one_command(tmp_path: Path) -> None:
     assert "Where the loss comes from" in page and "Detection" in page and "In-silico" in page
     assert len(list((report / "drawn" / "studies").glob("*.json"))) == 6
     one = json.loads(next((report / "screened" / "studies").glob("*.json")).read_text("utf-8"))
-    assert set(one["subsets"]) == {model.name for model in SIX}
-    assert one["subsets"]["ap-lat-covariates"] == one["probabilities"] != one["subsets"]["ap-lat-images"]
+    assert set(one["input_ablation"]) == {model.name for model in SIX}
+    assert one["input_ablation"]["ap-lat-covariates"] == one["probabilities"] != one["input_ablation"]["ap-lat-images"]
     validate_prediction(one)
     assert (
         "of this site; found"
@@ -242,7 +242,7 @@ def test_parts_of_the_inputs_give_both_tables_and_paired_comparisons(tmp_path: P
         if document["probabilities"] is not None:
             sharp = np.array([document["probabilities"][name] for name in NAMES])
             dull = 0.3 * sharp + 0.7 * rng.dirichlet((1.0, 1.0, 1.0))
-            document["subsets"] = {
+            document["input_ablation"] = {
                 model.name: dict(zip(NAMES, (sharp if "ap-lat" in model.name else dull).tolist(), strict=True))
                 for model in SIX
             }
@@ -253,7 +253,7 @@ def test_parts_of_the_inputs_give_both_tables_and_paired_comparisons(tmp_path: P
     ours = tables["Table 4: osteoporosis, with age, sex and BMI"].query("by == 'this run' and dataset == 'all'")
     assert list(ours["projection"]) == ["AP", "LAT", "AP and LAT"]
     whole = found["datasets"][ALL]
-    assert whole["subsets"]["ap-lat-images"]["auc"] == pytest.approx(whole["classes"]["osteoporosis"]["auc"])
+    assert whole["input_ablation"]["ap-lat-images"]["auc"] == pytest.approx(whole["classes"]["osteoporosis"]["auc"])
     pairs = {(pair["first"], pair["second"]): pair for pair in whole["comparisons"]}
     assert list(pairs) == list(PAIRS)
     assert pairs["lat-images", "ap-lat-images"]["difference"][1] > 0.05

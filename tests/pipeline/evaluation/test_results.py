@@ -18,7 +18,7 @@ from cohort.bmd import BMD_CLASSES, classify_t_score
 from cohort.spine import LEVELS, View
 from osteolens.errors import ReadError
 from osteolens.json_document import json_ready, parse_json, read_json
-from pipeline.evaluation.datasets import results as results_module
+from pipeline.evaluation import results as results_module
 from pipeline.evaluation.detection import evaluate_detector
 from pipeline.evaluation.evaluate import evaluate_results
 from pipeline.evaluation.report.write import file_names, report_results
@@ -51,7 +51,7 @@ def result(uid: str, t_score: float, sharpness: float = 0.6) -> dict[str, Any]:
         "views": {"AP": view},
         "covariates": {"age_years": 66.0, "sex": "F", "bmi_kg_m2": None},
         "warnings": [],
-        "refusal": None,
+        "rejection": None,
     }
 
 
@@ -119,8 +119,8 @@ DAMAGE = {
     "class of no name": (changed(["bmd_class"], "fine"), "bmd_class is 'fine', expected 'normal'"),
     "another class": (changed(["bmd_class"], "osteoporosis"), "bmd_class is osteoporosis, but normal is the most"),
     "no class": (changed(["bmd_class"], None), "bmd_class is null beside probabilities"),
-    "neither": (changed(["probabilities"], None), "probabilities and refusal are both null"),
-    "key missing": (changed(["refusal"], ...), "refusal is missing"),
+    "neither": (changed(["probabilities"], None), "probabilities and rejection are both null"),
+    "key missing": (changed(["rejection"], ...), "rejection is missing"),
     "decision": (changed(["decision"], "perhaps"), "decision is 'perhaps'"),
     "set": (changed(["prediction_set"], ["normal", 3]), "prediction_set[1] is 3"),
     "box": (changed(["views", "AP", "boxes", 1, "x1"], -5), "views.AP.boxes[1]"),
@@ -259,10 +259,10 @@ def test_damaged_results_on_drawn_rois_are_told_apart(make: Callable[..., Folder
 
 
 def strict(text: str) -> Any:
-    def refused(name: str) -> Any:
+    def rejected(name: str) -> Any:
         raise AssertionError(f"{name} is no JSON")
 
-    return json.loads(text, parse_constant=refused)
+    return json.loads(text, parse_constant=rejected)
 
 
 def nulls_without_a_word(document: Any) -> list[str]:
@@ -335,9 +335,9 @@ def test_one_class_only_is_said(make: Callable[..., Folders]) -> None:
 def test_markup_escapes_and_formulas_of_a_table_are_text(make: Callable[..., Folders], tmp_path: Path) -> None:
     site = '=cmd|"/c x"!A1<script>alert(1)</script>[/x]$\\frac$'
     out, cohort = make(rois=True, site=site)
-    refused = {**result("s0", 0.0), "probabilities": None, "bmd_class": None}
-    refused["refusal"] = {"code": "\x1b[31m[/y]", "reason": "metal"}
-    (out / "studies" / "s0.json").write_text(json.dumps(refused))
+    rejected = {**result("s0", 0.0), "probabilities": None, "bmd_class": None}
+    rejected["rejection"] = {"code": "\x1b[31m[/y]", "reason": "metal"}
+    (out / "studies" / "s0.json").write_text(json.dumps(rejected))
     done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r"), "--paper"])
     assert done.exit_code == 0, done.output
     assert "[/x]" in done.stdout.replace("\n", "")
@@ -348,7 +348,7 @@ def test_markup_escapes_and_formulas_of_a_table_are_text(make: Callable[..., Fol
         assert not [cell for cell in cells if cell.startswith("=")], path.name
     done = runner.invoke(app, ["evaluate", "detector", str(out), str(cohort)])
     assert done.exit_code == 0 and "\x1b" not in done.stdout
-    assert "[/x]" in done.stdout and "refused: \\x1b[31m[/y]" in done.stdout
+    assert "[/x]" in done.stdout and "rejected: \\x1b[31m[/y]" in done.stdout
 
 
 def test_files_of_datasets_have_short_names_of_their_own() -> None:

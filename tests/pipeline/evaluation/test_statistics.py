@@ -13,9 +13,9 @@ from pipeline.evaluation.statistics import (
     auc,
     bland_altman,
     bootstrap,
-    compare_areas,
     counts,
     delong,
+    delong_test,
     holm,
     mcnemar,
     net_benefit,
@@ -282,7 +282,7 @@ def test_delong_agrees_with_all_pairs_also_with_ties(seed: int) -> None:
 
 def test_delong_covariance_has_the_spread_of_bootstrapped_differences() -> None:
     positive, first, second = cases(7, 600)
-    paired = compare_areas(positive, first, second)
+    paired = delong_test(positive, first, second)
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(600):
@@ -298,16 +298,16 @@ def test_the_paired_test_holds_its_level() -> None:
     for _ in range(400):
         positive = rng.random(200) < 0.4
         shared = positive + rng.normal(0, 1, 200)
-        p_values.append(compare_areas(positive, shared + rng.normal(0, 1, 200), shared + rng.normal(0, 1, 200)).p)
+        p_values.append(delong_test(positive, shared + rng.normal(0, 1, 200), shared + rng.normal(0, 1, 200)).p)
     assert 0.025 < np.mean(np.array(p_values) < 0.05) < 0.085
 
 
 def test_noninferiority_depends_on_the_margin() -> None:
     positive, first, _ = cases(1, 2000)
     worse = first + np.random.default_rng(1).normal(0, 0.25, 2000)
-    strict, loose = (compare_areas(positive, first, worse, margin=m) for m in (0.0, 0.10))
+    strict, loose = (delong_test(positive, first, worse, margin=m) for m in (0.0, 0.10))
     assert strict.p_noninferior > 0.5 > 0.01 > loose.p_noninferior
-    same = compare_areas(positive, first, first)
+    same = delong_test(positive, first, first)
     assert (same.difference.value, same.p, same.p_noninferior) == (0.0, 1.0, 0.0)
 
 

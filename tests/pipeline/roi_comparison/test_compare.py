@@ -191,10 +191,10 @@ def test_few_or_equal_studies_give_json_and_words(labels: list[int], tmp_path: P
     assert "not_estimable" in figures["share_of_osteoporosis"]
     write_comparison(tmp_path, found, figures, "")
 
-    def refused(name: str) -> None:
+    def rejected(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")
 
-    written = json.loads((tmp_path / "comparison.json").read_text(), parse_constant=refused)
+    written = json.loads((tmp_path / "comparison.json").read_text(), parse_constant=rejected)
     assert written["kappa_between_rois"] is None and written["share_of_osteoporosis"]["r"] is None
     own = written["classes"]["osteoporosis"]
     if labels == [2, 0, 0, 0]:

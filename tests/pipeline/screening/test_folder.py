@@ -21,7 +21,7 @@ from cohort.io.folder import index_cohort
 from cohort.io.walk import MARKER
 from osteolens.errors import OutputError
 from pipeline.bundle.load import Weights, load_weights
-from pipeline.screening.config import ScreenConfig
+from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import FilmReader
 from pipeline.screening.folder import RunSummary, process
 from pipeline.screening.run_record import locked
@@ -36,7 +36,7 @@ def weights() -> Weights:
 
 
 def run(source: Path, out: Path, weights: Weights) -> RunSummary:
-    return process(index_cohort(source, exclude=out), out, weights, ScreenConfig())
+    return process(index_cohort(source, exclude=out), out, weights, ScreeningConfig())
 
 
 def film(patient: str, view: str) -> bytes:

@@ -15,8 +15,8 @@ from detect.segmenter import SeenBody, looks_inverted
 from pipeline.bundle.load import load_weights
 from pipeline.prediction import ImageOutcome
 from pipeline.screening.assessment import ANOTHER_IMAGE
-from pipeline.screening.film_reader import ReadStudy, read_study
-from pipeline.screening.manual_rois import DrawnRois
+from pipeline.screening.film_reader import LoadedStudy, read_study
+from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 
@@ -45,8 +45,8 @@ def test_an_inverted_film_never_gets_a_class(screener: Screener, number: int) ->
     read = read_study(index_cohort(EXAMPLES).studies[number])
     dark = [replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs]
     prediction = screener.screen(replace(read, radiographs=tuple(dark))).prediction
-    assert prediction.bmd_class is None and prediction.refusal is not None
-    assert prediction.refusal.code == "inverted" and "PhotometricInterpretation" in prediction.refusal.reason
+    assert prediction.bmd_class is None and prediction.rejection is not None
+    assert prediction.rejection.code == "inverted" and "PhotometricInterpretation" in prediction.rejection.reason
     assert screener.screen(read).prediction.bmd_class is not None
 
 
@@ -54,17 +54,17 @@ def test_one_inverted_view_refuses_the_study(screener: Screener) -> None:
     read = read_study(index_cohort(EXAMPLES).studies[0])
     frontal, lateral = read.radiographs
     dark = replace(lateral, pixels=np.ascontiguousarray(1 - lateral.pixels))
-    refusal = screener.screen(replace(read, radiographs=(frontal, dark))).prediction.refusal
-    assert refusal is not None and refusal.code == "inverted" and "LATERAL.dcm" in refusal.reason
+    rejection = screener.screen(replace(read, radiographs=(frontal, dark))).prediction.rejection
+    assert rejection is not None and rejection.code == "inverted" and "LATERAL.dcm" in rejection.reason
 
 
 def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> None:
-    drawn = DrawnRois.read(EXAMPLES / "rois.csv")
+    drawn = ManualRois.read(EXAMPLES / "rois.csv")
     screener = Screener(load_weights(), drawn=drawn)
     read = read_study(index_cohort(EXAMPLES).studies[0])
     dark = tuple(replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs)
-    refusal = screener.screen(replace(read, radiographs=dark)).prediction.refusal
-    assert refusal is not None and refusal.code == "inverted"
+    rejection = screener.screen(replace(read, radiographs=dark)).prediction.rejection
+    assert rejection is not None and rejection.code == "inverted"
     assert screener.screen(read).prediction.bmd_class is not None
 
 
@@ -79,7 +79,7 @@ def test_the_fittest_of_several_films_is_used(screener: Screener) -> None:
         paths = [film.path for film in films]
         one = replace(study, ap=paths[0], lateral=paths[-1], further=tuple((View.AP, p) for p in paths[1:-1]))
         order = [films[0], films[-1], *films[1:-1]]
-        prediction = screener.screen(ReadStudy(one, tuple(order), ())).prediction
+        prediction = screener.screen(LoadedStudy(one, tuple(order), ())).prediction
         told = [image.path for image in prediction.images if image.outcome is ImageOutcome.LEFT_OUT]
         reasons = [image.reason for image in prediction.images if image.outcome is ImageOutcome.LEFT_OUT]
         assert all(reason.startswith(ANOTHER_IMAGE) for reason in reasons)
