@@ -50,5 +50,5 @@ def check(
             for line in found.problems:
                 say(f"problem: {line}")
         if not found.usable:
-            say(f"{folder}: nothing here can be trained on or judged; see docs/data-format.md")
+            say(f"{folder}: nothing here can be trained on or judged; see docs/reference/data-formats.md")
             raise typer.Exit(1)

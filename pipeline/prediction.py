@@ -152,7 +152,7 @@ class Prediction:
         return {} if lateral is None else {level: v for level, v in lateral.vertebrae.items() if v.suspected}
 
     def as_json(self) -> dict[str, Any]:
-        """The contract of docs/data-format.md; coordinates in pixels of the original image."""
+        """The contract of docs/reference/data-formats.md; coordinates in pixels of the original image."""
         return {
             "study_uid": self.study_uid,
             "patient_id": visible(self.patient_id),

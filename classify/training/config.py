@@ -11,7 +11,7 @@ from cohort.spine import View
 from osteolens.config import StrictConfig
 
 BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_along=0.1, sigma_px=0.5, equalised=0.5)
-"""Single bodies with soft tissue at their sides, half equalised: what validation prefers (docs/classifier.md)."""
+"""Single bodies with soft tissue at their sides, half equalised; see docs/explanation/classifier.md."""
 
 
 class ClassifierTraining(StrictConfig):

@@ -103,7 +103,8 @@ def _document(path: Path, name: str) -> _Document:
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][:3]).lstrip(".")
         found = "" if first["type"] in ("json_invalid", "missing") else f", found {quoted(first['input'])}"
         what = f"{visible(where) or 'the whole'}: {visible(first['msg'])}{found}"
-        raise ReadError(f"{name}: no COCO document of vertebral levels ({what}); see docs/data-format.md") from error
+        page = "docs/reference/data-formats.md"
+        raise ReadError(f"{name}: no COCO document of vertebral levels ({what}); see {page}") from error
 
 
 def _check_once(identifiers: Iterable[_Identifier], where: str) -> None:

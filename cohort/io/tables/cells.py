@@ -129,7 +129,7 @@ def _why_no_number(found: str) -> str:
 
 
 def day(text: str, where: str, name: str) -> date | None:
-    """A day in one of the forms of docs/data-format.md, a time after it left out; None where the cell says nothing.
+    """A day in one of the forms of docs/reference/data-formats.md without its time; None where the cell says nothing.
 
     Raises:
         ReadError: no day, two digits of a year, or a day and a month that could change places.
