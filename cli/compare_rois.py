@@ -40,7 +40,7 @@ def compare_rois(
             found = run(cohort, manual, screener, site, lambda now, whole: bar(100 * now // whole))
         figures = summarise(found, margin, seed=seed, manual_seconds=manual_seconds)
         if out is not None:
-            from pipeline.report_page.page import notice_of
+            from cohort.in_silico import notice_of
             from pipeline.roi_comparison.report import write_comparison
 
             write_comparison(out, found, figures, notice_of(cohort))

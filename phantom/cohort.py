@@ -16,19 +16,20 @@ import torch
 from pydicom.uid import generate_uid
 
 from cohort.covariates import Sex
+from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.spine import VertebraBox, View
 from osteolens.errors import ConfigError
 from phantom.bones.anatomy import Anatomy
 from phantom.bones.meshes import load_anatomies
-from phantom.bones.posture import Variety
 from phantom.patient import Hospital, SimulatedPatient, build_body, scan, simulate_patient
-from phantom.readers import draw_readings
+from phantom.readers import sample_reader_rois
 from phantom.soft_tissue.habitus import Habitus, load_habitus
-from phantom.subject.population import DEFAULT_POPULATION, PopulationConfig, draw_person
+from phantom.subject.population import DEFAULT_POPULATION, PopulationConfig, sample_person
 from phantom.tables import write_tables
-from phantom.xray.dicom import NOTICE, radiograph_dataset
+from phantom.variety import Variety
+from phantom.xray.dicom import radiograph_dataset
 from phantom.xray.radiograph import SimulatedImage
-from phantom.xray.system import MACHINES
+from phantom.xray.system import SYSTEMS
 
 YOUNG_YEARS = (20.0, 40.0)
 """Ages of the young adults whose areal BMD checks the simulator against the DXA reference."""
@@ -42,8 +43,8 @@ class SimulationPlan:
         out: cohort folder.
         patients: number of patients; with counts in `site` it must be their sum.
         seed: seed of the cohort; another seed is another population.
-        site: one of MACHINES, "mixed" for all in turn, or counts such as "training:2000,test1:300".
-        spacing_mm: wanted detector pixel; each machine bins its own elements to about it.
+        site: one of SYSTEMS, "mixed" for all in turn, or counts such as "training:2000,test1:300".
+        spacing_mm: wanted detector pixel; each system bins its own elements to about it.
         anatomy: folder of meshes, or None for the built-in anatomy.
         device: torch device.
         variety: USUAL draws people as they are, WIDE and FAINT further apart, to train a detector on.
@@ -58,7 +59,7 @@ class SimulationPlan:
     spacing_mm: float = 0.6
     anatomy: Path | None = None
     device: str = "cpu"
-    variety: Variety = Variety.USUAL
+    variety: Variety = Variety.NONE
     jobs: int = 1
     population: PopulationConfig = DEFAULT_POPULATION
 
@@ -78,7 +79,7 @@ def simulate_cohort(plan: SimulationPlan, done: Callable[[int], None] = lambda _
     open_tasks = [
         (plan, index, site)
         for index, site in enumerate(sites)
-        if not (plan.out / draw_person(index, plan.seed, plan.population).patient_id / "patient.json").is_file()
+        if not (plan.out / sample_person(index, plan.seed, plan.population).patient_id / "patient.json").is_file()
     ]
     stood = len(sites) - len(open_tasks)
     done(stood)
@@ -115,13 +116,13 @@ def assign_sites(plan: SimulationPlan) -> list[str]:
     names: list[str] = []
     for part in plan.site.split(","):
         name, colon, count = part.strip().partition(":")
-        if name not in MACHINES and not (name == "mixed" and not colon):
-            known = ", ".join(MACHINES)
+        if name not in SYSTEMS and not (name == "mixed" and not colon):
+            known = ", ".join(SYSTEMS)
             raise ConfigError(f"site {name!r} is unknown; choose mixed, one of {known}, or counts such as training:200")
         if colon and not count.isdigit():
             raise ConfigError(f"site {part!r}: expected a count after the colon, such as {name}:200")
         if name == "mixed":
-            names += [list(MACHINES)[k % len(MACHINES)] for k in range(plan.patients)]
+            names += [list(SYSTEMS)[k % len(SYSTEMS)] for k in range(plan.patients)]
         else:
             names += [name] * (int(count) if colon else plan.patients)
     if len(names) != plan.patients:
@@ -158,15 +159,15 @@ def _hospital(plan: SimulationPlan) -> Hospital:
 
 def _simulate_one(task: tuple[SimulationPlan, int, str]) -> None:
     plan, index, site = task
-    person = draw_person(index, plan.seed, plan.population)
+    person = sample_person(index, plan.seed, plan.population)
     with torch.inference_mode():
-        patient = simulate_patient(person, _hospital(plan), MACHINES[site])
+        patient = simulate_patient(person, _hospital(plan), SYSTEMS[site])
     _write_patient(plan.out / person.patient_id, patient, site)
 
 
 def _scan_one(task: tuple[SimulationPlan, int, float, Sex]) -> dict[str, Any]:
     plan, index, age_years, sex = task
-    person = draw_person(index, plan.seed + 90000 + (sex is Sex.MALE), plan.population, age_years, sex)
+    person = sample_person(index, plan.seed + 90000 + (sex is Sex.MALE), plan.population, age_years, sex)
     with torch.inference_mode():
         dxa = scan(build_body(person, _hospital(plan)))
     return {
@@ -179,7 +180,7 @@ def _scan_one(task: tuple[SimulationPlan, int, float, Sex]) -> dict[str, Any]:
 
 def _claim_folder(plan: SimulationPlan) -> None:
     stated = {
-        "notice": NOTICE,
+        "notice": IN_SILICO_NOTICE,
         "seed": plan.seed,
         "site": plan.site,
         "spacing_mm": plan.spacing_mm,
@@ -205,13 +206,13 @@ def _write_patient(folder: Path, patient: SimulatedPatient, site: str) -> None:
     study_uid = generate_uid(entropy_srcs=[person.patient_id, "study"])
     study_date = date(2020, 1, 1) + timedelta(days=person.seed % 700)
     for view, image in patient.images.items():
-        dataset = radiograph_dataset(person.patient_id, view, image, patient.machine, study_uid, study_date, person)
+        dataset = radiograph_dataset(person.patient_id, view, image, patient.system, study_uid, study_date, person)
         dataset.save_as(folder / f"{view}.dcm", enforce_file_format=True)
     row = {
         "patient_id": person.patient_id,
         "study_uid": study_uid,
         "site": site,
-        "machine": patient.machine.name,
+        "machine": patient.system.name,
         "study_date": study_date.isoformat(),
         "age_years": person.age_years,
         "sex": str(person.sex),
@@ -261,7 +262,7 @@ def image_record(view: View, image: SimulatedImage, seed: int) -> dict[str, Any]
     def corners(boxes: Sequence[VertebraBox]) -> dict[str, list[float]]:
         return {str(b.level): [round(float(v), 1) for v in b.corners] for b in boxes}
 
-    readings = draw_readings(image.boxes, view, image.spacing_mm, seed)
+    readings = sample_reader_rois(image.boxes, view, image.spacing_mm, seed)
     return {
         "shape": list(image.stored.shape),
         "boxes": corners(image.boxes),

@@ -7,19 +7,18 @@ from datetime import date
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEGLSLossless, generate_uid
 
+from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.spine import View
 from phantom.subject.population import Person
 from phantom.xray.radiograph import SOURCE_TO_DETECTOR_MM, SimulatedImage
-from phantom.xray.system import Machine
-
-NOTICE = "In-silico: simulated radiographs and DXA. No patient, no clinical evidence."
+from phantom.xray.system import XraySystem
 
 
 def radiograph_dataset(
     patient_id: str,
     view: View,
     image: SimulatedImage,
-    machine: Machine,
+    system: XraySystem,
     study_uid: str,
     study_date: date,
     person: Person | None = None,
@@ -44,10 +43,10 @@ def radiograph_dataset(
         ds.PatientSize, ds.PatientWeight = round(person.height_cm / 100, 3), person.weight_kg
     ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = study_date.strftime("%Y%m%d"), "120000", "", "1"
     ds.ReferringPhysicianName = ""
-    ds.Modality, ds.Manufacturer, ds.StationName = "DX", "OsteoLens in-silico", machine.name
+    ds.Modality, ds.Manufacturer, ds.StationName = "DX", "OsteoLens in-silico", system.name
     ds.SeriesNumber, ds.InstanceNumber = (1 if view is View.AP else 2), 1
     ds.SeriesDescription = "L-SPINE AP (in-silico)" if view is View.AP else "L-SPINE LAT (in-silico)"
-    ds.ImageComments = NOTICE
+    ds.ImageComments = IN_SILICO_NOTICE
     ds.BodyPartExamined, ds.PresentationIntentType = "LSPINE", "FOR PRESENTATION"
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.ViewPosition = "AP" if view is View.AP else "LL"
@@ -55,17 +54,17 @@ def radiograph_dataset(
     ds.KVP, ds.DistanceSourceToDetector = image.kvp, SOURCE_TO_DETECTOR_MM
     spacing = [f"{image.spacing_mm:.4f}"] * 2
     ds.ImagerPixelSpacing = spacing
-    if machine.spacing_attribute == "PixelSpacing":
+    if system.spacing_attribute == "PixelSpacing":
         ds.PixelSpacing = spacing
         ds.PixelSpacingCalibrationType = "GEOMETRY"
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     stored, (centre, width) = image.stored, image.window
     ds.PresentationLUTShape = "IDENTITY"
-    if machine.photometric == "MONOCHROME1":
+    if system.photometric == "MONOCHROME1":
         stored, centre = 4095 - stored, 4095 - centre
         ds.PresentationLUTShape = "INVERSE"
-    ds.PhotometricInterpretation = machine.photometric
+    ds.PhotometricInterpretation = system.photometric
     ds.WindowCenter, ds.WindowWidth = f"{centre:.1f}", f"{width:.1f}"
     ds.Rows, ds.Columns = stored.shape
     ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 16, 12, 11, 0

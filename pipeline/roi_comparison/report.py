@@ -13,7 +13,9 @@ from sklearn.metrics import roc_curve
 
 from cohort.bmd import BMD_CLASSES
 from pipeline.evaluation.estimable import gap_text, told
-from pipeline.report_page.page import p_value, panel, write_page
+from pipeline.report_page.figures import panel
+from pipeline.report_page.page import Page, write_page
+from pipeline.report_page.tables import p_value
 from pipeline.roi_comparison.compare import AUTOMATIC, Comparison
 
 HAND, MACHINE = "#3b5b7a", "#b2182b"
@@ -30,14 +32,16 @@ def write_comparison(out: Path, found: Comparison, figures: dict[str, Any], noti
     """
     write_page(
         out,
-        "pipeline.roi_comparison",
-        "comparison",
-        figures,
-        comparison_tables(figures),
-        _drawn(found, figures),
-        notice,
-        title="Hand-drawn against automatic ROIs",
-        verdict=verdict(figures),
+        Page(
+            package="pipeline.roi_comparison",
+            name="comparison",
+            title="Hand-drawn against automatic ROIs",
+            notice=notice,
+            document=figures,
+            tables=comparison_tables(figures),
+            figures=_drawn(found, figures),
+            context={"verdict": verdict(figures)},
+        ),
     )
 
 

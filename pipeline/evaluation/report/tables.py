@@ -12,7 +12,7 @@ from cohort.bmd import BMD_CLASSES
 from cohort.spine import View
 from pipeline.evaluation.estimable import gap_text, interval_text, told
 from pipeline.evaluation.report.published import CONFUSION, ROWS, TABLE_1
-from pipeline.report_page.page import p_value
+from pipeline.report_page.tables import p_value
 
 METRICS = ("sensitivity", "specificity", "ppv", "npv")
 

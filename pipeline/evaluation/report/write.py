@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from classify.inputs import SIX
+from cohort.in_silico import notice_of
 from cohort.io.folder import site_names
 from cohort.io.tables.cohort_tables import read_cohort_csv
 from osteolens.errors import ReadError
@@ -23,7 +24,8 @@ from pipeline.evaluation.report.published import SOURCE
 from pipeline.evaluation.report.tables import evaluation_tables
 from pipeline.evaluation.results import NAMED as DAMAGED_NAMED
 from pipeline.evaluation.results import Results, read_results
-from pipeline.report_page.page import notice_of, panel, write_page
+from pipeline.report_page.figures import panel
+from pipeline.report_page.page import Page, write_page
 
 COLOURS = {"normal": "#2c7fb8", "osteopenia": "#d98e04", "osteoporosis": "#b2182b"}
 
@@ -104,16 +106,16 @@ def write_evaluation(out: Path, document: dict[str, Any], figures: Mapping[str, 
     """
     write_page(
         out,
-        "pipeline.evaluation.report",
-        "evaluation",
-        document,
-        evaluation_tables(document),
-        figures,
-        notice,
-        title="Evaluation against DXA",
-        checklist=_checklist(document),
-        most_named=DAMAGED_NAMED,
-        source=SOURCE,
+        Page(
+            package="pipeline.evaluation.report",
+            name="evaluation",
+            title="Evaluation against DXA",
+            notice=notice,
+            document=document,
+            tables=evaluation_tables(document),
+            figures=figures,
+            context={"checklist": _checklist(document), "most_named": DAMAGED_NAMED, "source": SOURCE},
+        ),
     )
 
 
