@@ -23,7 +23,7 @@ def simulate(
     anatomy: Annotated[Path | None, typer.Option(help="Folder of bone meshes; built-in bones when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a core. Their number changes no bit.")] = 0,
-    variety: Annotated[str, typer.Option(help="usual; wide or faint for training detectors.")] = "usual",
+    variety: Annotated[str, typer.Option(help="none; wide or faded for training detectors.")] = "none",
     config: Annotated[Path | None, typer.Option(help="YAML of population settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One population setting as key=value.")] = None,
     audit: Annotated[
@@ -71,12 +71,12 @@ def simulate(
 def _radiographs_of_ct(ct: Path | None, labels: Path | None, out: Path, site: str, seed: int, quiet: bool) -> None:
     from osteolens.errors import ConfigError
     from phantom.ct import ct_study
-    from phantom.xray.system import MACHINES
+    from phantom.xray.system import SYSTEMS
 
     if ct is None or labels is None:
         raise ConfigError("--ct and --ct-labels go together; give both")
-    if site not in (*MACHINES, "mixed"):
-        raise ConfigError(f"site {site!r} takes no CT; choose one of {', '.join(MACHINES)}")
+    if site not in (*SYSTEMS, "mixed"):
+        raise ConfigError(f"site {site!r} takes no CT; choose one of {', '.join(SYSTEMS)}")
     boxes = ct_study(ct, labels, out, "test1" if site == "mixed" else site, seed)
     if not quiet:
         say(f"both views of {ct.name} with {boxes} boxes of whole bodies; cohort: {out}")
@@ -95,7 +95,7 @@ def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
 
 
 def _variety(text: str) -> Any:
-    from phantom.bones.posture import Variety
+    from phantom.variety import Variety
 
     if text not in tuple(Variety):
         raise typer.BadParameter(f"got {text!r}, expected {' or '.join(Variety)}", param_hint="--variety")

@@ -15,17 +15,17 @@ from pydicom.uid import generate_uid
 from cohort.roi_rule import roi_boxes
 from cohort.spine import DETECTED_LEVELS, LEVELS, VertebraBox, VertebralLevel, View
 from phantom.bones.density import Skeleton
-from phantom.bones.posture import Variety
 from phantom.cohort import image_record, write_record
+from phantom.geometry import Geometry, Volume
 from phantom.ground_truth import within_field
 from phantom.soft_tissue.habitus import L3_LABEL, LabelledCt, half_size_mm, read_ct, soft_densities
 from phantom.soft_tissue.tissue import SoftTissue
 from phantom.subject.pathology import Exposure
 from phantom.tables import write_tables
+from phantom.variety import Variety
 from phantom.xray.dicom import radiograph_dataset
-from phantom.xray.projection import Geometry, Volume
-from phantom.xray.radiograph import SimulatedImage, draw_field, take_radiograph
-from phantom.xray.system import MACHINES
+from phantom.xray.radiograph import SimulatedImage, sample_field, take_radiograph
+from phantom.xray.system import SYSTEMS
 
 MARROW_HU = 60.0
 MINERAL_HU_CM3_G = 1300.0
@@ -51,7 +51,7 @@ def ct_study(ct: Path, labels: Path, out: Path, site: str = "test1", seed: int =
         ct: NIfTI in Hounsfield units.
         labels: NIfTI of TotalSegmentator's labels on the same grid.
         out: cohort folder to write.
-        site: whose machine takes the images.
+        site: whose system takes the images.
         seed: of field, noise and display.
 
     Raises:
@@ -65,9 +65,9 @@ def ct_study(ct: Path, labels: Path, out: Path, site: str = "test1", seed: int =
     with torch.inference_mode():
         images = ct_radiographs(volume, site, seed)
     for view, image in images.items():
-        dataset = radiograph_dataset(patient_id, view, image, MACHINES[site][0], study_uid, date(2020, 1, 1))
+        dataset = radiograph_dataset(patient_id, view, image, SYSTEMS[site][0], study_uid, date(2020, 1, 1))
         dataset.save_as(folder / f"{view}.dcm", enforce_file_format=True)
-    row = {"patient_id": patient_id, "study_uid": study_uid, "site": site, "machine": MACHINES[site][0].name}
+    row = {"patient_id": patient_id, "study_uid": study_uid, "site": site, "machine": SYSTEMS[site][0].name}
     records = {str(view): image_record(view, image, seed) for view, image in images.items()}
     write_record({"row": row, "images": records}, folder)
     write_tables(out)
@@ -76,16 +76,16 @@ def ct_study(ct: Path, labels: Path, out: Path, site: str = "test1", seed: int =
 
 def ct_radiographs(ct: LabelledCt, site: str, seed: int) -> dict[View, SimulatedImage]:
     """AP and lateral radiographs of a CT with boxes of the bodies that are labelled and in the field."""
-    machine = MACHINES[site][0]
+    system = SYSTEMS[site][0]
     skeleton, tissue = _densities(ct)
     points = _body_points(ct)
     images = {}
     for number, view in enumerate(View):
         rng = np.random.default_rng([seed, number])
         generator = torch.Generator().manual_seed(2 * seed + number)
-        geometry = draw_field(view, tissue, machine, machine.spacing_mm(0.6), Variety.USUAL, rng)
+        geometry = sample_field(view, tissue, system, system.spacing_mm(0.6), Variety.NONE, rng)
         geometry = _within_scan(geometry, skeleton.frame)
-        image, (right, down) = take_radiograph(view, skeleton, tissue, machine, geometry, Exposure.GOOD, rng, generator)
+        image, (right, down) = take_radiograph(view, skeleton, tissue, system, geometry, Exposure.GOOD, rng, generator)
         size = len(geometry.u_mm), len(geometry.v_mm)
         seen = [kept for box in _boxes(points, geometry) if (kept := within_field(box, *size)) is not None]
         images[view] = replace(image, boxes=tuple(box.moved(right, down) for box in seen))

@@ -17,10 +17,10 @@ from phantom.bones.anatomy import Vector
 from phantom.bones.density import Skeleton
 from phantom.bones.placement import Placement
 from phantom.bones.posture import Posture
+from phantom.geometry import Volume
 from phantom.soft_tissue.tissue import SoftTissue
 from phantom.subject.pathology import BODIES, Pathology
 from phantom.xray.physics import gaussian_blur, mass_attenuation
-from phantom.xray.projection import Volume
 
 ENERGIES_KEV = (45.0, 80.0)
 """Effective energies behind the patient; pulsed 100 and 140 kVp. Ours."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from cohort.roi_rule import roi_boxes
 from cohort.spine import DETECTED_LEVELS, LEVELS, VertebraBox, VertebralLevel
 from phantom.bones.anatomy import Anatomy, Vector
 from phantom.bones.posture import Posture
+from phantom.geometry import Geometry, Outline
 from phantom.subject.pathology import Pathology
-from phantom.xray.projection import Geometry
 
 DIRECTIONS = 48
 """Points of an outline, one every 7.5 degrees round the body's middle."""
-
-Outline = npt.NDArray[np.float32]
 
 
 def body_truth(

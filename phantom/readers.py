@@ -20,7 +20,7 @@ CARE_MM = 0.62
 _HABITS = np.random.default_rng(2022).normal(0, HABIT_MM, (READERS, 4))
 
 
-def draw_readings(
+def sample_reader_rois(
     boxes: Sequence[VertebraBox], view: View, spacing_mm: float, seed: int
 ) -> dict[str, tuple[VertebraBox, ...]]:
     """ROIs of L1-L4 as each reader draws them, by reader's name; errors at the four edges in mm of the detector."""

@@ -14,9 +14,9 @@ from phantom.bones.anatomy import Anatomy, Bone, Vector
 from phantom.bones.osteophytes_and_implants import aortic_plaques, implants, osteophyte_bones, sacral_bridges
 from phantom.bones.placement import BEHIND_MM, Placement
 from phantom.bones.posture import Posture
+from phantom.geometry import Volume
 from phantom.subject.pathology import Pathology
 from phantom.subject.population import Person
-from phantom.xray.projection import Volume
 
 CORTICAL_G_CM3 = 1.15
 """Mineral of the porous thin shell, hydroxyapatite."""

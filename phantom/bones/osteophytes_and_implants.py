@@ -11,8 +11,8 @@ from cohort.spine import VertebralLevel
 from phantom.bones.anatomy import Bone, Vector
 from phantom.bones.placement import Placement
 from phantom.bones.posture import Posture
+from phantom.geometry import Volume
 from phantom.subject.pathology import Implant, Pathology
-from phantom.xray.projection import Volume
 
 TITANIUM_G_CM3 = 9.0
 """Hydroxyapatite of equal attenuation: 4.5 g/cm3 times about 2 (mu/rho of Ti over HA, 30 to 60 keV; NIST XCOM)."""

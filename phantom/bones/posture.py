@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
@@ -12,19 +11,7 @@ from phantom.bones.anatomy import Anatomy, Vector, rotation_x
 from phantom.bones.placement import Placement
 from phantom.subject.pathology import BODIES, Deformity, DeformityKind, Pathology
 from phantom.subject.population import Person
-
-
-class Variety(StrEnum):
-    """How widely posture, field and contrast are drawn.
-
-    WIDE sets pelvis and field further apart than people's are; FAINT does so too, fades the sacrum, hips and ribs and
-    lays bowel gas over the pelvis, as many real films show them. Both are for training detectors.
-    """
-
-    USUAL = "usual"
-    WIDE = "wide"
-    FAINT = "faint"
-
+from phantom.variety import Variety
 
 LORDOSIS_SHARE = {"L5": 0.36, "L4": 0.25, "L3": 0.18, "L2": 0.13, "L1": 0.08, "T12": -0.02, "T11": -0.06, "T10": -0.07}
 """Share of the L1-S1 lordosis gained at the disc below each level; 80-90 % lies between L3 and S1 (FACTS)."""
@@ -52,7 +39,7 @@ class Posture:
     cobb_deg: float
 
 
-def draw_posture(
+def sample_posture(
     person: Person, pathology: Pathology, anatomy: Anatomy, rng: np.random.Generator, variety: Variety
 ) -> Posture:
     """Stack the spine from the S1 endplate upwards with a drawn lordosis, curve and disc heights.
@@ -61,7 +48,7 @@ def draw_posture(
     Bodies bend smoothly by about 0.6 mm. WIDE draws the pelvis further apart than people's are: slope against lordosis,
     incidence, tilt of L5 and height of the iliac crests.
     """
-    apart = _draw_apart(person.seed, variety)
+    apart = _sample_offsets(person.seed, variety)
     lordosis = float(np.clip(rng.normal(40, 13), 5, 78))
     slope = float(np.clip(12 + 0.6 * lordosis + rng.normal(0, 7) + apart.slope_deg, 3, 62))
     phase, waves = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.1)
@@ -134,7 +121,7 @@ def _pelvis(
     slope: float,
     turn: float,
     origin: Vector,
-    apart: _Apart,
+    apart: _PelvicOffsets,
     rng: np.random.Generator,
 ) -> tuple[Placement, Placement]:
     """Sacrum with its endplate under L5, and hips with it."""
@@ -149,7 +136,7 @@ def _pelvis(
 
 
 @dataclass(frozen=True, slots=True)
-class _Apart:
+class _PelvicOffsets:
     """How far a widened pelvis stands from the drawn one."""
 
     slope_deg: float = 0.0
@@ -158,11 +145,11 @@ class _Apart:
     crest_mm: float = 0.0
 
 
-def _draw_apart(seed: int, variety: Variety) -> _Apart:
-    if variety is Variety.USUAL:
-        return _Apart()
+def _sample_offsets(seed: int, variety: Variety) -> _PelvicOffsets:
+    if variety is Variety.NONE:
+        return _PelvicOffsets()
     rng = np.random.default_rng([seed, 1])
-    return _Apart(
+    return _PelvicOffsets(
         float(rng.uniform(-30, 8)), float(rng.normal(0, 7)), float(rng.normal(-3, 5)), float(rng.normal(0, 10))
     )
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from phantom.geometry import Volume
 from phantom.soft_tissue.habitus import SLICE_MM, CtTissue, Habitus, SkinShape
 from phantom.subject.population import Person
-from phantom.xray.projection import Volume
 
 STEP_MM = 4.0
 LOW_MM = (-236.0, -250.0, -310.0)
@@ -59,7 +59,7 @@ class _Trunk(NamedTuple):
     skin: SkinShape | None
 
 
-def draw_tissue(
+def sample_tissue(
     person: Person, habitus: Habitus, rng: np.random.Generator, generator: torch.Generator, device: torch.device
 ) -> SoftTissue:
     """Soft tissue of one person: the oval, a given skin or the CT, each about as often as the others."""

@@ -126,41 +126,41 @@ class Pathology:
         return max((d.grade for body, d in self.fractures if body in self.target_bodies), default=0)
 
 
-def draw_pathology(person: Person, config: PopulationConfig) -> Pathology:
+def sample_pathology(person: Person, config: PopulationConfig) -> Pathology:
     """Findings of one person, from a stream of their own, so that they move nothing else that is drawn."""
     rng = np.random.default_rng([person.seed, 10])
     six, transitional, whole = rng.random() < SIX_LUMBAR_SHARE, rng.random() < TRANSITIONAL_SHARE, rng.random()
     count = 6 if six else 4 if transitional and whole < WHOLLY_SACRALISED else 5
     sacralised = 0.0 if six or not transitional else 1.0 if count == 4 else float(rng.uniform(0.4, 0.9))
     targets = Pathology(count).target_bodies
-    implant, carriers = _draw_implant(targets, config.implant_share, rng)
+    implant, carriers = _sample_implant(targets, config.implant_share, rng)
     return Pathology(
         count,
         sacralised,
-        _draw_fractures(person, targets, implant, carriers, config.fracture_share, rng),
-        _draw_curve(config.scoliosis_share, rng),
+        _sample_fractures(person, targets, implant, carriers, config.fracture_share, rng),
+        _sample_curve(config.scoliosis_share, rng),
         implant,
         carriers,
-        _draw_osteophytes(person, rng),
-        _draw_plaques(person, rng),
-        _draw_exposure(config.poor_exposure_share, rng),
+        _sample_osteophytes(person, rng),
+        _sample_plaques(person, rng),
+        _sample_exposure(config.poor_exposure_share, rng),
     )
 
 
-def _draw_exposure(poor_share: float, rng: np.random.Generator) -> Exposure:
+def _sample_exposure(poor_share: float, rng: np.random.Generator) -> Exposure:
     if rng.random() >= poor_share:
         return Exposure.GOOD
     return (Exposure.UNDER, Exposure.OVER)[int(rng.integers(2))]
 
 
-def _draw_curve(serious_share: float, rng: np.random.Generator) -> float:
+def _sample_curve(serious_share: float, rng: np.random.Generator) -> float:
     kind = rng.random()
     if kind < serious_share:
         return float(rng.uniform(13, 26))
     return float(rng.uniform(5, 9)) if kind < serious_share + 0.10 else abs(float(rng.normal(0, 2.2)))
 
 
-def _draw_implant(
+def _sample_implant(
     targets: tuple[VertebralLevel, ...], share: float, rng: np.random.Generator
 ) -> tuple[Implant, tuple[VertebralLevel, ...]]:
     chosen, screws = rng.random() < share, rng.random() < 0.6
@@ -174,7 +174,7 @@ def _draw_implant(
     return Implant.CEMENT, tuple(targets[k] for k in sorted(picked))
 
 
-def _draw_fractures(
+def _sample_fractures(
     person: Person,
     targets: tuple[VertebralLevel, ...],
     implant: Implant,
@@ -203,7 +203,7 @@ def _draw_fractures(
     return tuple(drawn)
 
 
-def _draw_osteophytes(person: Person, rng: np.random.Generator) -> tuple[Osteophyte, ...]:
+def _sample_osteophytes(person: Person, rng: np.random.Generator) -> tuple[Osteophyte, ...]:
     """Spurs in number and length by degeneration, at the front and sides of the rims. Frequencies are ours."""
     drawn = []
     for _ in range(rng.poisson(6.0 * person.degeneration**2)):
@@ -214,7 +214,7 @@ def _draw_osteophytes(person: Person, rng: np.random.Generator) -> tuple[Osteoph
     return tuple(drawn)
 
 
-def _draw_plaques(person: Person, rng: np.random.Generator) -> tuple[Plaque, ...]:
+def _sample_plaques(person: Person, rng: np.random.Generator) -> tuple[Plaque, ...]:
     """Aortic calcification visible on lateral films.
 
     Source: 37 % of men and 27 % of women at the Framingham baseline, 86 % of both 25 years later (Kauppila 1997).

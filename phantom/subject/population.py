@@ -114,7 +114,7 @@ def thinning(sex: Sex, age_years: float) -> float:
     return float(np.exp(-0.21 * np.clip((age_years - 40) / 25, 0, 1.6)))
 
 
-def draw_person(
+def sample_person(
     index: int,
     seed: int,
     config: PopulationConfig = DEFAULT_POPULATION,

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.spine import View
-from phantom.xray.system import Border, Machine
+from phantom.xray.system import Border, XraySystem
 
 Image = npt.NDArray[np.float32]
 
 
-def draw_clothing(rows: int, columns: int, spacing_mm: float, rng: np.random.Generator) -> Image:
+def sample_clothing(rows: int, columns: int, spacing_mm: float, rng: np.random.Generator) -> Image:
     """Buttons, clasps, a zip or a waistband over the field, as g/cm2 of hydroxyapatite of equal attenuation.
 
     One image in eight shows any; shares and shapes are ours.
@@ -51,7 +51,7 @@ def draw_clothing(rows: int, columns: int, spacing_mm: float, rng: np.random.Gen
     return canvas
 
 
-def draw_table(rows: int, columns: int, rng: np.random.Generator) -> Image:
+def sample_table(rows: int, columns: int, rng: np.random.Generator) -> Image:
     """Table top or mattress with an edge in the field now and then, g/cm2 of water-like matter."""
     canvas = np.zeros((rows, columns), np.float32)
     if rng.random() >= 0.15:
@@ -79,15 +79,15 @@ class Finished:
 
 
 def finish(
-    stored: npt.NDArray[np.uint16], view: View, machine: Machine, spacing_mm: float, rng: np.random.Generator
+    stored: npt.NDArray[np.uint16], view: View, system: XraySystem, spacing_mm: float, rng: np.random.Generator
 ) -> Finished:
-    """Keep collimated borders in a third of the images of machines that store them, and lay a lead marker."""
+    """Keep collimated borders in a third of the images of systems that store them, and lay a lead marker."""
     shift = (0, 0)
-    if machine.border is not Border.NONE and rng.random() < 0.35:
+    if system.border is not Border.NONE and rng.random() < 0.35:
         rows, columns = stored.shape
         top, bottom = (int(rng.uniform(0, 0.09) * rows) for _ in range(2))
         left, right = (int(rng.uniform(0, 0.16) * columns) for _ in range(2))
-        level = 20 if machine.border is Border.BLACK else 4000
+        level = 20 if system.border is Border.BLACK else 4000
         framed = np.full((rows + top + bottom, columns + left + right), level, np.uint16)
         framed += rng.integers(0, 30, framed.shape, dtype=np.uint16)
         framed[top : top + rows, left : left + columns] = stored

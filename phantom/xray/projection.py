@@ -2,66 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """Density in g/cm3 on a regular grid in patient axes (x left, y back, z head).
-
-    Attributes:
-        density: float32 (nx, ny, nz).
-        origin_mm: position of voxel (0, 0, 0).
-        step_mm: voxel edge.
-    """
-
-    density: Tensor
-    origin_mm: tuple[float, float, float]
-    step_mm: float
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """A point source, a flat detector and the pixels on it.
-
-    Attributes:
-        beam_axis: patient axis along the beam: 1 for AP (front to back), 0 for lateral.
-        source_mm: source position along the beam axis; the beam runs in the positive direction.
-        distance_mm: source to detector.
-        centre_mm: central ray's position on the two other axes (across, z).
-        u_mm: pixel centres across, on the detector, relative to the central ray.
-        v_mm: pixel centres along z, likewise, descending from the head.
-    """
-
-    beam_axis: int
-    source_mm: float
-    distance_mm: float
-    centre_mm: tuple[float, float]
-    u_mm: Tensor
-    v_mm: Tensor
-
-    @property
-    def across_axis(self) -> int:
-        """Patient axis along the detector's rows."""
-        return 1 - self.beam_axis
-
-    @property
-    def spacing_mm(self) -> float:
-        """Pixel size at the detector."""
-        return round(float(self.u_mm[1] - self.u_mm[0]), 4)
-
-    def project_points(self, points: Tensor) -> Tensor:
-        """Patient points (n, 3) in mm to continuous pixel coordinates (n, 2) as (column, row)."""
-        scale = self.distance_mm / (points[:, self.beam_axis] - self.source_mm)
-        u = (points[:, self.across_axis] - self.centre_mm[0]) * scale
-        v = (points[:, 2] - self.centre_mm[1]) * scale
-        column = (u - self.u_mm[0]) / (self.u_mm[1] - self.u_mm[0])
-        row = (v - self.v_mm[0]) / (self.v_mm[1] - self.v_mm[0])
-        return torch.stack((column, row), 1)
-
+from phantom.geometry import Geometry, Volume
 
 SLICES_A_STEP = 24
 """Slices projected together; bounds the memory."""

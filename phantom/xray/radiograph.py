@@ -10,14 +10,14 @@ import torch
 
 from cohort.spine import VertebraBox, VertebralLevel, View
 from phantom.bones.density import Skeleton
-from phantom.bones.posture import Variety
-from phantom.ground_truth import Outline
+from phantom.geometry import Geometry, Outline, Volume
 from phantom.soft_tissue.tissue import SoftTissue
 from phantom.subject.pathology import Exposure
-from phantom.xray.artefacts import draw_clothing, draw_table, finish
+from phantom.variety import Variety
+from phantom.xray.artefacts import finish, sample_clothing, sample_table
 from phantom.xray.physics import beam_table, detect_signal, scatter_to_primary, transmission
-from phantom.xray.projection import Geometry, Volume, project
-from phantom.xray.system import Machine, present
+from phantom.xray.projection import project
+from phantom.xray.system import XraySystem, present
 
 SOURCE_TO_DETECTOR_MM = 1150.0
 
@@ -46,8 +46,8 @@ class SimulatedImage:
     outlines: dict[VertebralLevel, Outline] = field(default_factory=dict)
 
 
-def draw_field(
-    view: View, tissue: SoftTissue, machine: Machine, spacing_mm: float, variety: Variety, rng: np.random.Generator
+def sample_field(
+    view: View, tissue: SoftTissue, system: XraySystem, spacing_mm: float, variety: Variety, rng: np.random.Generator
 ) -> Geometry:
     """Field and centring: from a narrow lumbar strip to a wide field, aimed near L3 with a positioning error.
 
@@ -61,21 +61,27 @@ def draw_field(
         detector = tissue.side_mm + rng.uniform(35, 60)
         width, height = rng.uniform(170, 300), rng.uniform(310, 420)
         aim = (rng.normal(8, 14), rng.normal(-12, 16))
-    if variety is not Variety.USUAL and view is View.AP and rng.random() < 0.5:
+    if variety is not Variety.NONE and view is View.AP and rng.random() < 0.5:
         top, height, width = rng.normal(105, 22), rng.uniform(330, 430), rng.uniform(270, 370)
         aim = (aim[0], float(top - height / 2))
-    columns, rows = (round(min(side, machine.field_mm) / spacing_mm) for side in (width, height))
+    columns, rows = (round(min(side, system.field_mm) / spacing_mm) for side in (width, height))
     u = (torch.arange(columns) - (columns - 1) / 2) * spacing_mm
     v = -(torch.arange(rows) - (rows - 1) / 2) * spacing_mm
-    axis = 1 if view is View.AP else 0
-    return Geometry(axis, detector - SOURCE_TO_DETECTOR_MM, SOURCE_TO_DETECTOR_MM, aim, u, v)
+    return Geometry(
+        view=view,
+        source_mm=detector - SOURCE_TO_DETECTOR_MM,
+        distance_mm=SOURCE_TO_DETECTOR_MM,
+        centre_mm=aim,
+        u_mm=u,
+        v_mm=v,
+    )
 
 
 def take_radiograph(
     view: View,
     skeleton: Skeleton,
     tissue: SoftTissue,
-    machine: Machine,
+    system: XraySystem,
     geometry: Geometry,
     exposure: Exposure,
     rng: np.random.Generator,
@@ -90,27 +96,27 @@ def take_radiograph(
     thickness = muscle + adipose + mineral
     if skeleton.implants is not None:
         mineral = mineral + _project_spine(skeleton.implants, geometry)
-    mineral = mineral + torch.from_numpy(draw_clothing(rows, columns, spacing_mm, rng)).to(mineral.device)
-    muscle = muscle + torch.from_numpy(draw_table(rows, columns, rng)).to(mineral.device)
-    primary = transmission(muscle, adipose, mineral, beam_table(machine.kvp[view], str(mineral.device)))
+    mineral = mineral + torch.from_numpy(sample_clothing(rows, columns, spacing_mm, rng)).to(mineral.device)
+    muscle = muscle + torch.from_numpy(sample_table(rows, columns, rng)).to(mineral.device)
+    primary = transmission(muscle, adipose, mineral, beam_table(system.kvp[view], str(mineral.device)))
     middle = float(thickness[rows // 3 : 2 * rows // 3, columns * 2 // 5 : columns * 3 // 5].mean())
-    scatter = scatter_to_primary(middle, rows * columns * spacing_mm**2 / 100, machine.grid)
+    scatter = scatter_to_primary(middle, rows * columns * spacing_mm**2 / 100, system.grid)
     scatter *= float(np.exp(rng.normal(0, 0.12)))
     kerma_ugy = rng.uniform(2.5, 5.0) * (1.0 if view is View.AP else 0.7)
     if exposure is Exposure.UNDER:
         kerma_ugy *= rng.uniform(0.001, 0.008)
     magnification = SOURCE_TO_DETECTOR_MM / (SOURCE_TO_DETECTOR_MM - 60 - tissue.back_mm)
-    blur_mm = float(np.hypot(machine.focal_mm * (magnification - 1) / 2.35, 0.20 + abs(rng.normal(0, 0.12))))
+    blur_mm = float(np.hypot(system.focal_mm * (magnification - 1) / 2.35, 0.20 + abs(rng.normal(0, 0.12))))
     quanta = 0.6 * QUANTA_MM2_UGY * kerma_ugy * spacing_mm**2
     signal = detect_signal(primary, thickness, scatter, quanta, blur_mm / spacing_mm, spacing_mm, generator)
     if exposure is Exposure.OVER:
         centre = signal[rows // 3 : 2 * rows // 3, columns * 2 // 5 : columns * 3 // 5]
         signal = signal.clamp(max=float(centre.median()) * float(rng.uniform(0.75, 1.05)))
-    image, window_centre, window_width = present(signal, machine, spacing_mm, rng)
+    image, window_centre, window_width = present(signal, system, spacing_mm, rng)
     stored = (image * 4095).round().to(torch.int32).cpu().numpy().astype(np.uint16)
-    done = finish(stored, view, machine, spacing_mm, rng)
+    done = finish(stored, view, system, spacing_mm, rng)
     window = (window_centre * 4095, window_width * 4095)
-    return SimulatedImage(done.stored, window, spacing_mm, machine.kvp[view]), done.shift_px
+    return SimulatedImage(done.stored, window, spacing_mm, system.kvp[view]), done.shift_px
 
 
 def _project_coarse(volume: Volume, geometry: Geometry, factor: int) -> torch.Tensor:

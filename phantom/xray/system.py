@@ -1,4 +1,4 @@
-"""X-ray machines of the simulated hospitals and the display processing that each applies."""
+"""X-ray systems of the simulated hospitals and the display processing that each applies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Border(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class XraySystem:
     """One radiography system; voltages after Mao et al. 2022, detectors after published ones, processing ours.
 
     Attributes:
@@ -64,28 +64,28 @@ class Machine:
 
 
 _TRAINING_KVP = {View.AP: 70, View.LATERAL: 77}
-_A = Machine(
+_A = XraySystem(
     "SIM-A", _TRAINING_KVP, 0.143, 430, 1.0, 1.0, 0.60, ((2.5, 0.6),), 0, 1.15, 0, Border.BLACK,
     "MONOCHROME2", "ImagerPixelSpacing",
 )  # fmt: skip
-_B = Machine(
+_B = XraySystem(
     "SIM-B", _TRAINING_KVP, 0.143, 430, 1.2, 0.9, 0.75, ((1.8, 0.3), (8.0, 0.4)), 0, 1.0, 0, Border.WHITE,
     "MONOCHROME2", "PixelSpacing",
 )  # fmt: skip
-_E = Machine(
+_E = XraySystem(
     "SIM-E", _TRAINING_KVP, 0.148, 425, 1.0, 1.1, 0.45, ((3.0, 0.9),), 5.0, 1.0, 0.15, Border.NONE,
     "MONOCHROME1", "ImagerPixelSpacing",
 )  # fmt: skip
-_C = Machine(
+_C = XraySystem(
     "SIM-C", {View.AP: 75, View.LATERAL: 80}, 0.200, 410, 1.0, 1.0, 0.50, ((3.5, 0.9), (12.0, 0.3)), 4.0, 1.0, 0,
     Border.BLACK, "MONOCHROME1", "ImagerPixelSpacing",
 )  # fmt: skip
-_D = Machine(
+_D = XraySystem(
     "SIM-D", {View.AP: 75, View.LATERAL: 90}, 0.160, 430, 1.2, 1.2, 0.85, ((2.0, 0.2),), 0, 0.9, 0.25, Border.WHITE,
     "MONOCHROME2", "PixelSpacing",
 )  # fmt: skip
 
-MACHINES: dict[str, tuple[Machine, ...]] = {
+SYSTEMS: dict[str, tuple[XraySystem, ...]] = {
     "training": (_A, _B, _E),
     "validation": (_A, _B, _E),
     "test1": (_C,),
@@ -100,9 +100,9 @@ DIRECT_EXPOSURE = 0.25
 
 
 def present(
-    signal: Tensor, machine: Machine, spacing_mm: float, rng: np.random.Generator
+    signal: Tensor, system: XraySystem, spacing_mm: float, rng: np.random.Generator
 ) -> tuple[Tensor, float, float]:
-    """Log image with its broad band flattened and details raised, in [0, 1], and the machine's window on it.
+    """Log image with its broad band flattened and details raised, in [0, 1], and the system's window on it.
 
     Operators choose presets: every strength varies by some percent from image to image.
 
@@ -111,8 +111,8 @@ def present(
     """
     log = -torch.log(signal.clamp_min(1e-8))
     broad = wide_blur(log, 28.0 / spacing_mm)
-    image = machine.flatten * float(rng.uniform(0.88, 1.12)) * broad + (log - broad)
-    for radius_mm, gain in machine.bands:
+    image = system.flatten * float(rng.uniform(0.88, 1.12)) * broad + (log - broad)
+    for radius_mm, gain in system.bands:
         image = image + gain * float(rng.uniform(0.7, 1.3)) * (log - wide_blur(log, radius_mm / spacing_mm))
     rows, columns = image.shape
     inner = (slice(rows // 20, -rows // 20), slice(columns // 20, -columns // 20))
@@ -123,13 +123,13 @@ def present(
     span = max(high - low, 1e-3)
     wide_low, wide_high = low - 0.30 * span, high + 0.25 * span
     unit = ((image - wide_low) / (wide_high - wide_low)).clamp(0, 1)
-    if machine.local_contrast:
-        weight = machine.local_contrast * float(rng.uniform(0.7, 1.3))
+    if system.local_contrast:
+        weight = system.local_contrast * float(rng.uniform(0.7, 1.3))
         unit = (1 - weight) * unit + weight * _locally_equalised(unit)
-    gamma = machine.gamma * float(rng.uniform(0.93, 1.07))
-    edges = [_curve(torch.tensor((v - wide_low) / (wide_high - wide_low)), machine.sigmoid, gamma) for v in (low, high)]
+    gamma = system.gamma * float(rng.uniform(0.93, 1.07))
+    edges = [_curve(torch.tensor((v - wide_low) / (wide_high - wide_low)), system.sigmoid, gamma) for v in (low, high)]
     first, last = (float(edge) for edge in edges)
-    return _curve(unit, machine.sigmoid, gamma), (first + last) / 2, last - first
+    return _curve(unit, system.sigmoid, gamma), (first + last) / 2, last - first
 
 
 def _curve(unit: Tensor, steepness: float, gamma: float) -> Tensor:

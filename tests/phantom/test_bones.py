@@ -17,7 +17,8 @@ from phantom.bones.density import UNNAMED, Skeleton, build_skeleton  # noqa: E40
 from phantom.bones.meshes import _check_closed, load_anatomies  # noqa: E402
 from phantom.bones.osteophytes_and_implants import osteophyte_bones  # noqa: E402
 from phantom.bones.placement import Placement  # noqa: E402
-from phantom.bones.posture import Posture, Variety, draw_posture  # noqa: E402
+from phantom.bones.posture import Posture, sample_posture  # noqa: E402
+from phantom.geometry import Geometry  # noqa: E402
 from phantom.ground_truth import body_truth, star_outline  # noqa: E402
 from phantom.subject.pathology import (  # noqa: E402
     BODIES,
@@ -27,27 +28,27 @@ from phantom.subject.pathology import (  # noqa: E402
     Osteophyte,
     Pathology,
     Plaque,
-    draw_pathology,
+    sample_pathology,
 )
-from phantom.subject.population import PopulationConfig, draw_person  # noqa: E402
-from phantom.xray.projection import Geometry  # noqa: E402
+from phantom.subject.population import PopulationConfig, sample_person  # noqa: E402
+from phantom.variety import Variety  # noqa: E402
 
 CPU = torch.device("cpu")
 ANATOMY = procedural_anatomy()
 
 
 def stand(pathology: Pathology, index: int = 1) -> Posture:
-    return draw_posture(draw_person(index, 5), pathology, ANATOMY, np.random.default_rng(3), Variety.USUAL)
+    return sample_posture(sample_person(index, 5), pathology, ANATOMY, np.random.default_rng(3), Variety.NONE)
 
 
 def bones(pathology: Pathology, posture: Posture | None = None) -> Skeleton:
     generator = torch.Generator().manual_seed(0)
-    return build_skeleton(draw_person(1, 5), pathology, ANATOMY, posture or stand(pathology), generator, CPU)
+    return build_skeleton(sample_person(1, 5), pathology, ANATOMY, posture or stand(pathology), generator, CPU)
 
 
 def wide_view(view: View) -> Geometry:
     line = (torch.arange(420) - 209.5) * 1.2
-    return Geometry(1 if view is View.AP else 0, -1000.0, 1150.0, (0.0, -10.0), line, -line)
+    return Geometry(view=view, source_mm=-1000.0, distance_mm=1150.0, centre_mm=(0.0, -10.0), u_mm=line, v_mm=-line)
 
 
 def test_the_built_in_bodies_have_their_sizes() -> None:
@@ -79,8 +80,8 @@ def test_placement_forward_and_height_factor_agree() -> None:
 
 def test_vertebrae_stack_without_touching_and_upwards() -> None:
     for seed in range(6):
-        person = draw_person(seed, 1)
-        posture = draw_posture(person, Pathology(), ANATOMY, np.random.default_rng(seed), Variety.WIDE)
+        person = sample_person(seed, 1)
+        posture = sample_posture(person, Pathology(), ANATOMY, np.random.default_rng(seed), Variety.WIDE)
         centres = np.array([posture.vertebrae[level].centre for level in LEVELS[:8]])
         steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
         assert (np.diff(centres[:, 2]) < 0).all()
@@ -188,7 +189,7 @@ def test_plaques_lie_before_the_spine() -> None:
 
 def test_findings_have_their_shares_and_weak_bone_breaks_more() -> None:
     config = PopulationConfig()
-    drawn = [(p := draw_person(k, 2), draw_pathology(p, config)) for k in range(4000)]
+    drawn = [(p := sample_person(k, 2), sample_pathology(p, config)) for k in range(4000)]
     found = [q for _, q in drawn]
     assert np.mean([q.implant is not Implant.NONE for q in found]) == pytest.approx(0.03, abs=0.01)
     assert np.mean([q.fracture_grade > 0 and q.implant is Implant.NONE for q in found]) == pytest.approx(0.06, abs=0.02)
@@ -205,7 +206,7 @@ def test_findings_have_their_shares_and_weak_bone_breaks_more() -> None:
 
 def test_no_share_means_nobody() -> None:
     none = PopulationConfig(implant_share=0, fracture_share=0, scoliosis_share=0, poor_exposure_share=0)
-    found = [draw_pathology(draw_person(k, 2, none), none) for k in range(300)]
+    found = [sample_pathology(sample_person(k, 2, none), none) for k in range(300)]
     assert all(q.implant is Implant.NONE and q.fracture_grade == 0 and q.curve_deg < 10 for q in found)
     assert all(str(q.exposure) == "good" for q in found)
 

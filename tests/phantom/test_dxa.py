@@ -16,10 +16,10 @@ from phantom.bones.density import Skeleton  # noqa: E402
 from phantom.bones.placement import Placement  # noqa: E402
 from phantom.bones.posture import Posture  # noqa: E402
 from phantom.dxa import BONE_EDGE_G_CM2, PRECISION, DxaMeasurement, measure_dxa  # noqa: E402
+from phantom.geometry import Volume  # noqa: E402
 from phantom.soft_tissue.tissue import SoftTissue  # noqa: E402
 from phantom.subject.pathology import BODIES, Pathology  # noqa: E402
 from phantom.xray.physics import mass_attenuation  # noqa: E402
-from phantom.xray.projection import Volume  # noqa: E402
 
 STEP_Z = 36.0
 BODY_MM = (44.0, 30.0, 28.0)

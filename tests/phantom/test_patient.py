@@ -21,21 +21,21 @@ from phantom.bones.builtin import procedural_anatomy  # noqa: E402
 from phantom.cohort import SimulationPlan, assign_sites, simulate_cohort, young_adults  # noqa: E402
 from phantom.patient import Hospital, SimulatedPatient, simulate_patient  # noqa: E402
 from phantom.soft_tissue.habitus import Habitus  # noqa: E402
-from phantom.subject.population import Person, draw_person  # noqa: E402
-from phantom.xray.system import MACHINES  # noqa: E402
+from phantom.subject.population import Person, sample_person  # noqa: E402
+from phantom.xray.system import SYSTEMS  # noqa: E402
 
 CPU = torch.device("cpu")
 
 
 def simulated(person: Person, spacing_mm: float = 1.2) -> SimulatedPatient:
     hospital = Hospital((procedural_anatomy(),), Habitus(), CPU, spacing_mm=spacing_mm)
-    return simulate_patient(person, hospital, MACHINES["training"])
+    return simulate_patient(person, hospital, SYSTEMS["training"])
 
 
 @pytest.fixture(scope="module")
 def patient() -> SimulatedPatient:
     with torch.inference_mode():
-        return simulated(draw_person(1, 5))
+        return simulated(sample_person(1, 5))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_seed_gives_the_same_bits(patient: SimulatedPatient) -> None:
     with torch.inference_mode():
-        again = simulated(draw_person(1, 5))
+        again = simulated(sample_person(1, 5))
     for view in View:
         np.testing.assert_array_equal(again.images[view].stored, patient.images[view].stored)
     assert again.dxa == patient.dxa
@@ -74,7 +74,7 @@ def test_truth_boxes_lie_on_bone(patient: SimulatedPatient) -> None:
 def test_denser_bone_has_a_higher_t_score_and_shows_brighter() -> None:
     from dataclasses import replace
 
-    person = draw_person(1, 5)
+    person = sample_person(1, 5)
     low, high = (simulated(replace(person, vbmd_mg_cm3=v), 1.5) for v in (50.0, 200.0))
     assert high.dxa.result.t_score is not None and low.dxa.result.t_score is not None
     assert high.dxa.result.t_score > low.dxa.result.t_score + 2
@@ -90,19 +90,19 @@ def test_denser_bone_has_a_higher_t_score_and_shows_brighter() -> None:
 
 
 def test_poor_exposures_show_in_the_image() -> None:
-    from phantom.bones.posture import Variety
     from phantom.patient import build_body
     from phantom.subject.pathology import Exposure
-    from phantom.xray.radiograph import draw_field, take_radiograph
+    from phantom.variety import Variety
+    from phantom.xray.radiograph import sample_field, take_radiograph
 
-    body = build_body(draw_person(1, 5), Hospital((procedural_anatomy(),), Habitus(), CPU))
-    machine = MACHINES["test1"][0]
+    body = build_body(sample_person(1, 5), Hospital((procedural_anatomy(),), Habitus(), CPU))
+    system = SYSTEMS["test1"][0]
     noise, flat = {}, {}
     for exposure in Exposure:
         rng = np.random.default_rng(0)
-        geometry = draw_field(View.AP, body.tissue, machine, 0.6, Variety.USUAL, rng)
+        geometry = sample_field(View.AP, body.tissue, system, 0.6, Variety.NONE, rng)
         generator = torch.Generator().manual_seed(0)
-        image, _ = take_radiograph(View.AP, body.skeleton, body.tissue, machine, geometry, exposure, rng, generator)
+        image, _ = take_radiograph(View.AP, body.skeleton, body.tissue, system, geometry, exposure, rng, generator)
         middle = image.stored[150:450, 60:-60].astype(float)
         noise[exposure] = float(np.median(np.abs(np.diff(middle, axis=1))))
         _, counts = np.unique(image.stored, return_counts=True)
@@ -112,11 +112,11 @@ def test_poor_exposures_show_in_the_image() -> None:
 
 
 def test_exposures_are_drawn_as_what_they_are() -> None:
-    from phantom.subject.pathology import Exposure, draw_pathology
+    from phantom.subject.pathology import Exposure, sample_pathology
     from phantom.subject.population import PopulationConfig
 
     every = PopulationConfig(poor_exposure_share=1.0)
-    drawn = {draw_pathology(draw_person(k, 1), every).exposure for k in range(40)}
+    drawn = {sample_pathology(sample_person(k, 1), every).exposure for k in range(40)}
     assert drawn == {Exposure.UNDER, Exposure.OVER} and all(isinstance(e, Exposure) for e in drawn)
 
 

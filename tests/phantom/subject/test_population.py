@@ -11,18 +11,18 @@ from cohort.covariates import Sex
 from cohort.spine import TARGET_LEVELS, VertebraBox, VertebralLevel, View, iou
 from osteolens.config import load_config
 from osteolens.errors import ConfigError
-from phantom.readers import READERS, draw_readings
-from phantom.subject.population import Person, PopulationConfig, draw_person
+from phantom.readers import READERS, sample_reader_rois
+from phantom.subject.population import Person, PopulationConfig, sample_person
 
 
 @pytest.fixture(scope="module")
 def people() -> list[Person]:
-    return [draw_person(k, 0) for k in range(4000)]
+    return [sample_person(k, 0) for k in range(4000)]
 
 
 def test_people_are_drawn_by_index_and_seed() -> None:
-    assert draw_person(3, 1) == draw_person(3, 1)
-    assert draw_person(3, 1) != draw_person(3, 2)
+    assert sample_person(3, 1) == sample_person(3, 1)
+    assert sample_person(3, 1) != sample_person(3, 2)
 
 
 def test_the_cohort_has_the_papers_covariates(people: list[Person]) -> None:
@@ -61,7 +61,7 @@ def test_dxa_interval_and_menopause_are_there_to_exclude(people: list[Person]) -
 
 def test_settings_move_the_population() -> None:
     config = PopulationConfig(age_mean_years=75, age_sd_years=6, male_share=0.9, bmi_mean=28, late_dxa_share=1)
-    found = [draw_person(k, 1, config) for k in range(600)]
+    found = [sample_person(k, 1, config) for k in range(600)]
     assert np.mean([p.age_years for p in found]) == pytest.approx(75, abs=1)
     assert np.mean([p.sex is Sex.MALE for p in found]) > 0.85
     assert np.mean([p.bmi_kg_m2 for p in found]) == pytest.approx(28, abs=0.6)
@@ -84,7 +84,7 @@ def test_an_impossible_population_is_refused(setting: str, message: str) -> None
 
 
 def test_a_given_age_and_sex_are_kept() -> None:
-    young = draw_person(5, 1, age_years=27.0, sex=Sex.MALE)
+    young = sample_person(5, 1, age_years=27.0, sex=Sex.MALE)
     assert young.age_years == 27.0 and young.sex is Sex.MALE
 
 
@@ -95,7 +95,7 @@ def test_six_readers_overlap_by_a_little_more_than_ninety_percent() -> None:
     ]
     overlaps = []
     for seed in range(100):
-        drawn = draw_readings(boxes, View.AP, 0.6, seed)
+        drawn = sample_reader_rois(boxes, View.AP, 0.6, seed)
         assert len(drawn) == READERS
         assert all([b.level for b in own] == list(TARGET_LEVELS) for own in drawn.values())
         sides = list(drawn.values())
@@ -106,5 +106,5 @@ def test_six_readers_overlap_by_a_little_more_than_ninety_percent() -> None:
             for a, b in zip(one, other, strict=True)
         ]
     assert 0.90 < np.mean(overlaps) < 0.94
-    assert draw_readings(boxes, View.AP, 0.6, 1) == draw_readings(boxes, View.AP, 0.6, 1)
-    assert draw_readings(boxes, View.AP, 0.6, 1) != draw_readings(boxes, View.LATERAL, 0.6, 1)
+    assert sample_reader_rois(boxes, View.AP, 0.6, 1) == sample_reader_rois(boxes, View.AP, 0.6, 1)
+    assert sample_reader_rois(boxes, View.AP, 0.6, 1) != sample_reader_rois(boxes, View.LATERAL, 0.6, 1)
