@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -120,3 +120,21 @@ def iou(a: Sequence[float], b: Sequence[float]) -> float:
         return 0.0
     shared = width * height
     return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
+
+def overlaps(
+    first: Mapping[tuple[str, View], Sequence[VertebraBox]], second: Mapping[tuple[str, View], Sequence[VertebraBox]]
+) -> dict[tuple[View, VertebralLevel], list[float]]:
+    """Intersection over union of two readers' boxes, by view and level, in every image where both have the level.
+
+    Args:
+        first: boxes of one reader by study and view.
+        second: those of the other.
+    """
+    values: dict[tuple[View, VertebralLevel], list[float]] = {}
+    for key, boxes in first.items():
+        others = {box.level: box for box in second.get(key, ())}
+        for box in boxes:
+            if (other := others.get(box.level)) is not None:
+                values.setdefault((key[1], box.level), []).append(iou(box.corners, other.corners))
+    return values
