@@ -132,7 +132,7 @@ def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, done: Callabl
     every = [(study, view, path) for study in studies for view, path in study.images]
     for number, (study, view, path) in enumerate(every, start=1):
         try:
-            radiograph, _ = read_radiograph(path)
+            radiograph = read_radiograph(path)
             if view is not None and (study.study_uid, view) in rois:
                 check_inside(study.study_uid, view, rois[study.study_uid, view], radiograph.pixels.shape)
             if radiograph.pixel_spacing_mm is None:

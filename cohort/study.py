@@ -37,6 +37,8 @@ class Radiograph:
         bits: bits a pixel that the file held.
         full_range: same shape; the image before its display window, scaled to [0, 1], or None when there was none.
         anterior_left: whether the front of a lateral image lies at the left, as its header says, or None.
+        stored_shape: (rows, columns) of the cells in a DICOM file, None for plain images.
+        is_turned: whether a DICOM image was turned or mirrored to stand upright.
         notes: what a reader should know of how the file was read.
     """
 
@@ -49,6 +51,8 @@ class Radiograph:
     bits: int = 8
     full_range: npt.NDArray[np.float32] | None = None
     anterior_left: bool | None = None
+    stored_shape: tuple[int, int] | None = None
+    is_turned: bool = False
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -39,7 +39,7 @@ def main() -> None:
         for view, path in study.images:
             if view is None or (study.study_uid, view) not in rois:
                 continue
-            radiograph = read_radiograph(path)[0]
+            radiograph = read_radiograph(path)
             middles = {box.level: round((box.y0 + box.y1) / 2) for box in rois[study.study_uid, view]}
             if not {VertebralLevel.L1, VertebralLevel.L4} <= set(middles):
                 continue

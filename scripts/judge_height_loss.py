@@ -89,7 +89,7 @@ def main() -> None:
         own = outlines.get((study.study_uid, View.LATERAL))
         if study.lateral is None or not own:
             continue
-        pixels = read_radiograph(study.lateral)[0].pixels
+        pixels = read_radiograph(study.lateral).pixels
         for box in (box for box in roi_boxes(own, None) if box.level in TARGET_LEVELS):
             matrix = crop_matrix(box)
             crop = cv2.warpAffine(pixels, matrix, (CROP_PX,) * 2, borderMode=cv2.BORDER_REPLICATE)

@@ -84,7 +84,7 @@ def judge(folder: Path, screener: Screener, pictures: Path | None) -> list[Evalu
             forms: dict[str, Prediction | None] = {}
             seconds: dict[str, float] = {}
             try:
-                radiograph = replace(read_radiograph(path)[0], view=view)
+                radiograph = replace(read_radiograph(path), view=view)
             except OsteoLensError as error:
                 print(f"{path.name}: {error}", file=sys.stderr)
                 found.append(EvaluatedCases(name=path.stem, view=view, forms={"native": None}, seconds={}))

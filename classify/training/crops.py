@@ -183,7 +183,7 @@ def _crops_of(
         if image is None or boxes is None:
             continue
         try:
-            radiograph = read_radiograph(image, keep_full_range=copies > 1)[0]
+            radiograph = read_radiograph(image, with_full_range=copies > 1)
         except OsteoLensError as error:
             log.warning("%s left out of training: %s", view, error)
             continue

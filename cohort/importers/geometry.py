@@ -10,9 +10,8 @@ from warnings import catch_warnings
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydicom import dcmread
 
-from cohort.io.radiograph import FORMATS, format_of, read_radiograph
+from cohort.io.radiograph import FORMATS, read_radiograph
 from osteolens.errors import ReadError
 from osteolens.text import visible
 
@@ -124,21 +123,20 @@ def read_picture(path: Path) -> Picture:
         ReadError: no grey radiograph, or a DICOM image that is turned on reading, where nobody knows what the person
             who drew saw.
     """
-    radiograph, _ = read_radiograph(path)
+    radiograph = read_radiograph(path)
     rows, columns = radiograph.pixels.shape
     size = (columns, rows)
+    if radiograph.stored_shape is not None:
+        if radiograph.is_turned:
+            raise ReadError(f"{visible(path.name)}: is turned upright on reading; draw on an upright PNG of it")
+        return Picture(stored=radiograph.stored_shape[::-1], orientation=1, size=size)
     try:
-        if format_of(path) == "DICOM":
-            if any("turned" in note for note in radiograph.notes):
-                raise ReadError(f"{visible(path.name)}: is turned upright on reading; draw on an upright PNG of it")
-            head = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"], force=True)
-            return Picture((int(head.Columns), int(head.Rows)), 1, size)
         with catch_warnings(action="ignore"), Image.open(path, formats=tuple(FORMATS)) as image:
             found = image.getexif().get(_ORIENTATION, 1)
             orientation = int(found) if found in range(1, 9) else 1
             tags = getattr(image, "tag_v2", None)  # Pillow gives a TIFF's size as it will be once turned
             stored = image.size if tags is None else (int(tags[_WIDTH]), int(tags[_HEIGHT]))
-            return Picture(stored, orientation, size)
+            return Picture(stored=stored, orientation=orientation, size=size)
     except (OSError, ValueError, SyntaxError, AttributeError, TypeError, KeyError) as error:
         raise ReadError(f"{visible(path.name)}: its size cannot be read ({type(error).__name__})") from error
 

@@ -19,8 +19,6 @@ from cohort.io.dicom.read import (
     DICOM_SUFFIXES,
     MAX_FILE_BYTES,
     MAX_PIXELS,
-    NO_HEADER,
-    Header,
     looks_like_dicom,
     read_dicom,
 )
@@ -72,8 +70,12 @@ _DAMAGES = (
 """What Pillow raises for a broken file; they have no common base."""
 
 
-def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
-    """Any supported file as a radiograph, with what its header says; the content decides the format, not the name.
+def read_radiograph(path: Path, with_full_range: bool = False) -> Radiograph:
+    """Any supported file as a radiograph; the content decides the format, not the name.
+
+    Args:
+        path: DICOM, PNG, JPEG or TIFF.
+        with_full_range: whether a DICOM image before its display window is kept too, as training asks.
 
     Raises:
         NotRadiograph: readable, but not one grey radiograph.
@@ -87,14 +89,11 @@ def read_radiograph(path: Path, keep_full_range: bool = False) -> tuple[Radiogra
         found = format_of(path)
         if found is None:
             raise ReadError(f"{path.name}: {unknown_format(path)}")
-        if found == "DICOM":
-            radiograph, header = read_dicom(path, keep_full_range)
-        else:
-            radiograph, header = read_plain_image(path), NO_HEADER
+        radiograph = read_dicom(path, with_full_range) if found == "DICOM" else read_plain_image(path)
         if _SUFFIXES.get(path.suffix.lower(), found) != found:
             note = f"the file is named {path.suffix} and holds {found}"
             radiograph = replace(radiograph, notes=(note, *radiograph.notes))
-        return radiograph, header
+        return radiograph
     except OsteoLensError:
         raise
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -178,7 +177,15 @@ def read_plain_image(path: Path) -> Radiograph:
     values = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     shown = np.ascontiguousarray(1 - values if negative else values, np.float32)
     view = view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)
-    return replace(Radiograph(shown, None, SpacingSource.NONE, view, path, bits=bits), notes=tuple(notes))
+    return Radiograph(
+        pixels=shown,
+        pixel_spacing_mm=None,
+        spacing_source=SpacingSource.NONE,
+        view=view,
+        path=path,
+        bits=bits,
+        notes=tuple(notes),
+    )
 
 
 def _orientation(image: Any) -> int:

@@ -115,7 +115,7 @@ def _crops_of(
 ) -> list[tuple[Bytes, Floats]]:
     """Every fractured body of an image, some of the others, and places that show none."""
     try:
-        radiograph = read_radiograph(image)[0]
+        radiograph = read_radiograph(image)
     except OsteoLensError as error:
         log.warning("an image was left out: %s", error)
         return []

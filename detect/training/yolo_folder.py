@@ -86,7 +86,7 @@ def write_yolo_folder(
         if all((out / "labels" / split / f"{name}.txt").is_file() for name in names):
             return
         try:
-            radiograph, _ = read_radiograph(path, keep_full_range=True)
+            radiograph = read_radiograph(path, with_full_range=True)
         except OsteoLensError as error:
             log.warning("an image was left out: %s", error)
             return

@@ -133,7 +133,7 @@ def _panel(simulated: Sequence[Path | None], real: Sequence[Path], view: str, pa
 
 def _tile(path: Path, label: str) -> npt.NDArray[np.uint8] | None:
     try:
-        pixels = read_radiograph(path)[0].pixels
+        pixels = read_radiograph(path).pixels
     except OsteoLensError:
         return None
     scale = PANEL_PX / pixels.shape[0]

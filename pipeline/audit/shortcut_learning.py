@@ -52,7 +52,7 @@ def image_features(
             boxes = rois.get((study.study_uid, view))
             if path is not None and boxes is not None:
                 try:
-                    pixels = read_radiograph(path)[0].pixels
+                    pixels = read_radiograph(path).pixels
                     crop = column_crop(pixels, SpineDetection(view, boxes, pixels.shape))
                     statistics, size = _statistics(crop, spec), [float(n) for n in pixels.shape]
                     header = _header(pydicom.dcmread(path, stop_before_pixels=True))

@@ -41,7 +41,7 @@ def read_file(path: Path) -> ReadFile:
     """Read an image and take its digest; whatever is wrong with it becomes a reason."""
     digest = digest_of(path)
     try:
-        return ReadFile(sha256=digest, radiograph=read_radiograph(path)[0])
+        return ReadFile(sha256=digest, radiograph=read_radiograph(path))
     except OsteoLensError as error:
         return ReadFile(sha256=digest, reason=str(error))
 

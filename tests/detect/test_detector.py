@@ -19,7 +19,7 @@ from tests import EXAMPLES
 def test_bodies_at_the_foot_of_a_tall_film_are_found_by_looking_again(monkeypatch: pytest.MonkeyPatch) -> None:
     study = index_cohort(EXAMPLES).studies[0]
     assert study.ap is not None
-    radiograph, _ = read_radiograph(study.ap)
+    radiograph = read_radiograph(study.ap)
     truth = {box.level: box for box in read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]}
     rows = radiograph.pixels.shape[0]
     small = cv2.resize(radiograph.pixels, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)

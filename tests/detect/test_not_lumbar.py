@@ -49,7 +49,7 @@ def test_images_of_the_test_packages_get_no_class(screener: Screener, name: str)
         with pytest.raises(NotRadiograph, match="colour image"):
             read_radiograph(path)
         return
-    radiograph = read_radiograph(path)[0]
+    radiograph = read_radiograph(path)
     prediction = screened(screener, radiograph)
     assert prediction.bmd_class is None and prediction.rejection is not None
     assert prediction.rejection.code in ("no_spine", "not_lumbar", "low_confidence")

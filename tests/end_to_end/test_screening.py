@@ -209,7 +209,7 @@ def test_a_study_is_screened_again_when_a_file_joins_it(weights: Weights, tmp_pa
 
 
 def with_pixels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> Radiograph:
-    radiograph = read_radiograph(path)[0]
+    radiograph = read_radiograph(path)
     return replace(radiograph, pixels=np.ascontiguousarray(change(radiograph.pixels), np.float32))
 
 

@@ -28,7 +28,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 def _films() -> list[npt.NDArray[np.float32]]:
     studies = index_cohort(ROOT / "examples").studies
-    return [read_radiograph(path)[0].pixels for study in studies for _, path in study.images]
+    return [read_radiograph(path).pixels for study in studies for _, path in study.images]
 
 
 def test_boxes_of_the_shipped_detector_agree_with_torch() -> None:

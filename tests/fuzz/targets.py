@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cohort.io.annotations import read_outlines, read_readings, read_rois
+from cohort.io.dicom.read import read_header
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.cohort_tables import read_cohort_csv, read_dxa_csv
@@ -93,7 +94,8 @@ def check_message(text: str, start: str) -> None:
 def read_image(path: Path) -> None:
     """Read a file as the film reader does and hold what comes out to its type."""
     try:
-        radiograph, header = read_radiograph(path, keep_full_range=True)
+        radiograph = read_radiograph(path, with_full_range=True)
+        study_uid = read_header(path).study_uid if radiograph.stored_shape is not None else None
     except OsteoLensError as error:
         check_message(str(error), path.name)
         raise
@@ -113,7 +115,7 @@ def read_image(path: Path) -> None:
         raise Wrong(f"pixel_spacing_mm is {spacing}")
     if not np.isfinite(radiograph.bits):
         raise Wrong(f"bits are {radiograph.bits}")
-    if header.study_uid == "":
+    if study_uid == "":
         raise Wrong("study_uid is empty, expected None")
 
 

@@ -59,7 +59,7 @@ def test_boxes_are_the_blocks_by_the_rule_and_the_blocks_are_bright(
     assert len(rois) == 2
     for (_, view), boxes in rois.items():
         assert [b.level.value for b in boxes] == ["T12", "L1", "L2", "L3", "L4", "L5"]
-        radiograph, _ = read_radiograph(tmp_path / "out" / "CT-ct" / f"{view}.dcm")
+        radiograph = read_radiograph(tmp_path / "out" / "CT-ct" / f"{view}.dcm")
         assert radiograph.view is view and radiograph.pixel_spacing_mm is not None
         third = next(b for b in boxes if b.level is VertebralLevel.L3)
         across = STEP_MM * BODY_VOXELS[0 if view is View.AP else 1]
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_film(phantom_ct: tuple[Path, Path], tmp_pa
     for name in "ab":
         ct_study(*phantom_ct, tmp_path / name, seed=3)
     for view in View:
-        first, second = (read_radiograph(tmp_path / name / "CT-ct" / f"{view}.dcm")[0].pixels for name in "ab")
+        first, second = (read_radiograph(tmp_path / name / "CT-ct" / f"{view}.dcm").pixels for name in "ab")
         assert np.array_equal(first, second)
 
 

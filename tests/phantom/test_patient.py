@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from cohort.io.folder import index_cohort  # noqa: E402
+from cohort.io.dicom.read import read_header  # noqa: E402
 from cohort.io.radiograph import read_radiograph  # noqa: E402
 from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel, View  # noqa: E402
 from cohort.study import SpacingSource  # noqa: E402
@@ -133,9 +134,9 @@ def test_a_cohort_reads_like_a_hospitals(cohort: Path) -> None:
     }
     study = index.studies[0]
     assert study.ap is not None and study.lateral is not None and study.dxa is not None
-    image, header = read_radiograph(study.ap, keep_full_range=True)
+    image = read_radiograph(study.ap, with_full_range=True)
     assert image.view is View.AP and image.bits == 12 and image.full_range is not None
-    assert header.covariates.sex is study.covariates.sex
+    assert read_header(study.ap).covariates.sex is study.covariates.sex
 
 
 def test_sites_differ_in_machine_photometric_and_spacing(cohort: Path) -> None:

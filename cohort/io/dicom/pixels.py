@@ -37,14 +37,16 @@ class Shown:
         full_range: the same before its window, or None when that was not asked for.
         anterior_left: whether rows run from the front of the patient to the back; None where the header is silent.
         spacing_factors: by what the stored (row, column) spacing is to be multiplied.
-        turned: whether rows and columns were exchanged.
+        was_transposed: whether rows and columns were exchanged.
+        is_turned: whether the image was turned or mirrored to stand upright.
     """
 
     pixels: Floats
     full_range: Floats | None
     anterior_left: bool | None
     spacing_factors: tuple[float, float]
-    turned: bool
+    was_transposed: bool
+    is_turned: bool
 
 
 def check_codestream(dataset: Any, rows: int, columns: int, name: str) -> None:
@@ -64,7 +66,7 @@ def check_codestream(dataset: Any, rows: int, columns: int, name: str) -> None:
         )
 
 
-def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: bool) -> Shown:
+def shown_pixels(dataset: Any, header: Attributes, name: str, with_full_range: bool) -> Shown:
     """Decode, mask, modality LUT, VOI LUT or window, inversion, borders, orientation, square pixels.
 
     Raises:
@@ -95,7 +97,7 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, keep_full_range: b
     modality, known = rescaled(stored, dataset, header)
     shown = windowed(modality, dataset, header) if known else None
     pixels = _unit(modality if shown is None else shown, padding, inverted)
-    full = _unit(modality, padding, inverted, whole=True) if keep_full_range else None
+    full = _unit(modality, padding, inverted, whole=True) if with_full_range else None
     return _upright(pixels, full, header)
 
 
@@ -239,7 +241,8 @@ def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
         image = image[::-1, ::-1] if half else image[::-1] if mirrored else image
         return np.ascontiguousarray(image)
 
-    if turned or half or mirrored:
+    is_turned = turned or half or mirrored
+    if is_turned:
         header.notes.append(f"PatientOrientation says {brief('/'.join(told), 40)}; turned upright")
     if half:
         along = {"R": "L", "A": "P"}[along]
@@ -250,7 +253,8 @@ def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
         full_range=None if full is None else _resampled(apply(full), to),
         anterior_left={"P": True, "A": False}.get(along),
         spacing_factors=(1 / factors[0], 1 / factors[1]),
-        turned=turned,
+        was_transposed=turned,
+        is_turned=is_turned,
     )
 
 

@@ -114,8 +114,12 @@ def read_header(path: Path) -> Header:
     return _header(Attributes(_dataset(path, stop_before_pixels=True)), path)
 
 
-def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, Header]:
-    """One single-frame grey image as a viewer shows it (`cohort.io.dicom.pixels`).
+def read_dicom(path: Path, with_full_range: bool = False) -> Radiograph:
+    """One single-frame grey image as a viewer shows it (`cohort.io.dicom.pixels`); the file is parsed once.
+
+    Args:
+        path: the file.
+        with_full_range: whether the image before its display window is kept too, as training asks.
 
     Raises:
         NotRadiograph: a coloured picture, several frames, no pixels, raw detector values, or larger than the cap.
@@ -130,7 +134,7 @@ def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, H
     try:
         with warnings.catch_warnings(action="ignore"):
             check_codestream(dataset, rows, columns, path.name)
-            shown = shown_pixels(dataset, attributes, path.name, keep_full_range)
+            shown = shown_pixels(dataset, attributes, path.name, with_full_range)
     except OsteoLensError:
         raise
     except _PARSE_ERRORS as error:
@@ -140,20 +144,21 @@ def read_dicom(path: Path, keep_full_range: bool = False) -> tuple[Radiograph, H
     spacing = header.pixel_spacing_mm
     if spacing is not None:
         spacing = spacing[0] * shown.spacing_factors[0], spacing[1] * shown.spacing_factors[1]
-        spacing = spacing[::-1] if shown.turned else spacing
-    radiograph = Radiograph(
-        shown.pixels,
-        spacing,
-        header.spacing_source,
-        header.view,
-        path,
-        header.sop_instance_uid,
-        attributes.whole("BitsStored", 8),
-        shown.full_range,
-        shown.anterior_left,
-        tuple(dict.fromkeys(attributes.notes)),
+        spacing = spacing[::-1] if shown.was_transposed else spacing
+    return Radiograph(
+        pixels=shown.pixels,
+        pixel_spacing_mm=spacing,
+        spacing_source=header.spacing_source,
+        view=header.view,
+        path=path,
+        sop_instance_uid=header.sop_instance_uid,
+        bits=attributes.whole("BitsStored", 8),
+        full_range=shown.full_range,
+        anterior_left=shown.anterior_left,
+        stored_shape=(rows, columns),
+        is_turned=shown.is_turned,
+        notes=tuple(dict.fromkeys(attributes.notes)),
     )
-    return radiograph, header
 
 
 def _dataset(path: Path, stop_before_pixels: bool) -> Any:

@@ -50,7 +50,7 @@ def test_the_reader_and_the_rois_agree_on_the_upright_picture(tmp_path: Path, or
     assert corners(tmp_path / "out", "L2") == pytest.approx(BOXES["L2"], abs=0.01)
     assert report.notes == (f"EXIF Orientation {orientation}: {UPRIGHT}: p7_AP.{suffix}",)
     stored = tmp_path / "out" / "p7" / f"AP.{suffix}"
-    assert read_radiograph(stored)[0].pixels.shape == SIZE[::-1], "pixels of the ROIs"
+    assert read_radiograph(stored).pixels.shape == SIZE[::-1], "pixels of the ROIs"
 
 
 @pytest.mark.parametrize("orientation", TURNS)
@@ -106,7 +106,7 @@ def test_a_picture_with_uneven_pixels_gets_rois_in_the_pixels_that_are_read(tmp_
     cells = np.random.default_rng(0).integers(0, 255, SIZE[::-1], np.uint8)
     Image.fromarray(cells).save(folder / "p7_AP.png", dpi=(200, 100))
     import_cohort("coco", folder, tmp_path / "out")
-    rows, columns = read_radiograph(tmp_path / "out" / "p7" / "AP.png")[0].pixels.shape
+    rows, columns = read_radiograph(tmp_path / "out" / "p7" / "AP.png").pixels.shape
     assert (rows, columns) != SIZE[::-1], "the reader makes pixels square"
     x0, y0, x1, y1 = corners(tmp_path / "out", "L2")
     scale = np.array([columns / SIZE[0], rows / SIZE[1]] * 2)

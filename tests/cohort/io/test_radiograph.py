@@ -19,23 +19,23 @@ RAMP8 = np.tile(np.arange(100, dtype=np.uint8), (80, 1))
 def test_grey_images_are_read_bright_as_dense(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"spine_AP{suffix}"
     Image.fromarray(RAMP8).save(path)
-    image, header = read_radiograph(path)
+    image = read_radiograph(path)
     assert image.pixels.shape == (80, 100) and image.view is View.AP
     assert image.pixels[0, 0] < 0.05 < 0.95 < image.pixels[0, -1]
-    assert header.study_uid is None and image.pixel_spacing_mm is None
+    assert image.sop_instance_uid is None and image.pixel_spacing_mm is None
 
 
 def test_sixteen_bits_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray((np.arange(5000, dtype=np.uint16) * 13).reshape(50, 100)).save(path)
-    image, _ = read_radiograph(path)
+    image = read_radiograph(path)
     assert image.bits == 16 and len(np.unique(image.pixels)) >= 4990, "but for the ends, which saturate"
 
 
 def test_a_grey_picture_saved_as_rgb_passes(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(np.repeat(RAMP8[..., None], 3, 2)).save(path)
-    assert read_radiograph(path)[0].pixels.shape == (80, 100)
+    assert read_radiograph(path).pixels.shape == (80, 100)
 
 
 def test_colour_is_refused(tmp_path: Path) -> None:
@@ -72,4 +72,4 @@ def test_a_truncated_image_fails(tmp_path: Path) -> None:
 def test_names_outside_ascii_are_read(tmp_path: Path) -> None:
     path = tmp_path / "腰椎 正位_AP.png"
     Image.fromarray(RAMP8).save(path)
-    assert read_radiograph(path)[0].view is View.AP
+    assert read_radiograph(path).view is View.AP

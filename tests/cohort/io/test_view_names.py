@@ -116,7 +116,7 @@ def test_content_decides_the_format(make_dicom: MakeDicom, tmp_path: Path) -> No
     for study in index.studies:
         for _, path in study.images:
             try:
-                read[path.name] = read_radiograph(path)[0].notes
+                read[path.name] = read_radiograph(path).notes
             except ReadError as error:
                 read[path.name] = (str(error),)
     assert "holds DICOM" in read["a.png"][0] and "holds PNG" in read["b.dcm"][0]

@@ -23,14 +23,14 @@ RAMP = np.linspace(0, 4000, 64 * 48).astype(np.uint16).reshape(64, 48)
 
 def test_monochrome1_is_inverted_after_the_window(make_dicom: MakeDicom) -> None:
     window = {"WindowCenter": 1000, "WindowWidth": 1000}
-    plain, _ = read_dicom(make_dicom("a.dcm", RAMP, **window))
-    inverse, _ = read_dicom(make_dicom("b.dcm", RAMP, PhotometricInterpretation="MONOCHROME1", **window))
+    plain = read_dicom(make_dicom("a.dcm", RAMP, **window))
+    inverse = read_dicom(make_dicom("b.dcm", RAMP, PhotometricInterpretation="MONOCHROME1", **window))
     np.testing.assert_allclose(inverse.pixels, 1 - plain.pixels, atol=1e-6)
     assert plain.pixels[-1, -1] == 1 and inverse.pixels[-1, -1] == 0
 
 
 def test_the_window_applies_to_rescaled_values(make_dicom: MakeDicom) -> None:
-    image, _ = read_dicom(
+    image = read_dicom(
         make_dicom("a.dcm", RAMP, RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=3000, WindowWidth=2000)
     )
     middle = np.abs(RAMP.astype(float) * 2 - 1000 - 3000).argmin()
@@ -45,16 +45,16 @@ def test_a_modality_lut_is_applied_before_the_window(make_dicom: MakeDicom) -> N
     lut.ModalityLUTType = "US"
     lut.add_new("LUTData", "OW", np.array([0, 3000, 1000, 2000], "<u2").tobytes())
     path = make_dicom("a.dcm", stored, ModalityLUTSequence=[lut], WindowCenter=1500, WindowWidth=3001)
-    image, _ = read_dicom(path)
+    image = read_dicom(path)
     assert np.argsort(image.pixels[0, :4]).tolist() == [0, 2, 3, 1]
 
 
 def test_the_full_range_keeps_what_the_window_hides(make_dicom: MakeDicom) -> None:
     path = make_dicom("a.dcm", RAMP, WindowCenter=1000, WindowWidth=100)
-    shown, _ = read_dicom(path, keep_full_range=True)
+    shown = read_dicom(path, with_full_range=True)
     assert shown.full_range is not None
     assert len(np.unique(shown.full_range)) > 2000 > len(np.unique(shown.pixels))
-    assert read_dicom(path)[0].full_range is None
+    assert read_dicom(path).full_range is None
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_file_without_transfer_syntax_is_read(make_dicom: MakeDicom, tmp_path:
     body = Dataset()
     body.update({tag: ds[tag] for tag in ds.keys()})  # noqa: SIM118
     pydicom.dcmwrite(bare, body, implicit_vr=True, little_endian=True)
-    assert read_dicom(bare)[0].pixels.shape == RAMP.shape
+    assert read_dicom(bare).pixels.shape == RAMP.shape
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_pydicoms_own_files_are_read(name: str) -> None:
     path = get_testdata_file(name, download=False)
     if path is None:
         pytest.fail(f"{name} is not among the installed test files")
-    image, _ = read_radiograph(Path(path))
+    image = read_radiograph(Path(path))
     assert image.pixels.min() == 0 and image.pixels.max() == 1
 
 
