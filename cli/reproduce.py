@@ -41,7 +41,7 @@ def reproduce(
         from pipeline.training.cohorts import training_cohorts
 
         settings = load_config(ClassifierTraining, config, set_ or ())
-        found = training_cohorts(cohorts, None, settings.validation_share, seed, out, only_eligible=True)
+        found = training_cohorts(cohorts, None, settings.validation_fraction, seed, out, only_eligible=True)
         options = RunOptions(device, seed, True, start_from)
         screener = None if manual else Screener(load_weights())
         tables = run(found, cohorts, out, settings, options, screener, shared, say)

@@ -56,7 +56,7 @@ def detector(
         start = {"shipped": load_weights().detector.with_suffix(".safetensors"), "none": None}.get(
             start_from, Path(start_from)
         )
-        found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
+        found = training_cohorts(cohorts, validation, settings.validation_fraction, seed, out)
         _say_what(found, settings)
         outlines = outlines_of(cohorts, found.training)
         images = 2 * (len(found.training) + len(found.held_out))
@@ -97,7 +97,7 @@ def segmenter(
         from pipeline.training.cohorts import outlines_of, training_cohorts
 
         settings = load_config(SegmenterTraining, config, set_ or ())
-        found = training_cohorts(cohorts, validation, settings.validation_share, seed, out)
+        found = training_cohorts(cohorts, validation, settings.validation_fraction, seed, out)
         _say_what(found, settings)
         outlines = outlines_of([*cohorts, *([validation] if validation else [])], [*found.training, *found.held_out])
         if not outlines:
@@ -147,7 +147,7 @@ def classifier(
         if covariates is not None:
             chosen.append(f"covariates={covariates}")
         settings = load_config(ClassifierTraining, config, chosen)
-        found = training_cohorts(cohorts, validation, settings.validation_share, seed, out, only_eligible=True)
+        found = training_cohorts(cohorts, validation, settings.validation_fraction, seed, out, only_eligible=True)
         _say_what(found, settings)
         with progress("cropping", len(found.training)) as bar:
             crops, checks, spec = classifier_crops(found, settings, out, seed, lambda now, _: bar(now))

@@ -59,8 +59,8 @@ def batches(
             continue
         copy = drawn_copies(crops, len(index), config, rng) if config else np.zeros(len(index), int)
         shown = crops.images[crops.rows[index], copy]
-        if config and 0 < config.crops_seen < spec.crops:
-            drawn = rng.permuted(np.tile(np.arange(spec.crops), (len(index), 1)), axis=1)[:, : config.crops_seen]
+        if config and 0 < config.crops_per_step < spec.crops:
+            drawn = rng.permuted(np.tile(np.arange(spec.crops), (len(index), 1)), axis=1)[:, : config.crops_per_step]
             shown = shown[np.arange(len(index))[:, None], :, drawn].swapaxes(1, 2)
         images = network_images(shown, side, spec, device)
         present = torch.from_numpy(crops.present[index]).to(device)
@@ -88,7 +88,7 @@ def drawn_copies(
     copies = crops.images.shape[1]
     if copies == 1:
         return np.zeros(count, np.int64)
-    return np.where(rng.random(count) < config.native, 0, rng.integers(1, copies, size=count))
+    return np.where(rng.random(count) < config.p_original_display, 0, rng.integers(1, copies, size=count))
 
 
 def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:

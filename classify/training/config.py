@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -17,6 +17,8 @@ BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_a
 class ClassifierTraining(StrictConfig):
     """How a classifier is trained; the defaults of crops and network are what validation prefers."""
 
+    recipes: ClassVar[str | None] = "classify.training"
+
     views: tuple[View, ...] = Field(tuple(View), min_length=1, max_length=2, description="AP, LATERAL or both")
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
     pooled: Literal["last", "all"] = Field(
@@ -26,49 +28,53 @@ class ClassifierTraining(StrictConfig):
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
-    stages: list[tuple[int, int]] = Field(
+    resolution_schedule: list[tuple[int, int]] = Field(
         [(64, 8), (96, 10), (128, 4)],
         description="(working side, epochs) in turn, the last side a divisor of preprocess.size_px; without an epoch "
-        "the head alone is fitted, on the branches that a run starts from",
+        "the head alone is refitted, on the branches that a run starts from",
     )
-    crops_seen: int = Field(2, ge=0, le=4, description="crops of each view in a step, drawn anew; 0 for all")
+    crops_per_step: int = Field(2, ge=0, le=4, description="crops of each view in a step, sampled anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
     head_batch: int = Field(128, ge=2, description="patients a step of it")
     head_lr: float = Field(1e-3, gt=0, le=0.1, description="its peak learning rate")
-    head_decay: list[float] = Field([1.0, 2.0, 3.0, 10.0], description="its weight decays (AdamW); validation chooses")
-    head_decays_to: Literal["zero", "start"] = Field(
-        "zero", description="what its weights decay to: zero, or the head that the run starts from"
+    head_weight_decays: list[float] = Field(
+        [1.0, 2.0, 3.0, 10.0], description="its weight decays (AdamW) that are tried; validation chooses"
+    )
+    l2_sp: bool = Field(
+        False, description="the head's weights decay to those that the run starts from (L2-SP, Li 2018), not to zero"
     )
     batch: int = Field(16, ge=1, le=512, description="patients a step")
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
     t_score_weight: float = Field(1.0, ge=0, le=10, description="weight of the T-score head that guides training")
     label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
-    averaging: float = Field(0.99, ge=0, lt=1, description="memory, a step, of the averaged weights that are kept")
-    accumulate: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
-    patience: int = Field(0, ge=0, description="epochs of the last stage without a better macro AUC; 0 for no limit")
+    ema_decay: float = Field(
+        0.99, ge=0, lt=1, description="decay, a step, of the exponential moving average of the weights that is kept"
+    )
+    accumulate_grad_batches: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
+    patience: int = Field(0, ge=0, description="epochs at the last side without a better macro AUC; 0 for no limit")
     devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
-    native: float = Field(
-        0.5, ge=0, le=1, description="chance that a step shows a study as its own machine displayed it"
+    p_original_display: float = Field(
+        0.5, ge=0, le=1, description="probability that a step shows a study as its own system displayed it"
     )
     drop_view: float = Field(
-        0.10, ge=0, le=0.5, description="chance to hide one view; 0 fits no layers for studies of one view"
+        0.10, ge=0, le=0.5, description="probability to hide one view; 0 fits no layers for studies of one view"
     )
-    drop_covariate: float = Field(0.15, ge=0, le=0.9, description="chance to hide each covariate")
-    drop_covariates: float = Field(0.25, ge=0, le=0.9, description="chance to hide all covariates of a study")
-    validation_share: float = Field(
-        1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
+    drop_covariate: float = Field(0.15, ge=0, le=0.9, description="probability to hide each covariate")
+    drop_covariates: float = Field(0.25, ge=0, le=0.9, description="probability to hide all covariates of a study")
+    validation_fraction: float = Field(
+        1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )
     max_minutes: float = Field(0.0, ge=0, description="stop starting epochs after this time; 0 for no limit")
 
-    @field_validator("stages")
+    @field_validator("resolution_schedule")
     @classmethod
-    def _sides_divide(cls, stages: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
+    def _sides_divide(cls, schedule: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
         preprocess = info.data.get("preprocess", BODIES)
         size = preprocess.size_px
-        if not stages or any(not 32 <= side <= size for side, _ in stages) or size % stages[-1][0]:
+        if not schedule or any(not 32 <= side <= size for side, _ in schedule) or size % schedule[-1][0]:
             raise ValueError(f"expected sides of 32 to preprocess.size_px, {size}, the last one a divisor of it")
-        return stages
+        return schedule
 
 
 def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> NetworkSpec:

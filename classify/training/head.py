@@ -102,7 +102,7 @@ def fit_head(
         network: whose branches are finished.
         features: of the training studies (`pooled_features`).
         crops: the same studies.
-        config: `head_epochs`, `head_lr`, `head_decays_to`, and what is hidden.
+        config: `head_epochs`, `head_lr`, `l2_sp`, and what is hidden.
         loss: of (logits, T-scores) and a batch.
         device: of the network.
         seed: of order and hiding.
@@ -110,7 +110,7 @@ def fit_head(
     """
     parts = [network.norms, network.covariates, network.fuse, network.classes, network.t_score]
     parameters = [p for part in parts if part is not None for p in part.parameters()]
-    goals = [p.detach().clone() if config.head_decays_to == "start" else torch.zeros_like(p) for p in parameters]
+    goals = [p.detach().clone() if config.l2_sp else torch.zeros_like(p) for p in parameters]
     optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=decay)
     steps = config.head_epochs * -(-len(crops.labels) // config.head_batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))

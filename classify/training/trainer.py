@@ -61,14 +61,16 @@ class Fit:
             load_network(self.network, self._files["last"])
         elif how.start_from is not None:
             load_network(self.network, how.start_from, only_fitting=True)
-        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+        average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         if self.history:
             load_network(self.averaged.module, self._files["averaged"])
             self.averaged.n_averaged += 1
-        self.plan = [side for side, epochs in config.stages for _ in range(epochs)]
+        self.plan = [side for side, epochs in config.resolution_schedule for _ in range(epochs)]
         if not self.plan and how.start_from is None:
-            raise ConfigError(f"stages {config.stages} hold no epoch, and no network is given to start from")
+            raise ConfigError(
+                f"stages {config.resolution_schedule} hold no epoch, and no network is given to start from"
+            )
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self._model, self._optimizer = fabric.setup(self.network, optimizer)
         self.averaged.to(fabric.device)
@@ -83,7 +85,7 @@ class Fit:
     @property
     def side(self) -> int:
         """Working side of the last epoch, or the one that the settings end with."""
-        return int(self.history[-1]["side"]) if self.history else self.config.stages[-1][0]
+        return int(self.history[-1]["side"]) if self.history else self.config.resolution_schedule[-1][0]
 
     def epoch(self, number: int) -> float:
         """One pass over this process's share of the studies; returns the mean loss."""
@@ -98,10 +100,10 @@ class Fit:
         for step, batch in enumerate(batches(self.training, side, config.batch, self.spec, config, rng, device, share)):
             for group in self._optimizer.param_groups:
                 group["lr"] = config.lr * _one_cycle((number + step / steps_each) / len(self.plan))
-            steps = (step + 1) % config.accumulate == 0
+            steps = (step + 1) % config.accumulate_grad_batches == 0
             with self.fabric.no_backward_sync(self._model, enabled=not steps):
                 loss = self._loss(self._model(*_inputs(batch)), batch)
-                self.fabric.backward(loss / config.accumulate)
+                self.fabric.backward(loss / config.accumulate_grad_batches)
             losses.append(float(loss.detach()))
             if steps:
                 self.fabric.clip_gradients(self._model, self._optimizer, max_norm=2.0)
@@ -133,7 +135,7 @@ class Fit:
         )
         best, kept = figures_of(validation, *judged_head(network, checks, validation, device)), None
         start = {name: value.clone() for name, value in network.state_dict().items()}
-        for decay in self.config.head_decay:
+        for decay in self.config.head_weight_decays:
             network.load_state_dict(start)
             loss = fit_head(network, features, self.training, self.config, self._loss, device, self._seed, decay)
             found = figures_of(validation, *judged_head(network, checks, validation, device))

@@ -66,7 +66,7 @@ def build_store(
     """
     targets_path = path.with_name(f"{path.stem}-targets.npy")
     note = path.with_name(f"{path.stem}-made-from.txt")
-    settings = config.model_dump(include={"bodies_an_image", "drawn_share"})
+    settings = config.model_dump(include={"bodies_an_image", "distractor_fraction"})
     digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines))
     if path.is_file() and is_made_from(note, digest):
         return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
@@ -85,7 +85,7 @@ def build_store(
         done(number, len(studies))
     if not stored:
         raise ReadError("no training image has outlines; expected annotations.json with polygons beside cohort.csv")
-    for _ in range(round(config.drawn_share * len(stored))):
+    for _ in range(round(config.distractor_fraction * len(stored))):
         drawn = np.round(draw_distractor(STORED_PX, rng) * 255).astype(np.uint8)
         stored.append(np.stack((drawn, np.zeros_like(drawn))))
         targets.append(_target(body=False))

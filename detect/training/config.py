@@ -17,8 +17,8 @@ class DetectorTraining(StrictConfig):
     patience: int = Field(8, ge=1, le=1000, description="epochs without progress before stopping")
     batch: int = Field(16, ge=1, le=512, description="images a step")
     lr: float = Field(0.002, gt=0, le=0.1, description="initial learning rate of AdamW")
-    validation_share: float = Field(
-        1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
+    validation_fraction: float = Field(
+        1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )
     max_minutes: float = Field(0.0, ge=0, description="stop after this time; 0 for no limit")
 
@@ -31,10 +31,12 @@ class SegmenterTraining(StrictConfig):
     )
     bodies_an_image: int = Field(4, ge=1, le=8, description="crops of bodies kept of each image")
     beside_an_image: int = Field(1, ge=0, le=8, description="crops of each image that show no body")
-    drawn_share: float = Field(0.15, ge=0, le=1, description="drawn pictures without a body, of all crops of images")
+    distractor_fraction: float = Field(
+        0.15, ge=0, le=1, description="synthetic pictures without a body, as a fraction of the crops of images"
+    )
     epochs: int = Field(6, ge=1, le=1000, description="passes over all crops")
     batch: int = Field(32, ge=2, le=1024, description="crops a step")
     lr: float = Field(2e-3, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
-    validation_share: float = Field(
-        1 / 9, gt=0, lt=0.5, description="share of patients held out when none are given; the paper's 8:1"
+    validation_fraction: float = Field(
+        1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )

@@ -77,7 +77,7 @@ def load_weights(folder: Path | None = None) -> Weights:
         folder / SEGMENTER if SEGMENTER in manifest.files else None,
         classifier.calibration,
         network_spec(classifier.settings, classifier.preprocess),
-        classifier.settings.stages[-1][0],
+        classifier.settings.resolution_schedule[-1][0],
     )
 
 

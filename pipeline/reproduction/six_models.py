@@ -137,7 +137,7 @@ def _predict(
 
     network = DualChannelDenseNet(network_spec(config, spec))
     load_network(network, weights)
-    side, tables = config.stages[-1][0], []
+    side, tables = config.resolution_schedule[-1][0], []
     for cohort, crops in judged.items():
         seen = crops.of_views(model.views)
         if not model.covariates:

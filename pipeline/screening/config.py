@@ -13,7 +13,7 @@ from osteolens.config import StrictConfig
 class ScreeningConfig(StrictConfig):
     """How a folder is screened."""
 
-    detect: DetectionConfig = Field(default_factory=DetectionConfig, description="detection thresholds")
+    detection: DetectionConfig = Field(default_factory=DetectionConfig, description="detection thresholds")
     refine: bool = Field(True, description="move boxes to the edges of body masks, where the weights can segment")
     explain: bool = Field(False, description="draw where the classifier looked (Grad-CAM); needs the extra 'train'")
     input_ablation: bool = Field(

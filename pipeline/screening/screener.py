@@ -67,7 +67,7 @@ class Screener:
         """
         self.config = config or ScreeningConfig()
         self._drawn, self.root = drawn, root
-        self._detector = VertebraDetector(weights.detector, self.config.detect, self.config.threads)
+        self._detector = VertebraDetector(weights.detector, self.config.detection, self.config.threads)
         self._classifier = BmdClassifier(
             weights.classifier, weights.preprocess, self.config.threads, weights.calibration
         )
@@ -127,14 +127,14 @@ class Screener:
 
     def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedImage]:
         """What the detector finds in a study's images and what quality control says of it."""
-        return assess(radiographs, self.find(radiographs), self.config.detect, self.config.min_confidence)
+        return assess(radiographs, self.find(radiographs), self.config.detection, self.config.min_confidence)
 
     def _assess(self, read: LoadedStudy) -> list[AssessedImage]:
         if self._drawn is None:
             return self.assess(read.radiographs)
         drawn = self._drawn.detections(read.study.study_uid, read.radiographs)
         spines = [self._manual_spine(r, d) for r, d in zip(read.radiographs, drawn, strict=True)]
-        return assess_manual(read.radiographs, spines, self.config.detect)
+        return assess_manual(read.radiographs, spines, self.config.detection)
 
     def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> FoundSpine:
         """Hand-drawn boxes; the segmenter tells their facing, and whether the image is inverted."""
@@ -182,7 +182,7 @@ class Screener:
                     warnings.append(f"a view was left out ({image.rejection.code}): {image.rejection.reason}")
                 continue
             if self._drawn is None:
-                warnings += warnings_of(image.detection, image.radiograph, image.quality.cobb, self.config.detect)
+                warnings += warnings_of(image.detection, image.radiograph, image.quality.cobb, self.config.detection)
             warnings += [f"{image.view}: {level} is left out: {why.reason}" for level, why in image.left_out.items()]
         if any(image.radiograph.spacing_source is SpacingSource.NONE for image in images):
             warnings.append("no pixel spacing; heights are in pixels, and sizes cannot be checked")

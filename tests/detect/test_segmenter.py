@@ -164,7 +164,7 @@ def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     folder = with_outlines(tmp_path)
     command = ["train", "segmenter", str(folder), "--out", str(tmp_path / "s"), "--set", "batch=4"]
-    command += ["--set", "validation_share=0.3", "--set", "bodies_an_image=2", "--set", "epochs=2"]
+    command += ["--set", "validation_fraction=0.3", "--set", "bodies_an_image=2", "--set", "epochs=2"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "s" / "metrics.json").read_text("utf-8"))

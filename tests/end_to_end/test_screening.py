@@ -264,7 +264,7 @@ def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
     for view in View:
         assert VertebralLevel.L3 not in prediction.views[view].used
     assert "(AP view)" in prediction.views[View.LATERAL].left_out[VertebralLevel.L3].reason
-    needs_all = Screener(weights, ScreeningConfig(detect=DetectionConfig(min_levels=4)))
+    needs_all = Screener(weights, ScreeningConfig(detection=DetectionConfig(min_levels=4)))
     rejected = needs_all.screen(read_study(example())).prediction
     assert rejected.rejection is not None and rejected.rejection.code == "too_few_levels"
 

@@ -44,7 +44,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("i
 
 
 def test_a_detector_trains_and_loads(tmp_path: Path) -> None:
-    options = ["image_px=128", "renders=1", "epochs=1", "batch=4", "validation_share=0.3"]
+    options = ["image_px=128", "renders=1", "epochs=1", "batch=4", "validation_fraction=0.3"]
     command = ["train", "detector", str(EXAMPLES), "--out", str(tmp_path / "d")]
     for option in options:
         command += ["--set", option]
@@ -91,10 +91,10 @@ def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
     command = ["train", "classifier", str(EXAMPLES), "--validation", str(EXAMPLES), "--out", str(tmp_path / "c")]
     assert CliRunner().invoke(app, command).exit_code == 1, "a patient on both sides must be rejected"
     command = ["train", "classifier", str(EXAMPLES), "--out", str(tmp_path / "c"), "--set", "batch=2"]
-    command += ["--set", "validation_share=0.3"]
-    done = CliRunner().invoke(app, [*command, "--set", "stages=[[64, 1]]"])
+    command += ["--set", "validation_fraction=0.3"]
+    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[64, 1]]"])
     assert done.exit_code == 0, done.output
-    done = CliRunner().invoke(app, [*command, "--set", "stages=[[64, 2]]", "--resume"])
+    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[64, 2]]", "--resume"])
     assert done.exit_code == 0, done.output
     state = json.loads((tmp_path / "c" / "state.json").read_text("utf-8"))
     assert [row["epoch"] for row in state["history"]] == [1, 2]
@@ -162,7 +162,7 @@ def test_a_step_may_show_some_bodies_alone(tmp_path: Path) -> None:
     for body in range(4):
         marked[:, :, :, body] = 40 * body + 60
     crops = replace(crops, images=marked)
-    config = ClassifierTraining(crops_seen=2)
+    config = ClassifierTraining(crops_per_step=2)
     rng = np.random.default_rng(0)
     shown = [next(batches(crops, 32, 6, spec, config, rng)).images.shape for _ in range(2)]
     assert shown == [(6, 2, 2, 32, 32)] * 2
@@ -185,7 +185,9 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     torch.manual_seed(0)
     spec = PreprocessSpec(roi="vertebra", size_px=64)
     crops = build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), spec, tmp_path, 2, 0)
-    config = ClassifierTraining(preprocess=spec, pooled="all", stages=[(64, 0)], head_epochs=40, head_decay=[0.1])
+    config = ClassifierTraining(
+        preprocess=spec, pooled="all", resolution_schedule=[(64, 0)], head_epochs=40, head_weight_decays=[0.1]
+    )
     with pytest.raises(ConfigError, match="no epoch, and no network"):
         train_classifier(crops, crops, tmp_path / "a", config, spec)
     start = DualChannelDenseNet(network_spec(config, spec))
@@ -209,12 +211,12 @@ def test_a_strong_decay_leads_to_zero_or_back_to_the_start(tmp_path: Path) -> No
     features = pooled_features(start, crops, 64, spec, "cpu")
     first = start.fuse["both"][1].weight.detach()
     far = {}
-    for goal in ("zero", "start"):
+    for l2_sp in (False, True):
         network = copy.deepcopy(start)
-        config = plain.model_copy(update={"head_decays_to": goal})
+        config = plain.model_copy(update={"l2_sp": l2_sp})
         fit_head(network, features, crops, config, _classes_alone, "cpu", 0, 2000.0)
-        far[goal] = float((network.fuse["both"][1].weight - first).norm() / first.norm())
-    assert far["start"] < 0.2 and 0.8 < far["zero"] < 1.2
+        far[l2_sp] = float((network.fuse["both"][1].weight - first).norm() / first.norm())
+    assert far[True] < 0.2 and 0.8 < far[False] < 1.2
 
 
 @pytest.mark.train

@@ -116,7 +116,10 @@ MALFORMED = {
     "bound": (replaced(f"{CLASSIFIER}/calibration/temperature", 0), r"calibration\.temperature is 0, expected greater"),
     "calibration null": (replaced(f"{CLASSIFIER}/calibration", None), r"models\.classifier\.calibration is None"),
     "unknown setting": (replaced(f"{CLASSIFIER}/preprocess/sigma", 1), r"preprocess\.sigma is unknown"),
-    "stages": (replaced(f"{CLASSIFIER}/settings/stages", []), r"models\.classifier\.settings\.stages"),
+    "resolution schedule": (
+        replaced(f"{CLASSIFIER}/settings/resolution_schedule", []),
+        r"models\.classifier\.settings\.resolution_schedule",
+    ),
     "format true": (replaced("format", True), "format True, expected 1"),
     "a list": ("[]", "found list, expected the weights' manifest"),
     "truncated": ('{"format": 1', "no complete JSON"),
@@ -256,7 +259,7 @@ def test_a_classifier_of_one_view_is_assembled_and_refuses_the_other(tmp_path: P
     run, out = tmp_path / "run", tmp_path / "mine"
     run.mkdir()
     spec = PreprocessSpec(size_px=64)
-    config = ClassifierTraining(views=(View.LATERAL,), covariates=False, preprocess=spec, stages=[(64, 1)])
+    config = ClassifierTraining(views=(View.LATERAL,), covariates=False, preprocess=spec, resolution_schedule=[(64, 1)])
     network = DualChannelDenseNet(NetworkSpec(views=config.views, covariates=False)).eval()
     export_classifier(network, run, spec, 64)
     figures = {"config": config.model_dump(mode="json"), "preprocess": spec.model_dump(), "validation": {}}

@@ -65,8 +65,17 @@ def test_a_tiny_run_trains_predicts_and_resumes(tmp_path: Path, monkeypatch: pyt
     two = tuple(model for model in SIX if model.name in ("ap-images", "ap-lat-covariates"))
     monkeypatch.setattr(module, "SIX", two)
     monkeypatch.setattr(module, "tabulate", lambda out, cohorts: {"rows": [{"cohorts": list(cohorts)}]})
-    command = ["reproduce", str(EXAMPLES), "--out", str(tmp_path), "--set", "stages=[[64, 1]]", "--set", "batch=2"]
-    command += ["--set", "validation_share=0.3", "--json"]
+    command = [
+        "reproduce",
+        str(EXAMPLES),
+        "--out",
+        str(tmp_path),
+        "--set",
+        "resolution_schedule=[[64, 1]]",
+        "--set",
+        "batch=2",
+    ]
+    command += ["--set", "validation_fraction=0.3", "--json"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     assert "ap-images: training" in done.stderr
