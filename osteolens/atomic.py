@@ -5,9 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from osteolens.errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -19,15 +25,41 @@ def write_whole(path: Path, content: bytes | str) -> None:
         OutputError: the disk is full, or the folder cannot be written.
     """
     raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(raw)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index, whole or not at all.
+
+    Raises:
+        OutputError: as `write_whole`.
+    """
+    write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside the target, for what writes files itself; it takes the target's name at the end.
+
+    After an error the target is as it was, and the temporary file is gone.
+
+    Args:
+        path: the target.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}-", suffix=".partial")
+        os.close(handle)
+        unfinished = Path(name)
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(raw)
-            Path(name).chmod(0o666 & ~_UMASK)
-            Path(name).replace(path)
+            yield unfinished
+            unfinished.chmod(0o666 & ~_UMASK)
+            unfinished.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise cannot_write(path, error) from error

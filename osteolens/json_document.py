@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from osteolens.atomic import write_whole
 from osteolens.errors import ReadError
 from osteolens.text import visible
 
@@ -97,6 +98,15 @@ def json_ready(document: Any) -> Any:
     if isinstance(document, (list, tuple)):
         return [json_ready(value) for value in document]
     return document
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document as `json_ready` makes it, whole or not at all.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written.
+    """
+    write_whole(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def quoted(value: Any) -> str:

@@ -12,10 +12,9 @@ from classify.calibration import NO_CALIBRATION, Calibration
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.training.config import network_spec
 from osteolens.errors import WeightsError
-from osteolens.json_document import json_ready
+from osteolens.json_document import write_json
 from osteolens.text import visible
 from pipeline.bundle.manifest import FORMAT, MANIFEST, PART_FILES, SEGMENTER, ManifestFile, read_manifest
-from pipeline.prediction import write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +118,4 @@ def write_manifest(folder: Path, version: str, notice: str, models: dict[str, An
         "files": entries,
         "models": models,
     }
-    write_json(json_ready(document), folder / MANIFEST)
+    write_json(folder / MANIFEST, document)

@@ -22,9 +22,9 @@ from cohort.spine import View
 from cohort.splits import is_test_site
 from cohort.study import Study
 from osteolens.errors import MissingExtra, ReadError
+from osteolens.json_document import write_json
 from pipeline.evaluation.classification import POSITIVE, EvaluatedCases, classification_metrics
 from pipeline.evaluation.statistics import delong_test
-from pipeline.prediction import write_json
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import TrainingCohorts, classifier_crops, detected_rois, front_at_left
 
@@ -87,7 +87,7 @@ def reproduce(
         if shared is not None:
             _predict(shared, out / SHARED / model.name, both, spec, judged, model)
     tables = tabulate(out, list(judged))
-    write_json(tables, out / "tables.json")
+    write_json(out / "tables.json", tables)
     pd.DataFrame(tables["rows"]).to_csv(out / "tables.csv", index=False)
     return tables
 
