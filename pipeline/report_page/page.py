@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from osteolens.errors import ConfigError
+from osteolens.json_document import json_ready
 from osteolens.text import visible
-from pipeline.prediction import write_json
 from pipeline.report_page.figures import save_figure
 from pipeline.report_page.tables import page_tables, save_tables
 
@@ -55,12 +56,14 @@ def write_page(out: Path, page: Page) -> None:
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        write_json({"notice": page.notice, **page.document}, out / f"{page.name}.json")
+        document = json_ready({"notice": page.notice, **page.document})
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        (out / f"{page.name}.json").write_text(text, encoding="utf-8")
         save_tables(page.tables, out / "tables")
         figures = {name: save_figure(figure, out / "figures" / name) for name, figure in page.figures.items()}
         context = {"document": page.document, "tables": page_tables(page.tables), "figures": figures, **page.context}
-        text = render(page.package, page.name, page.title, page.notice, context)
-        (out / "report.html").write_text(text, "utf-8", errors="backslashreplace")
+        html = render(page.package, page.name, page.title, page.notice, context)
+        (out / "report.html").write_text(html, "utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 

@@ -97,7 +97,7 @@ def _overlap_figure(between: MeanIou, detector: MeanIou) -> Figure:
             axes.plot([overlap[name] for name in names], range(len(names)), "o", color=colour, label=label)
     axes.axvline(0.9, color="grey", linewidth=0.8, linestyle="--")
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return figure
 
 
