@@ -12,14 +12,17 @@ from osteolens.config import StrictConfig
 class EligibilityCriteria(StrictConfig):
     """Criteria of Mao et al. 2022, "Patient cohort"; what a cohort does not state excludes nobody."""
 
-    min_age_years: float = Field(50.0, ge=0, le=120)
-    """Youngest age."""
-    max_dxa_days: int = Field(90, ge=0)
-    """Most days between radiographs and DXA; the paper: within 3 months."""
-    max_cobb_deg: float = Field(20.0, ge=0, le=180)
-    """Largest Cobb angle that is not a serious scoliosis; the paper gives no number, this one is ours."""
-    max_fracture_grade: int = Field(0, ge=0, le=3)
-    """Highest Genant grade of L1-L4 that is not a compression fracture."""
+    min_age_years: float = Field(50.0, ge=0, le=120, description="youngest age")
+    max_dxa_days: int = Field(90, ge=0, description="most days between radiographs and DXA; the paper: within 3 months")
+    max_cobb_deg: float = Field(
+        20.0,
+        ge=0,
+        le=180,
+        description="largest Cobb angle that is no serious scoliosis; the paper gives none, it is ours",
+    )
+    max_fracture_grade: int = Field(
+        0, ge=0, le=3, description="highest Genant grade of L1-L4 that is no compression fracture"
+    )
 
 
 NO_T_SCORE = "no T-score"
