@@ -51,11 +51,18 @@ def population_tests(groups: Sequence[Documents], rows: Rows) -> dict[str, float
     found = {}
     pairs = [_ages_and_bmis(own) for own in known]
     for name, samples in (("age_years", [p[0] for p in pairs]), ("bmi_kg_m2", [p[1] for p in pairs])):
-        if all(len(sample) > 1 for sample in samples) and any(np.ptp(sample) > 0 for sample in samples):
-            found[name] = float(stats.f_oneway(*samples).pvalue)
+        if (p := equal_means_p(samples)) is not None:
+            found[name] = p
     sexes = [[sum(r.covariates.sex is sex for r in own) for sex in Sex] for own in known]
     classes = [[sum(r.dxa is not None and r.dxa.bmd_class is c for r in own) for c in BMD_CLASSES] for own in known]
     for name, table in (("sex", np.array(sexes)), ("bmd_class", np.array(classes))):
         if (table.sum(0) > 0).all() and (table.sum(1) > 0).all():
             found[name] = float(stats.chi2_contingency(table).pvalue)
     return found
+
+
+def equal_means_p(samples: Sequence[Sequence[float]]) -> float | None:
+    """p that groups have equal means, by one-way analysis of variance; None where they are too few or never vary."""
+    if all(len(sample) > 1 for sample in samples) and any(np.ptp(sample) > 0 for sample in samples):
+        return float(stats.f_oneway(*samples).pvalue)
+    return None
