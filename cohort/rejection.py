@@ -17,6 +17,10 @@ class RejectionCode(StrEnum):
     LOW_CONFIDENCE = "low_confidence"
     EXPOSURE = "exposure"
     SCOLIOSIS = "scoliosis"
+    COVARIATES = "covariates"
+    NO_VIEW = "no_view"
+    NO_ROI = "no_roi"
+    ANOTHER_IMAGE = "another_image"
 
 
 class LevelCode(StrEnum):
@@ -24,7 +28,7 @@ class LevelCode(StrEnum):
 
     NOT_FOUND = "not_found"
     CUT = "cut"
-    DOUBTFUL = "doubtful"
+    LOW_CONFIDENCE = "low_confidence"
     METAL = "metal"
     FRACTURE = "suspected_fracture"
 

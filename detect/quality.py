@@ -204,7 +204,7 @@ def _doubtful_bodies(detection: SpineDetection, config: DetectionConfig) -> dict
     least = config.min_level_confidence
     return {
         box.level: LevelReason(
-            code=LevelCode.DOUBTFUL, reason=f"box confidence {box.confidence:.2f}, {least:.2f} or more expected"
+            code=LevelCode.LOW_CONFIDENCE, reason=f"box confidence {box.confidence:.2f}, {least:.2f} or more expected"
         )
         for box in detection.boxes
         if box.level in TARGET_LEVELS and box.confidence < least

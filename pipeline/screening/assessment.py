@@ -13,14 +13,11 @@ from detect.config import DetectionConfig
 from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
 from detect.segmenter import looks_inverted
 from osteolens.text import visible
-from pipeline.prediction import ImageOutcome, ImageRecord, Rejection, ViewResult
+from pipeline.prediction import ImageOutcome, ImageRecord, MeasuredVertebra, Rejection, ViewResult
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.spines import SURE_MARGIN, FoundSpine
 
 LeftOut = dict[VertebralLevel, LevelReason]
-
-ANOTHER_IMAGE = "another_image"
-"""Code of an image whose view is told by a fitter one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,10 @@ class AssessedImage:
             detection=self.detection,
             pixel_spacing_mm=self.radiograph.pixel_spacing_mm,
             left_out=self.left_out,
-            vertebrae=self.quality.vertebrae,
+            vertebrae={
+                level: MeasuredVertebra.of(own, self.radiograph.pixel_spacing_mm)
+                for level, own in self.quality.vertebrae.items()
+            },
             cobb=self.quality.cobb,
             anterior_left=self.spine.anterior_left if lateral else None,
         )
@@ -113,9 +113,9 @@ def assess_manual(
     """Images with boxes drawn by hand, which are taken as they are, unless the image is inverted."""
     found = []
     for radiograph, spine in zip(radiographs, spines, strict=True):
-        reason: tuple[RejectionCode | str, str] | None = None
+        reason: tuple[RejectionCode, str] | None = None
         if spine.detection is None:
-            reason = ("no_roi", "no hand-drawn boxes of L1 to L4")
+            reason = (RejectionCode.NO_ROI, "no hand-drawn boxes of L1 to L4")
         elif looks_inverted(spine.bodies, config.min_body):
             reason = (RejectionCode.INVERTED, INVERTED_TEXT)
         found.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
@@ -127,9 +127,9 @@ def _assessed(
     spine: FoundSpine,
     quality: ViewQuality,
     left_out: LeftOut,
-    reason: tuple[RejectionCode | str, str] | None,
+    reason: tuple[RejectionCode, str] | None,
 ) -> AssessedImage:
-    rejection = None if reason is None else Rejection(str(reason[0]), f"{radiograph.path.name}: {reason[1]}")
+    rejection = None if reason is None else Rejection(reason[0], f"{radiograph.path.name}: {reason[1]}")
     return AssessedImage(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
 
 
@@ -152,7 +152,7 @@ def _one_a_view(images: Sequence[AssessedImage], fittest: Sequence[int] | None =
             continue
         used = images[best[image.view]].radiograph.path.name
         text = f"{image.radiograph.path.name}: the study has another {image.view} image, {used}, which is used"
-        found.append(replace(image, rejection=Rejection(ANOTHER_IMAGE, text)))
+        found.append(replace(image, rejection=Rejection(RejectionCode.ANOTHER_IMAGE, text)))
     return found
 
 
@@ -165,7 +165,9 @@ def _fitness(image: AssessedImage) -> tuple[bool, int, float, float]:
 
 def views_of(images: Sequence[AssessedImage]) -> dict[View, AssessedImage]:
     """The image of each view that counts."""
-    kept = [image for image in images if image.rejection is None or image.rejection.code != ANOTHER_IMAGE]
+    kept = [
+        image for image in images if image.rejection is None or image.rejection.code is not RejectionCode.ANOTHER_IMAGE
+    ]
     return {image.view: image for image in kept if image.view is not None}
 
 

@@ -12,17 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from cohort.covariates import Covariates
 from cohort.io.folder import CohortIndex
 from cohort.study import Study
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.errors import ConfigError, OsteoLensError, OutputError
-from osteolens.json_document import read_json
+from osteolens.json_document import read_json, write_json
 from osteolens.text import visible
 from pipeline.bundle.load import Weights
-from pipeline.prediction import Prediction, Status, validate_prediction, write_json
+from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import FilmReader, LoadedStudy, digest_of, read_images
@@ -39,7 +37,7 @@ from pipeline.screening.run_record import (
     skipped_rows,
     table_text,
 )
-from pipeline.screening.screener import Screener, ScreeningOutput, covariates_json, identifiers
+from pipeline.screening.screener import Screener, ScreeningOutput, identifiers
 from pipeline.screening.stop import stop_asked
 
 log = logging.getLogger(__name__)
@@ -172,7 +170,7 @@ def _process(
     }
     run = run_document(config.model_dump(), weights.identifiers, counts, summary.seconds)
     write_whole(out / "predictions.csv", table_text(COLUMNS, summary.rows))
-    write_json(run, out / "run.json")
+    write_json(out / "run.json", run)
     write_report(out, summary.rows, skipped, run)
     return summary
 
@@ -232,7 +230,7 @@ def _one_study(
         study_uid=study.study_uid,
         patient_id=study.patient_id,
         model=screener.identifiers,
-        covariates=covariates_json(study.covariates),
+        covariates=study.covariates,
         images=image_records(read, [], False, screener.root),
         failure=" ".join(failure.split()),
     )
@@ -242,7 +240,7 @@ def _one_study(
 def _written(prediction: Prediction, out: Path) -> dict[str, Any]:
     """Write a study's JSON; returns it."""
     document = prediction.as_json()
-    write_json(document, out / "studies" / f"{prediction.study_uid}.json")
+    write_json(out / "studies" / f"{prediction.study_uid}.json", document)
     return document
 
 
@@ -257,7 +255,7 @@ def _write_overlays(screened: ScreeningOutput, config: ScreeningConfig, out: Pat
             write_overlay(prediction, view, pixels, config.overlay_px, hot, outlines, screened.heat[view])
 
 
-def _kept_row(study: Study, out: Path, source: dict[str, str], root: Path | None) -> dict[str, Any] | None:
+def _kept_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | None) -> dict[str, Any] | None:
     """The row of an earlier result, if it is whole and came from the same weights, settings, patient, covariates and
     files, by their digests."""
     path = out / "studies" / f"{study.study_uid}.json"
@@ -265,17 +263,18 @@ def _kept_row(study: Study, out: Path, source: dict[str, str], root: Path | None
         return None
     try:
         document = read_json(path)
-        validate_prediction(document)
-    except (OsteoLensError, jsonschema.ValidationError):
+        earlier = Prediction.from_json(document)
+    except OsteoLensError:
         return None
-    before = {image["path"]: image["sha256"] or "" for image in document["images"]}
+    before = {image.path: image.sha256 for image in earlier.images}
     now = {told_path(image, root): digest_of(image) for _, image in study.images}
     now |= {told_path(image, root): before.get(told_path(image, root), "") for _, image, _ in study.set_aside}
     same = (
-        document["model"] == source
-        and document["status"] != Status.FAILED
-        and document["patient_id"] == visible(study.patient_id)
-        and document["covariates"] == covariates_json(study.covariates)
+        document == earlier.as_json()
+        and earlier.model == source
+        and earlier.status is not Status.FAILED
+        and earlier.patient_id == visible(study.patient_id)
+        and earlier.covariates == stored_covariates(study.covariates)
         and before == now
     )
     return row_of(document, 0.0) if same else None

@@ -15,15 +15,15 @@ from classify.crop import CropPlaces
 from classify.inputs import SIX
 from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
-from cohort.rejection import WHOLE_STUDY
+from cohort.rejection import WHOLE_STUDY, RejectionCode
 from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.detector import VertebraDetector
 from detect.quality import warnings_of
 from detect.segmenter import BodySegmenter, Points
 from pipeline.bundle.load import Weights
-from pipeline.prediction import Prediction, Rejection
-from pipeline.screening.assessment import ANOTHER_IMAGE, AssessedImage, assess, assess_manual, image_records, views_of
+from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
+from pipeline.screening.assessment import AssessedImage, assess, assess_manual, image_records, views_of
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.manual_rois import ManualRois
@@ -42,9 +42,11 @@ class ScreeningOutput:
     heat: dict[View, Pixels] = field(default_factory=dict)
 
 
-def identifiers(weights: Weights, config: ScreeningConfig, drawn: ManualRois | None = None) -> dict[str, str]:
+def identifiers(weights: Weights, config: ScreeningConfig, drawn: ManualRois | None = None) -> ModelIdentifiers:
     """What a result came from: version and hashes of the weights, and digests of the settings and of drawn ROIs."""
-    return {**weights.identifiers, "settings": config.digest(), **({"rois": drawn.digest} if drawn else {})}
+    hashes = {name: value for name, value in weights.identifiers.items() if name != "version"}
+    rois = drawn.digest if drawn else None
+    return ModelIdentifiers(version=weights.identifiers["version"], settings=config.digest(), hashes=hashes, rois=rois)
 
 
 class Screener:
@@ -99,7 +101,7 @@ class Screener:
             study_uid=study.study_uid,
             patient_id=study.patient_id,
             model=self.identifiers,
-            covariates=covariates_json(covariates),
+            covariates=covariates,
             views={view: image.as_view() for view, image in views.items()},
             images=image_records(read, images, bool(inputs), self.root),
             warnings=tuple(self._warnings(read, images, set(inputs), covariates)),
@@ -114,7 +116,7 @@ class Screener:
                 probabilities=classified.probabilities,
                 t_score=classified.t_score,
                 prediction_set=classified.prediction_set,
-                decision=classified.decision.value,
+                decision=classified.decision,
                 input_ablation=self._subsets(inputs, covariates) if self.config.input_ablation else {},
             )
             heat = self._heat(usable, inputs, covariates)
@@ -150,14 +152,16 @@ class Screener:
     ) -> Rejection | None:
         """Why the whole study gets no class, or None."""
         rejections = [
-            image.rejection for image in images if image.rejection is not None and image.rejection.code != ANOTHER_IMAGE
+            image.rejection
+            for image in images
+            if image.rejection is not None and image.rejection.code is not RejectionCode.ANOTHER_IMAGE
         ]
         excluded = next((r for r in rejections if r.code in WHOLE_STUDY), None)
         if excluded is None and (wrong := implausible(covariates)) is not None:
-            excluded = Rejection("covariates", wrong)
+            excluded = Rejection(RejectionCode.COVARIATES, wrong)
         if excluded is None and usable and not set(usable) & set(self._classifier.views):
             taken = " or ".join(view.value for view in self._classifier.views)
-            excluded = Rejection("no_view", f"found {', '.join(usable)}; these weights take {taken} alone")
+            excluded = Rejection(RejectionCode.NO_VIEW, f"found {', '.join(usable)}; these weights take {taken} alone")
         if excluded is None and not usable:
             excluded = rejections[0]
         return excluded
@@ -176,7 +180,7 @@ class Screener:
         for image in images:
             warnings += [f"{image.radiograph.path.name}: {note}" for note in image.radiograph.notes]
             if image.rejection is not None:
-                if image.rejection.code == ANOTHER_IMAGE:
+                if image.rejection.code is RejectionCode.ANOTHER_IMAGE:
                     warnings.append(f"an image was left out: {image.rejection.reason}")
                 elif used:
                     warnings.append(f"a view was left out ({image.rejection.code}): {image.rejection.reason}")
@@ -210,7 +214,7 @@ class Screener:
         given = set(inputs) & set(self._classifier.views)
         found = {}
         for model in SIX:
-            if set(model.views) <= given and (not model.covariates or any(covariates_json(covariates).values())):
+            if set(model.views) <= given and (not model.covariates or stored_covariates(covariates) != Covariates()):
                 shown = {view: inputs[view] for view in model.views}
                 known = covariates if model.covariates else Covariates()
                 found[model.name] = self._classifier.classify(shown, known).probabilities
@@ -255,13 +259,3 @@ def _input_warnings(views: Set[View], covariates: Covariates) -> list[str]:
     if covariates.age_years is not None and covariates.age_years < 50:
         warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
     return warnings
-
-
-def covariates_json(covariates: Covariates) -> dict[str, float | str | None]:
-    """The covariates that the classifier uses, as they stand in the output."""
-    bmi = covariates.bmi_kg_m2
-    return {
-        "age_years": covariates.age_years,
-        "sex": covariates.sex.value if covariates.sex else None,
-        "bmi_kg_m2": None if bmi is None else round(bmi, 2),
-    }

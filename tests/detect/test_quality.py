@@ -71,7 +71,13 @@ def picture(metal: str = "", levels: tuple[VertebralLevel, ...] = TARGET_LEVELS)
     if metal == "cement":
         cv2.circle(pixels, (140, 156), 24, 1.0, -1)
     pixels = pixels + np.random.default_rng(0).normal(0, 0.02, pixels.shape).astype(np.float32)
-    return Radiograph(np.clip(pixels, 0, 1), (0.5, 0.5), SpacingSource.PIXEL_SPACING, View.AP, Path("x.dcm"))
+    return Radiograph(
+        pixels=np.clip(pixels, 0, 1),
+        pixel_spacing_mm=(0.5, 0.5),
+        spacing_source=SpacingSource.PIXEL_SPACING,
+        view=View.AP,
+        path=Path("x.dcm"),
+    )
 
 
 def test_metal_costs_the_levels_that_it_hides_and_no_others() -> None:
@@ -151,7 +157,7 @@ def test_a_level_that_was_not_found_is_left_out_and_two_are_enough() -> None:
     assert refused is not None and refused[0] is RejectionCode.TOO_FEW_LEVELS
     assert "L2, L3, L4 of L1-L4 can be used, at least 4 expected (L1: no body found" in refused[1]
     doubtful = replace(FOUND, boxes=(replace(BOXES[0], confidence=0.1), *BOXES[1:]))
-    assert checked(doubtful, picture()).left_out[L1].code is LevelCode.DOUBTFUL
+    assert checked(doubtful, picture()).left_out[L1].code is LevelCode.LOW_CONFIDENCE
     assert checked(doubtful, picture(), DetectionConfig(min_level_confidence=0.05)).used == TARGET_LEVELS
 
 

@@ -26,7 +26,7 @@ from detect.scale import BodyScale
 from osteolens.errors import ConfigError, StudyError
 from pipeline.bundle.load import Weights, load_weights
 from pipeline.evaluation.evaluate import evaluate_results
-from pipeline.prediction import validate_prediction
+from pipeline.prediction import Prediction
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.folder import RunSummary, process
@@ -60,7 +60,7 @@ def test_all_examples_get_a_class_and_valid_json(run: tuple[Path, RunSummary]) -
     assert summary.count("screened") == 6
     for path in (out / "studies").glob("*.json"):
         document = json.loads(path.read_text("utf-8"))
-        validate_prediction(document)
+        Prediction.from_json(document)
         assert sum(document["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         assert document["bmd_class"] == max(document["probabilities"], key=document["probabilities"].get)
         assert document["warnings"] == [] or all(isinstance(w, str) for w in document["warnings"])
@@ -109,8 +109,12 @@ def test_other_covariates_are_screened_anew(weights: Weights, tmp_path: Path) ->
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
-    first = process(index, tmp_path / "out", weights, ScreeningConfig(), Covariates(55, Sex.MALE, bmi_given=30))
-    second = process(index, tmp_path / "out", weights, ScreeningConfig(), Covariates(90, Sex.FEMALE, bmi_given=18))
+    first = process(
+        index, tmp_path / "out", weights, ScreeningConfig(), Covariates(age_years=55, sex=Sex.MALE, bmi_given=30)
+    )
+    second = process(
+        index, tmp_path / "out", weights, ScreeningConfig(), Covariates(age_years=90, sex=Sex.FEMALE, bmi_given=18)
+    )
     assert second.resumed == 0
     assert first.rows[0]["p_osteoporosis"] < second.rows[0]["p_osteoporosis"]
 
@@ -158,7 +162,7 @@ def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, mon
     assert {row["status"] for row in summary.rows} == {"screened", "failed"}
     assert any("ZeroDivisionError: boom" in row["reason"] for row in summary.rows)
     document = json.loads((tmp_path / "out" / "studies" / f"{bad}.json").read_text("utf-8"))
-    validate_prediction(document)
+    Prediction.from_json(document)
     assert document["status"] == "failed" and document["failure"] == "ZeroDivisionError: boom"
     assert [(image["path"], image["outcome"]) for image in document["images"]] == [
         ("1/AP.dcm", "not used"),
@@ -247,7 +251,7 @@ def test_two_levels_are_enough_for_a_class_and_are_named(screener: Screener) -> 
     assert prediction.bmd_class is not None and VertebralLevel.L1 not in prediction.views[View.AP].used
     assert any("L1 is left out" in warning for warning in prediction.warnings)
     document = prediction.as_json()
-    validate_prediction(document)
+    Prediction.from_json(document)
     assert not document["views"]["AP"]["levels"]["L1"]["used"] and document["views"]["AP"]["levels"]["L3"]["used"]
 
 
@@ -273,7 +277,12 @@ def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
 def test_one_view_is_enough_and_said(screener: Screener, keep: View) -> None:
     study = example()
     kept = study.ap if keep is View.AP else study.lateral
-    single = Study("one", "one", kept if keep is View.AP else None, kept if keep is View.LATERAL else None)
+    single = Study(
+        study_uid="one",
+        patient_id="one",
+        ap=kept if keep is View.AP else None,
+        lateral=kept if keep is View.LATERAL else None,
+    )
     prediction = screener.screen(read_study(single)).prediction
     assert prediction.rejection is None and set(prediction.views) == {keep}
     assert any("accuracy is lower with one view" in w for w in prediction.warnings)
@@ -283,14 +292,16 @@ def test_one_view_is_enough_and_said(screener: Screener, keep: View) -> None:
 def test_the_image_corrects_a_wrong_view(screener: Screener) -> None:
     study = example()
     assert study.ap is not None
-    swapped = Study("swap", "swap", lateral=study.ap)
+    swapped = Study(study_uid="swap", patient_id="swap", lateral=study.ap)
     prediction = screener.screen(read_study(swapped)).prediction
     assert set(prediction.views) == {View.AP}
 
 
 def test_two_images_of_one_view_are_told(screener: Screener) -> None:
     study = example()
-    prediction = screener.screen(read_study(Study("twice", "twice", ap=study.ap, lateral=study.ap))).prediction
+    prediction = screener.screen(
+        read_study(Study(study_uid="twice", patient_id="twice", ap=study.ap, lateral=study.ap))
+    ).prediction
     assert any("has another AP image" in w for w in prediction.warnings)
 
 
@@ -301,10 +312,10 @@ def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Pat
     pixels = read_study(study).radiographs[0].pixels[: int(second.y0 - 2)]
     path = tmp_path / "cut_AP.png"
     Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
-    prediction = screener.screen(read_study(Study("cut", "cut", ap=path))).prediction
+    prediction = screener.screen(read_study(Study(study_uid="cut", patient_id="cut", ap=path))).prediction
     assert prediction.rejection is not None and prediction.bmd_class is None
     assert prediction.rejection.code in ("too_few_levels", "not_lumbar", "no_spine", "ambiguous_levels")
-    validate_prediction(prediction.as_json())
+    assert Prediction.from_json(prediction.as_json()).rejection == prediction.rejection
 
 
 def test_a_confidence_bar_can_refuse(weights: Weights) -> None:
@@ -330,7 +341,7 @@ def test_a_reader_can_correct_the_levels_of_one_study(weights: Weights, tmp_path
 
 def test_a_study_without_readable_images_raises(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no such file"):
-        read_study(Study("x", "x", ap=tmp_path / "gone.png"))
+        read_study(Study(study_uid="x", patient_id="x", ap=tmp_path / "gone.png"))
 
 
 def test_the_same_image_twice_gives_the_same_answer(screener: Screener) -> None:

@@ -19,7 +19,7 @@ from cohort.io.tables.cohort_tables import read_cohort_csv
 from pipeline.evaluation.datasets import ALL, evaluate_datasets
 from pipeline.evaluation.report.tables import paper_tables
 from pipeline.evaluation.report.write import report_results
-from pipeline.prediction import validate_prediction
+from pipeline.prediction import Prediction
 from tests import EXAMPLES
 
 NAMES = [c.value for c in BMD_CLASSES]
@@ -209,7 +209,7 @@ def test_a_cohort_is_screened_and_judged_in_one_command(tmp_path: Path) -> None:
     one = json.loads(next((report / "screened" / "studies").glob("*.json")).read_text("utf-8"))
     assert set(one["input_ablation"]) == {model.name for model in SIX}
     assert one["input_ablation"]["ap-lat-covariates"] == one["probabilities"] != one["input_ablation"]["ap-lat-images"]
-    validate_prediction(one)
+    Prediction.from_json(one)
     assert (
         "of this site; found"
         in CliRunner().invoke(app, ["evaluate", str(EXAMPLES), "--out", str(report), "--site", "nowhere"]).stderr

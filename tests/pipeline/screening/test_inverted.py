@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from cohort.io.folder import index_cohort
+from cohort.rejection import RejectionCode
 from cohort.spine import VertebralLevel, View
 from cohort.study import Radiograph
 from detect.segmenter import SeenBody, looks_inverted
 from pipeline.bundle.load import load_weights
 from pipeline.prediction import ImageOutcome
-from pipeline.screening.assessment import ANOTHER_IMAGE
 from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.screener import Screener
@@ -82,7 +82,7 @@ def test_the_fittest_of_several_films_is_used(screener: Screener) -> None:
         prediction = screener.screen(LoadedStudy(one, tuple(order), ())).prediction
         told = [image.path for image in prediction.images if image.outcome is ImageOutcome.LEFT_OUT]
         reasons = [image.reason for image in prediction.images if image.outcome is ImageOutcome.LEFT_OUT]
-        assert all(reason.startswith(ANOTHER_IMAGE) for reason in reasons)
+        assert all(reason.startswith(RejectionCode.ANOTHER_IMAGE) for reason in reasons)
         return prediction.probabilities, [Path(path).name for path in told]
 
     plain, none = screened(frontal, lateral)

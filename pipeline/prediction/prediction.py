@@ -1,0 +1,276 @@
+"""What screening says of one study: a type that is written as JSON and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from classify.calibration import Decision
+from cohort.bmd import BmdClass
+from cohort.covariates import Covariates
+from cohort.findings import CobbAngle
+from cohort.rejection import LevelReason
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from osteolens.errors import ReadError
+from osteolens.json_document import read_json
+from osteolens.text import visible
+from pipeline.prediction.document import (
+    FORMAT,
+    MOST_MARGIN,
+    BoxDocument,
+    CobbDocument,
+    CovariatesDocument,
+    FindingsDocument,
+    ImageDocument,
+    LevelDocument,
+    PredictionDocument,
+    ProbabilitiesDocument,
+    RejectionDocument,
+    VertebraDocument,
+    ViewDocument,
+    parse_prediction,
+)
+from pipeline.prediction.parts import (
+    ImageRecord,
+    MeasuredVertebra,
+    ModelIdentifiers,
+    Rejection,
+    Status,
+    ViewResult,
+    stored_covariates,
+)
+
+TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
+"""What every finding says of itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Result of one study.
+
+    Attributes:
+        study_uid: safe identifier; also the name of its files.
+        patient_id: as given.
+        model: identifiers and hashes of the weights.
+        covariates: values used, None where unknown.
+        bmd_class: most probable class, None when rejected.
+        probabilities: by class, empty when rejected.
+        views: what was found in each view.
+        images: every image of the study and what became of it.
+        warnings: things a reader should know.
+        rejection: reason for no class, or None.
+        failure: why the study could not be screened at all, or None.
+        t_score: estimate of the L1-L4 T-score, None when rejected.
+        prediction_set: classes that hold the truth with the weights' stated coverage, empty when rejected.
+        decision: whether osteoporosis is ruled in, ruled out or neither at the weights' predictive values, or None.
+        input_ablation: probabilities by the paper's models (`SIX` of classify/inputs.py) from a part of the inputs,
+            if asked for.
+    """
+
+    study_uid: str
+    patient_id: str
+    model: ModelIdentifiers
+    covariates: Covariates
+    bmd_class: BmdClass | None = None
+    probabilities: dict[BmdClass, float] = field(default_factory=dict)
+    views: dict[View, ViewResult] = field(default_factory=dict)
+    images: tuple[ImageRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rejection: Rejection | None = None
+    failure: str | None = None
+    t_score: float | None = None
+    prediction_set: tuple[BmdClass, ...] = ()
+    decision: Decision | None = None
+    input_ablation: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
+
+    @property
+    def status(self) -> Status:
+        """Screened, rejected or failed."""
+        if self.failure is not None:
+            return Status.FAILED
+        return Status.SCREENED if self.rejection is None else Status.REJECTED
+
+    @property
+    def suspected_fractures(self) -> dict[VertebralLevel, MeasuredVertebra]:
+        """Levels with a suspected fracture."""
+        lateral = self.views.get(View.LATERAL)
+        return {} if lateral is None else {level: v for level, v in lateral.vertebrae.items() if v.suspected}
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of docs/reference/data-formats.md; coordinates in pixels of the image as it is read."""
+        return _document(self).model_dump(mode="json", exclude_unset=True)
+
+    @classmethod
+    def from_json(cls, document: object) -> Prediction:
+        """A result as `as_json` gave it, or as an earlier version wrote it.
+
+        Raises:
+            ReadError: another format, or a field that is missing, unknown or out of its bounds, named by its path.
+        """
+        return _prediction(parse_prediction(document))
+
+
+def read_prediction(path: Path) -> Prediction:
+    """The result of one study from its file.
+
+    Raises:
+        ReadError: no result that this version reads; the message names the file and the field.
+    """
+    document = read_json(path)
+    try:
+        return Prediction.from_json(document)
+    except ReadError as error:
+        raise ReadError(f"{visible(path.name)}: {error}") from error
+
+
+def _document(own: Prediction) -> PredictionDocument:
+    ablation = {name: _probabilities(p) for name, p in own.input_ablation.items()}
+    covariates = stored_covariates(own.covariates)
+    return PredictionDocument(
+        format=FORMAT,
+        study_uid=own.study_uid,
+        patient_id=visible(own.patient_id),
+        status=own.status,
+        bmd_class=own.bmd_class,
+        probabilities=_probabilities(own.probabilities) if own.probabilities else None,
+        t_score_estimate=None if own.t_score is None else round(own.t_score, 2),
+        prediction_set=list(own.prediction_set),
+        decision=own.decision,
+        findings=_findings(own),
+        views={view: _view(result) for view, result in own.views.items()},
+        images=[
+            ImageDocument(
+                path=visible(image.path),
+                role=image.role,
+                view=image.view,
+                outcome=image.outcome,
+                reason=visible(image.reason),
+                sha256=image.sha256 or None,
+            )
+            for image in own.images
+        ],
+        covariates=CovariatesDocument(
+            age_years=covariates.age_years, sex=covariates.sex, bmi_kg_m2=covariates.bmi_kg_m2
+        ),
+        warnings=[visible(warning) for warning in own.warnings],
+        rejection=None
+        if own.rejection is None
+        else RejectionDocument(code=own.rejection.code, reason=visible(own.rejection.reason)),
+        failure=None if own.failure is None else visible(own.failure),
+        model=own.model.as_json(),
+        **({"input_ablation": ablation} if ablation else {}),
+    )
+
+
+def _probabilities(by_class: Mapping[BmdClass, float]) -> ProbabilitiesDocument:
+    return ProbabilitiesDocument(**{c.value: round(by_class[c], 4) for c in BmdClass})
+
+
+def _findings(own: Prediction) -> FindingsDocument:
+    frontal, lateral = own.views.get(View.AP), own.views.get(View.LATERAL)
+    cobb = frontal.cobb if frontal is not None else None
+    return FindingsDocument(
+        suspected_fractures=list(own.suspected_fractures),
+        vertebrae=[] if lateral is None else [_vertebra(v) for v in lateral.vertebrae.values()],
+        cobb=None if cobb is None else CobbDocument(degrees=round(cobb.degrees, 1), upper=cobb.upper, lower=cobb.lower),
+        note=TO_BE_CONFIRMED,
+    )
+
+
+def _vertebra(own: MeasuredVertebra) -> VertebraDocument:
+    return VertebraDocument(
+        level=own.level,
+        unit=own.unit,
+        anterior_height=round(own.anterior_height, 1),
+        middle_height=round(own.middle_height, 1),
+        posterior_height=round(own.posterior_height, 1),
+        anterior_to_posterior=round(own.anterior_to_posterior, 3),
+        middle_to_posterior=round(own.middle_to_posterior, 3),
+        posterior_to_neighbours=round(own.posterior_to_neighbours, 3),
+        height_loss=round(own.height_loss, 3),
+        genant_grade=own.genant_grade,
+        confidence=round(own.confidence, 3),
+        suspected=own.suspected,
+    )
+
+
+def _view(result: ViewResult) -> ViewDocument:
+    detection = result.detection
+    return ViewDocument(
+        image=visible(result.image),
+        rows=detection.image_shape[0],
+        columns=detection.image_shape[1],
+        pixel_spacing_mm=list(result.pixel_spacing_mm) if result.pixel_spacing_mm else None,
+        anterior=None if result.anterior_left is None else "left" if result.anterior_left else "right",
+        labelling_margin=round(min(detection.labelling_margin, MOST_MARGIN), 3),
+        levels={
+            level: LevelDocument(used=False, code=why.code, reason=why.reason)
+            if (why := result.left_out.get(level))
+            else LevelDocument(used=True)
+            for level in TARGET_LEVELS
+        },
+        boxes=[_box(box) for box in detection.boxes],
+    )
+
+
+def _box(box: VertebraBox) -> BoxDocument:
+    x0, y0, x1, y1 = (round(value, 1) for value in box.corners)
+    loss = {} if box.height_loss is None else {"height_loss": round(box.height_loss, 3)}
+    return BoxDocument(level=box.level, x0=x0, y0=y0, x1=x1, y1=y1, confidence=round(box.confidence, 3), **loss)
+
+
+def _prediction(found: PredictionDocument) -> Prediction:
+    return Prediction(
+        study_uid=found.study_uid,
+        patient_id=found.patient_id,
+        model=ModelIdentifiers.from_json(found.model),
+        covariates=Covariates(
+            age_years=found.covariates.age_years, sex=found.covariates.sex, bmi_given=found.covariates.bmi_kg_m2
+        ),
+        bmd_class=found.bmd_class,
+        probabilities={} if found.probabilities is None else found.probabilities.by_class,
+        views={view: _view_result(view, shown, found.findings) for view, shown in found.views.items()},
+        images=tuple(
+            ImageRecord(
+                path=image.path,
+                role=image.role,
+                view=image.view,
+                outcome=image.outcome,
+                reason=image.reason,
+                sha256=image.sha256 or "",
+            )
+            for image in found.images
+        ),
+        warnings=tuple(found.warnings),
+        rejection=None if found.rejection is None else Rejection(found.rejection.code, found.rejection.reason),
+        failure=found.failure,
+        t_score=found.t_score_estimate,
+        prediction_set=tuple(found.prediction_set),
+        decision=found.decision,
+        input_ablation={name: probabilities.by_class for name, probabilities in found.input_ablation.items()},
+    )
+
+
+def _view_result(view: View, shown: ViewDocument, findings: FindingsDocument) -> ViewResult:
+    lateral, cobb = view is View.LATERAL, findings.cobb
+    spacing = shown.pixel_spacing_mm
+    return ViewResult(
+        image=shown.image,
+        detection=SpineDetection(
+            view=view,
+            boxes=tuple(VertebraBox(**box.model_dump()) for box in shown.boxes),
+            image_shape=(shown.rows, shown.columns),
+            labelling_margin=shown.labelling_margin,
+        ),
+        pixel_spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        left_out={
+            VertebralLevel(level): LevelReason(code=why.code, reason=why.reason)
+            for level, why in shown.levels.items()
+            if why.code is not None and why.reason is not None
+        },
+        vertebrae={v.level: MeasuredVertebra(**v.model_dump()) for v in findings.vertebrae} if lateral else {},
+        cobb=CobbAngle(degrees=cobb.degrees, upper=cobb.upper, lower=cobb.lower) if cobb and not lateral else None,
+        anterior_left=None if shown.anterior is None else shown.anterior == "left",
+    )
