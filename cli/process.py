@@ -62,7 +62,13 @@ def process(
 
         if sex is not None and sex.upper() not in ("F", "M"):
             raise typer.BadParameter(f"got {sex!r}, expected F or M", param_hint="--sex")
-        given = Covariates(age, Sex(sex.upper()) if sex else None, height, weight, bmi)
+        given = Covariates(
+            age_years=age,
+            sex=Sex(sex.upper()) if sex else None,
+            height_cm=height,
+            weight_kg=weight,
+            bmi_given=bmi,
+        )
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
         settings = load_config(ScreeningConfig, config, overrides)

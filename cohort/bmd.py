@@ -22,7 +22,7 @@ BMD_CLASSES: tuple[BmdClass, ...] = tuple(BmdClass)
 """Order of the three classes in every array of probabilities."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DxaResult:
     """Lumbar DXA of one patient.
 

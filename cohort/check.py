@@ -28,7 +28,7 @@ class Step:
     remaining: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortCheck:
     """What a cohort folder holds.
 
@@ -72,7 +72,9 @@ def check_cohort(
     """
     tables = read_tables(folder)
     if tables.wrong["cohort.csv"] or tables.wrong["dxa.csv"]:
-        return CohortCheck({}, (), {}, {}, notes_of(tables, ()).unreadable, False)
+        return CohortCheck(
+            counts={}, flow=(), parts={}, skipped={}, problems=notes_of(tables, ()).unreadable, usable=False
+        )
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies
     problems = Kinds()
@@ -94,12 +96,12 @@ def check_cohort(
         "eligible": len(eligible),
     }
     return CohortCheck(
-        counts,
-        tuple(_flow(studies, criteria)),
-        _parts(eligible),
-        dict(Counter(item.reason for item in index.skipped)),
-        (*notes_of(tables, studies).lines, *problems.lines()),
-        bool(studies) and (bool(eligible) or bool(with_rois)),
+        counts=counts,
+        flow=tuple(_flow(studies, criteria)),
+        parts=_parts(eligible),
+        skipped=dict(Counter(item.reason for item in index.skipped)),
+        problems=(*notes_of(tables, studies).lines, *problems.lines()),
+        usable=bool(studies) and (bool(eligible) or bool(with_rois)),
     )
 
 

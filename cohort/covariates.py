@@ -13,7 +13,7 @@ class Sex(StrEnum):
     MALE = "M"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Covariates:
     """Clinical covariates, each None when unknown."""
 

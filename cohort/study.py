@@ -23,7 +23,7 @@ class SpacingSource(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Radiograph:
     """One image, ready to look at.
 
@@ -61,7 +61,7 @@ class Radiograph:
                              f"{self.pixels.shape}")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What the exclusion criteria ask for beside images and DXA, each None when unknown.
 
@@ -84,7 +84,7 @@ class Findings:
     height_loss: dict[VertebralLevel, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """One patient's visit, images by path; pixels are read when needed.
 

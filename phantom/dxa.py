@@ -83,7 +83,12 @@ def measure_dxa(
     total = float(measured[bone].mean()) * error
     behind = _areal(Volume(spine.density * skeleton.posterior, spine.origin_mm, spine.step_mm), x, z)
     return DxaMeasurement(
-        DxaResult(round((total - mean) / sd, 2), round(total, 4), by_level, None, YOUNG_CHINESE),
+        DxaResult(
+            t_score=round((total - mean) / sd, 2),
+            bmd_g_cm2=round(total, 4),
+            t_score_by_level=by_level,
+            reference=YOUNG_CHINESE,
+        ),
         float(behind[bone].sum() / own[bone].sum()),
         float(mineral[bone].mean()),
     )

@@ -90,7 +90,12 @@ def judge(folder: Path, screener: Screener, pictures: Path | None) -> list[Evalu
                 found.append(EvaluatedCases(name=path.stem, view=view, forms={"native": None}, seconds={}))
                 continue
             frontal = view is View.AP
-            study = Study(path.stem, path.stem, path if frontal else None, None if frontal else path)
+            study = Study(
+                study_uid=path.stem,
+                patient_id=path.stem,
+                ap=path if frontal else None,
+                lateral=None if frontal else path,
+            )
             for form, image in forms_of(radiograph).items():
                 started = cv2.getTickCount()
                 screened = screener.screen(LoadedStudy(study, (image,), ()))

@@ -187,7 +187,7 @@ def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]
         told = {value for image in images if (value := getattr(image.header.covariates, name)) is not None}
         if len(told) > 1:
             notes.append(f"the headers of its images differ in {name} ({', '.join(sorted(map(str, told)))})")
-    study = Study(safe_name(key), patient_id, study_date=first.study_date)
+    study = Study(study_uid=safe_name(key), patient_id=patient_id, study_date=first.study_date)
     for image in sorted(images, key=lambda one: one.header.raw):
         taken = study.ap if image.view is View.AP else study.lateral if image.view is View.LATERAL else None
         study = replace(study, covariates=image.header.covariates.overridden_by(study.covariates))
@@ -257,14 +257,14 @@ def _index_manifest(path: Path) -> CohortIndex:
                 except ReadError:
                     continue
         studies[key] = Study(
-            safe_name(key),
-            known(cells.get("patient_id", "")) or key,
-            ap,
-            lateral,
-            covariates.overridden_by(row.covariates),
-            row.dxa,
-            row.site,
-            row.study_date,
+            study_uid=safe_name(key),
+            patient_id=known(cells.get("patient_id", "")) or key,
+            ap=ap,
+            lateral=lateral,
+            covariates=covariates.overridden_by(row.covariates),
+            dxa=row.dxa,
+            site=row.site,
+            study_date=row.study_date,
             findings=row.findings,
         )
     return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped), path.parent)

@@ -80,8 +80,8 @@ def is_included(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> bool
     if row is None:
         return True
     study = Study(
-        document["study_uid"],
-        document["patient_id"],
+        study_uid=document["study_uid"],
+        patient_id=document["patient_id"],
         covariates=row.covariates,
         dxa=row.dxa,
         study_date=row.study_date,

@@ -74,7 +74,7 @@ def test_normalisation_is_the_specs() -> None:
 
 def test_unknown_covariates_are_zero_and_say_so() -> None:
     np.testing.assert_array_equal(encode(Covariates()), np.zeros(6, np.float32))
-    known = encode(Covariates(74.7, Sex.FEMALE, bmi_given=23.97))
+    known = encode(Covariates(age_years=74.7, sex=Sex.FEMALE, bmi_given=23.97))
     np.testing.assert_allclose(known, [1, -1, 0, 1, 1, 1], atol=1e-5)
     assert encode(Covariates(sex=Sex.MALE))[1] == 1
 

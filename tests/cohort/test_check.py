@@ -153,10 +153,12 @@ def test_lines_that_contradict_make_a_cohort_unusable(tmp_path: Path) -> None:
 
 def test_a_line_of_another_study_of_a_patient_matches_nobody(tmp_path: Path) -> None:
     table(tmp_path, "cohort.csv", "study_uid,patient_id,age_years\n1.2,p1,58\n1.3,p1,60\n,,70\n")
-    (found,) = table_notes(tmp_path, [Study("1.2", "p1")])
+    (found,) = table_notes(tmp_path, [Study(study_uid="1.2", patient_id="p1")])
     assert found == "2 x line of cohort.csv without radiographs: 1.3 (line 3), line 4 (no study_uid or patient_id)"
     table(tmp_path, "cohort.csv", "study_uid,patient_id,age_years\n9.9,p1,58\n")
-    assert table_notes(tmp_path, [Study("1.2", "p1")]) == (), "one line of a patient matches by the patient"
+    assert table_notes(tmp_path, [Study(study_uid="1.2", patient_id="p1")]) == (), (
+        "one line of a patient matches by the patient"
+    )
 
 
 def test_boxes_of_unknown_studies_and_unsure_encodings_are_told(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_boxes_of_unknown_studies_and_unsure_encodings_are_told(tmp_path: Path) 
     table(tmp_path, "rois.csv", head + "p1,AP,L1,1,2,3,4\nP2,AP,L1,1,2,3,4\np1,AP,L2,NA,2,3,4\n")
     table(tmp_path, "readers.csv", f"reader,{head}a,p9,AP,L1,1,2,3,4\n")
     (tmp_path / "cohort.csv").write_bytes("patient_id,site\np1,Köln\np2,x\n".encode("cp1252"))
-    assert table_notes(tmp_path, [Study("p1", "p1"), Study("p2", "p2")]) == (
+    assert table_notes(tmp_path, [Study(study_uid="p1", patient_id="p1"), Study(study_uid="p2", patient_id="p2")]) == (
         "1 x ROIs that cannot be read: rois.csv line 4: x0 is 'NA', expected a number of pixels",
         "1 x study of rois.csv without radiographs: P2 (matches p2 but for case, blanks or a decimal; keep the column "
         "as text)",
@@ -177,4 +179,4 @@ def test_boxes_of_unknown_studies_and_unsure_encodings_are_told(tmp_path: Path) 
 def test_a_folder_without_tables_and_a_single_file_have_no_notes(tmp_path: Path) -> None:
     film(tmp_path, "p1")
     assert table_notes(tmp_path, index_cohort(tmp_path).studies) == ()
-    assert table_notes(tmp_path / "p1_AP.png", [Study("p1", "p1")]) == ()
+    assert table_notes(tmp_path / "p1_AP.png", [Study(study_uid="p1", patient_id="p1")]) == ()

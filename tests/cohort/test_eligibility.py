@@ -17,10 +17,10 @@ from cohort.study import Findings, Study
 from osteolens.errors import ReadError
 
 GOOD = Study(
-    "1.2.3",
-    "P1",
+    study_uid="1.2.3",
+    patient_id="P1",
     covariates=Covariates(age_years=60, sex=Sex.FEMALE),
-    dxa=DxaResult(-1.2, scan_date=date(2021, 3, 1)),
+    dxa=DxaResult(t_score=-1.2, scan_date=date(2021, 3, 1)),
     study_date=date(2021, 1, 1),
     findings=Findings(menopause_age_years=50, implant=False, fracture_grade=0, cobb_deg=8, readable=True),
 )
@@ -28,7 +28,9 @@ GOOD = Study(
 
 def test_a_study_that_meets_every_criterion_is_eligible() -> None:
     assert exclusions(GOOD) == ()
-    assert exclusions(Study("1", "P", dxa=DxaResult(-1.0))) == (), "unknown values exclude nobody"
+    assert exclusions(Study(study_uid="1", patient_id="P", dxa=DxaResult(t_score=-1.0))) == (), (
+        "unknown values exclude nobody"
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_a_study_that_meets_every_criterion_is_eligible() -> None:
         ({"covariates": Covariates(age_years=49, sex=Sex.MALE)}, "younger than 50 years"),
         ({"findings": replace(GOOD.findings, menopause_age_years=61)}, "before menopause"),
         ({"dxa": None}, "no T-score"),
-        ({"dxa": DxaResult(-1.2, scan_date=date(2021, 6, 1))}, "DXA more than 90 days away"),
+        ({"dxa": DxaResult(t_score=-1.2, scan_date=date(2021, 6, 1))}, "DXA more than 90 days away"),
         ({"findings": replace(GOOD.findings, implant=True)}, "implant or cement at L1-L4"),
         ({"findings": replace(GOOD.findings, cobb_deg=21)}, "scoliosis above 20 degrees"),
         ({"findings": replace(GOOD.findings, fracture_grade=1)}, "compression fracture at L1-L4"),
@@ -54,7 +56,7 @@ def test_criteria_are_settings() -> None:
     study = replace(
         GOOD,
         covariates=Covariates(age_years=45, sex=Sex.MALE),
-        dxa=DxaResult(-1.2, scan_date=date(2021, 11, 1)),
+        dxa=DxaResult(t_score=-1.2, scan_date=date(2021, 11, 1)),
         findings=replace(GOOD.findings, cobb_deg=35, fracture_grade=2),
     )
     assert len(exclusions(study)) == 4 and exclusions(study, loose) == ()
@@ -67,10 +69,18 @@ def test_findings_are_read_from_the_table(tmp_path: Path) -> None:
         "A,-1,2021-01-01,none,0,3.5,good,49\nB,-1,,screws,2,,under,\nC,-1,,,,,,\n"
     )
     rows = read_cohort_csv(path)
-    assert rows["A"].findings == Findings(49, False, 0, 3.5, True, None, {}) and rows["A"].study_date == date(
-        2021, 1, 1
+    assert rows["A"].findings == Findings(
+        menopause_age_years=49,
+        implant=False,
+        fracture_grade=0,
+        cobb_deg=3.5,
+        readable=True,
+        lumbar_count=None,
+        height_loss={},
+    ) and rows["A"].study_date == date(2021, 1, 1)
+    assert rows["B"].findings == Findings(
+        menopause_age_years=None, implant=True, fracture_grade=2, cobb_deg=None, readable=False
     )
-    assert rows["B"].findings == Findings(None, True, 2, None, False)
     assert rows["C"].findings == Findings()
     path.write_text(
         "patient_id,fracture_grade,fractures\nA,2,L1:wedge:0.32 L6:crush:0.25\nB,0,\nC,1,\nD,,\nE,0,T12:wedge:0.3\n"

@@ -45,7 +45,7 @@ def test_bmi_is_derived_unless_given() -> None:
 
 
 def test_known_values_override_and_unknown_ones_do_not() -> None:
-    header = Covariates(60, Sex.FEMALE, 160, 64)
+    header = Covariates(age_years=60, sex=Sex.FEMALE, height_cm=160, weight_kg=64)
     merged = header.overridden_by(Covariates(age_years=70))
     assert (merged.age_years, merged.sex, merged.height_cm) == (70, Sex.FEMALE, 160)
 

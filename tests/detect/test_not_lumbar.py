@@ -38,7 +38,9 @@ def screener() -> Screener:
 
 
 def screened(screener: Screener, radiograph: Radiograph) -> Prediction:
-    return screener.screen(LoadedStudy(Study("x", "x", unsorted=(radiograph.path,)), (radiograph,), ())).prediction
+    return screener.screen(
+        LoadedStudy(Study(study_uid="x", patient_id="x", unsorted=(radiograph.path,)), (radiograph,), ())
+    ).prediction
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -56,7 +58,13 @@ def test_images_of_the_test_packages_get_no_class(screener: Screener, name: str)
 
 
 def shown(pixels: Image) -> Radiograph:
-    return Radiograph(pixels.astype(np.float32), None, SpacingSource.NONE, None, Path("drawn.png"))
+    return Radiograph(
+        pixels=pixels.astype(np.float32),
+        pixel_spacing_mm=None,
+        spacing_source=SpacingSource.NONE,
+        view=None,
+        path=Path("drawn.png"),
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -108,7 +108,7 @@ def test_a_classifier_trains_resumes_and_loads(tmp_path: Path) -> None:
 
 
 def test_a_split_never_parts_a_patient() -> None:
-    studies = [Study(f"s{k}", f"p{k // 3}") for k in range(30)]
+    studies = [Study(study_uid=f"s{k}", patient_id=f"p{k // 3}") for k in range(30)]
     training, held_out = split_by_patient(studies, 0.3, 1)
     assert not {s.patient_id for s in training} & {s.patient_id for s in held_out}
     assert len(held_out) == 9

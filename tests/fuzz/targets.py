@@ -144,7 +144,7 @@ def _read_table(path: Path) -> None:
     """By the name of the seed; strictly, and line by line, which must agree on whether the table is whole."""
     if path.suffix == ".json":
         folder = path.parent
-        study = Study("s1", "p1", ap=folder / "AP.png", lateral=folder / "LATERAL.png")
+        study = Study(study_uid="s1", patient_id="p1", ap=folder / "AP.png", lateral=folder / "LATERAL.png")
         for polygons in read_outlines(path, [study]).values():
             if not all(np.isfinite(polygon).all() and polygon.shape[1] == 2 for polygon in polygons.values()):
                 raise Wrong("outlines are not finite (n, 2)")

@@ -47,7 +47,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written .*choose another folder or mend its rights"):
+    with pytest.raises(OutputError, match=r"cannot be written .*choose another folder or mend its rights"):
         write_whole(tmp_path / "none" / "a.txt", "x")
 
 

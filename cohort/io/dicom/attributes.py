@@ -156,7 +156,7 @@ def covariates_of(header: Attributes, study_date: date | None) -> Covariates:
         if weight:
             header.unknown("PatientWeight", weight, "expected 10 to 400 kg")
         weight = None
-    return Covariates(_age(header, study_date), sex, height, weight)
+    return Covariates(age_years=_age(header, study_date), sex=sex, height_cm=height, weight_kg=weight)
 
 
 def _age(header: Attributes, study_date: date | None) -> float | None:

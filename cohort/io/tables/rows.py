@@ -21,7 +21,7 @@ T_SCORES, BMDS_G_CM2, SDS_G_CM2 = (-9, 9), (0.1, 3), (0.01, 1)
 """Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortRow:
     """One line of cohort.csv."""
 
@@ -41,20 +41,20 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
         ReadError: a value that is no number, no day, no sex or out of any human range.
     """
     covariates = Covariates(
-        _number(cells, "age_years", where, (0, 120)),
-        sex_of_row(cells, where),
-        _number(cells, "height_cm", where, (50, 260)),
-        _number(cells, "weight_kg", where, (10, 400)),
-        _number(cells, "bmi_kg_m2", where, (8, 90)),
+        age_years=_number(cells, "age_years", where, (0, 120)),
+        sex=sex_of_row(cells, where),
+        height_cm=_number(cells, "height_cm", where, (50, 260)),
+        weight_kg=_number(cells, "weight_kg", where, (10, 400)),
+        bmi_given=_number(cells, "bmi_kg_m2", where, (8, 90)),
     )
     return CohortRow(
-        covariates,
-        dxa_result(cells, covariates.sex, where),
-        known(cells.get("site", "")) or None,
-        _findings(cells, where),
-        _day(cells, "study_date", where),
-        known(cells.get("machine", "")) or None,
-        known(cells.get("patient_id", "")) or None,
+        covariates=covariates,
+        dxa=dxa_result(cells, covariates.sex, where),
+        site=known(cells.get("site", "")) or None,
+        findings=_findings(cells, where),
+        study_date=_day(cells, "study_date", where),
+        machine=known(cells.get("machine", "")) or None,
+        patient_id=known(cells.get("patient_id", "")) or None,
     )
 
 
@@ -90,7 +90,11 @@ def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult 
         t_score = round(t_score_of(bmd, *reference), 2)
     if t_score is None and len(by_level) >= MIN_LEVELS:
         t_score = round(sum(by_level.values()) / len(by_level), 2)
-    return None if t_score is None else DxaResult(t_score, bmd, by_level, scan_date, name)
+    return (
+        None
+        if t_score is None
+        else DxaResult(t_score=t_score, bmd_g_cm2=bmd, t_score_by_level=by_level, scan_date=scan_date, reference=name)
+    )
 
 
 def _findings(cells: dict[str, str], where: str) -> Findings:
@@ -99,13 +103,13 @@ def _findings(cells: dict[str, str], where: str) -> Findings:
     grade = whole_number(cells.get("fracture_grade", ""), where, "fracture_grade", (0, 3))
     fractures = known(cells.get("fractures", ""))
     return Findings(
-        _number(cells, "menopause_age_years", where, (20, 70)),
-        False if is_no(implant) else True if known(implant) else None,
-        grade,
-        _number(cells, "cobb_deg", where, (0, 150)),
-        plain(exposure) == "good" if exposure else None,
-        whole_number(cells.get("lumbar_count", ""), where, "lumbar_count", (3, 7)),
-        _fractures(fractures, where) if grade == 0 or fractures else None,
+        menopause_age_years=_number(cells, "menopause_age_years", where, (20, 70)),
+        implant=False if is_no(implant) else True if known(implant) else None,
+        fracture_grade=grade,
+        cobb_deg=_number(cells, "cobb_deg", where, (0, 150)),
+        readable=plain(exposure) == "good" if exposure else None,
+        lumbar_count=whole_number(cells.get("lumbar_count", ""), where, "lumbar_count", (3, 7)),
+        height_loss=_fractures(fractures, where) if grade == 0 or fractures else None,
     )
 
 

@@ -110,7 +110,7 @@ def outlines(tmp_path: Path, content: Any) -> dict[VertebralLevel, np.ndarray]:
     (tmp_path / "a.png").touch()
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     (tmp_path / "annotations.json").write_bytes(raw)
-    found = read_outlines(tmp_path / "annotations.json", [Study("s", "p", ap=tmp_path / "a.png")])
+    found = read_outlines(tmp_path / "annotations.json", [Study(study_uid="s", patient_id="p", ap=tmp_path / "a.png")])
     return found.get(("s", View.AP), {})
 
 
