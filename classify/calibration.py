@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.optimize import minimize_scalar
 
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from osteolens.config import StrictConfig
 
 Floats = npt.NDArray[np.float64]
@@ -83,7 +83,7 @@ def fit_calibration(
     shares = tempered(probabilities, temperature)
     scores = np.sort(1 - shares[rows, labels])
     place = min(len(scores) - 1, int(np.ceil((len(scores) + 1) * coverage)) - 1)
-    rule_out, rule_in = _thresholds(shares[:, -1], labels == len(BMD_CLASSES) - 1, predictive_value)
+    rule_out, rule_in = _thresholds(shares[:, OSTEOPOROSIS_INDEX], labels == OSTEOPOROSIS_INDEX, predictive_value)
     return Calibration(
         temperature=temperature,
         coverage=coverage,

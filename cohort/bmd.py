@@ -21,6 +21,15 @@ class BmdClass(StrEnum):
 BMD_CLASSES: tuple[BmdClass, ...] = tuple(BmdClass)
 """Order of the three classes in every array of probabilities."""
 
+OSTEOPOROSIS_INDEX = BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
+"""Place of osteoporosis in every array of probabilities."""
+
+NORMAL_FROM = -1.0
+"""T-score from which bone mass is normal. Source: WHO 1994."""
+
+OSTEOPOROSIS_TO = -2.5
+"""T-score up to which bone mass is osteoporotic. Source: WHO 1994."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DxaResult:
@@ -51,9 +60,9 @@ def classify_t_score(t_score: float) -> BmdClass:
 
     Source: WHO 1994, as used by Mao et al. 2022.
     """
-    if t_score <= -2.5:
+    if t_score <= OSTEOPOROSIS_TO:
         return BmdClass.OSTEOPOROSIS
-    return BmdClass.OSTEOPENIA if t_score < -1.0 else BmdClass.NORMAL
+    return BmdClass.OSTEOPENIA if t_score < NORMAL_FROM else BmdClass.NORMAL
 
 
 YOUNG_CHINESE = "Hologic young Chinese adults: Lynn 2005 (women), Tan 2007 (men)"

@@ -45,18 +45,27 @@ DETECTED_LEVELS: tuple[VertebralLevel, ...] = LEVELS[1:]
 """The levels a detector has classes for: the targets and T11, T12, L5, S1 as context to count from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VertebraBox:
-    """One levelled ROI in pixels of the original image; x to the right, y downwards, x1 and y1 exclusive.
+    """One level-labelled ROI in pixels of the original image; x to the right, y downwards, x1 and y1 exclusive.
 
-    `height_loss` is the share of the body's height that a compression took, where it was measured.
+    Level and corners may be given in their order, as tables hold them: `VertebraBox(level, *corners)`.
+
+    Attributes:
+        level: of the vertebra.
+        x0: left edge.
+        y0: upper edge.
+        x1: right edge.
+        y1: lower edge.
+        confidence: of the detector.
+        height_loss: fraction of the body's height that a compression took, where it was measured.
     """
 
-    level: VertebralLevel
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    level: VertebralLevel = field(kw_only=False)
+    x0: float = field(kw_only=False)
+    y0: float = field(kw_only=False)
+    x1: float = field(kw_only=False)
+    y1: float = field(kw_only=False)
     confidence: float = 1.0
     height_loss: float | None = None
 
@@ -72,14 +81,40 @@ class VertebraBox:
         """(x0, y0, x1, y1) in pixels."""
         return self.x0, self.y0, self.x1, self.y1
 
+    @property
+    def width(self) -> float:
+        """From the left to the right edge, in pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        """From the upper to the lower edge, in pixels."""
+        return self.y1 - self.y0
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) in pixels."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    def clipped(self, shape: tuple[int, int]) -> VertebraBox | None:
+        """The part inside an image (rows, columns); None where no part of the box is."""
+        rows, columns = shape
+        x0, y0 = max(self.x0, 0.0), max(self.y0, 0.0)
+        x1, y1 = min(self.x1, float(columns)), min(self.y1, float(rows))
+        return replace(self, x0=x0, y0=y0, x1=x1, y1=y1) if x1 > x0 and y1 > y0 else None
+
+    def fraction_inside(self, shape: tuple[int, int]) -> float:
+        """How much of the box's area lies inside an image (rows, columns), from 0 to 1."""
+        inside = self.clipped(shape)
+        return 0.0 if inside is None else inside.width * inside.height / (self.width * self.height)
+
     def moved(self, right: float, down: float) -> VertebraBox:
         """The same box elsewhere."""
         return replace(self, x0=self.x0 + right, x1=self.x1 + right, y0=self.y0 + down, y1=self.y1 + down)
 
-    def jittered(self, rng: np.random.Generator, share: float) -> VertebraBox:
-        """The box as another reader draws it: each side moved by this share (one standard deviation) of the box."""
-        wide, tall = self.x1 - self.x0, self.y1 - self.y0
-        dx, dy = rng.normal(0, share, 2) * wide, rng.normal(0, share, 2) * tall
+    def jittered(self, rng: np.random.Generator, fraction: float) -> VertebraBox:
+        """The box as another reader draws it: each side moved by a fraction (one standard deviation) of the box."""
+        dx, dy = rng.normal(0, fraction, 2) * self.width, rng.normal(0, fraction, 2) * self.height
         return replace(self, x0=self.x0 + dx[0], x1=self.x1 + dx[1], y0=self.y0 + dy[0], y1=self.y1 + dy[1])
 
 
@@ -89,9 +124,9 @@ class SpineDetection:
 
     Attributes:
         view: the projection that the image itself shows.
-        boxes: levelled boxes from the head downwards, at most one a level.
+        boxes: level-labelled boxes from the head downwards, at most one a level.
         image_shape: (rows, columns) of the original image.
-        labelling_margin: mean log-score by which the naming beats the same chain shifted by one level.
+        labelling_margin: mean log-score by which the labelling beats the same chain shifted by one level.
     """
 
     view: View

@@ -61,7 +61,7 @@ def name_levels(
     for i, level in chain:
         x0, y0, x1, y1 = map(float, boxes[i])
         confidence = min(1.0, float(level_scores[i].sum()))
-        named.append(VertebraBox(DETECTED_LEVELS[level], x0, y0, x1, y1, confidence))
+        named.append(VertebraBox(DETECTED_LEVELS[level], x0, y0, x1, y1, confidence=confidence))
     return SpineDetection(view, tuple(named), image_shape, labelling_margin(level_scores, chain))
 
 
@@ -130,7 +130,7 @@ def has_sixth_lumbar(detection: SpineDetection) -> bool:
     fifth, sacrum = detection.box(VertebralLevel.L5), detection.box(VertebralLevel.S1)
     if fifth is None or sacrum is None:
         return False
-    height = float(np.median([box.y1 - box.y0 for box in detection.boxes]))
+    height = float(np.median([box.height for box in detection.boxes]))
     return sacrum.y0 - fifth.y1 > SIXTH_GAP * height
 
 

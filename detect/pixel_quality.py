@@ -34,7 +34,7 @@ def metal_shares(seen: BodyScale) -> dict[VertebralLevel, float]:
     boxes = {box.level: box for box in detection.boxes if box.level in TARGET_LEVELS}
     if not boxes:
         return {}
-    width = float(np.mean([box.x1 - box.x0 for box in boxes.values()]))
+    width = float(np.mean([box.width for box in boxes.values()]))
     opening = max(3, round(0.06 * width) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (opening, opening))
     thick = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, kernel)
@@ -56,7 +56,7 @@ def brighter_than_beside(seen: BodyScale) -> float:
     found = []
     for box in seen.detection.boxes:
         if box.level in TARGET_LEVELS:
-            wide, tall = box.x1 - box.x0, box.y1 - box.y0
+            wide, tall = box.width, box.height
             rows = _rows(box.y0 + 0.2 * tall, box.y1 - 0.2 * tall, seen.pixels.shape[0])
             parts = ((0.2, 0.8), (-0.45, -0.1), (1.1, 1.45))
             inside, *beside = (

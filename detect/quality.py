@@ -148,7 +148,7 @@ def _not_lumbar(
 def _unseen_above(detection: SpineDetection) -> int:
     """Bodies between T11 and the chain's first that the image has room for; a lumbar film shows them."""
     first = detection.boxes[0]
-    height = float(np.median([box.y1 - box.y0 for box in detection.boxes]))
+    height = float(np.median([box.height for box in detection.boxes]))
     return min(DETECTED_LEVELS.index(first.level), int(first.y0 / height + 0.3))
 
 
@@ -185,13 +185,13 @@ def _cut(detection: SpineDetection, least: float) -> dict[VertebralLevel, LevelR
     found = {}
     for level, box in boxes.items():
         others = [other for name, other in boxes.items() if name is not level] or [box]
-        tall = float(np.median([other.y1 - other.y0 for other in others]))
-        wide = float(np.median([other.x1 - other.x0 for other in others]))
+        tall = float(np.median([other.height for other in others]))
+        wide = float(np.median([other.width for other in others]))
         shares = []
         if min(box.y0, rows - box.y1) < AT_BORDER * tall:
-            shares.append((box.y1 - box.y0) / tall)
+            shares.append(box.height / tall)
         if min(box.x0, columns - box.x1) < AT_BORDER * wide:
-            shares.append((box.x1 - box.x0) / wide)
+            shares.append(box.width / wide)
         if shares and min(shares) < least:
             found[level] = LevelReason(
                 code=LevelCode.CUT,
@@ -280,7 +280,7 @@ def warnings_of(
     if detection.labelling_margin < config.warn_margin:
         found.append(f"{view}: {LITTLE_MARGIN} ({detection.labelling_margin:.2f}); check them")
     if radiograph.pixel_spacing_mm is not None and radiograph.spacing_source is not SpacingSource.NONE:
-        widths = [b.x1 - b.x0 for b in detection.boxes if b.level in TARGET_LEVELS]
+        widths = [b.width for b in detection.boxes if b.level in TARGET_LEVELS]
         width = float(np.mean(widths)) * radiograph.pixel_spacing_mm[1]
         if detection.view is View.AP and not BODY_WIDTH_MM[0] <= width <= BODY_WIDTH_MM[1]:
             found.append(f"{view}: mean body width {width:.0f} mm is implausible; check the pixel spacing")

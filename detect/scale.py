@@ -39,7 +39,7 @@ class BodyScale:
 
 def body_width(boxes: Sequence[VertebraBox]) -> float:
     """Mean width in pixels of the boxes of L1-L4, or of all where none of these is."""
-    own = [box.x1 - box.x0 for box in boxes if box.level in TARGET_LEVELS] or [box.x1 - box.x0 for box in boxes]
+    own = [box.width for box in boxes if box.level in TARGET_LEVELS] or [box.width for box in boxes]
     return float(np.mean(own))
 
 

@@ -52,8 +52,8 @@ Points = npt.NDArray[np.float64]
 
 def crop_matrix(box: VertebraBox, side: int = CROP_PX, context: float = CONTEXT) -> Points:
     """Affine (2, 3) from image pixels to a square crop round a box."""
-    scale = side / (context * max(box.x1 - box.x0, box.y1 - box.y0))
-    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    scale = side / (context * max(box.width, box.height))
+    x, y = box.centre
     return np.array([[scale, 0.0, side / 2 - scale * x], [0.0, scale, side / 2 - scale * y]])
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from classify.config import NetworkSpec
-from cohort.bmd import BMD_CLASSES
+from cohort.bmd import BMD_CLASSES, NORMAL_FROM, OSTEOPOROSIS_TO
 from cohort.spine import View
 from osteolens.errors import MissingExtra
 
@@ -144,8 +144,8 @@ def ordinal_logits(t_score: Tensor) -> Tensor:
         t_score: (n, 2), location and logarithm of the scale.
     """
     location, scale = t_score[:, 0], t_score[:, 1].clamp(-2.5, 2.0).exp()
-    above = torch.sigmoid((location + 1.0) / scale)
-    below = torch.sigmoid((-2.5 - location) / scale)
+    above = torch.sigmoid((location - NORMAL_FROM) / scale)
+    below = torch.sigmoid((OSTEOPOROSIS_TO - location) / scale)
     shares = torch.stack((above, 1 - above - below, below), 1)
     return shares.clamp_min(1e-6).log()
 

@@ -14,7 +14,7 @@ from classify.config import NetworkSpec, PreprocessSpec
 from classify.covariates import encode
 from classify.crop import CropPlaces, crop_corners
 from classify.preprocess import letterbox
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.covariates import Covariates
 from cohort.spine import View
 from osteolens.errors import MissingExtra
@@ -79,7 +79,7 @@ class Explainer:
         images = [pool(torch.from_numpy(inputs.get(view, empty)[None])) for view in View]
         present = torch.tensor([[float(view in inputs) for view in View]])
         known = torch.from_numpy(encode(covariates)[None])
-        target = BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
+        target = OSTEOPOROSIS_INDEX
         found = {}
         for view in inputs:
             if view in self._cams:

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from classify.config import PreprocessSpec
 from classify.training.config import ClassifierTraining, network_spec
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import OSTEOPOROSIS_INDEX
 from osteolens.errors import ConfigError
 from osteolens.training.precision import bfloat16_is_fast
 
@@ -189,8 +189,12 @@ def macro_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float
 
 def osteoporosis_auc(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:
     """Area under the ROC curve of osteoporosis against the rest; NaN when either is absent."""
-    positive = labels == BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
-    return float(roc_auc_score(positive, probabilities[:, -1])) if 0 < positive.sum() < len(labels) else float("nan")
+    positive = labels == OSTEOPOROSIS_INDEX
+    return (
+        float(roc_auc_score(positive, probabilities[:, OSTEOPOROSIS_INDEX]))
+        if 0 < positive.sum() < len(labels)
+        else float("nan")
+    )
 
 
 def predict(

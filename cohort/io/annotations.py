@@ -27,6 +27,9 @@ LONGEST_SIDE_PX = 65_535
 FARTHEST_PX = 1e6
 """A coordinate beyond it is no pixel of any image."""
 
+LEAST_INSIDE = 0.5
+"""Fraction of a manual ROI inside its image below which it was drawn on another one."""
+
 _CORNERS = ("x0", "y0", "x1", "y1")
 _COLUMNS = ("study_uid", "view", "level", *_CORNERS)
 _Lines = list[tuple[int, dict[str, str]]]
@@ -76,9 +79,7 @@ def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image
     """
     rows, columns = image_shape
     for box in boxes:
-        wide = min(box.x1, columns) - max(box.x0, 0)
-        tall = min(box.y1, rows) - max(box.y0, 0)
-        if max(wide, 0) * max(tall, 0) < 0.5 * (box.x1 - box.x0) * (box.y1 - box.y0):
+        if box.fraction_inside(image_shape) < LEAST_INSIDE:
             corners = ", ".join(f"{value:.0f}" for value in box.corners)
             raise ReadError(
                 f"study {study_uid}: the {view} box of {box.level} ({corners}) lies outside its image of "

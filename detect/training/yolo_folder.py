@@ -163,14 +163,18 @@ def _labels_after(
     return plain
 
 
+LEAST_INSIDE = 0.7
+"""Fraction of a body's box inside the image below which it gets no label."""
+
+
 def label_lines(boxes: Sequence[VertebraBox], corners: npt.NDArray[np.float64], view: View, side: int) -> list[str]:
     """YOLO lines `class x y w h` in shares of the side; bodies less than 70 % inside the image are left out."""
     lines = []
-    for box, (x0, y0, x1, y1) in zip(boxes, corners, strict=True):
-        cx0, cy0, cx1, cy1 = max(x0, 0.0), max(y0, 0.0), min(x1, side), min(y1, side)
-        inside = max(0.0, cx1 - cx0) * max(0.0, cy1 - cy0)
-        if inside < 0.7 * (x1 - x0) * (y1 - y0):
+    for box, edges in zip(boxes, corners, strict=True):
+        moved = VertebraBox(box.level, *map(float, edges))
+        inside = moved.clipped((side, side))
+        if inside is None or moved.fraction_inside((side, side)) < LEAST_INSIDE:
             continue
-        values = ((cx0 + cx1) / 2, (cy0 + cy1) / 2, cx1 - cx0, cy1 - cy0)
+        values = (*inside.centre, inside.width, inside.height)
         lines.append(f"{CLASSES.index((view, box.level))} " + " ".join(f"{v / side:.5f}" for v in values))
     return lines

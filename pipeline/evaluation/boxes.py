@@ -120,11 +120,10 @@ def _mean(values: npt.NDArray[np.float64]) -> float:
 
 
 def _annotation(image: int, box: VertebraBox) -> dict[str, object]:
-    width, height = box.x1 - box.x0, box.y1 - box.y0
     return {
         "image_id": image,
         "category_id": TARGET_LEVELS.index(box.level) + 1,
-        "bbox": [box.x0, box.y0, width, height],
-        "area": width * height,
+        "bbox": [box.x0, box.y0, box.width, box.height],
+        "area": box.width * box.height,
         "iscrowd": 0,
     }

@@ -10,13 +10,11 @@ import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score
 
 from classify.calibration import Decision, brier, calibration_error, chance_calibration_error
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, area_word, class_words
 from pipeline.evaluation.statistics import Estimate, auc, bland_altman, counts, proportion
 
 Figures = dict[str, float | int]
-POSITIVE = BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
-
 FEWEST_T_SCORES = 3
 """Estimated T-scores below which no agreement is given."""
 
@@ -67,7 +65,7 @@ def classification_metrics(judged: EvaluatedCases) -> Figures:
     figures["ece"] = calibration_error(shares, labels)
     figures["ece_by_chance"], figures["ece_by_chance_high"] = chance_calibration_error(shares)
     figures["brier"] = brier(shares, labels)
-    for name, value in counts(labels == POSITIVE, called == POSITIVE).metrics().items():
+    for name, value in counts(labels == OSTEOPOROSIS_INDEX, called == OSTEOPOROSIS_INDEX).metrics().items():
         if name != "accuracy":
             figures.update(_interval(f"osteoporosis_{name}", value))
     return {**figures, **_t_scores(judged), **_sets(judged), **_decisions(judged)}
@@ -86,7 +84,7 @@ def not_estimable(judged: EvaluatedCases) -> dict[str, str]:
             found.update(dict.fromkeys((f"auc_{c.value}", *sides), words["auc"]))
         if "auc_interval" in words:
             found.update(dict.fromkeys(sides, words["auc_interval"]))
-        for name in ("sensitivity", "specificity", "ppv", "npv") if k == POSITIVE else ():
+        for name in ("sensitivity", "specificity", "ppv", "npv") if k == OSTEOPOROSIS_INDEX else ():
             if name in words:
                 keys = [f"osteoporosis_{name}{side}" for side in ("", "_low", "_high")]
                 found.update(dict.fromkeys(keys, words[name]))
@@ -133,7 +131,7 @@ def _decisions(judged: EvaluatedCases) -> Figures:
     if not any(judged.decisions):
         return {}
     figures: Figures = {}
-    positive = judged.labels == POSITIVE
+    positive = judged.labels == OSTEOPOROSIS_INDEX
     for decision, name, right in ((Decision.LIKELY, "ppv", positive), (Decision.UNLIKELY, "npv", ~positive)):
         taken = np.array([own == decision.value for own in judged.decisions])
         figures[f"decided_{decision.name.lower()}"] = int(taken.sum())

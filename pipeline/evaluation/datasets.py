@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_curve
 
-from cohort.bmd import BMD_CLASSES
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX
 from cohort.covariates import Sex
 from cohort.io.tables.cohort_tables import CohortRow
 from cohort.splits import is_test_site
-from pipeline.evaluation.classification import POSITIVE, EvaluatedCases, classification_metrics, not_estimable
+from pipeline.evaluation.classification import EvaluatedCases, classification_metrics, not_estimable
 from pipeline.evaluation.estimable import class_words, metric_words
 from pipeline.evaluation.evaluate import evaluated_cases, row_of_document
 from pipeline.evaluation.input_ablation import ablation_cases, compare_inputs
@@ -118,7 +118,7 @@ def _dataset(documents: Sequence[Document], rows: Rows, draws: int, seed: int) -
         )
     parts = ablation_cases(documents, rows)
     found["input_ablation"] = {
-        name: {"studies": len(own.labels), **_one_class(own, POSITIVE)} for name, own in parts.items()
+        name: {"studies": len(own.labels), **_one_class(own, OSTEOPOROSIS_INDEX)} for name, own in parts.items()
     }
     found["comparisons"] = compare_inputs(documents, rows)
     found["operating_points"] = _operating_points(judged)
@@ -149,8 +149,8 @@ def _macro(labels: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> fl
 
 def _operating_points(judged: EvaluatedCases) -> dict[str, Any]:
     """Osteoporosis called at the most probable class, and at a chosen sensitivity."""
-    positive, share = judged.labels == POSITIVE, judged.shares[:, POSITIVE]
-    points: dict[str, Any] = {"most probable class": _metrics(positive, judged.shares.argmax(1) == POSITIVE)}
+    positive, share = judged.labels == OSTEOPOROSIS_INDEX, judged.shares[:, OSTEOPOROSIS_INDEX]
+    points: dict[str, Any] = {"most probable class": _metrics(positive, judged.shares.argmax(1) == OSTEOPOROSIS_INDEX)}
     if positive.any():
         threshold = threshold_for_sensitivity(positive, share, SENSITIVITY)
         point = _metrics(positive, share >= threshold)
@@ -166,8 +166,8 @@ def _metrics(positive: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> 
 def _intention_to_diagnose(documents: Sequence[Document], rows: Rows) -> dict[str, Any]:
     """Every study with DXA counts: a rejected one was not called, and is told apart."""
     known = [(d, row.dxa.bmd_class) for d in documents if (row := row_of_document(d, rows)) and row.dxa]
-    positive = np.array([bmd_class is BMD_CLASSES[POSITIVE] for _, bmd_class in known])
-    called = np.array([d["bmd_class"] == BMD_CLASSES[POSITIVE].value for d, _ in known])
+    positive = np.array([bmd_class is BMD_CLASSES[OSTEOPOROSIS_INDEX] for _, bmd_class in known])
+    called = np.array([d["bmd_class"] == BMD_CLASSES[OSTEOPOROSIS_INDEX].value for d, _ in known])
     rejected = np.array([d["rejection"] is not None for d, _ in known])
     if not known:
         return {}
@@ -186,7 +186,7 @@ def curves(judged: EvaluatedCases) -> dict[str, Any]:
         if 0 < truth.sum() < len(truth):
             false, true, _ = roc_curve(truth, judged.shares[:, k])
             roc[c.value] = (false, true)
-    positive, share = judged.labels == POSITIVE, judged.shares[:, POSITIVE]
+    positive, share = judged.labels == OSTEOPOROSIS_INDEX, judged.shares[:, OSTEOPOROSIS_INDEX]
     place = np.minimum((share * 10).astype(int), 9)
     bins = [k for k in range(10) if (place == k).any()]
     reliability = [(share[place == k].mean(), positive[place == k].mean(), int((place == k).sum())) for k in bins]
@@ -215,12 +215,12 @@ def _subgroups(documents: Sequence[Document], rows: Rows) -> list[dict[str, Any]
         judged = evaluated_cases(own, rows)
         if judged is None:
             continue
-        positive = judged.labels == POSITIVE
+        positive = judged.labels == OSTEOPOROSIS_INDEX
         right = int((judged.shares.argmax(1) == judged.labels).sum())
         row: dict[str, Any] = {"kind": kind, "group": label, "studies": len(positive), "cases": int(positive.sum())}
         row["accuracy"] = _values(proportion(right, len(positive)))
         if min(positive.sum(), (~positive).sum()) >= FEWEST:
-            row["auc"] = _values(auc(positive, judged.shares[:, POSITIVE]))
+            row["auc"] = _values(auc(positive, judged.shares[:, OSTEOPOROSIS_INDEX]))
         found.append(row)
     return found
 

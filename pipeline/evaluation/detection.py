@@ -206,4 +206,4 @@ def _images(documents: Sequence[dict[str, Any]], rois: Rois, views: Sequence[Vie
 
 def _box(stored: dict[str, Any]) -> VertebraBox:
     x0, y0, x1, y1 = (float(stored[name]) for name in ("x0", "y0", "x1", "y1"))
-    return VertebraBox(VertebralLevel(stored["level"]), x0, y0, x1, y1, float(stored["confidence"]))
+    return VertebraBox(VertebralLevel(stored["level"]), x0, y0, x1, y1, confidence=float(stored["confidence"]))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from classify.inputs import PAIRS, SIX
+from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.io.tables.cohort_tables import CohortRow
-from pipeline.evaluation.classification import POSITIVE, EvaluatedCases
+from pipeline.evaluation.classification import EvaluatedCases
 from pipeline.evaluation.estimable import gap_word
 from pipeline.evaluation.evaluate import evaluated_cases
 from pipeline.evaluation.statistics import delong_test
@@ -29,9 +30,9 @@ def compare_inputs(documents: Documents, rows: Mapping[str, CohortRow]) -> list[
     for names in PAIRS:
         shared = [d for d in documents if set(names) <= set(d.get("input_ablation", {}))]
         one, other = (evaluated_cases(shared, rows, name) for name in names)
-        if one is None or other is None or not 0 < (positive := one.labels == POSITIVE).sum() < len(positive):
+        if one is None or other is None or not 0 < (positive := one.labels == OSTEOPOROSIS_INDEX).sum() < len(positive):
             continue
-        paired = delong_test(positive, one.shares[:, POSITIVE], other.shares[:, POSITIVE])
+        paired = delong_test(positive, one.shares[:, OSTEOPOROSIS_INDEX], other.shares[:, OSTEOPOROSIS_INDEX])
         gap = paired.difference
         found.append(
             {"first": names[0], "second": names[1], "studies": len(positive)}

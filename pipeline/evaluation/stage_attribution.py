@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.io.tables.cohort_tables import CohortRow
-from pipeline.evaluation.classification import POSITIVE, EvaluatedCases
+from pipeline.evaluation.classification import EvaluatedCases
 from pipeline.evaluation.estimable import ONE_CLASS, gap_word
 from pipeline.evaluation.evaluate import evaluated_cases
 from pipeline.evaluation.statistics import auc, delong_test, proportion
@@ -43,24 +44,24 @@ def stage_attribution(
         "detected": _figures(found),
         "changed_class": int((by_hand.shares.argmax(1) != found.shares.argmax(1)).sum()),
     }
-    positive = found.labels == POSITIVE
+    positive = found.labels == OSTEOPOROSIS_INDEX
     word = gap_word(positive)
     result["not_estimable"] = {"difference": word, "p": word} if word else {}
     if 0 < positive.sum() < len(positive):
-        paired = delong_test(positive, by_hand.shares[:, POSITIVE], found.shares[:, POSITIVE])
+        paired = delong_test(positive, by_hand.shares[:, OSTEOPOROSIS_INDEX], found.shares[:, OSTEOPOROSIS_INDEX])
         gap = paired.difference
         result.update({"difference": [gap.value, gap.low, gap.high], "p": paired.p})
     return result
 
 
 def _figures(judged: EvaluatedCases) -> dict[str, Any]:
-    positive = judged.labels == POSITIVE
+    positive = judged.labels == OSTEOPOROSIS_INDEX
     right = int(np.sum(judged.shares.argmax(1) == judged.labels))
     share = proportion(right, len(positive))
     figures: dict[str, Any] = {"studies": len(positive), "accuracy": [share.value, share.low, share.high]}
     word = gap_word(positive)
     figures["not_estimable"] = {} if word is None else {"auc" if word == ONE_CLASS else "auc_interval": word}
     if 0 < positive.sum() < len(positive):
-        found = auc(positive, judged.shares[:, POSITIVE])
+        found = auc(positive, judged.shares[:, OSTEOPOROSIS_INDEX])
         figures["auc"] = [found.value, found.low, found.high]
     return figures

@@ -14,7 +14,7 @@ import pandas as pd
 from classify.config import PreprocessSpec
 from classify.inputs import PAIRS, SIX, PaperModel
 from classify.training.config import ClassifierTraining
-from cohort.bmd import BMD_CLASSES
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX
 from cohort.eligibility import exclusions
 from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import index_cohort
@@ -23,7 +23,7 @@ from cohort.splits import is_test_site
 from cohort.study import Study
 from osteolens.errors import MissingExtra, ReadError
 from osteolens.json_document import write_json
-from pipeline.evaluation.classification import POSITIVE, EvaluatedCases, classification_metrics
+from pipeline.evaluation.classification import EvaluatedCases, classification_metrics
 from pipeline.evaluation.statistics import delong_test
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import TrainingCohorts, classifier_crops, detected_rois, front_at_left
@@ -201,10 +201,10 @@ def _row(model: PaperModel, cohort: str, table: pd.DataFrame) -> dict[str, Any]:
 def _paired(cohort: str, first: str, one: pd.DataFrame, second: str, other: pd.DataFrame) -> dict[str, Any]:
     """Second minus first on the studies that both judged."""
     shared = one.index.intersection(other.index)
-    positive = one.loc[shared, "label"].to_numpy(int) == POSITIVE
+    positive = one.loc[shared, "label"].to_numpy(int) == OSTEOPOROSIS_INDEX
     row: dict[str, Any] = {"dataset": cohort, "first": first, "second": second, "studies": len(shared)}
     if 0 < positive.sum() < len(positive):
-        column = COLUMNS[POSITIVE]
+        column = COLUMNS[OSTEOPOROSIS_INDEX]
         found = delong_test(positive, one.loc[shared, column].to_numpy(), other.loc[shared, column].to_numpy())
         gap = found.difference
         row.update({"difference": gap.value, "low": gap.low, "high": gap.high, "p": found.p})

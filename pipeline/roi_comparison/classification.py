@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import ONE_CLASS, gap_word, metric_words
 from pipeline.evaluation.statistics import Estimate, area, bootstrap, counts, delong_test, mcnemar
 from pipeline.roi_comparison.config import ComparisonConfig
 from pipeline.roi_comparison.studies import ComparedStudies, Floats, Labels
-
-OSTEOPOROSIS = BMD_CLASSES.index(BmdClass.OSTEOPOROSIS)
 
 Flags = npt.NDArray[np.bool_]
 
@@ -141,13 +139,13 @@ def predicted(probabilities: Floats) -> Labels:
 
 def auc_by_reader(studies: ComparedStudies) -> dict[str, float]:
     """AUC of osteoporosis by who drew the ROIs, the detector among them; NaN without osteoporosis or without others."""
-    positive = studies.labels == OSTEOPOROSIS
-    return {name: area(positive, scores[:, OSTEOPOROSIS]) for name, scores in studies.probabilities.items()}
+    positive = studies.labels == OSTEOPOROSIS_INDEX
+    return {name: area(positive, scores[:, OSTEOPOROSIS_INDEX]) for name, scores in studies.probabilities.items()}
 
 
 def auc_word(studies: ComparedStudies) -> str | None:
     """Why `auc_by_reader` cannot be given, or None."""
-    word = gap_word(studies.labels == OSTEOPOROSIS)
+    word = gap_word(studies.labels == OSTEOPOROSIS_INDEX)
     return word if word == ONE_CLASS else None
 
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, with_words
 from pipeline.evaluation.statistics import BlandAltman, bland_altman
 from pipeline.roi_comparison import agreement, classification, tables
 from pipeline.roi_comparison.agreement import EdgeDifference, MeanIou
-from pipeline.roi_comparison.classification import OSTEOPOROSIS, ClassComparison, Metrics, PairedAucs, Reclassification
+from pipeline.roi_comparison.classification import ClassComparison, Metrics, PairedAucs, Reclassification
 from pipeline.roi_comparison.config import DEFAULT_COMPARISON, ComparisonConfig
 from pipeline.roi_comparison.studies import ComparedStudies
 
@@ -166,7 +166,7 @@ def compare_readings(
         auc_word=classification.auc_word(studies),
         kappa=classification.kappa(studies),
         reclassification=classification.reclassification(studies),
-        p_osteoporosis=bland_altman(studies.manual[:, OSTEOPOROSIS], studies.automatic[:, OSTEOPOROSIS]),
+        p_osteoporosis=bland_altman(studies.manual[:, OSTEOPOROSIS_INDEX], studies.automatic[:, OSTEOPOROSIS_INDEX]),
     )
 
 

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
+from cohort.bmd import OSTEOPOROSIS_INDEX
 from pipeline.report_page.figures import panel
 from pipeline.report_page.page import Page, write_page
 from pipeline.roi_comparison.agreement import EdgeDifference, MeanIou
-from pipeline.roi_comparison.classification import OSTEOPOROSIS, Flags
+from pipeline.roi_comparison.classification import Flags
 from pipeline.roi_comparison.comparison import Comparison
 from pipeline.roi_comparison.studies import Floats
 
@@ -50,8 +51,8 @@ def write_comparison(out: Path, comparison: Comparison, notice: str) -> None:
 def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
     """Every figure of the page by name."""
     studies = comparison.studies
-    manual, automatic = studies.manual[:, OSTEOPOROSIS], studies.automatic[:, OSTEOPOROSIS]
-    positive = studies.labels == OSTEOPOROSIS
+    manual, automatic = studies.manual[:, OSTEOPOROSIS_INDEX], studies.automatic[:, OSTEOPOROSIS_INDEX]
+    positive = studies.labels == OSTEOPOROSIS_INDEX
     figures = {
         "probabilities": _probability_figure(manual, automatic, positive),
         "overlap": _overlap_figure(comparison.overlap_between_readers, comparison.overlap_with_detector),

@@ -117,7 +117,7 @@ def front_at_left(radiograph: Radiograph, detection: SpineDetection, bodies: Map
 
 def _bend_to_left(detection: SpineDetection) -> float:
     """How far the middle of the chain of centres lies left of the line between its ends, in widths of a body."""
-    centres = np.array([((b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2) for b in detection.boxes])
+    centres = np.array([box.centre for box in detection.boxes])
     if len(centres) < 3:
         return 0.0
     x, y = centres.T

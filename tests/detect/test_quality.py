@@ -24,7 +24,9 @@ from detect.quality import (
 from detect.scale import at_body_scale
 from detect.segmenter import SeenBody
 
-BOXES = tuple(VertebraBox(level, 100, 60 + 66 * k, 180, 120 + 66 * k, 0.9) for k, level in enumerate(TARGET_LEVELS))
+BOXES = tuple(
+    VertebraBox(level, 100, 60 + 66 * k, 180, 120 + 66 * k, confidence=0.9) for k, level in enumerate(TARGET_LEVELS)
+)
 FOUND = SpineDetection(View.AP, BOXES, (400, 300), 2.0)
 L1, L2, L3, L4 = TARGET_LEVELS
 
@@ -119,7 +121,7 @@ def test_no_measure_depends_on_the_size_of_a_pixel(times: float) -> None:
     plain = picture("cement")
     how = cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC
     large = cv2.resize(plain.pixels, None, fx=times, fy=times, interpolation=how)
-    boxes = tuple(VertebraBox(b.level, *(times * v for v in b.corners), 0.9) for b in BOXES)
+    boxes = tuple(VertebraBox(b.level, *(times * v for v in b.corners), confidence=0.9) for b in BOXES)
     found = replace(FOUND, boxes=boxes, image_shape=large.shape)
     quality = checked(found, replace(plain, pixels=np.clip(large, 0, 1)))
     assert quality.rejection is None and quality.used == (L1, L3, L4)
@@ -148,7 +150,7 @@ def test_a_body_cut_by_the_border_is_left_out() -> None:
 
 
 def test_a_level_that_was_not_found_is_left_out_and_two_are_enough() -> None:
-    fifth = VertebraBox(VertebralLevel.L5, 100, 324, 180, 384, 0.9)
+    fifth = VertebraBox(VertebralLevel.L5, 100, 324, 180, 384, confidence=0.9)
     lacking = replace(FOUND, boxes=(*BOXES[1:], fifth))
     quality = checked(lacking, picture())
     assert quality.used == (L2, L3, L4) and quality.left_out[L1].code is LevelCode.NOT_FOUND
@@ -172,7 +174,7 @@ def test_a_naming_with_too_little_margin_is_refused_and_a_readers_is_not() -> No
 def test_what_is_no_lumbar_film_is_refused_as_such() -> None:
     short = replace(FOUND, boxes=BOXES[1:])
     assert code_of(checked(short, picture())) == "not_lumbar", "three bodies are no lumbar spine"
-    fifth = VertebraBox(VertebralLevel.L5, 100, 324, 180, 384, 0.9)
+    fifth = VertebraBox(VertebralLevel.L5, 100, 324, 180, 384, confidence=0.9)
     below = tuple(replace(b, y0=b.y0 + 120, y1=b.y1 + 120) for b in (*BOXES[1:], fifth))
     chest = replace(FOUND, boxes=below, image_shape=(520, 300))
     assert code_of(checked(chest, picture())) == "not_lumbar", "room for T11, T12 and L1 above L2, as in a chest film"
@@ -232,7 +234,7 @@ def curved(degrees: float) -> SpineDetection:
     """L1 to L5 along a line that turns by this many degrees in its middle."""
     x, y, boxes = 140.0, 60.0, []
     for k, level in enumerate([*TARGET_LEVELS, VertebralLevel.L5]):
-        boxes.append(VertebraBox(level, x - 40, y - 30, x + 40, y + 30, 0.9))
+        boxes.append(VertebraBox(level, x - 40, y - 30, x + 40, y + 30, confidence=0.9))
         turn = np.radians(degrees / 2 if k < 2 else -degrees / 2)
         x, y = x + 64 * np.sin(turn), y + 64 * np.cos(turn)
     return SpineDetection(View.AP, tuple(boxes), (400, 300), 2.0)

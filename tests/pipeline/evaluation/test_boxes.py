@@ -22,11 +22,11 @@ TRUTH = tuple(VertebraBox(level, 100, 50 + 60 * k, 180, 110 + 60 * k) for k, lev
 
 
 def moved(dx: float, dy: float = 0.0, confidence: float = 0.9) -> tuple[VertebraBox, ...]:
-    return tuple(VertebraBox(b.level, b.x0 + dx, b.y0 + dy, b.x1 + dx, b.y1 + dy, confidence) for b in TRUTH)
+    return tuple(VertebraBox(b.level, b.x0 + dx, b.y0 + dy, b.x1 + dx, b.y1 + dy, confidence=confidence) for b in TRUTH)
 
 
 def renamed_one_down() -> tuple[VertebraBox, ...]:
-    return tuple(VertebraBox(TARGET_LEVELS[k + 1], *box.corners, 0.9) for k, box in enumerate(TRUTH[:-1]))
+    return tuple(VertebraBox(TARGET_LEVELS[k + 1], *box.corners, confidence=0.9) for k, box in enumerate(TRUTH[:-1]))
 
 
 def image(found: tuple[VertebraBox, ...], uid: str = "1", view: View = View.AP) -> EvaluatedImage:
@@ -73,7 +73,7 @@ def test_nothing_found_scores_nothing_and_no_truth_is_unknown() -> None:
 
 
 def test_confident_false_boxes_cost_precision() -> None:
-    false = tuple(VertebraBox(b.level, b.x0 + 300, b.y0, b.x1 + 300, b.y1, 0.95) for b in TRUTH)
+    false = tuple(VertebraBox(b.level, b.x0 + 300, b.y0, b.x1 + 300, b.y1, confidence=0.95) for b in TRUTH)
     images = [image(TRUTH), EvaluatedImage("2", View.AP, (), false)]
     assert average_precision(images)["mAP50"] == pytest.approx(1.0), "a true box without score 1 comes first"
     worse = [image(moved(0, 0, 0.5)), EvaluatedImage("2", View.AP, (), false)]
