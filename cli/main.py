@@ -12,7 +12,7 @@ from cli.evaluate import evaluate_app
 from cli.import_ import import_
 from cli.process import process
 from cli.reproduce import reproduce
-from cli.simulate import simulate
+from cli.simulate import simulate_app
 from cli.train import train_app
 from cli.weights import weights
 
@@ -26,7 +26,7 @@ app = typer.Typer(
 app.command()(process)
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(evaluate_app, name="evaluate")
-app.command()(simulate)
+app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
 app.command("import")(import_)

@@ -1,102 +1,149 @@
-"""osteolens simulate: an in-silico cohort."""
+"""osteolens simulate: an in-silico cohort, radiographs of a CT, and the audit of a cohort."""
 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.console import errors_as_exit_codes, progress, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+from cli.options import AsJson, Config, Device, DryRun, Out, Quiet, Resume, Seed, Set, Verbose
+from phantom.variety import Variety
+
+simulate_app = typer.Typer(
+    help="In-silico cohorts: radiographs with DXA of the same bones. No patient, no clinical evidence.",
+    no_args_is_help=True,
+)
+
+Sites = Annotated[
+    str,
+    typer.Option(
+        "--sites", help="training, validation, test1, test2, mixed, or counts such as training:2000,test1:300."
+    ),
+]
+Anatomy = Annotated[Path | None, typer.Option("--anatomy", help="Folder of bone meshes; built-in bones when left out.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 takes one a core. Their number changes no bit.")]
 
 
-def simulate(
-    out: Annotated[Path, typer.Argument(help="Cohort folder to write; an interrupted run goes on.")],
-    patients: Annotated[int | None, typer.Option("--patients", "-n", min=1, help="Number of patients [10].")] = None,
-    seed: Annotated[int, typer.Option(help="Seed; another seed is another population.")] = 0,
-    site: Annotated[
-        str, typer.Option(help="training, validation, test1, test2, mixed, or counts: training:2000,test1:300.")
-    ] = "mixed",
+@simulate_app.command("cohort")
+def cohort(
+    out: Out,
+    patients: Annotated[
+        int | None,
+        typer.Option("--patients", "-n", min=1, help="Number of patients; the sum of counts in --sites, or 10."),
+    ] = None,
+    seed: Seed = 0,
+    sites: Sites = "mixed",
     spacing: Annotated[float, typer.Option("--spacing-mm", help="Detector pixel in mm.")] = 0.6,
-    anatomy: Annotated[Path | None, typer.Option(help="Folder of bone meshes; built-in bones when left out.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a core. Their number changes no bit.")] = 0,
-    variety: Annotated[str, typer.Option(help="none; wide or faded for training detectors.")] = "none",
-    config: Annotated[Path | None, typer.Option(help="YAML of population settings.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="One population setting as key=value.")] = None,
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Write OUT-audit/report.html: how honest the cohort is.")
-    ] = False,
-    real: Annotated[Path | None, typer.Option(help="Folder of real films to show beside simulated ones.")] = None,
-    ct: Annotated[Path | None, typer.Option(help="NIfTI CT to take both views of, instead of patients.")] = None,
-    ct_labels: Annotated[Path | None, typer.Option(help="Its TotalSegmentator labels, for the boxes.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings; write nothing.")] = False,
-    verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
-    quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
+    anatomy: Anatomy = None,
+    variety: Annotated[
+        Variety, typer.Option("--variety", help="Domain randomisation; wide or faded to train detectors on.")
+    ] = Variety.NONE,
+    device: Device = "cpu",
+    jobs: Jobs = 0,
+    config: Config = None,
+    set_: Set = None,
+    resume: Resume = True,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate AP and lateral radiographs with DXA of the same bones, as DICOM with cohort.csv and rois.csv."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from osteolens.extras import require
-
-        require("simulate", "torch")
         from osteolens.config import load_config
-        from phantom.cohort import SimulationPlan, assign_sites, simulate_cohort
+        from phantom.cohort import simulate_cohort
+        from phantom.plan import SimulationOptions, SimulationPlan, assign_sites
         from phantom.subject.population import PopulationConfig
 
-        if ct is not None or ct_labels is not None:
-            _radiographs_of_ct(ct, ct_labels, out, site, seed, quiet)
-            return
-        population = load_config(PopulationConfig, config, set_ or ())
-        counts = [part.partition(":")[2] for part in site.split(",") if ":" in part]
-        wanted = patients or sum(int(c) for c in counts if c.isdigit()) or 10
-        jobs = jobs or (os.cpu_count() or 1 if device == "cpu" else 1)
-        plan = SimulationPlan(out, wanted, seed, site, spacing, anatomy, device, _variety(variety), jobs, population)
-        assign_sites(plan)
+        options = SimulationOptions(
+            spacing_mm=spacing,
+            anatomy=anatomy,
+            device=device,
+            variety=variety,
+            population=load_config(PopulationConfig, config, set_ or ()),
+            jobs=_processes(jobs, device),
+            resume=resume,
+        )
+        plan = SimulationPlan(out=out, patients=patients, seed=seed, sites=sites, options=options)
+        count = len(assign_sites(plan))
         if dry_run:
-            say(f"would simulate {wanted} patients of seed {seed} into {out}")
+            say(f"would simulate {count} patients of seed {seed} into {out}")
             return
-        started = time.perf_counter()
-        with progress("simulating", wanted) as bar:
-            fresh = simulate_cohort(plan, bar)
-        if not quiet:
-            each = f" ({(time.perf_counter() - started) / fresh:.2f} s each)" if fresh else ""
-            say(f"{fresh} patients simulated{each}, {wanted - fresh} stood already; cohort: {out}")
-        if audit:
-            _audit(plan, real, quiet)
+        with progress("simulating", count) as bar:
+            simulated = simulate_cohort(out, patients, seed, sites, options, lambda done, _: bar(done))
+        if as_json:
+            print_json(simulated.as_json())
+        elif not quiet:
+            fresh = simulated.simulated
+            each = f" ({simulated.seconds / fresh:.2f} s each)" if fresh else ""
+            say(f"{fresh} patients simulated{each}, {simulated.present} were there already; cohort: {out}")
 
 
-def _radiographs_of_ct(ct: Path | None, labels: Path | None, out: Path, site: str, seed: int, quiet: bool) -> None:
-    from osteolens.errors import ConfigError
-    from phantom.ct import ct_study
-    from phantom.xray.system import SYSTEMS
+@simulate_app.command("ct")
+def ct(
+    ct: Annotated[Path, typer.Argument(metavar="CT", help="NIfTI in Hounsfield units.")],
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Its TotalSegmentator labels, for the boxes.")],
+    out: Out,
+    sites: Annotated[
+        str, typer.Option("--sites", help="Site whose X-ray system takes the images: training, test1 ...")
+    ] = "test1",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Reconstruct both views of a labelled CT and add them to a cohort folder, with boxes of its own bodies."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from phantom.ct import simulate_ct
+        from phantom.xray.system import SimulatedSite
 
-    if ct is None or labels is None:
-        raise ConfigError("--ct and --ct-labels go together; give both")
-    if site not in (*SYSTEMS, "mixed"):
-        raise ConfigError(f"site {site!r} takes no CT; choose one of {', '.join(SYSTEMS)}")
-    boxes = ct_study(ct, labels, out, "test1" if site == "mixed" else site, seed)
-    if not quiet:
-        say(f"both views of {ct.name} with {boxes} boxes of whole bodies; cohort: {out}")
+        if sites not in list(SimulatedSite):
+            raise typer.BadParameter(
+                f"got {sites!r}; a CT takes one of {', '.join(SimulatedSite)}", param_hint="--sites"
+            )
+        study = simulate_ct(ct, labels, out, SimulatedSite(sites), seed)
+        if as_json:
+            print_json({"folder": str(out), "patient_id": study.patient_id, "boxes": study.boxes})
+        elif not quiet:
+            say(f"both views of {ct.name} with {study.boxes} boxes of whole bodies; cohort: {out}")
 
 
-def _audit(plan: Any, real: Path | None, quiet: bool) -> None:
-    from phantom.cohort import young_adults
-    from pipeline.audit.checks import YOUNG_ADULTS, audit_cohort
+@simulate_app.command("audit")
+def audit(
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder of `osteolens simulate cohort`.")],
+    out: Out,
+    real: Annotated[
+        Path | None, typer.Option("--real", help="Folder of real radiographs to show beside simulated ones.")
+    ] = None,
+    anatomy: Anatomy = None,
+    device: Device = "cpu",
+    jobs: Jobs = 0,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Check population, DXA, readers and shortcut learning of a simulated cohort, and write a report."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from pipeline.audit.plausibility import AuditOptions, audit_cohort
 
-    with progress("young adults", 2 * YOUNG_ADULTS) as bar:
-        young = young_adults(plan, YOUNG_ADULTS, bar)
-    out = plan.out.with_name(f"{plan.out.name}-audit")
-    summary = audit_cohort(plan.out, young, out, real)
-    if not quiet:
-        say(f"audit: {summary.passed} of {summary.checks} checks pass; report: {out / 'report.html'}")
+        options = AuditOptions(real=real, anatomy=anatomy, device=device, jobs=_processes(jobs, device))
+        with progress("auditing, %", 100) as bar:
+            found = audit_cohort(cohort, out, options=options, progress=lambda done, whole: bar(100 * done // whole))
+        if as_json:
+            print_json(found.as_json())
+        elif not quiet:
+            for name in ("checks", "oracle"):
+                table = found.tables[name]
+                if len(table):
+                    print_table(name, [str(column) for column in table], table.to_numpy().tolist())
+            say(f"{found.passed} of {len(found.checks)} checks pass; report: {out / 'report.html'}")
 
 
-def _variety(text: str) -> Any:
-    from phantom.variety import Variety
-
-    if text not in tuple(Variety):
-        raise typer.BadParameter(f"got {text!r}, expected {' or '.join(Variety)}", param_hint="--variety")
-    return Variety(text)
+def _processes(jobs: int, device: str) -> int:
+    return jobs or (os.cpu_count() or 1 if device == "cpu" else 1)

@@ -43,13 +43,13 @@ class DxaMeasurement:
     """What the scanner says, and what only a simulation knows.
 
     Attributes:
-        result: areal BMD and T-scores.
-        posterior_share: share of L1-L4 mineral behind the back walls (published for L3: 51 +- 4 %; Lee 2009).
+        result: areal BMD and T-scores as the scanner reports them.
+        posterior_fraction: fraction of L1-L4 mineral behind the back walls (published for L3: 51 +- 4 %; Lee 2009).
         true_bmd_g_cm2: areal BMD in the same edges without fat and precision error.
     """
 
     result: DxaResult
-    posterior_share: float
+    posterior_fraction: float
     true_bmd_g_cm2: float
 
 
@@ -61,13 +61,21 @@ def measure_dxa(
     Mineral is separated from soft tissue with the ratio of attenuations beside the bone; where the fat over the spine
     differs from that beside it, the result is wrong by the fat error of real scanners. Whatever lies before or behind
     the bodies counts: spinous processes of the level above, osteophytes, aortic plaques. Metal is left out.
+
+    Args:
+        skeleton: mineral of the patient.
+        tissue: muscle and fat around it.
+        posture: where the bodies are.
+        pathology: which of them are called L1 to L4.
+        sex: whose reference gives the T-score.
+        rng: source of the precision error.
     """
     spine = skeleton.spine
     centre = posture.vertebrae[VertebralLevel.L3].centre[0]
     x = torch.arange(-SCAN_HALF_WIDTH_MM, SCAN_HALF_WIDTH_MM + 1.0) + float(centre)
     z = torch.arange(spine.density.shape[2]) * spine.step_mm + spine.origin_mm[2]
-    own = _areal(spine, x, z)
-    mineral = own + _areal(skeleton.frame, x, z)
+    spinal = _areal(spine, x, z)
+    mineral = spinal + _areal(skeleton.frame, x, z)
     muscle = (_areal(tissue.muscle, x, z) - 0.35 * mineral).clamp_min(0)
     level = _levels(posture, pathology, x, z).to(mineral.device)
     measured = _two_energy_bone(muscle, _areal(tissue.adipose, x, z), mineral, level)
@@ -83,14 +91,14 @@ def measure_dxa(
     total = float(measured[bone].mean()) * error
     behind = _areal(Volume(spine.density * skeleton.posterior, spine.origin_mm, spine.step_mm), x, z)
     return DxaMeasurement(
-        DxaResult(
+        result=DxaResult(
             t_score=round((total - mean) / sd, 2),
             bmd_g_cm2=round(total, 4),
             t_score_by_level=by_level,
             reference=YOUNG_CHINESE,
         ),
-        float(behind[bone].sum() / own[bone].sum()),
-        float(mineral[bone].mean()),
+        posterior_fraction=float(behind[bone].sum() / spinal[bone].sum()),
+        true_bmd_g_cm2=float(mineral[bone].mean()),
     )
 
 

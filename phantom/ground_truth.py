@@ -25,6 +25,12 @@ def body_truth(
 
     Neighbours are those of the stack, names come after, so that a sixth lumbar vertebra bounds L5 as a real one does.
     A spine with four lumbar vertebrae has neither L5 nor S1 in the truth.
+
+    Args:
+        anatomy: shapes of the bodies and of the sacrum.
+        posture: where they stand.
+        pathology: how many lumbar vertebrae there are, which gives their names.
+        geometry: field and pixels of the image.
     """
     points = {
         body: _project(placement.to_patient(anatomy.vertebrae[body].body_points.copy()), geometry)
@@ -37,9 +43,9 @@ def body_truth(
         name = _name(box.level, pathology)
         if name not in DETECTED_LEVELS:
             continue
-        kept = within_field(replace(box, level=name), len(geometry.u_mm), len(geometry.v_mm))
-        if kept is not None:
-            boxes.append(kept)
+        inside = within_field(replace(box, level=name), geometry.shape)
+        if inside is not None:
+            boxes.append(inside)
             if box.level is not VertebralLevel.S1:
                 outlines[name] = star_outline(points[box.level])
     return tuple(boxes), outlines
@@ -64,9 +70,9 @@ def star_outline(points: Vector) -> Outline:
     farthest[bins[order]] = radius[order]
     at[bins[order]] = turn[order]
     known = farthest > 0
-    wanted = -np.pi + 2 * np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
-    at = np.where(known, at, wanted)
-    farthest = np.where(known, farthest, np.interp(wanted, wanted[known], farthest[known], period=2 * np.pi))
+    directions = -np.pi + 2 * np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
+    at = np.where(known, at, directions)
+    farthest = np.where(known, farthest, np.interp(directions, directions[known], farthest[known], period=2 * np.pi))
     return np.asarray(middle + np.stack((np.cos(at), np.sin(at)), 1) * farthest[:, None], np.float32)
 
 
@@ -85,11 +91,10 @@ def _project(points: Vector, geometry: Geometry) -> Vector:
     return np.asarray(geometry.project_points(torch.from_numpy(points).float()).numpy(), np.float64)
 
 
-def within_field(box: VertebraBox, columns: int, rows: int) -> VertebraBox | None:
-    """The box cut at the image's border, or None when less than three quarters of it are inside."""
-    x0, y0 = max(box.x0, 0.0), max(box.y0, 0.0)
-    x1, y1 = min(box.x1, float(columns)), min(box.y1, float(rows))
-    seen = max(0.0, x1 - x0) * max(0.0, y1 - y0)
-    if seen < 0.75 * (box.x1 - box.x0) * (box.y1 - box.y0):
-        return None
-    return replace(box, x0=x0, y0=y0, x1=x1, y1=y1)
+LEAST_INSIDE = 0.75
+"""Fraction of a vertebra's box inside the image below which it has no ground truth there."""
+
+
+def within_field(box: VertebraBox, shape: tuple[int, int]) -> VertebraBox | None:
+    """The box cut at the border of an image (rows, columns), or None when less than three quarters of it are inside."""
+    return box.clipped(shape) if box.fraction_inside(shape) >= LEAST_INSIDE else None

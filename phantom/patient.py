@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +18,13 @@ from phantom.soft_tissue.habitus import Habitus
 from phantom.soft_tissue.tissue import SoftTissue, sample_tissue, with_pelvic_gas
 from phantom.subject.pathology import Pathology, sample_pathology
 from phantom.subject.population import DEFAULT_POPULATION, Person, PopulationConfig
+from phantom.subject.random_streams import RandomStreams
 from phantom.variety import Variety
-from phantom.xray.radiograph import SimulatedImage, sample_field, take_radiograph
+from phantom.xray.radiograph import ImagedBody, SimulatedImage, sample_field, take_radiograph
 from phantom.xray.system import XraySystem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """What is imaged: one person's bones and soft tissue."""
 
@@ -34,7 +36,7 @@ class Body:
     tissue: SoftTissue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedPatient:
     """Everything the simulated hospital knows of one patient."""
 
@@ -48,17 +50,17 @@ class SimulatedPatient:
     dxa: DxaMeasurement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hospital:
     """What all patients of a simulated hospital share.
 
     Attributes:
-        anatomies: bones to draw from.
-        habitus: soft tissue to draw from.
+        anatomies: bones to choose from.
+        habitus: soft tissue to choose from.
         device: where it is computed.
         population: who comes.
-        variety: how widely posture, field and contrast are drawn.
-        spacing_mm: wanted detector pixel.
+        variety: how far posture, field and contrast are spread.
+        spacing_mm: requested detector pixel.
     """
 
     anatomies: tuple[Anatomy, ...]
@@ -71,17 +73,24 @@ class Hospital:
 
 def build_body(person: Person, hospital: Hospital) -> Body:
     """Bones and soft tissue of one person; deterministic in the person's seed."""
-    rng, device = np.random.default_rng([person.seed, 0]), hospital.device
-    generator = torch.Generator(device=device).manual_seed(person.seed)
-    anatomy = hospital.anatomies[int(rng.integers(len(hospital.anatomies)))]
+    device = hospital.device
+    streams = RandomStreams(
+        np.random.default_rng([person.seed, 0]), torch.Generator(device=device).manual_seed(person.seed)
+    )
+    anatomy = hospital.anatomies[int(streams.numbers.integers(len(hospital.anatomies)))]
     pathology = sample_pathology(person, hospital.population)
-    posture = sample_posture(person, pathology, anatomy, rng, hospital.variety)
-    skeleton = build_skeleton(person, pathology, anatomy, posture, generator, device)
-    tissue = sample_tissue(person, hospital.habitus, rng, generator, device)
-    return Body(person, pathology, anatomy, posture, skeleton, tissue)
+    posture = sample_posture(person, pathology, anatomy, streams.numbers, hospital.variety)
+    return Body(
+        person=person,
+        pathology=pathology,
+        anatomy=anatomy,
+        posture=posture,
+        skeleton=build_skeleton(person, pathology, anatomy, posture, streams.fields),
+        tissue=sample_tissue(person, hospital.habitus, streams),
+    )
 
 
-def simulate_patient(person: Person, hospital: Hospital, systems: tuple[XraySystem, ...]) -> SimulatedPatient:
+def simulate_patient(person: Person, hospital: Hospital, systems: Sequence[XraySystem]) -> SimulatedPatient:
     """Image one person in both views on one of the systems and measure DXA on the same bones."""
     body = build_body(person, hospital)
     dxa = scan(body)
@@ -93,9 +102,15 @@ def simulate_patient(person: Person, hospital: Hospital, systems: tuple[XraySyst
             tissue=with_pelvic_gas(body.tissue, fading),
         )
     system = systems[person.seed % len(systems)]
-    images = {view: _image(view, body, system, hospital) for view in View}
     return SimulatedPatient(
-        person, body.pathology, body.anatomy.name, body.tissue.habitus, system, body.posture.cobb_deg, images, dxa
+        person=person,
+        pathology=body.pathology,
+        anatomy=body.anatomy.name,
+        habitus=body.tissue.habitus,
+        system=system,
+        cobb_deg=body.posture.cobb_deg,
+        images={view: _image(view, body, system, hospital) for view in View},
+        dxa=dxa,
     )
 
 
@@ -106,15 +121,13 @@ def scan(body: Body) -> DxaMeasurement:
 
 
 def _image(view: View, body: Body, system: XraySystem, hospital: Hospital) -> SimulatedImage:
-    seed = [body.person.seed, 5 if view is View.AP else 6]
-    rng = np.random.default_rng(seed)
-    generator = torch.Generator(device=hospital.device).manual_seed(body.person.seed * 2 + seed[1] - 5)
-    spacing_mm = system.spacing_mm(hospital.spacing_mm)
-    geometry = sample_field(view, body.tissue, system, spacing_mm, hospital.variety, rng)
-    image, (right, down) = take_radiograph(
-        view, body.skeleton, body.tissue, system, geometry, body.pathology.exposure, rng, generator
+    number = 0 if view is View.AP else 1
+    streams = RandomStreams(
+        np.random.default_rng([body.person.seed, 5 + number]),
+        torch.Generator(device=hospital.device).manual_seed(body.person.seed * 2 + number),
     )
-    boxes, outlines = body_truth(body.anatomy, body.posture, body.pathology, geometry)
-    moved = tuple(box.moved(right, down) for box in boxes)
-    shift = np.array([right, down], np.float32)
-    return replace(image, boxes=moved, outlines={level: line + shift for level, line in outlines.items()})
+    spacing_mm = system.spacing_mm(hospital.spacing_mm)
+    geometry = sample_field(view, body.tissue, system, spacing_mm, hospital.variety, streams.numbers)
+    imaged = ImagedBody(body.skeleton, body.tissue, body.pathology.exposure)
+    image = take_radiograph(imaged, system, geometry, streams)
+    return image.with_truth(*body_truth(body.anatomy, body.posture, body.pathology, geometry))

@@ -1,4 +1,4 @@
-"""Six simulated radiologists who draw the ROIs of L1-L4 by hand."""
+"""Six simulated radiologists and their manual ROIs of L1-L4."""
 
 from __future__ import annotations
 
@@ -23,14 +23,21 @@ _HABITS = np.random.default_rng(2022).normal(0, HABIT_MM, (READERS, 4))
 def sample_reader_rois(
     boxes: Sequence[VertebraBox], view: View, spacing_mm: float, seed: int
 ) -> dict[str, tuple[VertebraBox, ...]]:
-    """ROIs of L1-L4 as each reader draws them, by reader's name; errors at the four edges in mm of the detector."""
-    drawn = {}
+    """Manual ROIs of L1-L4 by reader's name, with errors at the four edges.
+
+    Args:
+        boxes: true boxes in pixels; other levels than L1-L4 are left out.
+        view: whose boxes they are.
+        spacing_mm: pixel size at the detector, where the readers' errors are given in mm.
+        seed: of the readers' errors.
+    """
+    readers = {}
     for reader in range(READERS):
         rng = np.random.default_rng([seed, 20, reader, 0 if view is View.AP else 1])
-        own = []
+        rois = []
         for box in (b for b in boxes if b.level in TARGET_LEVELS):
             shift = (_HABITS[reader] + rng.normal(0, CARE_MM, 4)) / spacing_mm
             x0, y0, x1, y1 = (edge + float(d) for edge, d in zip(box.corners, shift, strict=True))
-            own.append(VertebraBox(box.level, x0, y0, x1, y1))
-        drawn[f"reader{reader + 1}"] = tuple(own)
-    return drawn
+            rois.append(VertebraBox(box.level, x0, y0, x1, y1))
+        readers[f"reader{reader + 1}"] = tuple(rois)
+    return readers

@@ -1,63 +1,98 @@
-"""The cohort's tables from its patients' records: cohort.csv, rois.csv, readers.csv and annotations.json (COCO)."""
+"""Tables of a simulated cohort from its patients' records: cohort.csv, rois.csv, readers.csv, COCO annotations."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
 from cohort.spine import DETECTED_LEVELS
+from osteolens.atomic import write_whole
+from phantom.records import FILE_NAME, ImageRecord, PatientRow, StudyRow, read_record
 
 BOX_COLUMNS = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
+
+
+class CocoImage(TypedDict):
+    """An image of a COCO file."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class CocoAnnotation(TypedDict):
+    """A body of a COCO file: its box (x, y, width, height) and the polygon of its outline, in pixels."""
+
+    id: int
+    image_id: int
+    category_id: int
+    bbox: list[float]
+    segmentation: list[list[float]]
+    area: float
+    iscrowd: int
 
 
 def write_tables(out: Path) -> None:
     """Collect every `patient.json` below `out`.
 
-    cohort.csv: one line a study. rois.csv: true boxes. readers.csv: the six readers' boxes. annotations.json: COCO
-    with each body's outline as a polygon, which is its mask, and its box by the paper's rule.
+    cohort.csv: one line a study. rois.csv: true boxes. readers.csv: manual ROIs of the six readers. annotations.json:
+    COCO with each body's outline as a polygon, which is its mask, and its box by the paper's rule.
+
+    Raises:
+        ReadError: a patient.json cannot be read.
+        OutputError: a table cannot be written.
     """
-    rows, rois, readings = [], [], []
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for path in sorted(out.glob("*/patient.json")):
-        record = json.loads(path.read_text())
-        rows.append(record["row"])
-        uid = record["row"]["study_uid"]
-        for view, image in record["images"].items():
-            rois += [[uid, view, level, *corners] for level, corners in image["boxes"].items()]
-            for reader, boxes in image["readers"].items():
+    rows: list[StudyRow] = []
+    rois: list[list[str | float]] = []
+    readings: list[list[str | float]] = []
+    images: list[CocoImage] = []
+    annotations: list[CocoAnnotation] = []
+    for path in sorted(out.glob(f"*/{FILE_NAME}")):
+        record = read_record(path)
+        rows.append(record.row)
+        uid = record.row.study_uid
+        for view, image in record.images.items():
+            rois += [[uid, view, level, *corners] for level, corners in image.boxes.items()]
+            for reader, boxes in image.readers.items():
                 readings += [[reader, uid, view, level, *corners] for level, corners in boxes.items()]
-            rows_px, columns_px = image["shape"]
+            rows_px, columns_px = image.shape
             file_name = f"{path.parent.name}/{view}.dcm"
             images.append({"id": len(images) + 1, "file_name": file_name, "width": columns_px, "height": rows_px})
-            annotations += _coco(image, len(images), len(annotations))
-    pd.DataFrame(rows).to_csv(out / "cohort.csv", index=False)
-    pd.DataFrame(rois, columns=BOX_COLUMNS).to_csv(out / "rois.csv", index=False)
-    pd.DataFrame(readings, columns=["reader", *BOX_COLUMNS]).to_csv(out / "readers.csv", index=False)
+            annotations += _annotations(image, len(images), len(annotations))
+    kind = PatientRow if any(isinstance(row, PatientRow) for row in rows) else StudyRow
+    cohort = pd.DataFrame([row.model_dump(mode="json") for row in rows], columns=list(kind.model_fields))
+    _write_csv(cohort, out / "cohort.csv")
+    _write_csv(pd.DataFrame(rois, columns=BOX_COLUMNS), out / "rois.csv")
+    _write_csv(pd.DataFrame(readings, columns=["reader", *BOX_COLUMNS]), out / "readers.csv")
     categories = [{"id": k, "name": str(level)} for k, level in enumerate(DETECTED_LEVELS, start=1)]
     document = {"images": images, "annotations": annotations, "categories": categories}
-    (out / "annotations.json").write_text(json.dumps(document))
+    write_whole(out / "annotations.json", json.dumps(document))
 
 
-def _coco(image: dict[str, Any], image_id: int, before: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    names = [str(level) for level in DETECTED_LEVELS]
-    for level, (x0, y0, x1, y1) in image["boxes"].items():
-        outline = image["outlines"].get(level, [])
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    write_whole(path, table.to_csv(index=False))
+
+
+def _annotations(image: ImageRecord, image_id: int, before: int) -> list[CocoAnnotation]:
+    """Bodies of one image; `before` are those of the images before it."""
+    annotations: list[CocoAnnotation] = []
+    for level, (x0, y0, x1, y1) in image.boxes.items():
+        outline = image.outlines.get(level, ())
         xs, ys = [p[0] for p in outline], [p[1] for p in outline]
         area = abs(sum(x * ys[k - 1] - xs[k - 1] * y for k, (x, y) in enumerate(outline))) / 2
-        found.append(
+        annotations.append(
             {
-                "id": before + len(found) + 1,
+                "id": before + len(annotations) + 1,
                 "image_id": image_id,
-                "category_id": names.index(level) + 1,
+                "category_id": DETECTED_LEVELS.index(level) + 1,
                 "bbox": [round(v, 1) for v in (x0, y0, x1 - x0, y1 - y0)],
                 "segmentation": [[value for point in outline for value in point]] if outline else [],
                 "area": round(area, 1),
                 "iscrowd": 0,
             }
         )
-    return found
+    return annotations

@@ -15,7 +15,8 @@ from typing import Any
 from cohort.io.annotations import read_rois
 from cohort.io.folder import index_cohort
 from cohort.spine import TARGET_LEVELS, iou
-from phantom.ct import ct_study
+from phantom.ct import simulate_ct
+from phantom.xray.system import SimulatedSite
 from pipeline.bundle.load import load_weights
 from pipeline.evaluation.boxes import RIGHT_IOU
 from pipeline.screening.film_reader import read_study
@@ -33,9 +34,9 @@ def main() -> None:
     screener = Screener(load_weights(options.weights))
     fields: list[dict[str, Any]] = []
     for seed in range(options.seeds):
-        for site in ("test1", "training"):
+        for site in (SimulatedSite.TEST1, SimulatedSite.TRAINING):
             with tempfile.TemporaryDirectory() as folder:
-                ct_study(options.ct, options.labels, Path(folder), site, seed)
+                simulate_ct(options.ct, options.labels, Path(folder), site, seed)
                 (study,) = index_cohort(Path(folder)).studies
                 rois = read_rois(Path(folder) / "rois.csv")
                 read = read_study(study)

@@ -17,7 +17,8 @@ import pandas as pd
 from cohort.bmd import BMD_CLASSES
 from cohort.eligibility import exclusions
 from cohort.io.folder import index_cohort
-from phantom.cohort import SimulationPlan, simulate_cohort
+from phantom.cohort import simulate_cohort
+from phantom.plan import SimulationOptions
 
 SEED = 11
 CANDIDATES = 24
@@ -32,7 +33,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         cohort = Path(scratch) / "cohort"
-        simulate_cohort(SimulationPlan(cohort, CANDIDATES, SEED, anatomy=options.anatomy, jobs=os.cpu_count() or 1))
+        how = SimulationOptions(anatomy=options.anatomy, jobs=os.cpu_count() or 1)
+        simulate_cohort(cohort, CANDIDATES, SEED, options=how)
         table = pd.read_csv(cohort / "cohort.csv", dtype=str).set_index("study_uid")
         chosen: dict[str, list[str]] = {c.value: [] for c in BMD_CLASSES}
         for study in sorted(index_cohort(cohort).studies, key=lambda s: s.patient_id):

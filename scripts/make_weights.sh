@@ -8,17 +8,18 @@ device=${3:-cpu}
 cd "$(dirname "$0")/.."
 lens=${LENS:-.venv/bin/osteolens}
 
-simulate=("$lens" simulate --anatomy "$anatomy" --device "$device")
-"${simulate[@]}" runs/cohort --site training:2400,validation:300,test1:360,test2:360 --seed 20 --audit
-"${simulate[@]}" runs/wide -n 200 --site training --variety wide --seed 21
-"${simulate[@]}" runs/faint -n 200 --site training --variety faint --seed 22
+simulate=("$lens" simulate cohort --anatomy "$anatomy" --device "$device")
+"${simulate[@]}" --out runs/cohort --sites training:2400,validation:300,test1:360,test2:360 --seed 20
+"$lens" simulate audit runs/cohort --out runs/cohort-audit --anatomy "$anatomy" --device "$device"
+"${simulate[@]}" --out runs/wide -n 200 --sites training --variety wide --seed 21
+"${simulate[@]}" --out runs/faint -n 200 --sites training --variety faded --seed 22
 
-"${simulate[@]}" runs/fractures -n 300 --site training --set fracture_share=0.5 --seed 23
-"${simulate[@]}" runs/fractures2 -n 700 --site training --set fracture_share=0.5 --seed 24
+"${simulate[@]}" --out runs/fractures -n 300 --sites training --set fracture_fraction=0.5 --seed 23
+"${simulate[@]}" --out runs/fractures2 -n 700 --sites training --set fracture_fraction=0.5 --seed 24
 
-eligible=(--set implant_share=0 --set fracture_share=0 --set scoliosis_share=0 --set poor_exposure_share=0 --set late_dxa_share=0)
-"${simulate[@]}" runs/more -n 2700 --site training --seed 25 "${eligible[@]}"
-"${simulate[@]}" runs/more-validation -n 450 --site validation --seed 26 "${eligible[@]}"
+eligible=(--set implant_fraction=0 --set fracture_fraction=0 --set scoliosis_fraction=0 --set poor_exposure_fraction=0 --set late_dxa_fraction=0)
+"${simulate[@]}" --out runs/more -n 2700 --sites training --seed 25 "${eligible[@]}"
+"${simulate[@]}" --out runs/more-validation -n 450 --sites validation --seed 26 "${eligible[@]}"
 
 "$lens" train detector runs/cohort runs/wide runs/faint runs/fractures runs/fractures2 --out runs/detector \
   --device "$device" --set image_px=512 --set renders=1 --set epochs=3 --set lr=0.0008

@@ -5,7 +5,7 @@ Axes are the patient's, as in DICOM: x to the left, y to the back, z to the head
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ Grid = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bone:
     """One bone as a signed distance in mm (negative inside) on a regular grid of its source's frame.
 
@@ -69,7 +69,7 @@ class Pelvis:
     endplate_mm: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
     """Everything bony that a patient is built from.
 
@@ -150,8 +150,7 @@ def vertebra_from_bone(bone: Bone) -> Vertebra:
     )
     body_points = local[surface]
     chosen = np.random.default_rng(0).permutation(len(body_points))[:2400]
-    placed = Bone(bone.name, bone.sdf, bone.origin, bone.step_mm, axes, centre)
-    return Vertebra(placed, (width, depth, height), body_points[chosen])
+    return Vertebra(replace(bone, axes=axes, centre=centre), (width, depth, height), body_points[chosen])
 
 
 def pelvis_from_bones(sacrum: Bone, hips: tuple[Bone, ...]) -> Pelvis:
@@ -179,5 +178,5 @@ def pelvis_from_bones(sacrum: Bone, hips: tuple[Bone, ...]) -> Pelvis:
     if not 18 < depth < 60:
         raise AnatomyError(f"{sacrum.name}: S1 endplate of {depth:.0f} mm depth is implausible; expected 18 to 60 mm")
     centre = axes @ np.array([0.0, (low[1] + high[1]) / 2, high[2]]) + np.array([middle, 0.0, 0.0])
-    bones = tuple(Bone(b.name, b.sdf, b.origin, b.step_mm, axes, centre) for b in (sacrum, *hips))
+    bones = tuple(replace(bone, axes=axes, centre=centre) for bone in (sacrum, *hips))
     return Pelvis(bones, slope, (1.45 * depth, depth))

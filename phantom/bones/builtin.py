@@ -87,7 +87,7 @@ def _vertebra(level: VertebralLevel) -> Vertebra:
     spine_length = 30.0 if level is not VertebralLevel.L5 else 20.0
     parts.append(capsule(p, (0, wall + 26, -7), (0, wall + 26 + spine_length, drop - 2), 3.4, 2.9 if lumbar else 1.6))
     sdf = np.minimum.reduce(parts)
-    return vertebra_from_bone(Bone(f"procedural {level}", sdf.astype(np.float32), origin, 1.0))
+    return vertebra_from_bone(Bone(name=f"procedural {level}", sdf=sdf.astype(np.float32), origin=origin, step_mm=1.0))
 
 
 def _pelvis() -> Pelvis:
@@ -113,13 +113,13 @@ def _pelvis() -> Pelvis:
             sacrum = np.maximum(sacrum, -capsule(q, (at[0], at[1] - 30, at[2]), (at[0], at[1] + 40, at[2]), 4.5))
         sacrum = np.minimum(sacrum, ellipsoid(q, (side * 20, 24, 4), (5.0, 5.0, 11.0)))
     sacrum = np.minimum(sacrum, capsule(q, (0, 24, -12), (0, 20, -70), 3.5))
-    bones = [Bone("procedural sacrum", sacrum.astype(np.float32), origin, 1.5)]
+    bones = [Bone(name="procedural sacrum", sdf=sacrum.astype(np.float32), origin=origin, step_mm=1.5)]
     for side, name in ((-1.0, "right"), (1.0, "left")):
         low = (-152.0, -70.0, -215.0) if side < 0 else (-10.0, -70.0, -215.0)
         high = (10.0, 75.0, 40.0) if side < 0 else (152.0, 75.0, 40.0)
         p, origin = _grid(low, high, 2.0)
         m = p * np.array([side, 1, 1])
-        bones.append(Bone(f"procedural {name} hip", _hip(m).astype(np.float32), origin, 2.0))
+        bones.append(Bone(name=f"procedural {name} hip", sdf=_hip(m).astype(np.float32), origin=origin, step_mm=2.0))
     return pelvis_from_bones(bones[0], tuple(bones[1:]))
 
 
@@ -163,7 +163,8 @@ def _ribs(level: VertebralLevel) -> tuple[Bone, ...]:
         path = np.c_[x, y, z]
         p, origin = _grid(path.min(0) - 9, path.max(0) + 9, 2.0)
         rods = [capsule(p, a, b, 3.4, 1.9) for a, b in pairwise(path)]
-        bones.append(Bone(f"procedural {name} rib {level}", np.minimum.reduce(rods).astype(np.float32), origin, 2.0))
+        sdf = np.minimum.reduce(rods).astype(np.float32)
+        bones.append(Bone(name=f"procedural {name} rib {level}", sdf=sdf, origin=origin, step_mm=2.0))
     return tuple(bones)
 
 
@@ -172,4 +173,4 @@ def procedural_anatomy() -> Anatomy:
     """The built-in anatomy: T10 to L5, sacrum, hips with femoral heads, ribs 10 to 12."""
     vertebrae: dict[VertebralLevel, Vertebra] = {level: _vertebra(level) for level in BODY_MM}
     ribs = {level: _ribs(level) for level in (VertebralLevel.T10, VertebralLevel.T11, VertebralLevel.T12)}
-    return Anatomy("procedural", vertebrae, _pelvis(), ribs, shell_factor=0.74)
+    return Anatomy(name="procedural", vertebrae=vertebrae, pelvis=_pelvis(), ribs=ribs, shell_factor=0.74)

@@ -28,7 +28,7 @@ UNNAMED = len(LEVELS)
 """Owner of a vertebra that has no name, such as the sixth lumbar one."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Canvas:
     """Nearest signed distance, shell factor and owner on a patient grid."""
 
@@ -39,7 +39,7 @@ class _Canvas:
     owner: Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Skeleton:
     """Mineral of one patient.
 
@@ -59,18 +59,21 @@ class Skeleton:
 
 
 def build_skeleton(
-    person: Person,
-    pathology: Pathology,
-    anatomy: Anatomy,
-    posture: Posture,
-    generator: torch.Generator,
-    device: torch.device,
+    person: Person, pathology: Pathology, anatomy: Anatomy, posture: Posture, generator: torch.Generator
 ) -> Skeleton:
     """Place all bones and give them density.
 
     The shell is thicker at the endplates and their rims, the posterior elements and by a smooth random field; the core
     is log-normal texture, longer along z, coarser and stronger the lower the density.
+
+    Args:
+        person: whose density and shell it has.
+        pathology: fractures, osteophytes, implants, plaques and the number of vertebrae.
+        anatomy: shapes of the bones.
+        posture: where they stand.
+        generator: source of texture; its device is the skeleton's.
     """
+    device = generator.device
     spine = _canvas(_extent(anatomy, posture), SPINE_STEP_MM, device)
     for body, placement in posture.vertebrae.items():
         vertebra, name = anatomy.vertebrae[body], pathology.name_of(body)
@@ -84,12 +87,13 @@ def build_skeleton(
         _splat(frame, bone, posture.pelvis if number == 0 else posture.hips, 0, None, 1.0)
     lowest = posture.vertebrae[VertebralLevel.L5]
     for bridge in sacral_bridges(pathology, lowest):
-        _splat(frame, bridge, Placement(lowest.rotation, lowest.centre, np.ones(3)), 0, None, 1.0)
+        _splat(frame, bridge, Placement(rotation=lowest.rotation, centre=lowest.centre, scale=np.ones(3)), 0, None, 1.0)
     for body, ribs in anatomy.ribs.items():
         if pathology.lumbar_count == 6 and body is VertebralLevel.T12:
             continue
         carrier = posture.vertebrae[body]
-        loose = Placement(carrier.rotation, carrier.centre, np.full(3, carrier.scale[0] * posture.rib_scale))
+        scale = np.full(3, carrier.scale[0] * posture.rib_scale)
+        loose = Placement(rotation=carrier.rotation, centre=carrier.centre, scale=scale)
         for rib in ribs:
             _splat(frame, rib, loose, 0, None, 1.0)
     core = person.vbmd_mg_cm3 / 1000
@@ -98,18 +102,18 @@ def build_skeleton(
     bones = _mineral(frame, max(0.9, person.shell_mm * 2.6), core * 0.8 + 0.02, generator)
     calcified = aortic_plaques(pathology, posture, bones)
     return Skeleton(
-        _mineral(spine, person.shell_mm * anatomy.shell_factor, core, generator),
-        calcified,
-        named,
-        posterior,
-        implants(pathology, posture, device),
+        spine=_mineral(spine, person.shell_mm * anatomy.shell_factor, core, generator),
+        frame=calcified,
+        owner=named,
+        posterior=posterior,
+        implants=implants(pathology, posture, device),
     )
 
 
-def faded(skeleton: Skeleton, share: float) -> Skeleton:
-    """The same bones with this share of mineral left in sacrum, hips and ribs; the spine is untouched."""
+def faded(skeleton: Skeleton, fraction: float) -> Skeleton:
+    """The same bones with this fraction of mineral left in sacrum, hips and ribs; the spine is untouched."""
     frame = skeleton.frame
-    return replace(skeleton, frame=Volume(frame.density * share, frame.origin_mm, frame.step_mm))
+    return replace(skeleton, frame=Volume(frame.density * fraction, frame.origin_mm, frame.step_mm))
 
 
 def _extent(anatomy: Anatomy, posture: Posture) -> tuple[Vector, Vector]:
@@ -127,11 +131,11 @@ def _canvas(extent: tuple[Vector, Vector], step: float, device: torch.device) ->
     low, high = extent
     shape = tuple(int(n) for n in np.ceil((high - low) / step).astype(int) + 1)
     return _Canvas(
-        low,
-        step,
-        torch.full(shape, 9.0, device=device),
-        torch.ones(shape, device=device),
-        torch.full(shape, -1, dtype=torch.int8, device=device),
+        origin=low,
+        step=step,
+        distance=torch.full(shape, 9.0, device=device),
+        shell=torch.ones(shape, device=device),
+        owner=torch.full(shape, -1, dtype=torch.int8, device=device),
     )
 
 

@@ -11,9 +11,11 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -38,13 +40,28 @@ TO_LPS: dict[str, tuple[Vector, float]] = {
 """Rotation from each source's axes to (left, back, head), and its unit in mm."""
 
 
-UNSURE_SHARE = 0.06
+UNSURE_FRACTION = 0.06
 """Most points with a winding number between 0.2 and 0.8 for one inside; whole meshes have none, BodyParts3D's cracked
 ones up to 0.046 (its L2), a ball without a fifth of its height 0.42."""
 
 
 SHELL_FACTOR = {"bodyparts3d": 0.90, "artisynth_lss": 1.04, "morphable_lumbar": 1.0}
 """Shell by source of the lumbar spine, so that all give about the same mean areal BMD; their shapes alone do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A triangle mesh: vertices (n, 3), and faces (m, 3) as indices into them."""
+
+    vertices: Vector
+    faces: npt.NDArray[np.int64]
+
+
+class _Mesh(Protocol):
+    """What is asked of a mesh of trimesh, which has no types."""
+
+    vertices: npt.ArrayLike
+    faces: npt.ArrayLike
 
 
 def load_anatomies(folder: Path | None) -> tuple[Anatomy, ...]:
@@ -80,7 +97,13 @@ def load_anatomies(folder: Path | None) -> tuple[Anatomy, ...]:
         pelves["hubmap_vh_male"] = _hubmap_pelvis(folder / "hubmap_vh", "M")
     thoracic = {level: whole.vertebrae[level] for level in THORACIC}
     combined = [
-        Anatomy(f"{spine}+{pelvis}", {**thoracic, **lumbar[spine]}, pelves[pelvis], whole.ribs, SHELL_FACTOR[spine])
+        Anatomy(
+            name=f"{spine}+{pelvis}",
+            vertebrae={**thoracic, **lumbar[spine]},
+            pelvis=pelves[pelvis],
+            ribs=whole.ribs,
+            shell_factor=SHELL_FACTOR[spine],
+        )
         for spine in lumbar
         for pelvis in pelves
     ]
@@ -97,8 +120,8 @@ def _bodyparts(source: Path) -> Anatomy:
     for level, number in zip(THORACIC, (10, 11, 12), strict=True):
         frame = vertebrae[level].bone
         pair = [_bone(source, f"rib{number}_{side}_FJ*.obj", 1.5) for side in "LR"]
-        ribs[level] = tuple(Bone(b.name, b.sdf, b.origin, b.step_mm, frame.axes, frame.centre) for b in pair)
-    return Anatomy("bodyparts3d", vertebrae, pelvis, ribs)
+        ribs[level] = tuple(replace(bone, axes=frame.axes, centre=frame.centre) for bone in pair)
+    return Anatomy(name="bodyparts3d", vertebrae=vertebrae, pelvis=pelvis, ribs=ribs)
 
 
 def _morphable(source: Path) -> dict[VertebralLevel, Vertebra]:
@@ -107,25 +130,25 @@ def _morphable(source: Path) -> dict[VertebralLevel, Vertebra]:
     axes, unit = TO_LPS["morphable_lumbar"]
 
     @lru_cache(maxsize=1)
-    def parts() -> list[Any]:
+    def surfaces() -> tuple[Surface, ...]:
         points = np.loadtxt(vertices, delimiter=",") @ axes.T * unit
         mesh = _trimesh().Trimesh(points, np.loadtxt(faces, delimiter=",").astype(int) - 1, process=False)
-        found = sorted(mesh.split(only_watertight=False), key=lambda part: -part.centroid[2])
-        if len(found) != 4:
-            raise AnatomyError(f"{source}: expected 4 vertebrae in the mean mesh, found {len(found)}")
-        smaller = found[0].copy()
+        parts = sorted(mesh.split(only_watertight=False), key=lambda part: -part.centroid[2])
+        if len(parts) != 4:
+            raise AnatomyError(f"{source}: expected 4 vertebrae in the mean mesh, found {len(parts)}")
+        smaller = parts[0].copy()
         smaller.apply_scale(0.96)
-        return [smaller, *found]
+        return tuple(_surface(part) for part in (smaller, *parts))
 
     spine = {}
     for number, level in enumerate(LUMBAR):
-        build = partial(lambda k: parts()[k], number)
+        build = partial(lambda k: surfaces()[k], number)
         spine[level] = vertebra_from_bone(_signed_distance(f"morphable {level}", (vertices, faces), build, 1.0))
     return spine
 
 
-def load_scene(path: Path) -> dict[str, Any]:
-    """Named meshes of a GLB file.
+def load_scene(path: Path) -> dict[str, Surface]:
+    """Named surfaces of a GLB file, in its own axes and unit.
 
     Raises:
         AnatomyError: the file is missing.
@@ -133,7 +156,18 @@ def load_scene(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise AnatomyError(f"{path.parent}: {path.name} is missing; expected it from the HuBMAP reference library")
-    return dict(_trimesh().load(path).geometry)
+    return {name: _surface(part) for name, part in _trimesh().load(path).geometry.items()}
+
+
+def cross_section(surface: Surface, height_mm: float) -> list[Vector]:
+    """Points (n, 2) of each closed loop in which a horizontal plane cuts a surface.
+
+    Raises:
+        MissingExtra: trimesh is not installed.
+    """
+    mesh = _trimesh().Trimesh(surface.vertices, surface.faces, process=False)
+    section = mesh.section(plane_origin=[0, 0, height_mm], plane_normal=[0, 0, 1])
+    return [] if section is None else [np.asarray(line, np.float64)[:, :2] for line in section.discrete]
 
 
 def _hubmap_pelvis(source: Path, letter: str) -> Pelvis:
@@ -142,14 +176,13 @@ def _hubmap_pelvis(source: Path, letter: str) -> Pelvis:
     if not path.is_file():
         raise AnatomyError(f"{source}: {path.name} is missing; expected a pelvis of the HuBMAP reference library")
 
-    def joined(words: tuple[str, ...]) -> Any:
+    def joined(words: tuple[str, ...]) -> Surface:
         trimesh = _trimesh()
         chosen = [part for name, part in load_scene(path).items() if any(word in name for word in words)]
         if not chosen:
             raise AnatomyError(f"{path}: no part named {' or '.join(words)}; the anatomy lacks this bone")
         mesh = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in chosen])
-        mesh.vertices = mesh.vertices @ axes.T * unit
-        return mesh
+        return Surface(np.asarray(mesh.vertices @ axes.T * unit), np.asarray(mesh.faces))
 
     hip_parts = ("pubis_compact", "ilium_compact", "ischium_compact")
     sacrum = _signed_distance(f"{path.stem} sacrum", (path,), lambda: joined(("sacrum", "coccyx")), 1.5)
@@ -161,7 +194,7 @@ def _bone(source: Path, pattern: str, step_mm: float) -> Bone:
     if not files:
         raise AnatomyError(f"{source}: no file {pattern}; the anatomy lacks this bone")
 
-    def build() -> Any:
+    def build() -> Surface:
         trimesh = _trimesh()
         mesh = trimesh.load(files[0], force="mesh", process=False)
         axes, unit = TO_LPS[source.name]
@@ -171,12 +204,12 @@ def _bone(source: Path, pattern: str, step_mm: float) -> Bone:
         mesh.remove_unreferenced_vertices()
         if len(mesh.vertices) < 3000:
             mesh = trimesh.smoothing.filter_humphrey(mesh.subdivide(), iterations=4)
-        return mesh
+        return _surface(mesh)
 
     return _signed_distance(f"{source.name} {files[0].stem}", (files[0],), build, step_mm)
 
 
-def _signed_distance(name: str, files: tuple[Path, ...], build: Callable[[], Any], step_mm: float) -> Bone:
+def _signed_distance(name: str, files: tuple[Path, ...], build: Callable[[], Surface], step_mm: float) -> Bone:
     """Signed distance by closest point and generalised winding number, cached under the hash of the bone's files.
 
     Raises:
@@ -188,15 +221,15 @@ def _signed_distance(name: str, files: tuple[Path, ...], build: Callable[[], Any
     cache = Path(platformdirs.user_cache_dir("osteolens")) / "anatomy" / f"{digest.hexdigest()[:24]}.npz"
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as stored:
-            return Bone(name, stored["sdf"], stored["origin"], step_mm)
+            return Bone(name=name, sdf=stored["sdf"], origin=stored["origin"], step_mm=step_mm)
     try:
         import igl
     except ImportError as error:
-        raise MissingExtra("simulate --anatomy", "libigl") from error
+        raise MissingExtra("simulate cohort --anatomy", "libigl") from error
     log.info("signed distance of %s", name)
-    mesh = build()
-    vertices = np.ascontiguousarray(mesh.vertices, np.float64)
-    faces = np.ascontiguousarray(mesh.faces, np.int64)
+    surface = build()
+    vertices = np.ascontiguousarray(surface.vertices, np.float64)
+    faces = np.ascontiguousarray(surface.faces, np.int64)
     origin = vertices.min(0) - 5.0
     shape = np.ceil((vertices.max(0) + 5.0 - origin) / step_mm).astype(int) + 1
     index = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1).reshape(-1, 3)
@@ -208,7 +241,7 @@ def _signed_distance(name: str, files: tuple[Path, ...], build: Callable[[], Any
     with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".partial", delete=False) as partly:
         np.savez_compressed(partly, sdf=sdf, origin=origin)
     Path(partly.name).replace(cache)
-    return Bone(name, sdf, origin, step_mm)
+    return Bone(name=name, sdf=sdf, origin=origin, step_mm=step_mm)
 
 
 def _check_closed(name: str, winding: npt.NDArray[np.float64]) -> None:
@@ -216,16 +249,20 @@ def _check_closed(name: str, winding: npt.NDArray[np.float64]) -> None:
     inside, unsure = int((winding > 0.5).sum()), int(((winding > 0.2) & (winding < 0.8)).sum())
     if inside == 0:
         raise AnatomyError(f"{name}: the mesh encloses no volume; expected a closed surface with outward faces")
-    if unsure > UNSURE_SHARE * inside:
+    if unsure > UNSURE_FRACTION * inside:
         raise AnatomyError(
             f"{name}: the mesh is not closed; {100 * unsure / inside:.0f} % of its volume is neither in nor out, "
-            f"at most {100 * UNSURE_SHARE:.0f} % expected; close its holes or leave this source out"
+            f"at most {100 * UNSURE_FRACTION:.0f} % expected; close its holes or leave this source out"
         )
 
 
-def _trimesh() -> Any:
+def _surface(mesh: _Mesh) -> Surface:
+    return Surface(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64))
+
+
+def _trimesh() -> ModuleType:
     try:
         import trimesh
     except ImportError as error:
-        raise MissingExtra("simulate --anatomy", "trimesh") from error
-    return trimesh
+        raise MissingExtra("simulate cohort --anatomy", "trimesh") from error
+    return cast(ModuleType, trimesh)

@@ -34,13 +34,21 @@ def _ellipsoid(name: str, centre: Vector, radii: Vector, turn: Vector) -> Bone:
     q = points @ turn / radii
     length = np.linalg.norm(q, axis=-1)
     gradient = np.maximum(np.linalg.norm(q / radii, axis=-1), 1e-6)
-    return Bone(name, ((length - 1) * length / gradient).astype(np.float32), origin, 1.0)
+    sdf = ((length - 1) * length / gradient).astype(np.float32)
+    return Bone(name=name, sdf=sdf, origin=origin, step_mm=1.0)
 
 
 def osteophyte_bones(
     pathology: Pathology, body: VertebralLevel, size_mm: tuple[float, float, float], placement: Placement
 ) -> list[Bone]:
-    """Spurs of one body in its scaled frame: flat beaks that leave the rim outwards and towards the disc."""
+    """Spurs of one body in its scaled frame: flat beaks that leave the rim outwards and towards the disc.
+
+    Args:
+        pathology: with the spurs of all bodies.
+        body: whose spurs are built.
+        size_mm: (width, depth, height) of the body before scaling.
+        placement: scale and loss of height of the body.
+    """
     halves = np.array(size_mm) * placement.scale / 2
     bones = []
     for spur in pathology.osteophytes:
@@ -145,8 +153,8 @@ def _add_rod(
         return
     run = _vector(b - a, points)
     offset = points - _vector(a, points)
-    share = ((offset @ run) / float((b - a) @ (b - a) + 1e-6)).clamp(0, 1)
-    distance = torch.linalg.vector_norm(offset - share[..., None] * run, dim=-1) - radius
+    along = ((offset @ run) / float((b - a) @ (b - a) + 1e-6)).clamp(0, 1)
+    distance = torch.linalg.vector_norm(offset - along[..., None] * run, dim=-1) - radius
     volume.density[box] = torch.maximum(volume.density[box], g_cm3 * (0.5 - distance / volume.step_mm).clamp(0, 1))
 
 

@@ -12,7 +12,7 @@ BEHIND_MM = 6.0
 """Depth behind the body's back wall over which a crush fades out, so that pedicles keep their height."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Body frame of the source to the patient.
 
@@ -24,7 +24,7 @@ class Placement:
         centre: of the body in the patient, mm.
         scale: (3,) along the body's axes.
         half_depth, half_width, half_height: of the scaled body, mm.
-        wedge, dish, crush: shares of height lost in front, in the middle, everywhere.
+        wedge, dish, crush: fractions of height lost in front, in the middle, everywhere.
         bend: (3, 4) mm; displacement along x, y, z for the terms xy, yz, zx and z^2 of normalised coordinates.
     """
 

@@ -12,7 +12,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from osteolens.errors import AnatomyError, MissingExtra
-from phantom.bones.meshes import TO_LPS, load_scene
+from phantom.bones.anatomy import Vector
+from phantom.bones.meshes import TO_LPS, Surface, cross_section, load_scene
 
 L3_ABOVE_SACRUM_MM = 88.0
 """From the top of the sacrum to the centre of L3: two and a half bodies of 27 mm and two and a half discs."""
@@ -24,7 +25,7 @@ ANGLES = 72
 SLICE_MM = 20.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CtTissue:
     """Soft tissue of one CT on a regular grid: fractions (2, nx, ny, nz) of muscle and fat, centred on L3."""
 
@@ -35,7 +36,7 @@ class CtTissue:
     half_depth_mm: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkinShape:
     """A trunk's outline: radius in mm (n, ANGLES) round the middle of L3's slice, one row every SLICE_MM from `low_mm`.
 
@@ -55,7 +56,7 @@ class SkinShape:
 
 @dataclass(frozen=True, slots=True)
 class Habitus:
-    """What soft tissue can be drawn from beside the built-in oval."""
+    """What soft tissue can be chosen from beside the built-in oval."""
 
     ct: CtTissue | None = None
     skins: tuple[SkinShape, ...] = ()
@@ -92,8 +93,8 @@ def load_skin(skin: Path, pelvis: Path) -> SkinShape:
         raise AnatomyError(f"{pelvis}: no part named sacrum; found {', '.join(parts)}")
     sacrum = np.concatenate(sacra) @ axes.T * unit
     third = float(sacrum[:, 2].max()) + L3_ABOVE_SACRUM_MM
-    surface = next(iter(load_scene(skin).values())).copy()
-    surface.vertices = surface.vertices @ axes.T * unit
+    stored = next(iter(load_scene(skin).values()))
+    surface = Surface(stored.vertices @ axes.T * unit, stored.faces)
     middle_x = float(sacrum[:, 0].mean())
     outline = _trunk_outline(surface, third, middle_x, skin)
     low, high = outline.min(0), outline.max(0)
@@ -102,27 +103,32 @@ def load_skin(skin: Path, pelvis: Path) -> SkinShape:
     rows = [_radii(_trunk_outline(surface, third + h, middle_x, skin) - centre) for h in heights]
     half_width, half_depth = (high - low) / 2
     radius = torch.tensor(np.stack(rows), dtype=torch.float32)
-    return SkinShape(skin.stem, radius, float(heights[0]), float(half_width), float(half_depth))
+    return SkinShape(
+        name=skin.stem,
+        radius_mm=radius,
+        low_mm=float(heights[0]),
+        half_width_mm=float(half_width),
+        half_depth_mm=float(half_depth),
+    )
 
 
-def _trunk_outline(surface: object, height: float, middle_x: float, path: Path) -> np.ndarray:
-    """Points (n, 2) of the largest closed loop at one height that holds the midline; legs join below the groin."""
-    section = surface.section(plane_origin=[0, 0, height], plane_normal=[0, 0, 1])  # type: ignore[attr-defined]
-    loops = [] if section is None else [np.asarray(line)[:, :2] for line in section.discrete]
+def _trunk_outline(surface: Surface, height: float, middle_x: float, path: Path) -> Vector:
+    """Points (n, 2) of the closed loops at one height that hold the midline; legs join below the groin."""
+    loops = cross_section(surface, height)
     trunk = [p for p in loops if p[:, 0].min() < middle_x + 120 and p[:, 0].max() > middle_x - 120]
     if not trunk:
         raise AnatomyError(f"{path}: no outline of a trunk at height {height:.0f} mm; expected a closed skin")
     return np.concatenate(trunk)
 
 
-def _radii(points: np.ndarray) -> np.ndarray:
+def _radii(points: Vector) -> Vector:
     """Radius of an outline at ANGLES directions round the origin."""
     angle = np.arctan2(points[:, 1], points[:, 0])
     radius = np.hypot(points[:, 0], points[:, 1])
     order = np.argsort(angle)
-    wanted = -np.pi + 2 * np.pi * np.arange(ANGLES) / ANGLES
-    found = np.interp(wanted, angle[order], radius[order], period=2 * np.pi)
-    return ndimage.median_filter(found, 5, mode="wrap")
+    directions = -np.pi + 2 * np.pi * np.arange(ANGLES) / ANGLES
+    radii = np.interp(directions, angle[order], radius[order], period=2 * np.pi)
+    return ndimage.median_filter(radii, 5, mode="wrap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +214,11 @@ def load_ct(folder: Path | None) -> CtTissue | None:
     centre = ct.third_lumbar * ct.step_mm
     half_width, half_depth = half_size_mm(ct)
     return CtTissue(
-        torch.from_numpy(densities),
-        ct.step_mm,
-        (float(centre[0]), float(centre[1]) - 20.0, float(centre[2])),
-        half_width,
-        half_depth,
+        densities=torch.from_numpy(densities),
+        step_mm=ct.step_mm,
+        centre_mm=(float(centre[0]), float(centre[1]) - 20.0, float(centre[2])),
+        half_width_mm=half_width,
+        half_depth_mm=half_depth,
     )
 
 

@@ -13,13 +13,14 @@ from torch.nn import functional
 from phantom.geometry import Volume
 from phantom.soft_tissue.habitus import SLICE_MM, CtTissue, Habitus, SkinShape
 from phantom.subject.population import Person
+from phantom.subject.random_streams import RandomStreams
 
 STEP_MM = 4.0
 LOW_MM = (-236.0, -250.0, -310.0)
 SHAPE = (119, 91, 134)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoftTissue:
     """Muscle and adipose density and where the skin lies.
 
@@ -59,13 +60,12 @@ class _Trunk(NamedTuple):
     skin: SkinShape | None
 
 
-def sample_tissue(
-    person: Person, habitus: Habitus, rng: np.random.Generator, generator: torch.Generator, device: torch.device
-) -> SoftTissue:
+def sample_tissue(person: Person, habitus: Habitus, streams: RandomStreams) -> SoftTissue:
     """Soft tissue of one person: the oval, a given skin or the CT, each about as often as the others."""
+    rng = streams.numbers
     half_width, half_depth = body_half_axes_mm(person, (rng.normal(1, 0.05), rng.normal(1, 0.06)))
     back = float(np.clip(0.52 * half_depth + rng.normal(14, 6), 55, 130))
-    x, y, z = _grid(device)
+    x, y, z = _grid(streams.device)
     choices: list[CtTissue | SkinShape | None] = [None, *habitus.skins]
     if habitus.ct is not None:
         choices += [habitus.ct] * max(1, len(habitus.skins))
@@ -74,9 +74,15 @@ def sample_tissue(
     if isinstance(chosen, CtTissue):
         muscle, adipose, name = *_from_ct(chosen, trunk, rng), "ct"
     else:
-        muscle, adipose, name = *_built_in(trunk, rng, generator), chosen.name if chosen else "oval"
-    muscle, adipose = _add_organs(muscle, adipose, trunk, rng, generator)
-    return SoftTissue(Volume(muscle, LOW_MM, STEP_MM), Volume(adipose, LOW_MM, STEP_MM), back, half_width, name)
+        muscle, adipose, name = *_built_in(trunk, streams), chosen.name if chosen else "oval"
+    muscle, adipose = _add_organs(muscle, adipose, trunk, streams)
+    return SoftTissue(
+        muscle=Volume(muscle, LOW_MM, STEP_MM),
+        adipose=Volume(adipose, LOW_MM, STEP_MM),
+        back_mm=back,
+        side_mm=half_width,
+        habitus=name,
+    )
 
 
 def _grid(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -127,8 +133,9 @@ def _skin_distance(t: _Trunk) -> Tensor:
     return (torch.hypot(x, y)[..., None] / found.reshape(shape) - 1) * min(t.a, t.b)
 
 
-def _built_in(t: _Trunk, rng: np.random.Generator, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _built_in(t: _Trunk, streams: RandomStreams) -> tuple[Tensor, Tensor]:
     """A trunk filled in: subcutaneous fat, a muscle wall, viscera in fat, kidneys, psoas and back muscles."""
+    rng = streams.numbers
     x, y, z = t.x, t.y, t.z
     oval = _skin_distance(t)
     skin = _soft(oval, 1.5)
@@ -136,7 +143,7 @@ def _built_in(t: _Trunk, rng: np.random.Generator, generator: torch.Generator) -
     inside_fat = _soft(oval + fat_layer, 2.0)
     cavity = _soft(oval + fat_layer + 14, 3.0)
     lump = functional.interpolate(
-        torch.randn((1, 1, 12, 10, 14), generator=generator, device=x.device), size=x.shape, mode="trilinear"
+        torch.randn((1, 1, 12, 10, 14), generator=streams.fields, device=x.device), size=x.shape, mode="trilinear"
     )[0, 0]
     viscera = (0.62 + 0.16 * lump).clamp(0.15, 1.0)
     fraction = inside_fat * (1 - cavity) + cavity * viscera
@@ -167,10 +174,9 @@ def _from_ct(ct: CtTissue, t: _Trunk, rng: np.random.Generator) -> tuple[Tensor,
     return both[0] * skin, both[1] * skin
 
 
-def _add_organs(
-    muscle: Tensor, adipose: Tensor, t: _Trunk, rng: np.random.Generator, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _add_organs(muscle: Tensor, adipose: Tensor, t: _Trunk, streams: RandomStreams) -> tuple[Tensor, Tensor]:
     """Liver on the right, lung bases at the top, bowel gas in clusters in the front half, stool in the colon."""
+    rng = streams.numbers
     x, y, z, a, b, back = t.x, t.y, t.z, t.a, t.b, t.back
     front = back - 1.35 * b
     side = 1 if rng.random() < 0.03 else -1
@@ -191,14 +197,15 @@ def _add_organs(
             at = (cx + rng.normal(0, 22), cy + rng.normal(0, 12), cz + rng.normal(0, 18))
             radii = (rng.uniform(6, 24), rng.uniform(6, 20), rng.uniform(6, 24))
             _hollow(keep, t, at, radii)
-    keep = keep * _stool(t, front, rng, generator)
+    keep = keep * _stool(t, front, streams)
     return muscle * keep, adipose * keep
 
 
-def _stool(t: _Trunk, front: float, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+def _stool(t: _Trunk, front: float, streams: RandomStreams) -> Tensor:
     """Mottled gas in parts of the colon along the flanks and across: what is left of the density, (nx, ny, nz)."""
+    rng = streams.numbers
     keep = torch.ones_like(t.x)
-    speckle = torch.rand(t.x.shape, generator=generator, device=t.x.device)
+    speckle = torch.rand(t.x.shape, generator=streams.fields, device=t.x.device)
     speckle = functional.avg_pool3d(speckle[None, None], 3, 1, 1)[0, 0]
     for _ in range(rng.integers(0, 4)):
         side = rng.choice([-0.62, 0.62, 0.0], p=[0.45, 0.35, 0.20])

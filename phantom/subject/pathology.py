@@ -11,14 +11,14 @@ from cohort.covariates import Sex
 from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
 from phantom.subject.population import Person, PopulationConfig
 
-SIX_LUMBAR_SHARE = 0.03
+SIX_LUMBAR_FRACTION = 0.03
 """Published 1.7 % (lumbarisation; Uçar 2013, PMC3707212) to 6.6 % (Apazidis 2011, doi 10.1016/j.spinee.2011.08.005)."""
 
-TRANSITIONAL_SHARE = 0.08
+TRANSITIONAL_FRACTION = 0.08
 """Sacralised fifth lumbar vertebra, partly or wholly; 8.1 % of outpatients (Sekharappa 2014, PMC3939369)."""
 
 WHOLLY_SACRALISED = 1 / 3
-"""Share of the transitional ones that leave four lumbar vertebrae. Ours."""
+"""Fraction of the transitional ones that leave four lumbar vertebrae. Ours."""
 
 BODIES = tuple(LEVELS[:8])
 """T10 to L5: the places in the stack, named as in a spine with five lumbar vertebrae."""
@@ -50,7 +50,7 @@ class DeformityKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deformity:
-    """A compression fracture: the largest loss of height as a share of the body's height."""
+    """A compression fracture: the largest loss of height as a fraction of the body's height."""
 
     kind: DeformityKind
     loss: float
@@ -71,7 +71,7 @@ class Osteophyte:
     length_mm: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plaque:
     """A calcification of the aorta's wall: height above L3's centre, direction round the wall, extent."""
 
@@ -82,7 +82,7 @@ class Plaque:
     g_cm3: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pathology:
     """Everything that is not plain size and density.
 
@@ -127,43 +127,43 @@ class Pathology:
 
 
 def sample_pathology(person: Person, config: PopulationConfig) -> Pathology:
-    """Findings of one person, from a stream of their own, so that they move nothing else that is drawn."""
+    """Findings of one person, from a stream of their own, so that they change nothing else that is sampled."""
     rng = np.random.default_rng([person.seed, 10])
-    six, transitional, whole = rng.random() < SIX_LUMBAR_SHARE, rng.random() < TRANSITIONAL_SHARE, rng.random()
+    six, transitional, whole = rng.random() < SIX_LUMBAR_FRACTION, rng.random() < TRANSITIONAL_FRACTION, rng.random()
     count = 6 if six else 4 if transitional and whole < WHOLLY_SACRALISED else 5
     sacralised = 0.0 if six or not transitional else 1.0 if count == 4 else float(rng.uniform(0.4, 0.9))
-    targets = Pathology(count).target_bodies
-    implant, carriers = _sample_implant(targets, config.implant_share, rng)
+    targets = Pathology(lumbar_count=count).target_bodies
+    implant, carriers = _sample_implant(targets, config.implant_fraction, rng)
     return Pathology(
-        count,
-        sacralised,
-        _sample_fractures(person, targets, implant, carriers, config.fracture_share, rng),
-        _sample_curve(config.scoliosis_share, rng),
-        implant,
-        carriers,
-        _sample_osteophytes(person, rng),
-        _sample_plaques(person, rng),
-        _sample_exposure(config.poor_exposure_share, rng),
+        lumbar_count=count,
+        sacralised=sacralised,
+        fractures=_sample_fractures(person, targets, implant, carriers, config.fracture_fraction, rng),
+        curve_deg=_sample_curve(config.scoliosis_fraction, rng),
+        implant=implant,
+        implant_bodies=carriers,
+        osteophytes=_sample_osteophytes(person, rng),
+        plaques=_sample_plaques(person, rng),
+        exposure=_sample_exposure(config.poor_exposure_fraction, rng),
     )
 
 
-def _sample_exposure(poor_share: float, rng: np.random.Generator) -> Exposure:
-    if rng.random() >= poor_share:
+def _sample_exposure(poor_fraction: float, rng: np.random.Generator) -> Exposure:
+    if rng.random() >= poor_fraction:
         return Exposure.GOOD
     return (Exposure.UNDER, Exposure.OVER)[int(rng.integers(2))]
 
 
-def _sample_curve(serious_share: float, rng: np.random.Generator) -> float:
+def _sample_curve(serious_fraction: float, rng: np.random.Generator) -> float:
     kind = rng.random()
-    if kind < serious_share:
+    if kind < serious_fraction:
         return float(rng.uniform(13, 26))
-    return float(rng.uniform(5, 9)) if kind < serious_share + 0.10 else abs(float(rng.normal(0, 2.2)))
+    return float(rng.uniform(5, 9)) if kind < serious_fraction + 0.10 else abs(float(rng.normal(0, 2.2)))
 
 
 def _sample_implant(
-    targets: tuple[VertebralLevel, ...], share: float, rng: np.random.Generator
+    targets: tuple[VertebralLevel, ...], fraction: float, rng: np.random.Generator
 ) -> tuple[Implant, tuple[VertebralLevel, ...]]:
-    chosen, screws = rng.random() < share, rng.random() < 0.6
+    chosen, screws = rng.random() < fraction, rng.random() < 0.6
     lowest, count = int(rng.integers(1, len(targets))), int(rng.integers(2, 5))
     if not chosen:
         return Implant.NONE, ()
@@ -179,14 +179,14 @@ def _sample_fractures(
     targets: tuple[VertebralLevel, ...],
     implant: Implant,
     carriers: tuple[VertebralLevel, ...],
-    share: float,
+    fraction: float,
     rng: np.random.Generator,
 ) -> tuple[tuple[VertebralLevel, Deformity], ...]:
     """Fractures at L1-L4, more often the weaker the bone, and half as often at T11, T12 and L5; all cemented ones.
 
     The risk falls by e for each 35 mg/cm3; 1.9 is its mean over the population's spread of vBMD.
     """
-    risk = min(0.7, share * float(np.exp((105 - person.vbmd_mg_cm3) / 35)) / 1.9)
+    risk = min(0.7, fraction * float(np.exp((105 - person.vbmd_mg_cm3) / 35)) / 1.9)
     hurt = set(carriers) if implant is Implant.CEMENT else set()
     if rng.random() < risk:
         weights = np.array([0.45, 0.25, 0.15, 0.15])[: len(targets)]
@@ -196,26 +196,26 @@ def _sample_fractures(
     if rng.random() < risk / 2:
         hurt.add([VertebralLevel.T11, VertebralLevel.T12, VertebralLevel.L5][rng.integers(3)])
     kinds = list(DeformityKind)
-    drawn = []
+    fractures = []
     for body in sorted(hurt, key=BODIES.index):
         kind = kinds[rng.choice(3, p=[0.55, 0.30, 0.15])]
-        drawn.append((body, Deformity(kind, float(np.clip(0.20 + rng.exponential(0.13), 0.20, 0.65)))))
-    return tuple(drawn)
+        fractures.append((body, Deformity(kind, float(np.clip(0.20 + rng.exponential(0.13), 0.20, 0.65)))))
+    return tuple(fractures)
 
 
 def _sample_osteophytes(person: Person, rng: np.random.Generator) -> tuple[Osteophyte, ...]:
     """Spurs in number and length by degeneration, at the front and sides of the rims. Frequencies are ours."""
-    drawn = []
+    spurs = []
     for _ in range(rng.poisson(6.0 * person.degeneration**2)):
         body = BODIES[rng.choice(8, p=[0.05, 0.07, 0.08, 0.12, 0.16, 0.20, 0.20, 0.12])]
         angle = float(rng.choice([-90, 90, 0], p=[0.35, 0.35, 0.30]) + rng.normal(0, 20))
         length = float(np.clip(rng.gamma(2.5, 1.3) * (0.5 + person.degeneration), 1.5, 11))
-        drawn.append(Osteophyte(body, 1 if rng.random() < 0.5 else -1, angle, length))
-    return tuple(drawn)
+        spurs.append(Osteophyte(body, 1 if rng.random() < 0.5 else -1, angle, length))
+    return tuple(spurs)
 
 
 def _sample_plaques(person: Person, rng: np.random.Generator) -> tuple[Plaque, ...]:
-    """Aortic calcification visible on lateral films.
+    """Aortic calcification visible on lateral radiographs.
 
     Source: 37 % of men and 27 % of women at the Framingham baseline, 86 % of both 25 years later (Kauppila 1997).
     """
@@ -226,11 +226,11 @@ def _sample_plaques(person: Person, rng: np.random.Generator) -> tuple[Plaque, .
     severity = rng.gamma(1.6, 4.0) * (0.5 + (person.age_years - 50) / 30)
     return tuple(
         Plaque(
-            float(rng.triangular(-42, -25, 90)),
-            float(rng.uniform(0, 360)),
-            float(rng.uniform(4, 22)),
-            float(rng.uniform(4, 12)),
-            float(rng.uniform(0.3, 1.1)),
+            z_mm=float(rng.triangular(-42, -25, 90)),
+            angle_deg=float(rng.uniform(0, 360)),
+            length_mm=float(rng.uniform(4, 22)),
+            width_mm=float(rng.uniform(4, 12)),
+            g_cm3=float(rng.uniform(0.3, 1.1)),
         )
         for _ in range(1 + min(14, int(severity)))
     )

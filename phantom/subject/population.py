@@ -1,4 +1,4 @@
-"""People of the in-silico hospital: age, sex, body size and bone status, drawn from one seed."""
+"""People of the in-silico hospital: age, sex, body size and bone status, sampled from one seed."""
 
 from __future__ import annotations
 
@@ -26,26 +26,32 @@ over L1-L4); men's youth between its 176.6 at L1-L2 and 145-152 at L2-L4 (Zhang 
 class PopulationConfig(StrictConfig):
     """Who comes to the simulated hospital; the defaults follow Mao et al. 2022, Table 1."""
 
-    age_mean_years: float = Field(65.4, ge=52, le=93)
-    """Mean age; Table 1."""
-    age_sd_years: float = Field(9.3, ge=1, le=20)
-    """Standard deviation of age; Table 1."""
-    male_share: float = Field(0.311, ge=0, le=1)
-    """Share of men; Table 1: 2,149 of 6,908."""
-    bmi_mean: float = Field(23.97, ge=17, le=36)
-    """Mean body mass index, kg/m2; Table 1."""
-    bmi_sd: float = Field(3.51, ge=0.1, le=8)
-    """Standard deviation of body mass index; Table 1."""
-    implant_share: float = Field(0.03, ge=0, le=1)
-    """Share with screws or cement at L1-L4: an exclusion of the paper. Ours, the paper gives no count."""
-    fracture_share: float = Field(0.06, ge=0, le=0.5)
-    """Share with a compression fracture of L1-L4, more of them the weaker the bone. Ours."""
-    scoliosis_share: float = Field(0.025, ge=0, le=1)
-    """Share with a serious scoliosis (Cobb angle above 20 degrees). Ours."""
-    poor_exposure_share: float = Field(0.025, ge=0, le=1)
-    """Share with an under- or over-exposed image. Ours."""
-    late_dxa_share: float = Field(0.03, ge=0, le=1)
-    """Share whose DXA is more than 90 days from the radiographs. Ours."""
+    age_mean_years: float = Field(65.4, ge=52, le=93, description="mean age; Table 1")
+    age_sd_years: float = Field(9.3, ge=1, le=20, description="standard deviation of age; Table 1")
+    male_fraction: float = Field(0.311, ge=0, le=1, description="fraction of men; Table 1: 2,149 of 6,908")
+    bmi_mean: float = Field(23.97, ge=17, le=36, description="mean body mass index, kg/m2; Table 1")
+    bmi_sd: float = Field(3.51, ge=0.1, le=8, description="standard deviation of body mass index; Table 1")
+    implant_fraction: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="fraction with screws or cement at L1-L4, an exclusion of the paper; ours",
+    )
+    fracture_fraction: float = Field(
+        0.06,
+        ge=0,
+        le=0.5,
+        description="fraction with a compression fracture of L1-L4, more of them the weaker the bone; ours",
+    )
+    scoliosis_fraction: float = Field(
+        0.025, ge=0, le=1, description="fraction with a serious scoliosis (Cobb angle above 20 degrees); ours"
+    )
+    poor_exposure_fraction: float = Field(
+        0.025, ge=0, le=1, description="fraction with an under- or over-exposed image; ours"
+    )
+    late_dxa_fraction: float = Field(
+        0.03, ge=0, le=1, description="fraction whose DXA is more than 90 days from the radiographs; ours"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> PopulationConfig:
@@ -64,7 +70,7 @@ def _unit_age(config: PopulationConfig) -> tuple[float, float]:
     return (config.age_mean_years - YOUNGEST_YEARS) / span, (config.age_sd_years / span) ** 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """One simulated patient before imaging.
 
@@ -81,7 +87,7 @@ class Person:
         degeneration: wear of discs and joints, about 0 in youth and 1 in old age.
         menopause_age_years: age at menopause, None for men.
         dxa_interval_days: days from the radiographs to DXA.
-        seed: seed of everything that is drawn for this person's images.
+        seed: of everything that is sampled for this person's images.
     """
 
     patient_id: str
@@ -104,6 +110,16 @@ class Person:
         return self.weight_kg / (self.height_cm / 100) ** 2
 
 
+@dataclass(frozen=True, slots=True)
+class YoungAdult:
+    """A scanned young adult, whose areal BMD checks the simulator against the DXA reference."""
+
+    sex: Sex
+    age_years: float
+    vbmd_mg_cm3: float
+    bmd_g_cm2: float | None
+
+
 DEFAULT_POPULATION = PopulationConfig()
 
 
@@ -114,6 +130,11 @@ def thinning(sex: Sex, age_years: float) -> float:
     return float(np.exp(-0.21 * np.clip((age_years - 40) / 25, 0, 1.6)))
 
 
+def patient_id(index: int, seed: int) -> str:
+    """Identifier of the person with this index of the cohort with this seed."""
+    return f"SIM{seed:04d}-{index:05d}"
+
+
 def sample_person(
     index: int,
     seed: int,
@@ -121,24 +142,27 @@ def sample_person(
     age_years: float | None = None,
     sex: Sex | None = None,
 ) -> Person:
-    """The person with this index of the cohort with this seed; the same whatever was drawn before.
+    """The person with this index of the cohort with this seed; the same whatever was sampled before.
 
     Age is beta distributed between 50 and 95 years. vBMD has the mean of its age and sex and a spread of 24 mg/cm3 at
     30 and 36 from 65 years on (Zhang 2020: 32-36); shell and posterior elements share a part of the person's deviation
     from that mean. The latter thicken with wear, one reason why areal BMD of the spine hardly falls in old age.
 
     Args:
-        age_years: a given age, for reference populations outside 50-95; drawn when None.
-        sex: a given sex; drawn when None.
+        index: place in the cohort.
+        seed: of the cohort.
+        config: who comes.
+        age_years: a given age, for reference populations outside 50-95; sampled when None.
+        sex: a given sex; sampled when None.
     """
     rng = np.random.default_rng([seed, index])
-    drawn_sex = Sex.MALE if rng.random() < config.male_share else Sex.FEMALE
+    sampled_sex = Sex.MALE if rng.random() < config.male_fraction else Sex.FEMALE
     mean, variance = _unit_age(config)
     concentration = mean * (1 - mean) / variance - 1
     unit = rng.beta(mean * concentration, (1 - mean) * concentration)
-    drawn_age = YOUNGEST_YEARS + (OLDEST_YEARS - YOUNGEST_YEARS) * unit
-    sex = sex or drawn_sex
-    age = float(drawn_age if age_years is None else age_years)
+    sampled_age = YOUNGEST_YEARS + (OLDEST_YEARS - YOUNGEST_YEARS) * unit
+    sex = sex or sampled_sex
+    age = float(sampled_age if age_years is None else age_years)
     bmi = float(np.clip(rng.normal(config.bmi_mean, config.bmi_sd), 15, 42))
     mean_height, sd_height = (157.0, 6.0) if sex is Sex.FEMALE else (167.5, 6.3)
     height = float(np.clip(rng.normal(mean_height - 0.1 * (age - 60), sd_height), 135, 195))
@@ -152,19 +176,19 @@ def sample_person(
     posterior = 1.98 * np.exp(0.06 * status + 0.12 * rng.standard_normal() + 0.09 * (degeneration - 0.3))
     size = float((0.90 if sex is Sex.FEMALE else 0.985) * (1 + 0.004 * (height - mean_height)) * rng.normal(1, 0.035))
     menopause = round(float(rng.normal(49.5, 3.0)), 1)
-    interval = int(rng.integers(91, 400) if rng.random() < config.late_dxa_share else rng.integers(0, 91))
+    interval = int(rng.integers(91, 400) if rng.random() < config.late_dxa_fraction else rng.integers(0, 91))
     return Person(
-        f"SIM{seed:04d}-{index:05d}",
-        sex,
-        round(age, 1),
-        round(height, 1),
-        round(bmi * (height / 100) ** 2, 1),
-        vbmd,
-        float(np.clip(shell, 0.18, 1.0)),
-        float(np.clip(posterior, 1.2, 3.8)),
-        size,
-        degeneration,
-        menopause if sex is Sex.FEMALE else None,
-        interval,
-        int(rng.integers(2**31)),
+        patient_id=patient_id(index, seed),
+        sex=sex,
+        age_years=round(age, 1),
+        height_cm=round(height, 1),
+        weight_kg=round(bmi * (height / 100) ** 2, 1),
+        vbmd_mg_cm3=vbmd,
+        shell_mm=float(np.clip(shell, 0.18, 1.0)),
+        posterior_factor=float(np.clip(posterior, 1.2, 3.8)),
+        size=size,
+        degeneration=degeneration,
+        menopause_age_years=menopause if sex is Sex.FEMALE else None,
+        dxa_interval_days=interval,
+        seed=int(rng.integers(2**31)),
     )

@@ -1,8 +1,9 @@
-"""What lies on film beside the patient: table and clothing in the beam, collimated borders, side markers."""
+"""What lies on a radiograph beside the patient: table and clothing in the beam, collimated borders, side markers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import cv2
 import numpy as np
@@ -14,33 +15,44 @@ from phantom.xray.system import Border, XraySystem
 Image = npt.NDArray[np.float32]
 
 
-def sample_clothing(rows: int, columns: int, spacing_mm: float, rng: np.random.Generator) -> Image:
+class Clothing(StrEnum):
+    """What of clothing shows on a radiograph."""
+
+    BUTTONS = "buttons"
+    CLASP = "clasp"
+    ZIP = "zip"
+    WAISTBAND = "waistband"
+    CLIP = "clip"
+
+
+def sample_clothing(shape: tuple[int, int], spacing_mm: float, rng: np.random.Generator) -> Image:
     """Buttons, clasps, a zip or a waistband over the field, as g/cm2 of hydroxyapatite of equal attenuation.
 
-    One image in eight shows any; shares and shapes are ours.
+    One image in eight shows any; frequencies and shapes are ours.
     """
-    canvas = np.zeros((rows, columns), np.float32)
+    rows, columns = shape
+    canvas = np.zeros(shape, np.float32)
     if rng.random() >= 0.125:
         return canvas
-    kind = rng.choice(["buttons", "clasp", "zip", "waistband", "clip"])
+    kind = Clothing(str(rng.choice(list(Clothing))))
 
     def mm(value: float) -> int:
         return max(1, round(value / spacing_mm))
 
     x, y = int(rng.uniform(0.1, 0.9) * columns), int(rng.uniform(0.05, 0.95) * rows)
     dense = float(rng.uniform(0.15, 0.9))
-    if kind == "buttons":
+    if kind is Clothing.BUTTONS:
         for k in range(int(rng.integers(1, 4))):
             cv2.circle(canvas, (x, y + k * mm(70)), mm(5.5), dense, -1, cv2.LINE_AA)
             for dx, dy in ((-1.5, 0), (1.5, 0)):
                 cv2.circle(canvas, (x + mm(dx) if dx > 0 else x - mm(-dx), y + k * mm(70) + int(dy)), mm(0.7), 0.0, -1)
-    elif kind == "clasp":
+    elif kind is Clothing.CLASP:
         for k in range(3):
             cv2.ellipse(canvas, (x, y + k * mm(9)), (mm(5), mm(2.5)), 0, 20, 340, 2.0, mm(1.1), cv2.LINE_AA)
-    elif kind == "zip":
+    elif kind is Clothing.ZIP:
         for k in range(int(rng.integers(20, 60))):
             cv2.rectangle(canvas, (x, y + k * mm(2.5)), (x + mm(3.5), y + k * mm(2.5) + mm(1.0)), 1.2, -1)
-    elif kind == "waistband":
+    elif kind is Clothing.WAISTBAND:
         for k in range(int(rng.integers(2, 5))):
             sag = int(rng.normal(0, 4))
             cv2.line(canvas, (0, y + k * mm(4)), (columns, y + k * mm(4) + sag), 0.08, mm(1.0), cv2.LINE_AA)
@@ -51,9 +63,10 @@ def sample_clothing(rows: int, columns: int, spacing_mm: float, rng: np.random.G
     return canvas
 
 
-def sample_table(rows: int, columns: int, rng: np.random.Generator) -> Image:
+def sample_table(shape: tuple[int, int], rng: np.random.Generator) -> Image:
     """Table top or mattress with an edge in the field now and then, g/cm2 of water-like matter."""
-    canvas = np.zeros((rows, columns), np.float32)
+    columns = shape[1]
+    canvas = np.zeros(shape, np.float32)
     if rng.random() >= 0.15:
         return canvas
     edge = int(rng.uniform(0.0, 1.0) * columns)
@@ -81,7 +94,15 @@ class Finished:
 def finish(
     stored: npt.NDArray[np.uint16], view: View, system: XraySystem, spacing_mm: float, rng: np.random.Generator
 ) -> Finished:
-    """Keep collimated borders in a third of the images of systems that store them, and lay a lead marker."""
+    """Keep collimated borders in a third of the images of systems that store them, and lay a lead marker.
+
+    Args:
+        stored: uint16 (rows, columns), 12 bits.
+        view: which the marker may name.
+        system: whose borders they are.
+        spacing_mm: pixel size at the detector.
+        rng: source of borders and marker.
+    """
     shift = (0, 0)
     if system.border is not Border.NONE and rng.random() < 0.35:
         rows, columns = stored.shape
@@ -112,5 +133,5 @@ def _marked(
     cv2.putText(
         lead, text, (max(0, x), y), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, round(2.2 * scale)), cv2.LINE_AA
     )
-    share = lead.astype(np.float32) / 255
-    return (stored * (1 - share) + 4050 * share).round().clip(0, 4095).astype(np.uint16)
+    opacity = lead.astype(np.float32) / 255
+    return (stored * (1 - opacity) + 4050 * opacity).round().clip(0, 4095).astype(np.uint16)

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEGLSLossless, generate_uid
 
 from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.spine import View
+from cohort.study import SpacingSource
 from phantom.subject.population import Person
 from phantom.xray.radiograph import SOURCE_TO_DETECTOR_MM, SimulatedImage
-from phantom.xray.system import XraySystem
+from phantom.xray.system import Photometric, XraySystem
 
 
-def radiograph_dataset(
-    patient_id: str,
-    view: View,
-    image: SimulatedImage,
-    system: XraySystem,
-    study_uid: str,
-    study_date: date,
-    person: Person | None = None,
-) -> FileDataset:
-    """A DX image for presentation, 12 bits, JPEG-LS lossless; without a person, age, sex and size stay empty.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyHeader:
+    """What both images of a study share in their headers.
+
+    Attributes:
+        patient_id: running identifier, without meaning.
+        study_uid: StudyInstanceUID.
+        study_date: day of the images.
+        system: which took them.
+        person: whose age, sex and size are written; None leaves them empty.
+    """
+
+    patient_id: str
+    study_uid: str
+    study_date: date
+    system: XraySystem
+    person: Person | None = None
+
+
+def write_radiographs(folder: Path, header: StudyHeader, images: Mapping[View, SimulatedImage]) -> None:
+    """AP.dcm and LATERAL.dcm of a study."""
+    for view, image in images.items():
+        radiograph_dataset(header, view, image).save_as(folder / f"{view}.dcm", enforce_file_format=True)
+
+
+def radiograph_dataset(header: StudyHeader, view: View, image: SimulatedImage) -> FileDataset:
+    """A DX image for presentation, 12 bits, JPEG-LS lossless.
 
     Source: DICOM PS3.3 A.26 (Digital X-Ray Image IOD).
     """
+    patient_id, system, person = header.patient_id, header.system, header.person
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[patient_id, str(view)])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    ds.StudyInstanceUID = study_uid
+    ds.StudyInstanceUID = header.study_uid
     ds.SeriesInstanceUID = generate_uid(entropy_srcs=[patient_id, str(view), "series"])
     ds.PatientID, ds.PatientName = patient_id, "In-silico^OsteoLens"
     ds.PatientBirthDate = ""
@@ -41,7 +63,7 @@ def radiograph_dataset(
     if person:
         ds.PatientAge = f"{int(person.age_years):03d}Y"
         ds.PatientSize, ds.PatientWeight = round(person.height_cm / 100, 3), person.weight_kg
-    ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = study_date.strftime("%Y%m%d"), "120000", "", "1"
+    ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = header.study_date.strftime("%Y%m%d"), "120000", "", "1"
     ds.ReferringPhysicianName = ""
     ds.Modality, ds.Manufacturer, ds.StationName = "DX", "OsteoLens in-silico", system.name
     ds.SeriesNumber, ds.InstanceNumber = (1 if view is View.AP else 2), 1
@@ -54,17 +76,17 @@ def radiograph_dataset(
     ds.KVP, ds.DistanceSourceToDetector = image.kvp, SOURCE_TO_DETECTOR_MM
     spacing = [f"{image.spacing_mm:.4f}"] * 2
     ds.ImagerPixelSpacing = spacing
-    if system.spacing_attribute == "PixelSpacing":
+    if system.spacing_attribute is SpacingSource.PIXEL_SPACING:
         ds.PixelSpacing = spacing
         ds.PixelSpacingCalibrationType = "GEOMETRY"
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     stored, (centre, width) = image.stored, image.window
     ds.PresentationLUTShape = "IDENTITY"
-    if system.photometric == "MONOCHROME1":
+    if system.photometric is Photometric.MONOCHROME1:
         stored, centre = 4095 - stored, 4095 - centre
         ds.PresentationLUTShape = "INVERSE"
-    ds.PhotometricInterpretation = system.photometric
+    ds.PhotometricInterpretation = str(system.photometric)
     ds.WindowCenter, ds.WindowWidth = f"{centre:.1f}", f"{width:.1f}"
     ds.Rows, ds.Columns = stored.shape
     ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 16, 12, 11, 0

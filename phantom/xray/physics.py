@@ -70,7 +70,14 @@ def beam_table(kvp: int, device: str = "cpu") -> BeamTable:
 
 
 def transmission(muscle: Tensor, adipose: Tensor, mineral: Tensor, beam: BeamTable) -> Tensor:
-    """Primary signal behind areal densities in g/cm2, relative to the open beam; polychromatic Beer-Lambert law."""
+    """Primary signal behind areal densities, relative to the open beam; polychromatic Beer-Lambert law.
+
+    Args:
+        muscle: (H, W) in g/cm2.
+        adipose: (H, W) in g/cm2.
+        mineral: (H, W) in g/cm2 of hydroxyapatite.
+        beam: spectrum and attenuation.
+    """
     total = torch.zeros_like(muscle)
     for k in range(len(beam.signal)):
         if beam.signal[k] < 1e-5:
@@ -117,34 +124,42 @@ def scatter_to_primary(thickness_g_cm2: float, field_cm2: float, grid: float) ->
     return grid * 1.1e-3 * thickness_g_cm2**2 * 1.3 * field_cm2 / (field_cm2 + 300.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquisition:
+    """What one exposure adds to the primary signal.
+
+    Attributes:
+        scatter_to_primary: ratio behind the grid at the middle of the field (0.4-0.6 AP, 0.8-1.2 lateral).
+        quanta: mean count a pixel at the middle of the field, set by automatic exposure.
+        blur_px: sigma of focal spot and scintillator together.
+        spacing_mm: pixel size at the detector.
+    """
+
+    scatter_to_primary: float
+    quanta: float
+    blur_px: float
+    spacing_mm: float
+
+
 def detect_signal(
-    primary: Tensor,
-    thickness_g_cm2: Tensor,
-    scatter_to_primary: float,
-    quanta: float,
-    blur_px: float,
-    spacing_mm: float,
-    generator: torch.Generator,
+    primary: Tensor, thickness_g_cm2: Tensor, acquisition: Acquisition, generator: torch.Generator
 ) -> Tensor:
     """Signal with post-grid scatter, blur and quantum noise; exposure is set on the middle of the field.
 
     Args:
         primary: (H, W) relative to the open beam.
         thickness_g_cm2: (H, W) areal density; scatter follows its broad shape.
-        scatter_to_primary: ratio behind the grid at the middle of the field (0.4-0.6 AP, 0.8-1.2 lateral).
-        quanta: mean count a pixel at the middle of the field, set by automatic exposure.
-        blur_px: sigma of focal spot and scintillator together.
-        spacing_mm: pixel size at the detector.
+        acquisition: scatter, quanta and blur.
         generator: source of the noise.
     """
     rows, columns = primary.shape
     middle = primary[rows // 4 : rows * 3 // 4, columns * 2 // 5 : columns * 3 // 5]
     level = middle.mean().clamp_min(1e-9)
-    share = thickness_g_cm2 / thickness_g_cm2[rows // 2, columns // 2].clamp_min(1.0)
-    source = primary.clamp(max=float(level) * 4) * share.clamp(0, 1.4)
-    scatter = wide_blur(source, 35.0 / spacing_mm)
+    relative = thickness_g_cm2 / thickness_g_cm2[rows // 2, columns // 2].clamp_min(1.0)
+    source = primary.clamp(max=float(level) * 4) * relative.clamp(0, 1.4)
+    scatter = wide_blur(source, 35.0 / acquisition.spacing_mm)
     reference = scatter[rows // 4 : rows * 3 // 4, columns * 2 // 5 : columns * 3 // 5].mean().clamp_min(1e-9)
-    total = gaussian_blur(primary + scatter * (scatter_to_primary * level / reference), blur_px)
-    count = (total / level * quanta).clamp_min(1.0)
+    total = gaussian_blur(primary + scatter * (acquisition.scatter_to_primary * level / reference), acquisition.blur_px)
+    count = (total / level * acquisition.quanta).clamp_min(1.0)
     noise = torch.randn(total.shape, generator=generator, device=total.device)
     return (total * (1 + 1.1 * noise / count.sqrt())).clamp_min(1e-6 * float(level))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from cohort.spine import VertebraBox, VertebralLevel, View
 from phantom.bones.density import Skeleton
 from phantom.geometry import Geometry, Outline, Volume
 from phantom.soft_tissue.tissue import SoftTissue
 from phantom.subject.pathology import Exposure
+from phantom.subject.random_streams import RandomStreams
 from phantom.variety import Variety
 from phantom.xray.artefacts import finish, sample_clothing, sample_table
-from phantom.xray.physics import beam_table, detect_signal, scatter_to_primary, transmission
+from phantom.xray.display import present
+from phantom.xray.physics import Acquisition, beam_table, detect_signal, scatter_to_primary, transmission
 from phantom.xray.projection import project
-from phantom.xray.system import XraySystem, present
+from phantom.xray.system import XraySystem
 
 SOURCE_TO_DETECTOR_MM = 1150.0
 
@@ -26,6 +32,15 @@ QUANTA_MM2_UGY = 3.0e4
 
 
 @dataclass(frozen=True, slots=True)
+class ImagedBody:
+    """What stands in the beam, and how well it is exposed."""
+
+    skeleton: Skeleton
+    tissue: SoftTissue
+    exposure: Exposure = Exposure.GOOD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedImage:
     """One radiograph and its truth.
 
@@ -34,6 +49,7 @@ class SimulatedImage:
         window: (centre, width) of the display window in stored units.
         spacing_mm: pixel size at the detector.
         kvp: tube voltage.
+        shift_px: (columns, rows) by which kept borders move the field's coordinates.
         boxes: ROI of T11 to S1 by the paper's rule, in pixels, cut at the border of the field.
         outlines: (n, 2) x, y in pixels of each body in `boxes` but S1.
     """
@@ -42,8 +58,20 @@ class SimulatedImage:
     window: tuple[float, float]
     spacing_mm: float
     kvp: int
+    shift_px: tuple[int, int] = (0, 0)
     boxes: tuple[VertebraBox, ...] = ()
     outlines: dict[VertebralLevel, Outline] = field(default_factory=dict)
+
+    def with_truth(
+        self, boxes: Sequence[VertebraBox], outlines: Mapping[VertebralLevel, Outline] = MappingProxyType({})
+    ) -> SimulatedImage:
+        """The same image with boxes and outlines of the field, moved by the image's borders."""
+        shift = np.array(self.shift_px, np.float32)
+        return replace(
+            self,
+            boxes=tuple(box.moved(*self.shift_px) for box in boxes),
+            outlines={level: line + shift for level, line in outlines.items()},
+        )
 
 
 def sample_field(
@@ -52,6 +80,14 @@ def sample_field(
     """Field and centring: from a narrow lumbar strip to a wide field, aimed near L3 with a positioning error.
 
     Half of the AP fields of a widened variety hold a whole abdomen: T12 near the upper border, the hips at the lower.
+
+    Args:
+        view: AP or lateral.
+        tissue: whose skin the detector stays clear of.
+        system: whose detector bounds the field.
+        spacing_mm: pixel size at the detector.
+        variety: how far fields are spread.
+        rng: source of size and aim.
     """
     if view is View.AP:
         detector = tissue.back_mm + rng.uniform(50, 75)
@@ -77,18 +113,49 @@ def sample_field(
     )
 
 
-def take_radiograph(
-    view: View,
-    skeleton: Skeleton,
-    tissue: SoftTissue,
-    system: XraySystem,
-    geometry: Geometry,
-    exposure: Exposure,
-    rng: np.random.Generator,
-    generator: torch.Generator,
-) -> tuple[SimulatedImage, tuple[int, int]]:
-    """The stored image without truth, and (columns, rows) by which its borders move coordinates."""
-    spacing_mm, rows, columns = geometry.spacing_mm, len(geometry.v_mm), len(geometry.u_mm)
+def take_radiograph(body: ImagedBody, system: XraySystem, geometry: Geometry, streams: RandomStreams) -> SimulatedImage:
+    """The stored image of a body, without truth.
+
+    Args:
+        body: bones, soft tissue and exposure.
+        system: tube, detector and display processing.
+        geometry: view, field and centring.
+        streams: source of clothing, exposure, noise, display and borders.
+    """
+    view, spacing_mm, rng = geometry.view, geometry.spacing_mm, streams.numbers
+    layers = _project_body(body, geometry, rng)
+    primary = transmission(
+        layers.muscle, layers.adipose, layers.mineral, beam_table(system.kvp[view], str(layers.mineral.device))
+    )
+    acquisition = _sample_acquisition(body, system, geometry, layers.thickness, rng)
+    signal = detect_signal(primary, layers.thickness, acquisition, streams.fields)
+    if body.exposure is Exposure.OVER:
+        signal = signal.clamp(max=float(_middle(signal).median()) * float(rng.uniform(0.75, 1.05)))
+    displayed = present(signal, system, spacing_mm, rng)
+    stored = (displayed.unit * 4095).round().to(torch.int32).cpu().numpy().astype(np.uint16)
+    finished = finish(stored, view, system, spacing_mm, rng)
+    centre, width = displayed.window
+    return SimulatedImage(
+        stored=finished.stored,
+        window=(centre * 4095, width * 4095),
+        spacing_mm=spacing_mm,
+        kvp=system.kvp[view],
+        shift_px=finished.shift_px,
+    )
+
+
+class _Layers(NamedTuple):
+    """Areal densities (rows, columns) in g/cm2; the thickness is the patient's, without metal, clothing and table."""
+
+    muscle: Tensor
+    adipose: Tensor
+    mineral: Tensor
+    thickness: Tensor
+
+
+def _project_body(body: ImagedBody, geometry: Geometry, rng: np.random.Generator) -> _Layers:
+    """What the rays pass: the patient, metal in it, and now and then clothing and a table's edge."""
+    skeleton, tissue = body.skeleton, body.tissue
     mineral = _project_spine(skeleton.spine, geometry) + _project_coarse(skeleton.frame, geometry, 3)
     muscle = _project_coarse(tissue.muscle, geometry, 5)
     adipose = _project_coarse(tissue.adipose, geometry, 5)
@@ -96,32 +163,41 @@ def take_radiograph(
     thickness = muscle + adipose + mineral
     if skeleton.implants is not None:
         mineral = mineral + _project_spine(skeleton.implants, geometry)
-    mineral = mineral + torch.from_numpy(sample_clothing(rows, columns, spacing_mm, rng)).to(mineral.device)
-    muscle = muscle + torch.from_numpy(sample_table(rows, columns, rng)).to(mineral.device)
-    primary = transmission(muscle, adipose, mineral, beam_table(system.kvp[view], str(mineral.device)))
-    middle = float(thickness[rows // 3 : 2 * rows // 3, columns * 2 // 5 : columns * 3 // 5].mean())
-    scatter = scatter_to_primary(middle, rows * columns * spacing_mm**2 / 100, system.grid)
+    clothing = sample_clothing(geometry.shape, geometry.spacing_mm, rng)
+    mineral = mineral + torch.from_numpy(clothing).to(mineral.device)
+    muscle = muscle + torch.from_numpy(sample_table(geometry.shape, rng)).to(mineral.device)
+    return _Layers(muscle, adipose, mineral, thickness)
+
+
+def _middle(image: Tensor) -> Tensor:
+    """The part of an image where the spine is."""
+    rows, columns = image.shape
+    return image[rows // 3 : 2 * rows // 3, columns * 2 // 5 : columns * 3 // 5]
+
+
+def _sample_acquisition(
+    body: ImagedBody, system: XraySystem, geometry: Geometry, thickness: Tensor, rng: np.random.Generator
+) -> Acquisition:
+    """Scatter, quanta and blur of one exposure; lateral images are taken with less at the detector."""
+    spacing_mm, (rows, columns) = geometry.spacing_mm, geometry.shape
+    scatter = scatter_to_primary(float(_middle(thickness).mean()), rows * columns * spacing_mm**2 / 100, system.grid)
     scatter *= float(np.exp(rng.normal(0, 0.12)))
-    kerma_ugy = rng.uniform(2.5, 5.0) * (1.0 if view is View.AP else 0.7)
-    if exposure is Exposure.UNDER:
+    kerma_ugy = rng.uniform(2.5, 5.0) * (1.0 if geometry.view is View.AP else 0.7)
+    if body.exposure is Exposure.UNDER:
         kerma_ugy *= rng.uniform(0.001, 0.008)
-    magnification = SOURCE_TO_DETECTOR_MM / (SOURCE_TO_DETECTOR_MM - 60 - tissue.back_mm)
+    magnification = SOURCE_TO_DETECTOR_MM / (SOURCE_TO_DETECTOR_MM - 60 - body.tissue.back_mm)
     blur_mm = float(np.hypot(system.focal_mm * (magnification - 1) / 2.35, 0.20 + abs(rng.normal(0, 0.12))))
-    quanta = 0.6 * QUANTA_MM2_UGY * kerma_ugy * spacing_mm**2
-    signal = detect_signal(primary, thickness, scatter, quanta, blur_mm / spacing_mm, spacing_mm, generator)
-    if exposure is Exposure.OVER:
-        centre = signal[rows // 3 : 2 * rows // 3, columns * 2 // 5 : columns * 3 // 5]
-        signal = signal.clamp(max=float(centre.median()) * float(rng.uniform(0.75, 1.05)))
-    image, window_centre, window_width = present(signal, system, spacing_mm, rng)
-    stored = (image * 4095).round().to(torch.int32).cpu().numpy().astype(np.uint16)
-    done = finish(stored, view, system, spacing_mm, rng)
-    window = (window_centre * 4095, window_width * 4095)
-    return SimulatedImage(done.stored, window, spacing_mm, system.kvp[view]), done.shift_px
+    return Acquisition(
+        scatter_to_primary=scatter,
+        quanta=0.6 * QUANTA_MM2_UGY * kerma_ugy * spacing_mm**2,
+        blur_px=blur_mm / spacing_mm,
+        spacing_mm=spacing_mm,
+    )
 
 
-def _project_coarse(volume: Volume, geometry: Geometry, factor: int) -> torch.Tensor:
+def _project_coarse(volume: Volume, geometry: Geometry, factor: int) -> Tensor:
     """Project at every factor-th pixel and interpolate; for volumes much coarser than the detector."""
-    rows, columns = len(geometry.v_mm), len(geometry.u_mm)
+    rows, columns = geometry.shape
     u = torch.linspace(float(geometry.u_mm[0]), float(geometry.u_mm[-1]), columns // factor + 2)
     v = torch.linspace(float(geometry.v_mm[0]), float(geometry.v_mm[-1]), rows // factor + 2)
     coarse = project(volume, replace(geometry, u_mm=u, v_mm=v))
@@ -130,14 +206,14 @@ def _project_coarse(volume: Volume, geometry: Geometry, factor: int) -> torch.Te
     )[0, 0].clamp_min(0)
 
 
-def _project_spine(volume: Volume, geometry: Geometry) -> torch.Tensor:
+def _project_spine(volume: Volume, geometry: Geometry) -> Tensor:
     """Project a fine grid on the columns that it can reach, zero elsewhere."""
     axis = geometry.across_axis
     low = volume.origin_mm[axis]
     high = low + volume.density.shape[axis] * volume.step_mm
     scale = geometry.distance_mm / (volume.origin_mm[geometry.beam_axis] - geometry.source_mm)
     left, right = ((edge - geometry.centre_mm[0]) * scale for edge in (low, high))
-    wanted = (geometry.u_mm >= min(left, 0)) & (geometry.u_mm <= max(right, 0))
-    out = torch.zeros(len(geometry.v_mm), len(geometry.u_mm), device=volume.density.device)
-    out[:, wanted] = project(volume, replace(geometry, u_mm=geometry.u_mm[wanted]), merge=2)
+    reached = (geometry.u_mm >= min(left, 0)) & (geometry.u_mm <= max(right, 0))
+    out = torch.zeros(geometry.shape, device=volume.density.device)
+    out[:, reached] = project(volume, replace(geometry, u_mm=geometry.u_mm[reached]), merge=2)
     return out

@@ -1,17 +1,12 @@
-"""X-ray systems of the simulated hospitals and the display processing that each applies."""
+"""X-ray systems of the simulated hospitals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-import cv2
-import numpy as np
-import torch
-from torch import Tensor
-
 from cohort.spine import View
-from phantom.xray.physics import wide_blur
+from cohort.study import SpacingSource
 
 
 class Border(StrEnum):
@@ -22,14 +17,30 @@ class Border(StrEnum):
     WHITE = "white"
 
 
-@dataclass(frozen=True, slots=True)
+class Photometric(StrEnum):
+    """DICOM PhotometricInterpretation: whether the lowest stored value is white (1) or black (2)."""
+
+    MONOCHROME1 = "MONOCHROME1"
+    MONOCHROME2 = "MONOCHROME2"
+
+
+class SimulatedSite(StrEnum):
+    """Sites of a simulated cohort; a name that begins with `test` is never trained on."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST1 = "test1"
+    TEST2 = "test2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class XraySystem:
     """One radiography system; voltages after Mao et al. 2022, detectors after published ones, processing ours.
 
     Attributes:
         name: station name.
         kvp: tube voltage by view.
-        pitch_mm: detector element; images are binned to about the wanted pixel.
+        pitch_mm: detector element; images are binned to about the requested pixel.
         field_mm: largest field, the detector's edge.
         focal_mm: focal spot.
         grid: scatter that passes relative to a usual grid.
@@ -39,7 +50,7 @@ class XraySystem:
         gamma: exponent of the power curve.
         local_contrast: weight of a locally equalised copy.
         border: what collimated edges look like, where they are kept in the image.
-        photometric: MONOCHROME1 or MONOCHROME2.
+        photometric: of the stored values.
         spacing_attribute: which DICOM attribute carries the pixel spacing.
     """
 
@@ -51,98 +62,96 @@ class XraySystem:
     grid: float
     flatten: float
     bands: tuple[tuple[float, float], ...]
-    sigmoid: float
-    gamma: float
-    local_contrast: float
+    sigmoid: float = 0.0
+    gamma: float = 1.0
+    local_contrast: float = 0.0
     border: Border
-    photometric: str
-    spacing_attribute: str
+    photometric: Photometric
+    spacing_attribute: SpacingSource
 
-    def spacing_mm(self, wanted_mm: float) -> float:
-        """The binned pixel nearest to the wanted one."""
-        return round(self.pitch_mm * max(1, round(wanted_mm / self.pitch_mm)), 4)
+    def spacing_mm(self, requested_mm: float) -> float:
+        """The binned pixel nearest to the requested one."""
+        return round(self.pitch_mm * max(1, round(requested_mm / self.pitch_mm)), 4)
 
 
 _TRAINING_KVP = {View.AP: 70, View.LATERAL: 77}
 _A = XraySystem(
-    "SIM-A", _TRAINING_KVP, 0.143, 430, 1.0, 1.0, 0.60, ((2.5, 0.6),), 0, 1.15, 0, Border.BLACK,
-    "MONOCHROME2", "ImagerPixelSpacing",
-)  # fmt: skip
+    name="SIM-A",
+    kvp=_TRAINING_KVP,
+    pitch_mm=0.143,
+    field_mm=430,
+    focal_mm=1.0,
+    grid=1.0,
+    flatten=0.60,
+    bands=((2.5, 0.6),),
+    gamma=1.15,
+    border=Border.BLACK,
+    photometric=Photometric.MONOCHROME2,
+    spacing_attribute=SpacingSource.IMAGER_PIXEL_SPACING,
+)
 _B = XraySystem(
-    "SIM-B", _TRAINING_KVP, 0.143, 430, 1.2, 0.9, 0.75, ((1.8, 0.3), (8.0, 0.4)), 0, 1.0, 0, Border.WHITE,
-    "MONOCHROME2", "PixelSpacing",
-)  # fmt: skip
+    name="SIM-B",
+    kvp=_TRAINING_KVP,
+    pitch_mm=0.143,
+    field_mm=430,
+    focal_mm=1.2,
+    grid=0.9,
+    flatten=0.75,
+    bands=((1.8, 0.3), (8.0, 0.4)),
+    border=Border.WHITE,
+    photometric=Photometric.MONOCHROME2,
+    spacing_attribute=SpacingSource.PIXEL_SPACING,
+)
 _E = XraySystem(
-    "SIM-E", _TRAINING_KVP, 0.148, 425, 1.0, 1.1, 0.45, ((3.0, 0.9),), 5.0, 1.0, 0.15, Border.NONE,
-    "MONOCHROME1", "ImagerPixelSpacing",
-)  # fmt: skip
+    name="SIM-E",
+    kvp=_TRAINING_KVP,
+    pitch_mm=0.148,
+    field_mm=425,
+    focal_mm=1.0,
+    grid=1.1,
+    flatten=0.45,
+    bands=((3.0, 0.9),),
+    sigmoid=5.0,
+    local_contrast=0.15,
+    border=Border.NONE,
+    photometric=Photometric.MONOCHROME1,
+    spacing_attribute=SpacingSource.IMAGER_PIXEL_SPACING,
+)
 _C = XraySystem(
-    "SIM-C", {View.AP: 75, View.LATERAL: 80}, 0.200, 410, 1.0, 1.0, 0.50, ((3.5, 0.9), (12.0, 0.3)), 4.0, 1.0, 0,
-    Border.BLACK, "MONOCHROME1", "ImagerPixelSpacing",
-)  # fmt: skip
+    name="SIM-C",
+    kvp={View.AP: 75, View.LATERAL: 80},
+    pitch_mm=0.200,
+    field_mm=410,
+    focal_mm=1.0,
+    grid=1.0,
+    flatten=0.50,
+    bands=((3.5, 0.9), (12.0, 0.3)),
+    sigmoid=4.0,
+    border=Border.BLACK,
+    photometric=Photometric.MONOCHROME1,
+    spacing_attribute=SpacingSource.IMAGER_PIXEL_SPACING,
+)
 _D = XraySystem(
-    "SIM-D", {View.AP: 75, View.LATERAL: 90}, 0.160, 430, 1.2, 1.2, 0.85, ((2.0, 0.2),), 0, 0.9, 0.25, Border.WHITE,
-    "MONOCHROME2", "PixelSpacing",
-)  # fmt: skip
+    name="SIM-D",
+    kvp={View.AP: 75, View.LATERAL: 90},
+    pitch_mm=0.160,
+    field_mm=430,
+    focal_mm=1.2,
+    grid=1.2,
+    flatten=0.85,
+    bands=((2.0, 0.2),),
+    gamma=0.9,
+    local_contrast=0.25,
+    border=Border.WHITE,
+    photometric=Photometric.MONOCHROME2,
+    spacing_attribute=SpacingSource.PIXEL_SPACING,
+)
 
-SYSTEMS: dict[str, tuple[XraySystem, ...]] = {
-    "training": (_A, _B, _E),
-    "validation": (_A, _B, _E),
-    "test1": (_C,),
-    "test2": (_D,),
+SYSTEMS: dict[SimulatedSite, tuple[XraySystem, ...]] = {
+    SimulatedSite.TRAINING: (_A, _B, _E),
+    SimulatedSite.VALIDATION: (_A, _B, _E),
+    SimulatedSite.TEST1: (_C,),
+    SimulatedSite.TEST2: (_D,),
 }
 """By site, as in the paper: training and validation share three sub-districts (70/77 kVp), test cohort 1 is another
 (75/80 kVp), test cohort 2 another hospital (75/90 kVp). Pitches: Pixium 143 um, GE 200 um, others between."""
-
-
-DIRECT_EXPOSURE = 0.25
-"""Signal relative to the open beam above which a pixel lies beside the patient and sets no window."""
-
-
-def present(
-    signal: Tensor, system: XraySystem, spacing_mm: float, rng: np.random.Generator
-) -> tuple[Tensor, float, float]:
-    """Log image with its broad band flattened and details raised, in [0, 1], and the system's window on it.
-
-    Operators choose presets: every strength varies by some percent from image to image.
-
-    Returns:
-        image (H, W) in [0, 1], bright = dense, holding more than the window shows; window centre; window width.
-    """
-    log = -torch.log(signal.clamp_min(1e-8))
-    broad = wide_blur(log, 28.0 / spacing_mm)
-    image = system.flatten * float(rng.uniform(0.88, 1.12)) * broad + (log - broad)
-    for radius_mm, gain in system.bands:
-        image = image + gain * float(rng.uniform(0.7, 1.3)) * (log - wide_blur(log, radius_mm / spacing_mm))
-    rows, columns = image.shape
-    inner = (slice(rows // 20, -rows // 20), slice(columns // 20, -columns // 20))
-    core, body = image[inner].flatten(), signal[inner].flatten() < DIRECT_EXPOSURE
-    core = core[body] if int(body.sum()) > 1000 else core
-    sample = core[torch.randperm(len(core), generator=torch.Generator().manual_seed(0))[:20000].to(core.device)]
-    low, high = (float(torch.quantile(sample, q)) for q in (0.03, 0.997))
-    span = max(high - low, 1e-3)
-    wide_low, wide_high = low - 0.30 * span, high + 0.25 * span
-    unit = ((image - wide_low) / (wide_high - wide_low)).clamp(0, 1)
-    if system.local_contrast:
-        weight = system.local_contrast * float(rng.uniform(0.7, 1.3))
-        unit = (1 - weight) * unit + weight * _locally_equalised(unit)
-    gamma = system.gamma * float(rng.uniform(0.93, 1.07))
-    edges = [_curve(torch.tensor((v - wide_low) / (wide_high - wide_low)), system.sigmoid, gamma) for v in (low, high)]
-    first, last = (float(edge) for edge in edges)
-    return _curve(unit, system.sigmoid, gamma), (first + last) / 2, last - first
-
-
-def _curve(unit: Tensor, steepness: float, gamma: float) -> Tensor:
-    """Display curve of [0, 1]: a power, or an S through both ends."""
-    if not steepness:
-        return unit**gamma
-    edge = 1 / (1 + np.exp(steepness / 2))
-    shaped: Tensor = (torch.sigmoid(steepness * (unit**gamma - 0.5)) - edge) / (1 - 2 * edge)
-    return shaped.clamp(0, 1)
-
-
-def _locally_equalised(unit: Tensor) -> Tensor:
-    """Contrast-limited adaptive histogram equalisation of an image in [0, 1]."""
-    stored = (unit * 65535).cpu().numpy().astype(np.uint16)
-    equalised = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(6, 6)).apply(stored)
-    return torch.from_numpy(equalised.astype(np.float32) / 65535).to(unit.device)

@@ -66,7 +66,7 @@ def test_examples_are_screened_without_torch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("simulate", "out"), ("train", "classifier", "examples"), ("train", "detector", "examples")],
+    [("simulate", "cohort", "--out", "out"), ("train", "classifier", "examples"), ("train", "detector", "examples")],
 )
 def test_commands_that_need_the_extra_say_so_in_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
     given = [str(ROOT / "examples") if a == "examples" else str(tmp_path / a) if a == "out" else a for a in arguments]

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
-torch = pytest.importorskip("torch")
-
-from cohort.bmd import REFERENCES, YOUNG_CHINESE  # noqa: E402
-from cohort.covariates import Sex  # noqa: E402
-from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel  # noqa: E402
-from osteolens.errors import ConfigError  # noqa: E402
-from phantom.bones.density import Skeleton  # noqa: E402
-from phantom.bones.placement import Placement  # noqa: E402
-from phantom.bones.posture import Posture  # noqa: E402
-from phantom.dxa import BONE_EDGE_G_CM2, PRECISION, DxaMeasurement, measure_dxa  # noqa: E402
-from phantom.geometry import Volume  # noqa: E402
-from phantom.soft_tissue.tissue import SoftTissue  # noqa: E402
-from phantom.subject.pathology import BODIES, Pathology  # noqa: E402
-from phantom.xray.physics import mass_attenuation  # noqa: E402
+from cohort.bmd import REFERENCES, YOUNG_CHINESE
+from cohort.covariates import Sex
+from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
+from osteolens.errors import ConfigError
+from phantom.bones.density import Skeleton
+from phantom.bones.placement import Placement
+from phantom.bones.posture import Posture
+from phantom.dxa import BONE_EDGE_G_CM2, PRECISION, DxaMeasurement, measure_dxa
+from phantom.geometry import Volume
+from phantom.soft_tissue.tissue import SoftTissue
+from phantom.subject.pathology import BODIES, Pathology
+from phantom.xray.physics import mass_attenuation
 
 STEP_Z = 36.0
 BODY_MM = (44.0, 30.0, 28.0)
@@ -30,11 +29,18 @@ def column() -> Posture:
     width, depth, height = (side / 2 for side in BODY_MM)
     third = BODIES.index(VertebralLevel.L3)
     bodies = {
-        body: Placement(np.eye(3), np.array([0.0, 0.0, STEP_Z * (third - k)]), np.ones(3), depth, width, height)
+        body: Placement(
+            rotation=np.eye(3),
+            centre=np.array([0.0, 0.0, STEP_Z * (third - k)]),
+            scale=np.ones(3),
+            half_depth=depth,
+            half_width=width,
+            half_height=height,
+        )
         for k, body in enumerate(BODIES)
     }
-    pelvis = Placement(np.eye(3), np.array([0.0, 0, -120.0]), np.ones(3))
-    return Posture(bodies, pelvis, pelvis, 1.0, 0.0)
+    pelvis = Placement(rotation=np.eye(3), centre=np.array([0.0, 0, -120.0]), scale=np.ones(3))
+    return Posture(vertebrae=bodies, pelvis=pelvis, hips=pelvis, rib_scale=1.0, cobb_deg=0.0)
 
 
 def bones(densities: dict[VertebralLevel, float], frame: Volume | None = None) -> Skeleton:
@@ -48,15 +54,16 @@ def bones(densities: dict[VertebralLevel, float], frame: Volume | None = None) -
         owner[part] = LEVELS.index(body)
     spine = Volume(volume, (-60.0, -30.0, -160.0), 1.0)
     empty = frame or Volume(torch.zeros(2, 2, 2), (0.0, 0.0, 0.0), 2.0)
-    return Skeleton(spine, empty, owner, torch.zeros_like(owner, dtype=torch.bool))
+    return Skeleton(spine=spine, frame=empty, owner=owner, posterior=torch.zeros_like(owner, dtype=torch.bool))
 
 
 def tissue(fat_beside: float = 0.3) -> SoftTissue:
-    """20 cm of soft tissue, 30 % fat over the spine and a given share beside it."""
+    """20 cm of soft tissue, 30 % fat over the spine and a given fraction beside it."""
     x = torch.linspace(-200, 200, 101)
-    share = torch.where(x.abs() < 34, 0.3, fat_beside)[:, None, None].expand(-1, 51, 101)
+    fat = torch.where(x.abs() < 34, 0.3, fat_beside)[:, None, None].expand(-1, 51, 101)
     origin = (-200.0, -100.0, -200.0)
-    return SoftTissue(Volume((1 - share) * 1.05, origin, 4.0), Volume(share * 0.95, origin, 4.0), 100.0, 200.0)
+    muscle, adipose = Volume((1 - fat) * 1.05, origin, 4.0), Volume(fat * 0.95, origin, 4.0)
+    return SoftTissue(muscle=muscle, adipose=adipose, back_mm=100.0, side_mm=200.0)
 
 
 def measured(skeleton: Skeleton, soft: SoftTissue | None = None, seed: int = 0) -> DxaMeasurement:
@@ -115,10 +122,10 @@ def test_a_calcified_aorta_before_the_spine_counts() -> None:
     assert plain is not None and calcified is not None and calcified > plain + 0.01
 
 
-def test_the_posterior_share_is_that_of_the_volume() -> None:
+def test_the_posterior_fraction_is_that_of_the_volume() -> None:
     skeleton = bones(EVEN)
     skeleton.posterior[:, 35:] = True
-    assert measured(skeleton).posterior_share == pytest.approx(1 / 3, abs=0.01)
+    assert measured(skeleton).posterior_fraction == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_six_lumbar_bodies_are_measured_one_place_higher() -> None:

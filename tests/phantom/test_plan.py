@@ -1,0 +1,98 @@
+"""Plans, their sites and simulation.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from osteolens.errors import ConfigError
+from phantom.plan import SimulationOptions, SimulationPlan, assign_sites, claim_folder, read_plan
+from phantom.subject.population import PopulationConfig
+from phantom.variety import Variety
+
+
+def test_counts_of_sites_are_kept(tmp_path: Path) -> None:
+    assert assign_sites(SimulationPlan(out=tmp_path, sites="training:3,test2:2")) == ["training"] * 3 + ["test2"] * 2
+    mixed = assign_sites(SimulationPlan(out=tmp_path, patients=5))
+    assert mixed == ["training", "validation", "test1", "test2", "training"]
+    assert len(assign_sites(SimulationPlan(out=tmp_path))) == 10
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (SimulationPlan(out=Path(), patients=0), "got 0 patients"),
+        (SimulationPlan(out=Path(), patients=1, sites="nowhere"), "site 'nowhere' is unknown"),
+        (SimulationPlan(out=Path(), patients=1, options=SimulationOptions(spacing_mm=9.0)), "0.1-2 mm"),
+        (SimulationPlan(out=Path(), patients=1, options=SimulationOptions(jobs=0)), "in 0 processes"),
+        (SimulationPlan(out=Path(), patients=3, sites="test1:2"), "name 2 patients, not 3"),
+        (SimulationPlan(out=Path(), patients=3, sites="test1:x"), "expected a count"),
+    ],
+)
+def test_an_impossible_plan_is_refused(plan: SimulationPlan, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        assign_sites(plan)
+
+
+def test_a_plan_is_read_back_from_its_cohort(tmp_path: Path) -> None:
+    options = SimulationOptions(
+        spacing_mm=1.0, variety=Variety.FADED, population=PopulationConfig(fracture_fraction=0.2)
+    )
+    claim_folder(SimulationPlan(out=tmp_path, patients=2, seed=8, sites="test1", options=options))
+    for name in ("SIM0008-00000", "SIM0008-00001"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "patient.json").write_text("{}")
+    plan = read_plan(tmp_path, jobs=3)
+    assert plan == SimulationPlan(
+        out=tmp_path,
+        patients=2,
+        seed=8,
+        sites="test1",
+        options=SimulationOptions(
+            spacing_mm=1.0, variety=Variety.FADED, population=PopulationConfig(fracture_fraction=0.2), jobs=3
+        ),
+    )
+
+
+def test_a_cohort_of_meshes_needs_them_again(tmp_path: Path) -> None:
+    options = SimulationOptions(anatomy=tmp_path / "bones")
+    claim_folder(SimulationPlan(out=tmp_path / "cohort", options=options))
+    with pytest.raises(ConfigError, match="give --anatomy as when it was simulated"):
+        read_plan(tmp_path / "cohort")
+    assert read_plan(tmp_path / "cohort", tmp_path / "bones").options.anatomy == tmp_path / "bones"
+    claim_folder(SimulationPlan(out=tmp_path / "plain"))
+    with pytest.raises(ConfigError, match="built-in bones alone"):
+        read_plan(tmp_path / "plain", tmp_path / "bones")
+
+
+def test_a_folder_without_a_plan_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"simulation\.json is missing; expected a cohort folder"):
+        read_plan(tmp_path)
+    (tmp_path / "simulation.json").write_text('{"format": 2, "seed": "many"}')
+    with pytest.raises(ConfigError, match="seed: Input should be a valid integer"):
+        read_plan(tmp_path)
+
+
+def test_a_folder_of_another_plan_tells_what_differs(tmp_path: Path) -> None:
+    claim_folder(SimulationPlan(out=tmp_path, seed=9))
+    claim_folder(SimulationPlan(out=tmp_path, seed=9, patients=30))
+    with pytest.raises(ConfigError, match="seed is 9, not 10; give another output folder or the same settings"):
+        claim_folder(SimulationPlan(out=tmp_path, seed=10))
+
+
+def test_a_cohort_of_version_0_1_is_read(tmp_path: Path) -> None:
+    document = {
+        "notice": "In-silico: simulated radiographs and DXA. No patient, no clinical evidence.",
+        "seed": 22,
+        "site": "training",
+        "spacing_mm": 0.6,
+        "variety": "faint",
+        "anatomies": "built-in",
+        "population": {"male_share": 0.5, "age_mean_years": 70.0},
+    }
+    (tmp_path / "simulation.json").write_text(json.dumps(document))
+    plan = read_plan(tmp_path)
+    assert (plan.seed, plan.sites, plan.options.variety) == (22, "training", Variety.FADED)
+    assert plan.options.population == PopulationConfig(male_fraction=0.5, age_mean_years=70.0)
