@@ -134,15 +134,15 @@ def audit(
 
         options = AuditOptions(real=real, anatomy=anatomy, device=device, jobs=_processes(jobs, device))
         with progress("auditing, %", 100) as bar:
-            found = audit_cohort(cohort, out, options=options, progress=lambda done, whole: bar(100 * done // whole))
+            result = audit_cohort(cohort, out, options=options, progress=lambda done, total: bar(100 * done // total))
         if as_json:
-            print_json(found.as_json())
+            print_json(result.as_json())
         elif not quiet:
             for name in ("checks", "oracle"):
-                table = found.tables[name]
+                table = result.tables[name]
                 if len(table):
                     print_table(name, [str(column) for column in table], table.to_numpy().tolist())
-            say(f"{found.passed} of {len(found.checks)} checks pass; report: {out / 'report.html'}")
+            say(f"{result.passed} of {len(result.checks)} checks pass; report: {out / 'report.html'}")
 
 
 def _processes(jobs: int, device: str) -> int:

@@ -121,10 +121,10 @@ def _levels(posture: Posture, pathology: Pathology, x: Tensor, z: Tensor) -> Ten
     middle = np.interp(z.numpy(), heights, [p.centre[0] for p in reversed(stack)])[:, None]
     width = np.interp(z.numpy(), heights, [p.half_width for p in reversed(stack)])[:, None]
     beside = np.abs(points[..., 0] - middle) <= width + BESIDE_BODY_MM
-    found = np.full(points.shape[:2], -1)
+    level = np.full(points.shape[:2], -1)
     for k in range(len(places)):
-        found[~below[k] & below[k + 1] & beside] = k
-    return torch.from_numpy(found)
+        level[~below[k] & below[k + 1] & beside] = k
+    return torch.from_numpy(level)
 
 
 def _above_disc(points: Vector, upper: Placement, lower: Placement) -> npt.NDArray[np.bool_]:
@@ -140,12 +140,12 @@ def _two_energy_bone(muscle: Tensor, adipose: Tensor, mineral: Tensor, level: Te
     low, high = (mass_attenuation(kev) for kev in ENERGIES_KEV)
     seen = [m[0] * muscle + m[1] * adipose + m[2] * mineral for m in (low, high)]
     soft = mineral < 0.03
-    found = torch.zeros_like(mineral)
+    measured = torch.zeros_like(mineral)
     rows = [((level == k).any(1)) for k in range(len(TARGET_LEVELS))]
     for k, band in enumerate(rows):
         beside = soft & band[:, None]
         reference = beside if beside.any() else soft
         ratio = seen[0][reference].sum() / seen[1][reference].sum()
         bone = (seen[0] - ratio * seen[1]) / (low[2] - ratio * high[2])
-        found = torch.where(level == k, bone, found)
-    return found
+        measured = torch.where(level == k, bone, measured)
+    return measured

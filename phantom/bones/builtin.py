@@ -38,7 +38,15 @@ def _grid(low: Sequence[float], high: Sequence[float], step: float) -> tuple[Fie
 
 
 def capsule(points: Field, a: Sequence[float], b: Sequence[float], radius: float, squash: float = 1.0) -> Field:
-    """Distance to a rod from a to b; squash > 1 makes it taller along z than it is wide."""
+    """Distance to a rod in mm.
+
+    Args:
+        points: (..., 3) in mm.
+        a: one end of its axis.
+        b: the other end.
+        radius: of the rod in mm.
+        squash: above 1 it is taller along z than it is wide.
+    """
     scale = np.array([1.0, 1.0, 1.0 / squash])
     p, start, run = points * scale, np.asarray(a) * scale, (np.asarray(b) - np.asarray(a)) * scale
     t = np.clip(((p - start) @ run) / max(float(run @ run), 1e-9), 0, 1)

@@ -74,34 +74,34 @@ def load_anatomies(folder: Path | None) -> tuple[Anatomy, ...]:
     built_in = procedural_anatomy()
     if folder is None:
         return (built_in,)
-    found = [name for name in TO_LPS if (folder / name).is_dir()]
-    if "bodyparts3d" not in found:
+    sources = [name for name in TO_LPS if (folder / name).is_dir()]
+    if "bodyparts3d" not in sources:
         raise AnatomyError(
-            f"{folder}: found {', '.join(found) or 'none'} of {', '.join(TO_LPS)}; bodyparts3d is needed "
+            f"{folder}: found {', '.join(sources) or 'none'} of {', '.join(TO_LPS)}; bodyparts3d is needed "
             "for ribs and thoracic vertebrae; give the folder that holds these, or leave --anatomy out"
         )
-    whole = _bodyparts(folder / "bodyparts3d")
-    lumbar = {"bodyparts3d": {level: whole.vertebrae[level] for level in LUMBAR}}
-    pelves = {"bodyparts3d": whole.pelvis}
-    if "artisynth_lss" in found:
+    spine_and_ribs = _bodyparts(folder / "bodyparts3d")
+    lumbar = {"bodyparts3d": {level: spine_and_ribs.vertebrae[level] for level in LUMBAR}}
+    pelves = {"bodyparts3d": spine_and_ribs.pelvis}
+    if "artisynth_lss" in sources:
         source = folder / "artisynth_lss"
         lumbar["artisynth_lss"] = {
             level: vertebra_from_bone(_bone(source, f"{level}_Schrumpfverpacken.obj", 1.0)) for level in LUMBAR
         }
         sacrum = _bone(source, "S1_Schrumpfverpacken.obj", 1.5)
         pelves["artisynth_lss"] = pelvis_from_bones(sacrum, (_bone(source, "Pelvis.obj", 2.0),))
-    if "morphable_lumbar" in found:
+    if "morphable_lumbar" in sources:
         lumbar["morphable_lumbar"] = _morphable(folder / "morphable_lumbar")
-    if "hubmap_vh" in found:
+    if "hubmap_vh" in sources:
         pelves["hubmap_vh_female"] = _hubmap_pelvis(folder / "hubmap_vh", "F")
         pelves["hubmap_vh_male"] = _hubmap_pelvis(folder / "hubmap_vh", "M")
-    thoracic = {level: whole.vertebrae[level] for level in THORACIC}
+    thoracic = {level: spine_and_ribs.vertebrae[level] for level in THORACIC}
     combined = [
         Anatomy(
             name=f"{spine}+{pelvis}",
             vertebrae={**thoracic, **lumbar[spine]},
             pelvis=pelves[pelvis],
-            ribs=whole.ribs,
+            ribs=spine_and_ribs.ribs,
             shell_factor=SHELL_FACTOR[spine],
         )
         for spine in lumbar

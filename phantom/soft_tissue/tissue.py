@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -48,16 +47,17 @@ def body_half_axes_mm(person: Person, scatter: tuple[float, float]) -> tuple[flo
     return effective * 1.20 / 2 * scatter[0], effective * 0.84 / 2 * scatter[1]
 
 
-class _Trunk(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trunk:
     """Grid and trunk: coordinates (nx, ny, nz) in mm, half axes, back's skin, and the skin's shape or None."""
 
     x: Tensor
     y: Tensor
     z: Tensor
-    a: float
-    b: float
-    back: float
-    skin: SkinShape | None
+    a: float = 0.0
+    b: float = 0.0
+    back: float = 0.0
+    skin: SkinShape | None = None
 
 
 def sample_tissue(person: Person, habitus: Habitus, streams: RandomStreams) -> SoftTissue:
@@ -70,7 +70,8 @@ def sample_tissue(person: Person, habitus: Habitus, streams: RandomStreams) -> S
     if habitus.ct is not None:
         choices += [habitus.ct] * max(1, len(habitus.skins))
     chosen = choices[int(rng.integers(len(choices)))]
-    trunk = _Trunk(x, y, z, half_width, half_depth, back, chosen if isinstance(chosen, SkinShape) else None)
+    skin = chosen if isinstance(chosen, SkinShape) else None
+    trunk = _Trunk(x=x, y=y, z=z, a=half_width, b=half_depth, back=back, skin=skin)
     if isinstance(chosen, CtTissue):
         muscle, adipose, name = *_from_ct(chosen, trunk, rng), "ct"
     else:
@@ -129,8 +130,8 @@ def _skin_distance(t: _Trunk) -> Tensor:
     around = torch.cat((radius, radius[:, :1]), 1)[None, None]
     shape = (*turn.shape, len(height))
     where = torch.stack((turn[..., None].expand(shape), height.expand(shape)), -1) * 2 - 1
-    found = functional.grid_sample(around, where.flatten(0, 1)[None], align_corners=True, padding_mode="border")
-    return (torch.hypot(x, y)[..., None] / found.reshape(shape) - 1) * min(t.a, t.b)
+    skin_radius = functional.grid_sample(around, where.flatten(0, 1)[None], align_corners=True, padding_mode="border")
+    return (torch.hypot(x, y)[..., None] / skin_radius.reshape(shape) - 1) * min(t.a, t.b)
 
 
 def _built_in(t: _Trunk, streams: RandomStreams) -> tuple[Tensor, Tensor]:
@@ -220,7 +221,7 @@ def with_pelvic_gas(tissue: SoftTissue, rng: np.random.Generator) -> SoftTissue:
     """The same tissue with bowel gas in front of the sacrum and the lower lumbar bodies."""
     device = tissue.muscle.density.device
     x, y, z = _grid(device)
-    grid = _Trunk(x, y, z, 0.0, 0.0, 0.0, None)
+    grid = _Trunk(x=x, y=y, z=z)
     keep = torch.ones_like(grid.x)
     for _ in range(rng.integers(1, 9)):
         at = (rng.normal(0, 40), rng.uniform(-90, -40), rng.uniform(-190, -40))

@@ -129,8 +129,8 @@ class Pathology:
 def sample_pathology(person: Person, config: PopulationConfig) -> Pathology:
     """Findings of one person, from a stream of their own, so that they change nothing else that is sampled."""
     rng = np.random.default_rng([person.seed, 10])
-    six, transitional, whole = rng.random() < SIX_LUMBAR_FRACTION, rng.random() < TRANSITIONAL_FRACTION, rng.random()
-    count = 6 if six else 4 if transitional and whole < WHOLLY_SACRALISED else 5
+    six, transitional, fusion = rng.random() < SIX_LUMBAR_FRACTION, rng.random() < TRANSITIONAL_FRACTION, rng.random()
+    count = 6 if six else 4 if transitional and fusion < WHOLLY_SACRALISED else 5
     sacralised = 0.0 if six or not transitional else 1.0 if count == 4 else float(rng.uniform(0.4, 0.9))
     targets = Pathology(lumbar_count=count).target_bodies
     implant, carriers = _sample_implant(targets, config.implant_fraction, rng)
