@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from osteolens.atomic import whole_file, write_whole
 from osteolens.text import visible
 
 DOTS_PER_INCH = 150
@@ -54,11 +55,12 @@ def save_figure(figure: Figure, stem: Path) -> Markup:
     """Write a figure as SVG and PNG beside each other; returns the SVG for a page, whose text matplotlib escapes.
 
     Raises:
-        OSError: the folder cannot be written.
+        OutputError: the disk is full, or the folder cannot be written.
     """
     stream = io.StringIO()
     figure.savefig(stream, format="svg", bbox_inches="tight", dpi=DOTS_PER_INCH, metadata={"Date": None})
     text = stream.getvalue()
-    stem.with_name(f"{stem.name}.svg").write_text(text, encoding="utf-8")
-    figure.savefig(stem.with_name(f"{stem.name}.png"), bbox_inches="tight", dpi=DOTS_PER_INCH)
+    write_whole(stem.with_name(f"{stem.name}.svg"), text)
+    with whole_file(stem.with_name(f"{stem.name}.png")) as unfinished:
+        figure.savefig(unfinished, format="png", bbox_inches="tight", dpi=DOTS_PER_INCH)
     return Markup(text[text.index("<svg") :])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,9 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from osteolens.atomic import write_whole
 from osteolens.errors import ConfigError
-from osteolens.json_document import json_ready
+from osteolens.json_document import write_json
 from osteolens.text import visible
 from pipeline.report_page.figures import save_figure
 from pipeline.report_page.tables import page_tables, save_tables
@@ -51,21 +51,19 @@ def write_page(out: Path, page: Page) -> None:
     page is escaped.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        ConfigError: the folder cannot be made.
+        OutputError: the disk is full, or a file cannot be written.
     """
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        document = json_ready({"notice": page.notice, **page.document})
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-        (out / f"{page.name}.json").write_text(text, encoding="utf-8")
-        save_tables(page.tables, out / "tables")
-        figures = {name: save_figure(figure, out / "figures" / name) for name, figure in page.figures.items()}
-        context = {"document": page.document, "tables": page_tables(page.tables), "figures": figures, **page.context}
-        html = render(page.package, page.name, page.title, page.notice, context)
-        (out / "report.html").write_text(html, "utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    write_json(out / f"{page.name}.json", {"notice": page.notice, **page.document})
+    save_tables(page.tables, out / "tables")
+    figures = {name: save_figure(figure, out / "figures" / name) for name, figure in page.figures.items()}
+    context = {"document": page.document, "tables": page_tables(page.tables), "figures": figures, **page.context}
+    write_whole(out / "report.html", render(page.package, page.name, page.title, page.notice, context))
 
 
 def render(package: str, name: str, title: str, notice: str, context: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from osteolens.atomic import write_csv
 from osteolens.text import csv_cell
 
 
@@ -34,10 +35,10 @@ def save_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write NAME.csv for every table, with cells that no spreadsheet runs.
 
     Raises:
-        OSError: the folder cannot be written.
+        OutputError: the disk is full, or the folder cannot be written.
     """
     for name, table in tables.items():
-        table.map(csv_cell).rename(columns=csv_cell).to_csv(folder / f"{name}.csv", index=False)
+        write_csv(folder / f"{name}.csv", table.map(csv_cell).rename(columns=csv_cell))
 
 
 def p_value(p: float | None) -> str:
