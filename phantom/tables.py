@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
 import pandas as pd
 
-from cohort.spine import DETECTED_LEVELS
-from osteolens.atomic import write_whole
-from phantom.records import FILE_NAME, ImageRecord, PatientRow, StudyRow, read_record
-
-BOX_COLUMNS = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
+from cohort.io.annotations import Rois, write_readings, write_rois
+from cohort.spine import DETECTED_LEVELS, VertebraBox, VertebralLevel
+from osteolens.atomic import write_csv, write_whole
+from phantom.records import FILE_NAME, Corners, ImageRecord, PatientRow, StudyRow, read_record
 
 
 class CocoImage(TypedDict):
@@ -47,8 +47,8 @@ def write_tables(out: Path) -> None:
         OutputError: a table cannot be written.
     """
     rows: list[StudyRow] = []
-    rois: list[list[str | float]] = []
-    readings: list[list[str | float]] = []
+    rois: Rois = {}
+    readings: dict[str, Rois] = {}
     images: list[CocoImage] = []
     annotations: list[CocoAnnotation] = []
     for path in sorted(out.glob(f"*/{FILE_NAME}")):
@@ -56,25 +56,25 @@ def write_tables(out: Path) -> None:
         rows.append(record.row)
         uid = record.row.study_uid
         for view, image in record.images.items():
-            rois += [[uid, view, level, *corners] for level, corners in image.boxes.items()]
+            rois[uid, view] = _boxes(image.boxes)
             for reader, boxes in image.readers.items():
-                readings += [[reader, uid, view, level, *corners] for level, corners in boxes.items()]
+                readings.setdefault(reader, {})[uid, view] = _boxes(boxes)
             rows_px, columns_px = image.shape
             file_name = f"{path.parent.name}/{view}.dcm"
             images.append({"id": len(images) + 1, "file_name": file_name, "width": columns_px, "height": rows_px})
             annotations += _annotations(image, len(images), len(annotations))
     kind = PatientRow if any(isinstance(row, PatientRow) for row in rows) else StudyRow
     cohort = pd.DataFrame([row.model_dump(mode="json") for row in rows], columns=list(kind.model_fields))
-    _write_csv(cohort, out / "cohort.csv")
-    _write_csv(pd.DataFrame(rois, columns=BOX_COLUMNS), out / "rois.csv")
-    _write_csv(pd.DataFrame(readings, columns=["reader", *BOX_COLUMNS]), out / "readers.csv")
+    write_csv(out / "cohort.csv", cohort)
+    write_rois(out / "rois.csv", rois)
+    write_readings(out / "readers.csv", readings)
     categories = [{"id": k, "name": str(level)} for k, level in enumerate(DETECTED_LEVELS, start=1)]
     document = {"images": images, "annotations": annotations, "categories": categories}
     write_whole(out / "annotations.json", json.dumps(document))
 
 
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    write_whole(path, table.to_csv(index=False))
+def _boxes(corners: Mapping[VertebralLevel, Corners]) -> tuple[VertebraBox, ...]:
+    return tuple(VertebraBox(level, *own) for level, own in corners.items())
 
 
 def _annotations(image: ImageRecord, image_id: int, before: int) -> list[CocoAnnotation]:

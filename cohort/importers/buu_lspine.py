@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from cohort.covariates import Covariates, Sex
 from cohort.importers.documents import images_under, read_text, without_suffix
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.geometry import Canvas, Polygon, canvas_of, fault_of, overlap_with, read_picture
+from cohort.io.tables.rows import CohortRow
 from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebralLevel, View
 from osteolens.errors import ReadError
@@ -36,7 +37,7 @@ def read_buu_lspine(source: Path) -> Contents:
     if not folders:
         raise ReadError(f"{source}: neither AP nor LA is there; expected the folder of BUU-LSPINE")
     images: list[DrawnImage] = []
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, CohortRow] = {}
     left_out: list[LeftOut] = []
     for view, folder in folders.items():
         tables = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() == ".csv"}
@@ -53,14 +54,10 @@ def read_buu_lspine(source: Path) -> Contents:
                 left_out.append(LeftOut(path, str(error)))
                 continue
             age = int(named["age"][-6:])
-            rows[named["id"]] = {
-                "patient_id": named["id"],
-                "study_uid": named["id"],
-                "age_years": age if age <= HIGHEST_AGE_YEARS else None,
-                "sex": named["sex"].upper(),
-            }
+            covariates = Covariates(age_years=age if age <= HIGHEST_AGE_YEARS else None, sex=Sex(named["sex"].upper()))
+            rows[named["id"]] = CohortRow(patient_id=named["id"], covariates=covariates)
         left_out += [LeftOut(table, "edges without image") for table in tables.values()]
-    return Contents(images, list(rows.values()), left_out)
+    return Contents(images=images, rows=rows, left_out=left_out)
 
 
 def _image(path: Path, table: Path, study: str, view: View) -> DrawnImage:

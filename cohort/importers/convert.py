@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
-
-import pandas as pd
 
 from cohort.importers.buu_lspine import read_buu_lspine
 from cohort.importers.coco import read_coco
@@ -22,8 +19,11 @@ from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.labelme import read_labelme
 from cohort.importers.lumos import gather, read_lumos
 from cohort.importers.yolo import read_yolo
+from cohort.io.annotations import Rois, write_rois
 from cohort.io.folder import index_cohort, safe_name
-from cohort.spine import View
+from cohort.io.tables.rows import CohortRow
+from cohort.io.tables.writer import write_cohort_csv
+from cohort.spine import VertebraBox, View
 from osteolens.errors import ConfigError, ReadError
 from osteolens.text import visible
 
@@ -151,18 +151,17 @@ def _write(contents: Contents, staging: Path) -> ImportReport:
     gather({path: image.study for path, image in places.items() if image.regroup})
     studies = index_cohort(staging).studies
     drawn_of: dict[str, list[DrawnImage]] = {}
-    rois: list[list[Any]] = []
+    rois: Rois = {}
     for study in studies:
-        own = [(view, places.pop(path)) for view, path in study.images if path in places]
-        drawn_of[study.study_uid] = [image for _, image in own]
-        rois += _rois(study.study_uid, own, left_out)
+        images_of_study = [(view, places.pop(path)) for view, path in study.images if path in places]
+        drawn_of[study.study_uid] = [image for _, image in images_of_study]
+        rois |= {(study.study_uid, view): boxes for view, boxes in _rois(images_of_study, left_out).items()}
     left_out += [LeftOut(image.path, "the cohort folder does not read it") for image in places.values()]
     if rois:
-        columns = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
-        pd.DataFrame(rois, columns=columns).to_csv(staging / "rois.csv", index=False)
-    rows = _rows(contents.rows, drawn_of)
+        write_rois(staging / "rois.csv", rois, decimals=2)
+    rows = _rows(contents.rows, drawn_of, left_out)
     if rows:
-        pd.DataFrame(rows).to_csv(staging / "cohort.csv", index=False)
+        write_cohort_csv(staging / "cohort.csv", rows)
     images = [image for own in drawn_of.values() for image in own]
     by_note: dict[str, list[str]] = {}
     for image in images:
@@ -170,7 +169,11 @@ def _write(contents: Contents, staging: Path) -> ImportReport:
             by_note.setdefault(image.note, []).append(image.path.name)
     notes = [*contents.notes, *(f"{note}: {named(paths)}" for note, paths in by_note.items())]
     return ImportReport(
-        studies=len(studies), images=len(images), rois=len(rois), skipped=tuple(left_out), notes=tuple(notes)
+        studies=len(studies),
+        images=len(images),
+        rois=sum(map(len, rois.values())),
+        skipped=tuple(left_out),
+        notes=tuple(notes),
     )
 
 
@@ -202,30 +205,34 @@ def _store_all(images: Sequence[DrawnImage], staging: Path, left_out: list[LeftO
     return places
 
 
-def _rois(uid: str, images: Sequence[tuple[View | None, DrawnImage]], left_out: list[LeftOut]) -> list[list[Any]]:
-    """Lines of rois.csv for one study: one image a view, whose header does not say the other view."""
-    lines: list[list[Any]] = []
-    taken: set[View] = set()
+def _rois(
+    images: Sequence[tuple[View | None, DrawnImage]], left_out: list[LeftOut]
+) -> dict[View, tuple[VertebraBox, ...]]:
+    """Boxes of one study by view: of one image a view, whose header does not say the other view."""
+    found: dict[View, tuple[VertebraBox, ...]] = {}
     for view, image in images:
         boxes = image.rois
         if boxes and view is not None and view is not image.view:
             reason = f"its header says {view}, its name or labels say {image.view}; its ROIs are not written"
             left_out.append(LeftOut(image.path, reason))
-        elif boxes and image.view in taken:
+        elif boxes and image.view in found:
             reason = f"its header makes it a second {image.view} image of a study; its ROIs are not written"
             left_out.append(LeftOut(image.path, reason))
         elif boxes:
-            taken.add(image.view)
-            lines += [
-                [uid, str(image.view), str(box.level), *(round(value, 2) for value in box.corners)] for box in boxes
-            ]
-    return lines
+            found[image.view] = boxes
+    return found
 
 
-def _rows(rows: Sequence[Mapping[str, Any]], drawn_of: Mapping[str, Sequence[DrawnImage]]) -> list[dict[str, Any]]:
-    """Lines of cohort.csv under the names by which the cohort folder knows their studies."""
-    uids: dict[str, list[str]] = {}
+def _rows(
+    rows: Mapping[str, CohortRow], drawn_of: Mapping[str, Sequence[DrawnImage]], left_out: list[LeftOut]
+) -> dict[str, CohortRow]:
+    """Rows under the names by which the cohort folder knows their studies; of several that differ none is taken."""
+    by_uid = {}
     for uid, images in drawn_of.items():
-        for name in dict.fromkeys(image.study for image in images):
-            uids.setdefault(name, []).append(uid)
-    return [{**row, "study_uid": uid} for row in rows for uid in uids.get(str(row["study_uid"]), [])]
+        names = [name for name in dict.fromkeys(image.study for image in images) if name in rows]
+        if any(rows[name] != rows[names[0]] for name in names):
+            reason = f"headers make one study of {', '.join(names)}, whose lines differ; none of them is written"
+            left_out.append(LeftOut(images[0].path, reason))
+        elif names:
+            by_uid[uid] = rows[names[0]]
+    return by_uid

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 
 from cohort.importers.documents import images_under, is_file
 from cohort.importers.geometry import Canvas, Polygon, Shape, Size, canvas_of, fault_of, overlap_with, read_picture
+from cohort.io.tables.rows import CohortRow
 from cohort.io.view_names import study_key, view_from_path, view_from_text
 from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebraBox, VertebralLevel, View
@@ -79,19 +79,19 @@ class DrawnImage:
         return tuple({**by_rule, **drawn}.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """What a reader found in a source.
 
     Attributes:
         images: to be written.
-        rows: lines of cohort.csv, whose `study_uid` is the name of a study.
+        rows: what is known of a study beside its images, by the study's name.
         left_out: files and shapes that are not used.
         notes: what a reader should know of the source.
     """
 
     images: Sequence[DrawnImage]
-    rows: Sequence[Mapping[str, Any]] = ()
+    rows: Mapping[str, CohortRow] = field(default_factory=dict)
     left_out: Sequence[LeftOut] = ()
     notes: Sequence[str] = ()
 
@@ -174,7 +174,7 @@ def drawn_contents(drawings: Sequence[Drawing], root: Path, left_out: Sequence[L
             images.append(found)
     known = {drawing.image for drawing in drawings} | {item.path for item in listed}
     listed += [LeftOut(path, "no label for this image") for path in images_under(root) if path not in known]
-    return Contents(images, (), listed)
+    return Contents(images=images, left_out=listed)
 
 
 def _drawn_image(path: Path, drawings: Sequence[Drawing], root: Path, listed: list[LeftOut]) -> DrawnImage | None:

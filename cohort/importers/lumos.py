@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from tokenize import TokenError
-from typing import Any
 from zipfile import BadZipFile, ZipInfo
 
 import numpy as np
@@ -19,8 +18,9 @@ from pydicom.uid import generate_uid
 from cohort.importers.archive import is_zip, members_of, store_member
 from cohort.importers.documents import copy_file, is_file
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
-from cohort.importers.lumos_table import KAGGLE, OWNERS, Line, cohort_line, patient_number, read_lines
+from cohort.importers.lumos_table import KAGGLE, OWNERS, Line, cohort_row_of, patient_number, read_lines
 from cohort.io.dicom.read import MAX_PIXELS, read_header
+from cohort.io.tables.rows import CohortRow
 from cohort.spine import View
 from osteolens.errors import ReadError
 from osteolens.text import visible
@@ -61,10 +61,10 @@ def read_lumos(source: Path) -> Contents:
     lines_of = _lines_of(path, lines, left_out)
     images = _arrays(source, lines_of, left_out) if is_kaggle else _films(source, left_out)
     found = {image.study for image in images}
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, CohortRow] = {}
     for patient, line in lines_of.items():
         if _study(patient) in found:
-            rows.append(cohort_line(line, _study(patient), path, left_out))
+            rows[_study(patient)] = cohort_row_of(line, _study(patient), path, left_out)
         elif not is_kaggle:
             left_out.append(LeftOut(path, "line of a patient without films", str(patient)))
     known = {_study(patient) for patient in lines_of}
@@ -72,7 +72,7 @@ def read_lumos(source: Path) -> Contents:
         LeftOut(path, "no usable line in the table; imported without covariates and DXA", study)
         for study in sorted(found - known)
     ]
-    return Contents(images, rows, left_out, (LICENCE,))
+    return Contents(images=images, rows=rows, left_out=left_out, notes=(LICENCE,))
 
 
 def _study(patient: int) -> str:

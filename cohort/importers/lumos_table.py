@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cohort.bmd import DxaResult
+from cohort.covariates import Covariates, Sex
 from cohort.importers.archive import fault_of_member, is_zip, members_of
 from cohort.importers.drawn import LeftOut
 from cohort.io.tables.cells import number
 from cohort.io.tables.reader import lines_of, read_table
+from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.words import sex_of
 from cohort.spine import TARGET_LEVELS
 from osteolens.errors import ReadError
@@ -130,13 +133,18 @@ def patient_number(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def cohort_line(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> dict[str, Any]:
-    """A line of cohort.csv; each value that cannot be right is listed and stays unknown.
+def cohort_row_of(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> CohortRow:
+    """What a line says of a patient; each value that cannot be right is listed and stays unknown.
 
     BMI is left to be computed from height and weight, since the Kaggle copy's own is damaged; the L1-L4 T-score is
     `t_l1_l4` where it stands, else those of the levels are given.
+
+    Args:
+        line: of the table.
+        study: name of the study, which is the patient's too.
+        path: the table.
+        left_out: gets the values that cannot be right.
     """
-    row: dict[str, Any] = {"study_uid": study, "patient_id": study}
 
     def value(column: str, low: float, high: float) -> float | None:
         try:
@@ -145,24 +153,28 @@ def cohort_line(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> 
             left_out.append(LeftOut(path, f"{error}; taken as unknown"))
             return None
 
-    row["age_years"] = value("age", 0, 120)
+    sex: Sex | None = None
+    age = value("age", 0, 120)
     try:
-        row["sex"] = sex_of(line.cells.get("gender", ""))
+        sex = sex_of(line.cells.get("gender", ""))
     except ValueError as error:
         left_out.append(LeftOut(path, f"{line.where}: gender is {error}; taken as unknown"))
-        row["sex"] = None
     height = value("height", 0.5, 260)
     if height is not None and HIGHEST_IN_METRES <= height < LOWEST_IN_CENTIMETRES:
         left_out.append(LeftOut(path, f"{line.where}: height is {height:g}, neither metres nor centimetres; unknown"))
         height = None
-    row["height_cm"] = None if height is None else round(100 * height if height < HIGHEST_IN_METRES else height, 1)
-    row["weight_kg"] = value("weight", 10, 400)
-    if row["height_cm"] is None or row["weight_kg"] is None:
-        row["bmi_kg_m2"] = value("bmi", 8, 90)
-    row["bmd_g_cm2"] = value("bmd", 0.1, 3)
-    if "t_l1_l4" in line.cells:
-        row["t_score"] = value("t_l1_l4", -9, 9)
-    for level in TARGET_LEVELS:
-        if f"t_{level.lower()}" in line.cells:
-            row[f"t_score_{level}"] = value(f"t_{level.lower()}", -9, 9)
-    return row
+    height_cm = None if height is None else round(100 * height if height < HIGHEST_IN_METRES else height, 1)
+    weight = value("weight", 10, 400)
+    bmi = value("bmi", 8, 90) if height_cm is None or weight is None else None
+    bmd = value("bmd", 0.1, 3)
+    t_score = value("t_l1_l4", -9, 9)
+    by_level = {level: value(f"t_{level.lower()}", -9, 9) for level in TARGET_LEVELS}
+    return CohortRow(
+        patient_id=study,
+        covariates=Covariates(age_years=age, sex=sex, height_cm=height_cm, weight_kg=weight, bmi_given=bmi),
+        dxa=DxaResult(
+            t_score=t_score,
+            bmd_g_cm2=bmd,
+            t_score_by_level={level: score for level, score in by_level.items() if score is not None},
+        ),
+    )

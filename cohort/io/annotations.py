@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import pandas as pd
+
 from cohort.io.outlines import Outlines, read_outlines
 from cohort.io.tables.cells import has_decimal_comma, number
+from cohort.io.tables.columns import CORNER_COLUMNS, READER_COLUMN, ROI_COLUMNS
 from cohort.io.tables.reader import columns_text, lines_of, read_table
 from cohort.io.tables.words import known
 from cohort.io.view_names import view_from_text
 from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
+from osteolens.atomic import write_csv
 from osteolens.errors import ReadError
 from osteolens.json_document import quoted
 from osteolens.text import visible
 
-__all__ = ("Outlines", "Rois", "check_inside", "read_outlines", "read_readings", "read_rois")
+__all__ = (
+    "Outlines",
+    "Rois",
+    "check_inside",
+    "read_outlines",
+    "read_readings",
+    "read_rois",
+    "write_readings",
+    "write_rois",
+)
 
 Rois = dict[tuple[str, View], tuple[VertebraBox, ...]]
 """Boxes in cranio-caudal order, by (study_uid, view)."""
@@ -24,14 +37,15 @@ Rois = dict[tuple[str, View], tuple[VertebraBox, ...]]
 LONGEST_SIDE_PX = 65_535
 """DICOM holds no longer side, so that `88,120` in a table can only be 88.12."""
 
+MANUAL = "manual"
+"""Name of the reader of a table that names none."""
+
 FARTHEST_PX = 1e6
 """A coordinate beyond it is no pixel of any image."""
 
 LEAST_INSIDE = 0.5
 """Fraction of a manual ROI inside its image below which it was drawn on another one."""
 
-_CORNERS = ("x0", "y0", "x1", "y1")
-_COLUMNS = ("study_uid", "view", "level", *_CORNERS)
 _Lines = list[tuple[int, dict[str, str]]]
 
 
@@ -63,12 +77,54 @@ def read_readings(path: Path, wrong: list[str] | None = None) -> dict[str, Rois]
     commas = _commas(lines)
     readers: dict[str, _Lines] = {}
     for line, cells in lines:
-        name = known(cells.get("reader", "manual"))
+        name = known(cells.get(READER_COLUMN, MANUAL))
         if not name:
             _tell(f"{visible(path.name)} line {line}: reader is empty, expected a name on every line", wrong)
             continue
         readers.setdefault(name, []).append((line, cells))
     return {name: _rois(own, path, wrong, commas) for name, own in sorted(readers.items())}
+
+
+def write_rois(path: Path, rois: Rois, decimals: int | None = None) -> None:
+    """rois.csv as `read_rois` takes it.
+
+    Args:
+        path: the table.
+        rois: boxes by study and view.
+        decimals: of the corners; all where it is None.
+
+    Raises:
+        OutputError: the table cannot be written.
+    """
+    write_csv(path, pd.DataFrame(_cells_of(rois, decimals), columns=list(ROI_COLUMNS)))
+
+
+def write_readings(path: Path, readings: Mapping[str, Rois]) -> None:
+    """readers.csv as `read_readings` takes it, image by image.
+
+    Args:
+        path: the table.
+        readings: boxes of each reader.
+
+    Raises:
+        OutputError: the table cannot be written.
+    """
+    images = dict.fromkeys(image for rois in readings.values() for image in rois)
+    rows = [
+        (reader, *cells)
+        for image in images
+        for reader, rois in readings.items()
+        for cells in _cells_of({image: rois.get(image, ())})
+    ]
+    write_csv(path, pd.DataFrame(rows, columns=[READER_COLUMN, *ROI_COLUMNS]))
+
+
+def _cells_of(rois: Rois, decimals: int | None = None) -> list[tuple[str | float, ...]]:
+    return [
+        (uid, view.value, box.level.value, *(v if decimals is None else round(v, decimals) for v in box.corners))
+        for (uid, view), boxes in rois.items()
+        for box in boxes
+    ]
 
 
 def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image_shape: tuple[int, int]) -> None:
@@ -89,17 +145,17 @@ def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image
 
 def _lines_of_boxes(path: Path, wrong: list[str] | None) -> _Lines:
     table = read_table(path, wrong)
-    missing = [name for name in _COLUMNS if name not in table]
+    missing = [name for name in ROI_COLUMNS if name not in table]
     if missing:
         raise ReadError(
-            f"{visible(path.name)}: columns {', '.join(missing)} are missing; expected {', '.join(_COLUMNS)}, found "
+            f"{visible(path.name)}: columns {', '.join(missing)} are missing; expected {', '.join(ROI_COLUMNS)}, found "
             f"{columns_text(table)}"
         )
     return list(lines_of(table))
 
 
 def _commas(lines: Iterable[tuple[int, dict[str, str]]]) -> bool:
-    return has_decimal_comma((cells[name] for _, cells in lines for name in _CORNERS), LONGEST_SIDE_PX)
+    return has_decimal_comma((cells[name] for _, cells in lines for name in CORNER_COLUMNS), LONGEST_SIDE_PX)
 
 
 def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> Rois:
@@ -133,7 +189,7 @@ def _box(cells: dict[str, str], where: str, commas: bool) -> tuple[str, View, Ve
     if name not in LEVELS:
         raise ReadError(f"{where}: level is {quoted(cells['level'])}, expected one of {', '.join(LEVELS)}")
     corners = []
-    for column in _CORNERS:
+    for column in CORNER_COLUMNS:
         value = number(cells[column], where, column, (-FARTHEST_PX, FARTHEST_PX), commas)
         if value is None:
             raise ReadError(f"{where}: {column} is {quoted(cells[column])}, expected a number of pixels")

@@ -16,7 +16,7 @@ from classify.inputs import PAIRS, SIX, PaperModel
 from classify.training.config import ClassifierTraining
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX
 from cohort.eligibility import exclusions
-from cohort.io.annotations import Rois, read_rois
+from cohort.io.annotations import Rois, read_rois, write_rois
 from cohort.io.folder import index_cohort
 from cohort.spine import View
 from cohort.splits import is_test_site
@@ -110,9 +110,7 @@ def _rois(cohorts: Sequence[Path], studies: Sequence[Study], screener: Screener 
         return {key: boxes for cohort in cohorts for key, boxes in read_rois(cohort / "rois.csv").items()}
     if not cache.is_file():
         found = detected_rois(studies, screener)
-        rows = [(uid, view, box.level, *box.corners) for (uid, view), boxes in found.items() for box in boxes]
-        table = pd.DataFrame(rows, columns=["study_uid", "view", "level", "x0", "y0", "x1", "y1"])
-        table.to_csv(cache, index=False)
+        write_rois(cache, found)
     return read_rois(cache)
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from cohort.bmd import DxaResult
-from cohort.io.tables.reader import COLUMNS, columns_text, lines_of, read_table
+from cohort.io.tables.columns import COLUMNS, KEY_COLUMNS
+from cohort.io.tables.reader import columns_text, lines_of, read_table
 from cohort.io.tables.rows import CohortRow, cohort_row, dxa_result, sex_of_row
 from cohort.io.tables.words import known
 from osteolens.errors import ReadError
 from osteolens.text import visible
 
 __all__ = (
-    "KEY_COLUMNS",
     "CohortLine",
     "CohortRow",
     "CohortTable",
@@ -31,8 +31,6 @@ __all__ = (
     "read_table",
     "scan_table",
 )
-
-KEY_COLUMNS = ("study_uid", "patient_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from cohort.io.tables.cells import settled_days
+from cohort.io.tables.columns import COLUMNS, DAY_COLUMNS
 from cohort.io.tables.encodings import SAVE_AS, decode_table
 from cohort.io.tables.words import settled_sexes
 from osteolens.errors import ReadError
@@ -21,17 +22,6 @@ MOST_BYTES, MOST_LINES, MOST_COLUMNS, MOST_CELLS = 64 * 2**20, 1_000_000, 2_000,
 """Caps of one table; a cohort of a million films stays under them."""
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-
-COLUMNS = (
-    *("study_uid", "patient_id", "ap", "lateral", "age_years", "sex", "height_cm", "weight_kg", "bmi_kg_m2", "site"),
-    *("t_score", "bmd_g_cm2", "t_score_L1", "t_score_L2", "t_score_L3", "t_score_L4", "dxa_date", "dxa_reference"),
-    *("reference_mean_g_cm2", "reference_sd_g_cm2", "machine", "study_date", "menopause_age_years", "implant"),
-    *("fracture_grade", "fractures", "cobb_deg", "exposure", "lumbar_count"),
-    *("reader", "view", "level", "x0", "y0", "x1", "y1"),
-)
-"""Columns that OsteoLens reads; other case, blanks, hyphens and brackets in a header name them too."""
-
-DAY_COLUMNS = ("study_date", "dxa_date")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')

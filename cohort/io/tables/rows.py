@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from cohort.bmd import DxaResult, reference_of, t_score_of
 from cohort.covariates import Covariates, Sex
 from cohort.io.tables.cells import day, number, whole_number
+from cohort.io.tables.columns import LEVEL_T_SCORE_COLUMNS
 from cohort.io.tables.words import is_no, known, plain, sex_of
-from cohort.spine import LEVELS, TARGET_LEVELS, VertebralLevel
+from cohort.spine import LEVELS, VertebralLevel
 from cohort.study import Findings
 from osteolens.errors import ReadError
 from osteolens.json_document import quoted
@@ -25,11 +26,11 @@ T_SCORES, BMDS_G_CM2, SDS_G_CM2 = (-9, 9), (0.1, 3), (0.01, 1)
 class CohortRow:
     """One line of cohort.csv."""
 
-    covariates: Covariates
-    dxa: DxaResult | None
-    site: str | None
-    findings: Findings
-    study_date: date | None
+    covariates: Covariates = field(default_factory=Covariates)
+    dxa: DxaResult | None = None
+    site: str | None = None
+    findings: Findings = field(default_factory=Findings)
+    study_date: date | None = None
     machine: str | None = None
     patient_id: str | None = None
 
@@ -78,7 +79,7 @@ def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult 
     """
     given = _number(cells, "t_score", where, T_SCORES)
     bmd = _number(cells, "bmd_g_cm2", where, BMDS_G_CM2)
-    levels = {level: _number(cells, f"t_score_{level}", where, T_SCORES) for level in TARGET_LEVELS}
+    levels = {level: _number(cells, column, where, T_SCORES) for level, column in LEVEL_T_SCORE_COLUMNS.items()}
     by_level = {level: value for level, value in levels.items() if value is not None}
     name = known(cells.get("dxa_reference", "")) or None
     mean = _number(cells, "reference_mean_g_cm2", where, BMDS_G_CM2)

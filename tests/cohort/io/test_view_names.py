@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,18 @@ import pytest
 from PIL import Image
 from pydicom.uid import generate_uid
 
+from cohort.importers.drawn import study_of
 from cohort.io.folder import MAX_IMAGES, index_cohort
 from cohort.io.radiograph import read_radiograph
-from cohort.io.view_names import study_key, view_from_path, view_from_text
+from cohort.io.view_names import (
+    AP_SIGNS,
+    AP_WORDS,
+    LATERAL_SIGNS,
+    LATERAL_WORDS,
+    study_key,
+    view_from_path,
+    view_from_text,
+)
 from cohort.io.walk import MARKER
 from cohort.spine import View
 from osteolens.errors import NotRadiograph, ReadError
@@ -43,6 +53,28 @@ def test_names_that_differ_in_the_view_alone_are_one_study() -> None:
     assert study_key(Path("AP.png"), "p7") == study_key(Path("LAT.png"), "p7") == "p7", "words for views alone"
     flexed = ("p_AP", "p_LAT_flexion", "p_extension_LAT", "p_L_lateral", "p_LAT2", "p_a-p", "p_lateral_view")
     assert {study_key(Path(f"{name}.png")) for name in flexed} == {"p"}
+
+
+@pytest.mark.parametrize(
+    ("view", "word"),
+    [
+        (view, re.sub(r"\[(.)[^]]*\]\??", r"\1", pattern))
+        for view, patterns in ((View.AP, (*AP_WORDS, *AP_SIGNS)), (View.LATERAL, (*LATERAL_WORDS, *LATERAL_SIGNS)))
+        for pattern in patterns
+    ],
+)
+def test_every_word_that_names_a_view_is_dropped_from_the_studys_key(view: View, word: str) -> None:
+    for name in (f"p7_{word}", f"{word} p7", f"p7-{word.lower()}", f"p7_{word}_standing"):
+        path = Path(f"{name}.png")
+        assert (view_from_path(path), study_key(path), study_of(path)) == (view, "p7", "p7")
+
+
+def test_frontal_and_profile_are_one_study(tmp_path: Path) -> None:
+    for name in ("p7_AP", "p7_SIDE", "p9_frontal", "p9_profile"):
+        Image.fromarray(GREY).save(tmp_path / f"{name}.png")
+    studies = index_cohort(tmp_path).studies
+    assert [study.study_uid for study in studies] == ["p7", "p9"]
+    assert all(study.ap is not None and study.lateral is not None for study in studies)
 
 
 def test_no_two_patients_become_one_by_words_for_views() -> None:
