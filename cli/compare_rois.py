@@ -22,6 +22,7 @@ TITLES = {
 
 
 def compare_rois(
+    context: typer.Context,
     cohort: Annotated[Path, typer.Argument(help="Cohort folder with images and cohort.csv.")],
     manual_rois: Annotated[
         Path, typer.Option("--manual-rois", help="Manual ROIs: rois.csv, or readers.csv with a column reader.")
@@ -49,9 +50,9 @@ def compare_rois(
         from pipeline.roi_comparison.config import ComparisonConfig
         from pipeline.screening.screener import Screener
 
-        settings = load_config(ComparisonConfig, None if config is None else Path(config), set_ or ())
-        if seed:
-            settings = settings.model_copy(update={"seed": seed})
+        source = context.get_parameter_source("seed")
+        given = [f"seed={seed}"] if source is not None and source.name == "COMMANDLINE" else []
+        settings = load_config(ComparisonConfig, config, [*(set_ or ()), *given])
         screener = Screener(load_weights(weights))
         with progress("comparing, %", 100) as bar:
             comparison = run(

@@ -47,5 +47,6 @@ def test_a_seed_and_a_file_of_settings_are_obeyed(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("bootstrap_draws: 7\nseed: 3\n")
     file = ("--config", str(tmp_path / "settings.yaml"), "--json")
     assert json.loads(RUNNER.invoke(app, command(*file)).stdout)["config"]["seed"] == 3
-    config = json.loads(RUNNER.invoke(app, command(*file, "--seed", "4")).stdout)["config"]
-    assert config["seed"] == 4 and config["bootstrap_draws"] == 7
+    for seed in (4, 0):
+        config = json.loads(RUNNER.invoke(app, command(*file, "--seed", str(seed))).stdout)["config"]
+        assert config["seed"] == seed and config["bootstrap_draws"] == 7
