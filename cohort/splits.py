@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cohort.study import Study
+from osteolens.atomic import write_csv
 from osteolens.errors import ConfigError
 
-VALIDATION_SITE = "validation"
-"""Site whose studies are held out when no other validation cohort is named."""
+
+class Split(StrEnum):
+    """What the studies of a site, or of a patient, are for; `validation` and `test...` are names of sites too."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+def split_of(site: str | None) -> Split:
+    """What a site's studies are for, as its name says: `validation`; `test`, `test1`, `test-2`; any other trains."""
+    if site == Split.VALIDATION:
+        return Split.VALIDATION
+    return Split.TEST if is_test_site(site) else Split.TRAINING
 
 
 def is_test_site(site: str | None) -> bool:
-    """Whether a site's studies are for judging alone, as its name says (`test`, `test1`, `test-2`)."""
-    return site is not None and site.lower().startswith("test")
+    """Whether a site's studies are for evaluation alone, as its name says (`test`, `test1`, `test-2`)."""
+    return site is not None and site.lower().startswith(Split.TEST)
 
 
-def split_by_patient(studies: Sequence[Study], share: float, seed: int) -> tuple[list[Study], list[Study]]:
+def split_by_patient(studies: Sequence[Study], fraction: float, seed: int) -> tuple[list[Study], list[Study]]:
     """Training and held-out studies; all studies of a patient fall on one side.
+
+    Args:
+        studies: to split.
+        fraction: of the patients that are held out.
+        seed: of the order in which they are taken.
 
     Raises:
         ConfigError: fewer than two patients.
@@ -30,15 +49,16 @@ def split_by_patient(studies: Sequence[Study], share: float, seed: int) -> tuple
     if len(patients) < 2:
         raise ConfigError(f"{len(patients)} patient found; a split needs at least 2, or give --validation")
     order = np.random.default_rng(seed).permutation(len(patients))
-    held = {patients[k] for k in order[: max(1, round(share * len(patients)))]}
+    held = {patients[k] for k in order[: max(1, round(fraction * len(patients)))]}
     return [s for s in studies if s.patient_id not in held], [s for s in studies if s.patient_id in held]
 
 
 def write_split(training: Sequence[Study], held_out: Sequence[Study], path: Path) -> None:
-    """split.csv: study_uid, patient_id, part."""
-    rows = [
-        (s.study_uid, s.patient_id, part)
-        for part, side in (("training", training), ("validation", held_out))
-        for s in side
-    ]
-    pd.DataFrame(rows, columns=["study_uid", "patient_id", "part"]).to_csv(path, index=False)
+    """split.csv: study_uid, patient_id, split.
+
+    Raises:
+        OutputError: the table cannot be written.
+    """
+    sides = ((Split.TRAINING, training), (Split.VALIDATION, held_out))
+    rows = [(study.study_uid, study.patient_id, split.value) for split, side in sides for study in side]
+    write_csv(path, pd.DataFrame(rows, columns=["study_uid", "patient_id", "split"]))

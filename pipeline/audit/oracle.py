@@ -14,7 +14,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from cohort.bmd import BMD_CLASSES
 from cohort.eligibility import exclusions
 from cohort.io.folder import index_cohort
-from cohort.splits import VALIDATION_SITE, is_test_site
+from cohort.splits import Split, is_test_site, split_of
 from cohort.study import Study
 from osteolens.errors import ReadError
 from pipeline.audit.shortcut_learning import covariate_features

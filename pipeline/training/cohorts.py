@@ -17,7 +17,7 @@ from cohort.io.annotations import Outlines, Rois, read_outlines, read_rois
 from cohort.io.folder import index_cohort
 from cohort.io.tables.notes import table_notes
 from cohort.spine import SpineDetection, VertebraBox, View
-from cohort.splits import VALIDATION_SITE, is_test_site, split_by_patient, write_split
+from cohort.splits import Split, is_test_site, split_by_patient, write_split
 from cohort.study import Radiograph, Study
 from osteolens.errors import MissingExtra, ReadError, StudyError
 from pipeline.bundle.load import load_weights
@@ -66,8 +66,8 @@ def training_cohorts(
         found = ", ".join(f"{reason} {count}" for reason, count in left_out.items())
         raise ReadError(f"nothing is left to train on: {found}; give a cohort with eligible studies of other sites")
     if validation is None:
-        held_out = [s for s in studies if s.site == VALIDATION_SITE]
-        training = [s for s in studies if s.site != VALIDATION_SITE]
+        held_out = [s for s in studies if s.site == Split.VALIDATION]
+        training = [s for s in studies if s.site != Split.VALIDATION]
         if not held_out or not training:
             training, held_out = split_by_patient(studies, share, seed)
     else:

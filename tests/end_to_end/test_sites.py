@@ -42,7 +42,7 @@ def test_test_sites_never_train_and_the_validation_site_is_held_out(tmp_path: Pa
     assert {s.site for s in found.held_out} == {"validation"}
     assert found.left_out == {"test site": 2}
     split = pd.read_csv(tmp_path / "out" / "split.csv")
-    assert sorted(split["part"]) == ["training"] * 3 + ["validation"]
+    assert sorted(split["split"]) == ["training"] * 3 + ["validation"]
 
 
 def test_only_eligible_studies_train_a_classifier(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Which studies train, which are held out, and how that is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cohort.splits import Split, is_test_site, split_by_patient, split_of, write_split
+from cohort.study import Study
+from osteolens.errors import ConfigError
+
+STUDIES = [Study(study_uid=f"s{k}", patient_id=f"p{k // 3}") for k in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("site", "split"),
+    [
+        ("test1", Split.TEST),
+        ("Test-B", Split.TEST),
+        ("validation", Split.VALIDATION),
+        ("training", Split.TRAINING),
+        ("Hospital of Testville", Split.TRAINING),
+        (None, Split.TRAINING),
+    ],
+)
+def test_a_sites_name_tells_what_its_studies_are_for(site: str | None, split: Split) -> None:
+    assert split_of(site) is split
+    assert is_test_site(site) is (split is Split.TEST)
+
+
+def test_all_studies_of_a_patient_fall_on_one_side() -> None:
+    training, held_out = split_by_patient(STUDIES, 0.3, 1)
+    sides = [{study.patient_id for study in side} for side in (training, held_out)]
+    assert len(sides[0]) == 7 and len(sides[1]) == 3 and not sides[0] & sides[1]
+    assert len(training) + len(held_out) == len(STUDIES)
+
+
+def test_the_seed_decides_and_not_the_order_of_the_studies() -> None:
+    def held_out(studies: Sequence[Study], seed: int) -> set[str]:
+        return {study.patient_id for study in split_by_patient(studies, 0.3, seed)[1]}
+
+    assert held_out(STUDIES, 1) == held_out(STUDIES[::-1], 1) != held_out(STUDIES, 2)
+
+
+def test_one_patient_cannot_be_split() -> None:
+    with pytest.raises(ConfigError, match="1 patient found; a split needs at least 2"):
+        split_by_patient(STUDIES[:2], 0.3, 1)
+
+
+def test_the_split_is_written_down(tmp_path: Path) -> None:
+    write_split(STUDIES[:1], STUDIES[3:4], tmp_path / "split.csv")
+    expected = "study_uid,patient_id,split\ns0,p0,training\ns3,p1,validation\n"
+    assert (tmp_path / "split.csv").read_text() == expected
