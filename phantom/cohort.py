@@ -116,8 +116,9 @@ def young_adults(plan: SimulationPlan, count: int, progress: Progress = silent) 
         AnatomyError: the anatomy folder cannot be used.
     """
     require("simulate audit", "torch")
-    from phantom.processes import ScanTask, in_processes, scan_young_adult
+    from phantom.processes import ScanTask, in_processes, load_sources, scan_young_adult
 
+    load_sources(plan.options.anatomy)
     low, high = YOUNG_YEARS
     ages = [low + (high - low) * (k + 0.5) / count for k in range(count)]
     tasks = [ScanTask(plan, k, ages[k], sex) for sex in Sex for k in range(count)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,9 @@ from phantom.soft_tissue.habitus import Habitus, load_habitus
 from phantom.subject.population import YoungAdult, sample_person
 from phantom.xray.dicom import StudyHeader, write_radiographs
 from phantom.xray.system import SYSTEMS, SimulatedSite
+
+_LOADED: dict[Path | None, tuple[tuple[Anatomy, ...], Habitus]] = {}
+"""Bones and soft tissue by their folder, for `load_sources`."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -60,19 +63,28 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
             torch.set_num_threads(threads)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), context, torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, _start, (pickle.dumps(_LOADED),)) as pool:
         yield from pool.map(function, tasks)
 
 
-@lru_cache(maxsize=1)
+def _start(loaded: bytes) -> None:
+    """Begin a process with one thread and the parent's bones, which take seconds to build."""
+    torch.set_num_threads(1)
+    _LOADED.update(pickle.loads(loaded))
+
+
 def load_sources(anatomy: Path | None) -> tuple[tuple[Anatomy, ...], Habitus]:
-    """Bones and soft tissue to choose from, loaded once a process.
+    """Bones and soft tissue to choose from; those of the last folder are kept.
 
     Raises:
         AnatomyError: the folder cannot be used.
         MissingExtra: a package that reads it is not installed.
     """
-    return load_anatomies(anatomy), load_habitus(anatomy)
+    if anatomy not in _LOADED:
+        sources = load_anatomies(anatomy), load_habitus(anatomy)
+        _LOADED.clear()
+        _LOADED[anatomy] = sources
+    return _LOADED[anatomy]
 
 
 def simulate_and_write(task: PatientTask) -> None:

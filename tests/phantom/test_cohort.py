@@ -63,15 +63,15 @@ def test_an_interrupted_run_goes_on_and_one_may_begin_anew(simulated_cohort: Pat
     shutil.copytree(simulated_cohort, out)
     before = {path: path.read_bytes() for path in out.rglob("*.*")}
     (out / "SIM0009-00001" / "patient.json").unlink()
-    (out / "SIM0009-00003" / "AP.dcm").write_bytes(b"left alone")
+    (out / "SIM0009-00000" / "AP.dcm").write_bytes(b"left alone")
     told: list[tuple[int, int]] = []
     resumed = simulate_cohort(out, 4, 9, options=COARSE, progress=lambda done, total: told.append((done, total)))
     assert (resumed.simulated, resumed.present) == (1, 3) and told == [(3, 4), (4, 4)]
     assert resumed.by_site == {"training": 1, "validation": 1, "test1": 1, "test2": 1}
-    assert (out / "SIM0009-00003" / "AP.dcm").read_bytes() == b"left alone"
+    assert (out / "SIM0009-00000" / "AP.dcm").read_bytes() == b"left alone"
     assert len(pd.read_csv(out / "cohort.csv")) == 4
-    anew = simulate_cohort(out, 4, 9, options=SimulationOptions(spacing_mm=1.2, resume=False))
-    assert (anew.simulated, anew.present) == (4, 0)
+    anew = simulate_cohort(out, 1, 9, options=SimulationOptions(spacing_mm=1.2, resume=False))
+    assert (anew.simulated, anew.present) == (1, 0)
     assert {path: path.read_bytes() for path in out.rglob("*.*")} == before
 
 
