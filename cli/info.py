@@ -1,0 +1,78 @@
+"""osteolens info: what is installed, and which weights ship with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+
+from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
+from cli.options import AsJson, Quiet, Verbose, Weights
+
+ADDS = {
+    "train": "train, simulate, reproduce, process --explain",
+    "test": "make test",
+    "dev": "make check",
+}
+"""What each extra adds to the base install."""
+
+NAME = re.compile(r"^[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """One extra of the installation.
+
+    Attributes:
+        name: as in `pip install 'osteolens[NAME]'`.
+        adds: commands that need it.
+        missing: packages of it that are not installed.
+    """
+
+    name: str
+    adds: str
+    missing: tuple[str, ...]
+
+
+def info(weights: Weights = None, as_json: AsJson = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Print version, weights with their hashes, licences, what inference runs on, and what each extra adds."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        import platform
+        from importlib.metadata import version
+
+        import onnxruntime
+
+        from pipeline.bundle.load import load_weights
+
+        bundle = load_weights(weights)
+        versions = {
+            "osteolens": version("osteolens"),
+            "python": platform.python_version(),
+            "onnxruntime": onnxruntime.__version__,
+            "providers": ", ".join(onnxruntime.get_available_providers()),
+            "licence": "AGPL-3.0-or-later, the weights included",
+        }
+        extras = [extra_of(name) for name in ADDS]
+        if as_json:
+            print_json({**versions, "weights": bundle.identifiers, "extras": [asdict(extra) for extra in extras]})
+            return
+        print_table("OsteoLens", ["what", "value"], [list(row) for row in versions.items()])
+        print_table("weights", ["part", "version or SHA-256"], [list(row) for row in bundle.identifiers.items()])
+        rows = [[e.name, e.adds, f"lacks {', '.join(e.missing)}" if e.missing else "installed"] for e in extras]
+        print_table("extras", ["extra", "adds", "state"], rows)
+
+
+def extra_of(name: str) -> Extra:
+    """One extra and which of its packages are not installed."""
+    from importlib.metadata import PackageNotFoundError, distribution, requires
+
+    missing = []
+    for line in requires("osteolens") or ():
+        package = NAME.match(line)
+        if package is None or not re.search(rf"extra == ['\"]{name}['\"]", line):
+            continue
+        try:
+            distribution(package[0])
+        except PackageNotFoundError:
+            missing.append(package[0])
+    return Extra(name=name, adds=ADDS[name], missing=tuple(missing))
