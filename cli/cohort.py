@@ -1,54 +1,113 @@
-"""osteolens cohort: look at a cohort folder before working on it."""
+"""osteolens cohort: look at a cohort folder before working on it, or make one of other people's annotations."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import errors_as_exit_codes, print_json, print_table, progress, say
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+from cli.options import AsJson, Config, Quiet, Set, Verbose
 
-cohort_app = typer.Typer(help="Cohort folders: what is in them.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from cohort.check import CohortCheck
+    from cohort.importers.convert import ImportReport
+
+cohort_app = typer.Typer(help="Cohort folders: check what is in one, or import one.", no_args_is_help=True)
 
 
 @cohort_app.command("check")
 def check(
     folder: Annotated[Path, typer.Argument(help="Cohort folder.")],
     images: Annotated[bool, typer.Option("--images", help="Also decode every image and check its ROIs.")] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One criterion as key=value, such as max_dxa_days=180.")
-    ] = None,
-    flow: Annotated[Path | None, typer.Option(help="Draw the flow of patients as SVG or PNG.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    flow: Annotated[Path | None, typer.Option("--flow", help="Draw the flow of patients as SVG or PNG.")] = None,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
 ) -> None:
-    """Say what of a cohort can be used, what cannot and why. Exit code 1: nothing can."""
+    """Say what of a cohort can be used, what cannot and why. Exit code 1: nothing can.
+
+    Settings: the criteria of eligibility, such as `--set criteria.max_dxa_days=180`.
+    """
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from cohort.check import check_cohort
-        from cohort.eligibility import EligibilityCriteria
+        from cohort.check import CheckConfig, check_cohort
         from osteolens.config import load_config
 
-        criteria = load_config(EligibilityCriteria, None, set_ or ())
+        settings = load_config(CheckConfig, config, set_ or ())
         with progress("reading, %", 100) as bar:
-            found = check_cohort(folder, criteria, images, lambda now, whole: bar(100 * now // whole))
-        if flow is not None and found.flow:
+            checked = check_cohort(folder, settings.criteria, images, lambda done, total: bar(100 * done // total))
+        if flow is not None and checked.flow:
             from pipeline.evaluation.report.patient_flow import draw_flow
 
-            draw_flow(found.flow, found.parts, flow)
+            draw_flow(checked.flow, checked.splits, flow)
         if as_json:
-            print_json(found.as_json())
+            print_json(checked.as_json())
         else:
-            print_table("cohort", ["what", "count"], [[k.replace("_", " "), v] for k, v in found.counts.items()])
-            steps = [[s.reason, s.left_out or "", s.remaining] for s in found.flow]
-            print_table("flow of studies", ["step", "left out", "remaining"], steps)
-            if found.parts:
-                classes = sorted({name for own in found.parts.values() for name in own})
-                rows = [[part, *(own.get(name, 0) for name in classes)] for part, own in found.parts.items()]
-                print_table("eligible studies by DXA class", ["part", *classes], rows)
-            if found.skipped:
-                print_table("files left out", ["reason", "files"], [list(row) for row in found.skipped.items()])
-            for line in found.problems:
-                say(f"problem: {line}")
-        if not found.usable:
-            say(f"{folder}: nothing here can be trained on or judged; see docs/reference/data-formats.md")
+            _print_check(checked)
+        if not checked.usable:
+            say(f"{folder}: nothing here can be trained on or evaluated; see docs/reference/data-formats.md")
             raise typer.Exit(1)
+
+
+def _print_check(checked: CohortCheck) -> None:
+    if checked.counts is not None:
+        counts = checked.as_json()["counts"]
+        rows = [[name.replace("_", " "), count] for name, count in dict(counts).items()]
+        print_table("cohort", ["what", "count"], rows)
+    steps = [[step.reason, step.left_out or "", step.remaining] for step in checked.flow]
+    if steps:
+        print_table("flow of studies", ["step", "left out", "remaining"], steps)
+    if checked.splits:
+        classes = sorted({name for split in checked.splits.values() for name in split})
+        rows = [[name, *(split.get(column, 0) for column in classes)] for name, split in checked.splits.items()]
+        print_table("eligible studies by DXA class", ["split", *classes], rows)
+    if checked.skipped:
+        print_table("files left out", ["reason", "files"], [list(item) for item in checked.skipped.items()])
+    for line in checked.problems:
+        say(f"problem: {line}")
+
+
+@cohort_app.command("import")
+def import_(
+    source_format: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="coco, yolo, labelme, cvat, buu-lspine or lumos.")
+    ],
+    source: Annotated[Path, typer.Argument(help="Folder (or COCO, CVAT or LabelMe file) to read.")],
+    out: Annotated[Path, typer.Argument(help="New cohort folder to write.")],
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Turn manual ROIs or a public set into a folder with cohort.csv and rois.csv that every command reads."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from cohort.importers.convert import ImportFormat, import_cohort
+        from osteolens.text import visible
+
+        if source_format not in list(ImportFormat):
+            known = ", ".join(ImportFormat)
+            raise typer.BadParameter(f"{visible(source_format)!r} is not one of {known}", param_hint="FORMAT")
+        report = import_cohort(ImportFormat(source_format), source, out)
+        if as_json:
+            print_json(report.as_json())
+        if not quiet:
+            _say_import(report, out, with_table=not as_json)
+
+
+def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
+    from cohort.importers.convert import by_reason, named
+    from osteolens.text import visible
+
+    if report.skipped and with_table:
+        rows = [[reason, len(where), named(where)] for reason, where in by_reason(report.skipped)]
+        print_table("not used", ["reason", "count", "where"], rows)
+    for note in report.notes:
+        say(f"note: {visible(note)}")
+    say(
+        f"{report.studies} studies with {report.images} images and {report.rois} ROIs written to {out}; "
+        f"{len(report.skipped)} not used"
+    )

@@ -33,7 +33,7 @@ SETTINGS = {
 USED_BY = {
     "screening": "process, validate",
     "comparison": "compare-rois",
-    "eligibility": "cohort check; section `criteria` elsewhere",
+    "eligibility": "section `criteria` of cohort check, evaluate, validate, compare-rois and training.classifier",
     "training.detector": "train detector",
     "training.segmenter": "train segmenter",
     "training.classifier": "train classifier, reproduce",

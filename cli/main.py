@@ -9,7 +9,6 @@ import typer
 from cli.cohort import cohort_app
 from cli.compare_rois import compare_rois
 from cli.evaluate import evaluate_app
-from cli.import_ import import_
 from cli.process import process
 from cli.reproduce import reproduce
 from cli.simulate import simulate_app
@@ -29,7 +28,6 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
-app.command("import")(import_)
 app.add_typer(train_app, name="train")
 app.command()(weights)
 

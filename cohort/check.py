@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field
 
 from cohort.eligibility import DEFAULT_CRITERIA, EligibilityCriteria, exclusions, reasons
 from cohort.io.annotations import Rois, check_inside
@@ -14,9 +15,11 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.notes import Kinds, notes_of, read_tables
 from cohort.spine import TARGET_LEVELS, View
-from cohort.splits import VALIDATION_SITE, is_test_site
+from cohort.splits import Split, split_of
 from cohort.study import Study
+from osteolens.config import StrictConfig
 from osteolens.errors import OsteoLensError
+from osteolens.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +32,68 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CohortCounts:
+    """How many studies, patients and images a cohort folder holds.
+
+    Attributes:
+        studies: all of them.
+        patients: all of them.
+        ap_images: studies with an AP image.
+        lateral_images: studies with a lateral image.
+        images_of_unknown_view: images whose view no header, name or table tells.
+        studies_with_both_views: an AP and a lateral image.
+        studies_with_t_score: of L1-L4.
+        studies_with_rois: ROIs of L1-L4 in both views.
+        eligible: studies that meet every criterion.
+    """
+
+    studies: int
+    patients: int
+    ap_images: int
+    lateral_images: int
+    images_of_unknown_view: int
+    studies_with_both_views: int
+    studies_with_t_score: int
+    studies_with_rois: int
+    eligible: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortCheck:
     """What a cohort folder holds.
 
     Attributes:
-        counts: studies, images by view, studies with both views, with a T-score, with ROIs of L1-L4 in both views.
+        counts: of studies and images; None where a table cannot be read.
         flow: from the studies found to the eligible ones, in the order of the paper's Figure 1.
-        parts: eligible studies by part (training, validation, test sites) and WHO class.
+        splits: eligible studies by split (training, validation, each test site) and WHO class.
         skipped: files left out by reason.
         problems: what to mend, worst first; the cohort can be used where `usable` says so.
-        usable: whether anything can be trained on or judged.
+        usable: whether anything can be trained on or evaluated.
     """
 
-    counts: dict[str, int]
-    flow: tuple[Step, ...]
-    parts: dict[str, dict[str, int]]
-    skipped: dict[str, int]
-    problems: tuple[str, ...]
-    usable: bool
+    counts: CohortCounts | None = None
+    flow: tuple[Step, ...] = ()
+    splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    usable: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values."""
         return asdict(self)
+
+
+class CheckConfig(StrictConfig):
+    """Settings of `osteolens cohort check`."""
+
+    criteria: EligibilityCriteria = Field(EligibilityCriteria(), description="who counts as eligible")
 
 
 def check_cohort(
     folder: Path,
     criteria: EligibilityCriteria = DEFAULT_CRITERIA,
     images: bool = False,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
+    progress: Progress = silent,
 ) -> CohortCheck:
     """Read every table and header of a cohort folder, and every image if asked to.
 
@@ -65,54 +101,55 @@ def check_cohort(
         folder: as `index_cohort` takes it.
         criteria: of eligibility.
         images: also decode every image and hold its ROIs against its size.
-        done: called with how many images of all are read.
+        progress: told of every image that is decoded.
 
     Raises:
         ReadError: the folder does not exist.
     """
     tables = read_tables(folder)
     if tables.wrong["cohort.csv"] or tables.wrong["dxa.csv"]:
-        return CohortCheck(
-            counts={}, flow=(), parts={}, skipped={}, problems=notes_of(tables, ()).unreadable, usable=False
-        )
+        return CohortCheck(problems=notes_of(tables, ()).unreadable)
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies
     problems = Kinds()
     _patients(studies, problems)
     _studies(studies, rois, problems)
     if images:
-        _images(studies, rois, problems, done)
+        _images(studies, rois, problems, progress)
     eligible = [study for study in studies if not exclusions(study, criteria)]
-    with_rois = [s for s in studies if all(_has_levels(rois, s.study_uid, view) for view in View)]
-    counts = {
-        "studies": len(studies),
-        "patients": len({s.patient_id for s in studies}),
-        "ap_images": sum(s.ap is not None for s in studies),
-        "lateral_images": sum(s.lateral is not None for s in studies),
-        "images_of_unknown_view": sum(len(s.unsorted) for s in studies),
-        "studies_with_both_views": sum(s.ap is not None and s.lateral is not None for s in studies),
-        "studies_with_t_score": sum(s.dxa is not None and s.dxa.t_score is not None for s in studies),
-        "studies_with_rois": len(with_rois),
-        "eligible": len(eligible),
-    }
+    counts = _counts(studies, rois, len(eligible))
     return CohortCheck(
         counts=counts,
         flow=tuple(_flow(studies, criteria)),
-        parts=_parts(eligible),
+        splits=_splits(eligible),
         skipped=dict(Counter(item.reason for item in index.skipped)),
         problems=(*notes_of(tables, studies).lines, *problems.lines()),
-        usable=bool(studies) and (bool(eligible) or bool(with_rois)),
+        usable=bool(eligible) or bool(counts.studies_with_rois),
+    )
+
+
+def _counts(studies: Sequence[Study], rois: Rois, eligible: int) -> CohortCounts:
+    return CohortCounts(
+        studies=len(studies),
+        patients=len({study.patient_id for study in studies}),
+        ap_images=sum(study.ap is not None for study in studies),
+        lateral_images=sum(study.lateral is not None for study in studies),
+        images_of_unknown_view=sum(len(study.unsorted) for study in studies),
+        studies_with_both_views=sum(study.ap is not None and study.lateral is not None for study in studies),
+        studies_with_t_score=sum(study.dxa is not None and study.dxa.t_score is not None for study in studies),
+        studies_with_rois=sum(all(_has_levels(rois, study.study_uid, view) for view in View) for study in studies),
+        eligible=eligible,
     )
 
 
 def _patients(studies: Sequence[Study], problems: Kinds) -> None:
-    """A patient on several sides of the split would be trained on and judged."""
-    parts: dict[str, set[str]] = {}
+    """A patient on several sides of the split would be trained on and evaluated."""
+    splits: dict[str, set[str]] = {}
     for study in studies:
-        parts.setdefault(study.patient_id, set()).add(_part(study))
-    for patient, own in parts.items():
-        if len(own) > 1:
-            problems.add("patient on several sides of the split", f"{patient} ({', '.join(sorted(own))})")
+        splits.setdefault(study.patient_id, set()).add(_split_name(study))
+    for patient, names in splits.items():
+        if len(names) > 1:
+            problems.add("patient on several sides of the split", f"{patient} ({', '.join(sorted(names))})")
 
 
 def _studies(studies: Sequence[Study], rois: Rois, problems: Kinds) -> None:
@@ -125,12 +162,12 @@ def _studies(studies: Sequence[Study], rois: Rois, problems: Kinds) -> None:
                 missing = set(TARGET_LEVELS) - {box.level for box in rois[study.study_uid, view]}
                 problems.add("view without ROIs of all of L1-L4", f"{study.study_uid} {view} ({', '.join(missing)})")
         covariates = study.covariates
-        lacking = [n for n in ("age_years", "sex", "bmi_kg_m2") if getattr(covariates, n) is None]
-        for name in lacking:
+        known = {"age_years": covariates.age_years, "sex": covariates.sex, "bmi_kg_m2": covariates.bmi_kg_m2}
+        for name in (name for name, value in known.items() if value is None):
             problems.add(f"study without {name}", study.study_uid)
 
 
-def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, done: Callable[[int, int], None]) -> None:
+def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, progress: Progress) -> None:
     every = [(study, view, path) for study in studies for view, path in study.images]
     for number, (study, view, path) in enumerate(every, start=1):
         try:
@@ -141,17 +178,17 @@ def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, done: Callabl
                 problems.add("image without pixel spacing", path.name)
         except OsteoLensError as error:
             problems.add("image that cannot be used", str(error))
-        done(number, len(every))
+        progress(number, len(every))
 
 
 def _has_levels(rois: Rois, uid: str, view: View) -> bool:
     return set(TARGET_LEVELS) <= {box.level for box in rois.get((uid, view), ())}
 
 
-def _part(study: Study) -> str:
-    if study.site is not None and is_test_site(study.site):
-        return study.site
-    return VALIDATION_SITE if study.site == VALIDATION_SITE else "training"
+def _split_name(study: Study) -> str:
+    """The split of a study's site; a test site by its own name."""
+    split = split_of(study.site)
+    return study.site if split is Split.TEST and study.site is not None else split.value
 
 
 def _flow(studies: Sequence[Study], criteria: EligibilityCriteria) -> Iterable[Step]:
@@ -165,9 +202,9 @@ def _flow(studies: Sequence[Study], criteria: EligibilityCriteria) -> Iterable[S
             yield Step(reason, first[reason], remaining)
 
 
-def _parts(eligible: Sequence[Study]) -> dict[str, dict[str, int]]:
-    parts: dict[str, Counter[str]] = {}
+def _splits(eligible: Sequence[Study]) -> dict[str, dict[str, int]]:
+    splits: dict[str, Counter[str]] = {}
     for study in eligible:
         if study.dxa is not None and study.dxa.bmd_class is not None:
-            parts.setdefault(_part(study), Counter())[study.dxa.bmd_class.value] += 1
-    return {name: dict(sorted(own.items())) for name, own in sorted(parts.items())}
+            splits.setdefault(_split_name(study), Counter())[study.dxa.bmd_class.value] += 1
+    return {name: dict(sorted(classes.items())) for name, classes in sorted(splits.items())}

@@ -34,7 +34,7 @@ class Covariates:
 
     def overridden_by(self, other: Covariates) -> Covariates:
         """These covariates, with every value that `other` knows taken from it."""
-        known = {name: getattr(other, name) for name in self.__slots__ if getattr(other, name) is not None}
-        if ("height_cm" in known or "weight_kg" in known) and "bmi_given" not in known:
-            known["bmi_given"] = None
-        return replace(self, **known)
+        given = {name: getattr(other, name) for name in self.__slots__ if getattr(other, name) is not None}
+        if ("height_cm" in given or "weight_kg" in given) and "bmi_given" not in given:
+            given["bmi_given"] = None
+        return replace(self, **given)

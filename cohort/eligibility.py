@@ -1,4 +1,4 @@
-"""Inclusion and exclusion criteria of the paper: who may be trained on and judged, and why the others may not."""
+"""Inclusion and exclusion criteria of the paper: who may be trained on and evaluated, and why the others may not."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class EligibilityCriteria(StrictConfig):
         20.0,
         ge=0,
         le=180,
-        description="largest Cobb angle that is no serious scoliosis; the paper gives none, it is ours",
+        description="largest Cobb angle that is not a serious scoliosis; the paper gives no number, this one is ours",
     )
     max_fracture_grade: int = Field(
-        0, ge=0, le=3, description="highest Genant grade of L1-L4 that is no compression fracture"
+        0, ge=0, le=3, description="highest Genant grade of L1-L4 that is not a compression fracture"
     )
 
 

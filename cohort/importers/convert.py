@@ -70,33 +70,40 @@ class ImportReport:
     skipped: tuple[LeftOut, ...]
     notes: tuple[str, ...] = ()
 
+    def as_json(self) -> dict[str, object]:
+        """Plain values, every file that is not used by name."""
+        skipped = [
+            {"file": visible(item.path), "label": visible(item.label), "reason": visible(item.reason)}
+            for item in self.skipped
+        ]
+        counts = {"studies": self.studies, "images": self.images, "rois": self.rois}
+        return {**counts, "skipped": skipped, "notes": [visible(note) for note in self.notes]}
 
-def import_cohort(kind: str, source: Path, out: Path) -> ImportReport:
+
+def import_cohort(source_format: ImportFormat, source: Path, out: Path) -> ImportReport:
     """Read a source in one of the formats and write a cohort folder, whole or not at all.
 
     Args:
-        kind: one of ImportFormat.
+        source_format: of the source.
         source: folder or file to read.
         out: folder to write; new or empty.
 
     Raises:
-        ConfigError: unknown kind, or the output folder holds files already or cannot be written.
+        ConfigError: the output folder holds files already or cannot be written.
         ReadError: nothing of the source can be used; the message says why.
     """
-    if kind not in list(ImportFormat):
-        raise ConfigError(f"import {kind!r}: choose one of {', '.join(ImportFormat)}")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: is a file; name a new folder")
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out}: the folder is not empty; choose a new one, so that nothing is mixed")
-    contents = READERS[ImportFormat(kind)](source)
+    contents = READERS[source_format](source)
     if not contents.images:
-        raise _nothing(kind, source, contents.left_out)
+        raise _nothing(source_format, source, contents.left_out)
     try:
         with _made_whole(out) as staging:
             report = _write(contents, staging)
             if not report.images:
-                raise _nothing(kind, source, report.skipped)
+                raise _nothing(source_format, source, report.skipped)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written ({error.strerror or error}); nothing was left there") from error
     return report
@@ -121,13 +128,14 @@ def by_reason(left_out: Sequence[LeftOut]) -> list[tuple[str, list[str]]]:
     return sorted(found.values(), key=lambda pair: -len(pair[1]))
 
 
-def _nothing(kind: str, source: Path, left_out: Sequence[LeftOut]) -> ReadError:
+def _nothing(source_format: ImportFormat, source: Path, left_out: Sequence[LeftOut]) -> ReadError:
     """Why nothing remains: the most frequent reasons, each with a file."""
     reasons = [
         f"{visible(where[0])}: {visible(reason)}" + (f" ({len(where)} times)" if len(where) > 1 else "")
         for reason, where in by_reason(left_out)[:3]
     ]
-    return ReadError(f"{source}: nothing to import as {kind} ({'; '.join(reasons) or 'no file of this format'})")
+    why = "; ".join(reasons) or "no file of this format"
+    return ReadError(f"{source}: nothing to import as {source_format} ({why})")
 
 
 @contextmanager

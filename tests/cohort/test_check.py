@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,9 +10,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from typer.testing import CliRunner
 
-from cli.main import app
 from cohort.check import check_cohort
 from cohort.io.folder import index_cohort
 from cohort.io.tables.notes import notes_of, read_tables, table_notes, unmatched
@@ -30,9 +27,9 @@ def cohort(tmp_path: Path) -> Path:
 def test_the_examples_are_sound(cohort: Path) -> None:
     found = check_cohort(cohort, images=True)
     assert found.usable and found.problems == ()
-    assert found.counts["studies"] == found.counts["studies_with_rois"] == 6
-    assert found.flow[0].remaining == 6 and found.flow[-1].remaining == found.counts["eligible"]
-    assert sum(sum(own.values()) for own in found.parts.values()) == found.counts["eligible"]
+    assert found.counts is not None and found.counts.studies == found.counts.studies_with_rois == 6
+    assert found.flow[0].remaining == 6 and found.flow[-1].remaining == found.counts.eligible
+    assert sum(sum(split.values()) for split in found.splits.values()) == found.counts.eligible
 
 
 def change(cohort: Path, name: str, column: str, row: int, value: object) -> None:
@@ -77,18 +74,6 @@ def test_a_patient_on_both_sides_of_the_split_is_found(cohort: Path) -> None:
                 header.save_as(path)
     text = "\n".join(check_cohort(cohort).problems)
     assert "1 x patient on several sides of the split: same (test1, training)" in text
-
-
-def test_the_command_draws_the_flow_and_fails_on_nothing(cohort: Path, tmp_path: Path) -> None:
-    flow = tmp_path / "flow.svg"
-    done = CliRunner().invoke(app, ["cohort", "check", str(cohort), "--flow", str(flow)])
-    assert done.exit_code == 0, done.output
-    assert "eligible" in done.stdout and flow.read_text().startswith("<?xml")
-    done = CliRunner().invoke(app, ["cohort", "check", str(cohort), "--json", "--set", "min_age_years=95"])
-    assert json.loads(done.stdout)["counts"]["eligible"] == 0
-    (tmp_path / "empty").mkdir()
-    done = CliRunner().invoke(app, ["cohort", "check", str(tmp_path / "empty")])
-    assert done.exit_code == 1 and "nothing here can be trained on or judged" in done.stderr
 
 
 def test_unknown_covariates_and_views_are_told(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from cohort.check import Step
 
 
-def draw_flow(flow: Sequence[Step], parts: Mapping[str, Mapping[str, int]], path: Path) -> None:
-    """The flow of patients, as the paper's Figure 1: boxes downwards, what leaves to the right, parts below."""
+def draw_flow(flow: Sequence[Step], splits: Mapping[str, Mapping[str, int]], path: Path) -> None:
+    """The flow of patients, as the paper's Figure 1: boxes downwards, what leaves to the right, splits below."""
     from matplotlib.figure import Figure
 
     steps = [step for step in flow if step.left_out]
@@ -34,7 +34,7 @@ def draw_flow(flow: Sequence[Step], parts: Mapping[str, Mapping[str, int]], path
     box(3, last - 0.2, f"{flow[-1].remaining} eligible")
     text = "\n".join(
         f"{name}: {sum(own.values())} ({', '.join(f'{count} {label}' for label, count in own.items())})"
-        for name, own in parts.items()
+        for name, own in splits.items()
     )
     if text:
         axes.text(5.2, last - 0.2, text, ha="left", va="center", fontsize=9)

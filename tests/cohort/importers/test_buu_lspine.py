@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cohort.importers.convert import import_cohort
+from cohort.importers.convert import ImportFormat, import_cohort
 from cohort.io.folder import index_cohort
 from osteolens.errors import ReadError
 from tests.importing import BOXES, corners, picture, reasons
@@ -27,11 +27,11 @@ def text_of(edges: list[list[float]]) -> str:
 
 
 def test_capitals_and_a_phone_turn_are_read(tmp_path: Path) -> None:
-    import_cohort("buu-lspine", buu(tmp_path / "plain", text_of(EDGES)), tmp_path / "out")
+    import_cohort(ImportFormat.BUU_LSPINE, buu(tmp_path / "plain", text_of(EDGES)), tmp_path / "out")
     folder = buu(tmp_path / "turned", text_of(EDGES), "JPG", 6)
     (folder / "AP" / f"{NAME}.csv").rename(folder / "AP" / f"{NAME}.CSV")
     (folder / "AP").rename(folder / "ap")
-    report = import_cohort("buu-lspine", folder, tmp_path / "out2")
+    report = import_cohort(ImportFormat.BUU_LSPINE, folder, tmp_path / "out2")
     assert corners(tmp_path / "out", "L2", study="0001") == corners(tmp_path / "out2", "L2", study="0001")
     assert "EXIF Orientation 6" in report.notes[0]
 
@@ -54,15 +54,15 @@ def test_damaged_edges_are_listed_and_the_others_go_on(tmp_path: Path, text: str
     folder = buu(tmp_path / "in", text_of(EDGES))
     buu(folder, text, name="0002-M-061Y0")
     (folder / "AP" / "0003-M-061Y0.csv").write_text(text_of(EDGES))
-    report = import_cohort("buu-lspine", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.BUU_LSPINE, folder, tmp_path / "out")
     assert report.studies == 1 and why in reasons(report)
     assert "0003-M-061Y0.csv |  | edges without image" in reasons(report)
     (folder / "AP" / f"{NAME}.csv").write_text(text)
     with pytest.raises(ReadError, match="nothing to import as buu-lspine"):
-        import_cohort("buu-lspine", folder, tmp_path / "none")
+        import_cohort(ImportFormat.BUU_LSPINE, folder, tmp_path / "none")
 
 
 def test_an_age_that_nobody_has_is_unknown(tmp_path: Path) -> None:
-    import_cohort("buu-lspine", buu(tmp_path / "in", text_of(EDGES), name="0001-F-999Y0"), tmp_path / "out")
+    import_cohort(ImportFormat.BUU_LSPINE, buu(tmp_path / "in", text_of(EDGES), name="0001-F-999Y0"), tmp_path / "out")
     (study,) = index_cohort(tmp_path / "out").studies
     assert study.covariates.age_years is None and str(study.covariates.sex) == "F"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cohort.importers.convert import import_cohort
+from cohort.importers.convert import ImportFormat, import_cohort
 from cohort.spine import View
 from osteolens.errors import ReadError
 from tests.conftest import MakeDicom
@@ -16,7 +16,7 @@ from tests.importing import BOXES, SIZE, bbox, coco_folder, corners, levels, out
 
 
 def taken(tmp_path: Path, shapes: list[dict[str, Any]], **of_image: Any) -> Path:
-    import_cohort("coco", coco_folder(tmp_path / "in", shapes, **of_image), tmp_path / "out")
+    import_cohort(ImportFormat.COCO, coco_folder(tmp_path / "in", shapes, **of_image), tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -98,7 +98,7 @@ def test_a_shape_that_cannot_be_used_is_named_and_the_others_go_on(
     tmp_path: Path, shape: dict[str, Any], why: str
 ) -> None:
     folder = coco_folder(tmp_path / "in", [{"level": "L1", "bbox": bbox(BOXES["L1"])}, {"level": "L2", **shape}])
-    report = import_cohort("coco", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert levels(tmp_path / "out") == ["L1"]
     assert why in reasons(report)
 
@@ -106,7 +106,7 @@ def test_a_shape_that_cannot_be_used_is_named_and_the_others_go_on(
 def test_of_two_drawings_of_a_level_neither_wins_in_silence(tmp_path: Path) -> None:
     stray = [5.0, 5.0, 12.0, 9.0]
     shapes = [{"level": k, "bbox": bbox(b)} for k, b in BOXES.items()] + [{"level": "L2", "bbox": stray}]
-    report = import_cohort("coco", coco_folder(tmp_path / "in", shapes), tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, coco_folder(tmp_path / "in", shapes), tmp_path / "out")
     assert levels(tmp_path / "out") == ["L1", "L3", "L4", "L5"]
     assert reasons(report).count("L2 is drawn 2 times (20, 40, 60, 64; 5, 5, 17, 14) and none is used") == 2
 
@@ -118,7 +118,7 @@ def test_the_larger_score_decides_between_two_where_both_have_one(
     stray = {"level": "L2", "bbox": [5, 5, 12, 9], **({"score": scores[0]} if scores[0] else {})}
     shapes = [{"level": "L1", "bbox": bbox(BOXES["L1"])}, stray]
     shapes += [{"level": "L2", "bbox": bbox(BOXES["L2"]), "score": scores[1]}]
-    report = import_cohort("coco", coco_folder(tmp_path / "in", shapes), tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, coco_folder(tmp_path / "in", shapes), tmp_path / "out")
     if scores == (0.4, 0.9):
         assert corners(tmp_path / "out", "L2") == BOXES["L2"]
         assert "the one of score 0.9 is used" in reasons(report)
@@ -128,7 +128,9 @@ def test_the_larger_score_decides_between_two_where_both_have_one(
 
 def test_the_same_box_twice_is_used_once_and_said(tmp_path: Path) -> None:
     report = import_cohort(
-        "coco", coco_folder(tmp_path / "in", [{"level": "L1", "bbox": bbox(BOXES["L1"])}] * 2), tmp_path / "out"
+        ImportFormat.COCO,
+        coco_folder(tmp_path / "in", [{"level": "L1", "bbox": bbox(BOXES["L1"])}] * 2),
+        tmp_path / "out",
     )
     assert corners(tmp_path / "out", "L1") == BOXES["L1"]
     assert "L1 is drawn again in the same place" in reasons(report)
@@ -150,7 +152,7 @@ def test_images_without_labels_and_labels_without_image_are_listed(tmp_path: Pat
     document["images"].append({"id": 5, "file_name": "lost_AP.png"})
     document["annotations"].append({"image_id": 5, "category_id": 1, "bbox": [1, 2, 30, 40]})
     (folder / "instances.json").write_text(json.dumps(document))
-    report = import_cohort("coco", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert report.images == 1
     assert [line.split(" | ")[0] for line in reasons(report).splitlines()] == [
         "lost_AP.png",
@@ -163,19 +165,19 @@ def test_capitals_and_foreign_separators_in_file_names_find_the_image(tmp_path: 
     folder = coco_folder(tmp_path / "in", [{"level": "L1", "bbox": bbox(BOXES["L1"])}], ("set/p7_AP.PNG",))
     text = (folder / "instances.json").read_text().replace("set/p7_AP.PNG", r"set\\p7_AP.png")
     (folder / "instances.json").write_text(text)
-    import_cohort("coco", folder, tmp_path / "out")
+    import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1", study="set_p7") == BOXES["L1"]
 
 
 def test_labels_drawn_on_a_smaller_copy_are_scaled_and_on_another_picture_refused(tmp_path: Path) -> None:
     half = [value / 2 for value in bbox(BOXES["L3"])]
     folder = coco_folder(tmp_path / "in", [{"level": "L3", "bbox": half}], width=SIZE[0] // 2, height=SIZE[1] // 2)
-    report = import_cohort("coco", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L3") == BOXES["L3"]
     assert report.notes == ("labels drawn on 40 x 85 pixels, scaled to the image's own size: p7_AP.png",)
     other = coco_folder(tmp_path / "other", [{"level": "L3", "bbox": bbox(BOXES["L3"])}], width=640, height=640)
     with pytest.raises(ReadError, match=r"drawn on 640 x 640 pixels, the image has 80 x 170; export them with"):
-        import_cohort("coco", other, tmp_path / "none")
+        import_cohort(ImportFormat.COCO, other, tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -198,14 +200,14 @@ def test_labels_drawn_on_a_smaller_copy_are_scaled_and_on_another_picture_refuse
 def test_damaged_documents_name_file_and_field(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "instances.json").write_text(text)
     with pytest.raises(ReadError, match=message):
-        import_cohort("coco", tmp_path, tmp_path / "out")
+        import_cohort(ImportFormat.COCO, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_utf_16_is_read_by_its_mark(tmp_path: Path) -> None:
     folder = coco_folder(tmp_path / "in", [{"level": "L1", "bbox": bbox(BOXES["L1"])}])
     (folder / "instances.json").write_text((folder / "instances.json").read_text(), encoding="utf-16")
-    import_cohort("coco", folder, tmp_path / "out")
+    import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == BOXES["L1"]
 
 
@@ -215,7 +217,7 @@ def test_the_image_that_cannot_be_read_is_listed(tmp_path: Path) -> None:
     document["annotations"].append({**document["annotations"][0], "image_id": 1})
     (folder / "instances.json").write_text(json.dumps(document))
     (folder / "p8_AP.png").write_bytes((folder / "p8_AP.png").read_bytes()[:200])
-    report = import_cohort("coco", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert report.images == 1 and "p8_AP.png |  | p8_AP.png: cannot be read" in reasons(report)
 
 
@@ -224,14 +226,14 @@ def test_a_name_and_labels_that_contradict_each_other_are_refused(tmp_path: Path
     text = (folder / "instances.json").read_text().replace('"name": "L1"', '"name": "LAT_L1"')
     (folder / "instances.json").write_text(text)
     with pytest.raises(ReadError, match="its name says AP, its labels say LATERAL"):
-        import_cohort("coco", folder, tmp_path / "out")
+        import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
 
 
 def test_labels_tell_the_view_where_no_name_does(tmp_path: Path) -> None:
     folder = coco_folder(tmp_path / "in", [{"level": "L1", "bbox": bbox(BOXES["L1"])}], ("p7.png",))
     text = (folder / "instances.json").read_text().replace('"name": "L1"', '"name": "LAT_L1"')
     (folder / "instances.json").write_text(text)
-    import_cohort("coco", folder, tmp_path / "out")
+    import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1", View.LATERAL) == BOXES["L1"]
 
 
@@ -245,7 +247,7 @@ def test_dicom_films_whose_headers_disagree_with_their_labels_write_no_wrong_roi
     (folder / "instances.json").write_text(json.dumps(document))
     for name, view in (("p7_AP", "AP"), ("p8_AP", "AP"), ("p9_AP", "LL")):
         make_dicom("x.dcm", ViewPosition=view).rename(folder / f"{name}.dcm")
-    report = import_cohort("coco", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1", study="1.2.3") == (4, 4, 34, 24) and report.rois == 1
     assert "p8_AP.dcm |  | its header makes it a second AP image of a study" in reasons(report)
     assert "p9_AP.dcm |  | its header says LATERAL, its name or labels say AP" in reasons(report)
@@ -253,6 +255,6 @@ def test_dicom_films_whose_headers_disagree_with_their_labels_write_no_wrong_roi
 
 def test_a_polygon_of_two_points_leaves_its_bbox_and_is_said(tmp_path: Path) -> None:
     shape = {"level": "L1", "segmentation": [[20, 10, 60, 34]], "bbox": bbox(BOXES["L1"])}
-    report = import_cohort("coco", coco_folder(tmp_path / "in", [shape]), tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, coco_folder(tmp_path / "in", [shape]), tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == BOXES["L1"]
     assert "annotations[0].segmentation: fewer than three points; the bbox is taken" in reasons(report)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohort.importers.convert import import_cohort
+from cohort.importers.convert import ImportFormat, import_cohort
 from osteolens.errors import ReadError
 from tests.importing import BOXES, corners, levels, picture, reasons
 
@@ -36,14 +36,16 @@ def test_a_mask_is_an_outline_of_its_cells(tmp_path: Path) -> None:
     mask[0, : (x1 - x0) // 2] = False
     shape = f'<mask label="L2" rle="{rle(mask)}" left="{x0}" top="{y0}" width="{x1 - x0}" height="{y1 - y0}"/>'
     ring = f"{x0},{y0 + 1};{(x0 + x1) / 2},{y0 + 1};{(x0 + x1) / 2},{y0};{x1},{y0};{x1},{y1};{x0},{y1}"
-    import_cohort("cvat", cvat(tmp_path / "mask", shape), tmp_path / "out")
-    import_cohort("cvat", cvat(tmp_path / "ring", f'<polygon label="L2" points="{ring}"/>'), tmp_path / "out2")
+    import_cohort(ImportFormat.CVAT, cvat(tmp_path / "mask", shape), tmp_path / "out")
+    import_cohort(
+        ImportFormat.CVAT, cvat(tmp_path / "ring", f'<polygon label="L2" points="{ring}"/>'), tmp_path / "out2"
+    )
     assert corners(tmp_path / "out", "L2") == pytest.approx(corners(tmp_path / "out2", "L2"), abs=0.01)
 
 
 def test_a_turned_box_is_enclosed_by_its_corners(tmp_path: Path) -> None:
     turned = '<box label="L2" xtl="20" ytl="40" xbr="60" ybr="64" rotation="30"/>'
-    import_cohort("cvat", cvat(tmp_path, turned), tmp_path / "out")
+    import_cohort(ImportFormat.CVAT, cvat(tmp_path, turned), tmp_path / "out")
     half = (20 * np.cos(np.pi / 6) + 12 * 0.5, 20 * 0.5 + 12 * np.cos(np.pi / 6))
     wanted = (40 - half[0], 52 - half[1], 40 + half[0], 52 + half[1])
     assert corners(tmp_path / "out", "L2") == pytest.approx(wanted, abs=0.01)
@@ -71,7 +73,7 @@ def test_a_turned_box_is_enclosed_by_its_corners(tmp_path: Path) -> None:
     ],
 )
 def test_each_shape_that_is_no_roi_is_listed_and_the_others_go_on(tmp_path: Path, shape: str, why: str) -> None:
-    report = import_cohort("cvat", cvat(tmp_path, L1 + shape), tmp_path / "out")
+    report = import_cohort(ImportFormat.CVAT, cvat(tmp_path, L1 + shape), tmp_path / "out")
     assert levels(tmp_path / "out") == ["L1"] and why in reasons(report)
     assert report.skipped[0].label == "L2"
 
@@ -80,7 +82,7 @@ def test_entities_are_refused_in_every_encoding(tmp_path: Path) -> None:
     text = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]><annotations>&b;</annotations>'
     (tmp_path / "annotations.xml").write_text(text, encoding="utf-16")
     with pytest.raises(ReadError, match=r"annotations.xml: holds a DTD or entities"):
-        import_cohort("cvat", tmp_path, tmp_path / "out")
+        import_cohort(ImportFormat.CVAT, tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -90,18 +92,18 @@ def test_entities_are_refused_in_every_encoding(tmp_path: Path) -> None:
 def test_damaged_documents_are_told_by_name(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "annotations.xml").write_bytes(raw)
     with pytest.raises(ReadError, match=r"annotations.xml: (cannot be read as XML|found)"):
-        import_cohort("cvat", tmp_path, tmp_path / "out")
+        import_cohort(ImportFormat.CVAT, tmp_path, tmp_path / "out")
 
 
 def test_tracks_of_videos_are_listed(tmp_path: Path) -> None:
     folder = cvat(tmp_path, L1)
     text = (folder / "annotations.xml").read_text().replace("</annotations>", '<track label="L3"/></annotations>')
     (folder / "annotations.xml").write_text(text)
-    report = import_cohort("cvat", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.CVAT, folder, tmp_path / "out")
     assert "annotations.xml | L3 | a <track> of a video is not read" in reasons(report)
 
 
 def test_a_deep_document_is_no_crash(tmp_path: Path) -> None:
     (tmp_path / "annotations.xml").write_text("<annotations>" + "<a>" * 50_000 + "</a>" * 50_000 + "</annotations>")
     with pytest.raises(ReadError, match="nothing to import"):
-        import_cohort("cvat", tmp_path, tmp_path / "out")
+        import_cohort(ImportFormat.CVAT, tmp_path, tmp_path / "out")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cohort.importers.convert import import_cohort
+from cohort.importers.convert import ImportFormat, import_cohort
 from cohort.importers.geometry import turned_upright
 from cohort.io.radiograph import read_radiograph
 from osteolens.errors import ReadError
@@ -46,7 +46,7 @@ def stored_box(box: tuple[float, ...], orientation: int) -> tuple[float, ...]:
 def test_the_reader_and_the_rois_agree_on_the_upright_picture(tmp_path: Path, orientation: int, suffix: str) -> None:
     folder = yolo_folder(tmp_path / "in", {"p7_AP": yolo_line("L2", BOXES["L2"])})
     picture(folder / "images" / f"p7_AP.{suffix}", orientation=orientation)
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L2") == pytest.approx(BOXES["L2"], abs=0.01)
     assert report.notes == (f"EXIF Orientation {orientation}: {UPRIGHT}: p7_AP.{suffix}",)
     stored = tmp_path / "out" / "p7" / f"AP.{suffix}"
@@ -70,7 +70,7 @@ def test_a_stated_size_tells_which_picture_was_drawn_on(tmp_path: Path, orientat
         shape = {"level": "L2", "bbox": bbox(box)}
         folder = coco_folder(tmp_path / name, [shape], ("p7_AP.jpg",), width=size[0], height=size[1])
         picture(folder / "p7_AP.jpg", orientation=orientation)
-        report = import_cohort("coco", folder, tmp_path / f"{name}-out")
+        report = import_cohort(ImportFormat.COCO, folder, tmp_path / f"{name}-out")
         assert corners(tmp_path / f"{name}-out", "L2") == BOXES["L2"]
         assert report.notes == (f"EXIF Orientation {orientation}: {said}: p7_AP.jpg",)
 
@@ -80,7 +80,7 @@ def test_an_aspect_tells_it_too(tmp_path: Path) -> None:
     picture(tmp_path / "in" / "p7_AP.jpg", orientation=6)
     size = {"imageWidth": SIZE[1] // 2, "imageHeight": SIZE[0] // 2}
     labelme_file(tmp_path / "in" / "p7_AP.json", [rectangle("L2", half)], "p7_AP.jpg", **size)
-    report = import_cohort("labelme", tmp_path / "in", tmp_path / "out")
+    report = import_cohort(ImportFormat.LABELME, tmp_path / "in", tmp_path / "out")
     assert corners(tmp_path / "out", "L2") == BOXES["L2"]
     assert "scaled to the image's own size" in report.notes[0] and STORED in report.notes[0]
 
@@ -95,7 +95,7 @@ def test_without_a_size_shapes_that_fit_the_stored_picture_alone_were_drawn_on_i
         ("p7_AP.jpg",),
     )
     picture(folder / "p7_AP.jpg", orientation=6)
-    report = import_cohort("coco", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L4") == BOXES["L4"] and STORED in report.notes[0]
 
 
@@ -105,7 +105,7 @@ def test_a_picture_with_uneven_pixels_gets_rois_in_the_pixels_that_are_read(tmp_
     )
     cells = np.random.default_rng(0).integers(0, 255, SIZE[::-1], np.uint8)
     Image.fromarray(cells).save(folder / "p7_AP.png", dpi=(200, 100))
-    import_cohort("coco", folder, tmp_path / "out")
+    import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
     rows, columns = read_radiograph(tmp_path / "out" / "p7" / "AP.png").pixels.shape
     assert (rows, columns) != SIZE[::-1], "the reader makes pixels square"
     x0, y0, x1, y1 = corners(tmp_path / "out", "L2")
@@ -120,6 +120,6 @@ def test_a_dicom_film_that_is_turned_on_reading_is_refused(tmp_path: Path, make_
         make_dicom("x.dcm", PatientOrientation=patient).rename(folder / "p7_AP.dcm")
         if refused:
             with pytest.raises(ReadError, match="turned upright on reading; draw on an upright PNG of it"):
-                import_cohort("coco", folder, tmp_path / "out")
+                import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
         else:
-            assert import_cohort("coco", folder, tmp_path / "plain-out").rois == 1
+            assert import_cohort(ImportFormat.COCO, folder, tmp_path / "plain-out").rois == 1

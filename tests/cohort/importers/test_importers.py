@@ -10,17 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from typer.testing import CliRunner
 
-from cli.main import app
-from cohort.importers.convert import import_cohort
-from cohort.importers.drawn import level_of, study_of
+from cohort.importers.convert import ImportFormat, import_cohort
 from cohort.io.folder import index_cohort
-from cohort.spine import VertebralLevel, View
+from cohort.spine import View
 from osteolens.errors import ConfigError, ReadError
 from tests.importing import BOXES, corners, picture
-
-runner = CliRunner()
 
 
 def coco(folder: Path, polygons: bool) -> Path:
@@ -43,7 +38,7 @@ def coco(folder: Path, polygons: bool) -> Path:
 
 
 def test_coco_boxes_stay_as_drawn(tmp_path: Path) -> None:
-    report = import_cohort("coco", coco(tmp_path / "in", False), tmp_path / "out")
+    report = import_cohort(ImportFormat.COCO, coco(tmp_path / "in", False), tmp_path / "out")
     assert (report.studies, report.images, report.rois, report.skipped) == (1, 2, 10, ())
     (study,) = index_cohort(tmp_path / "out").studies
     assert study.study_uid == "p7" and study.ap is not None and study.lateral is not None
@@ -51,7 +46,7 @@ def test_coco_boxes_stay_as_drawn(tmp_path: Path) -> None:
 
 
 def test_coco_polygons_follow_the_roi_rule(tmp_path: Path) -> None:
-    import_cohort("coco", coco(tmp_path / "in", True), tmp_path / "out")
+    import_cohort(ImportFormat.COCO, coco(tmp_path / "in", True), tmp_path / "out")
     x0, y0, x1, y1 = corners(tmp_path / "out", "L2")
     assert (x0, x1) == pytest.approx((20 - 0.88, 60 + 0.88)), "2.2 % of the width at each side"
     assert (y0, y1) == pytest.approx((37, 67), abs=0.6), "the middle of the discs"
@@ -65,7 +60,7 @@ def test_images_outside_the_source_are_left_out(tmp_path: Path) -> None:
     document["images"][1]["file_name"] = "gone_LAT.png"
     (folder / "instances.json").write_text(json.dumps(document))
     with pytest.raises(ReadError, match="lies outside the source"):
-        import_cohort("coco", folder, tmp_path / "out")
+        import_cohort(ImportFormat.COCO, folder, tmp_path / "out")
 
 
 def test_yolo_lines_become_pixels(tmp_path: Path) -> None:
@@ -76,12 +71,12 @@ def test_yolo_lines_become_pixels(tmp_path: Path) -> None:
     box = f"1 {(x0 + x1) / 160} {(y0 + y1) / 340} {(x1 - x0) / 80} {(y1 - y0) / 170}"
     (folder / "labels" / "train" / "12_AP.txt").write_text(f"{box}\n0 0.5 0.5 0.1 0.1\n")
     (folder / "data.yaml").write_text(yaml.safe_dump({"names": {0: "implant", 1: "AP_L3"}}))
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L3", study="12") == pytest.approx(BOXES["L3"], abs=0.01)
     assert [(s.label, s.reason) for s in report.skipped] == [("implant", "the label names no single vertebral level")]
     (folder / "labels" / "train" / "12_AP.txt").write_text("7 0.5 0.5 0.1 0.1\n")
     with pytest.raises(ReadError, match=r"no `class x y w h`"):
-        import_cohort("yolo", folder, tmp_path / "out2")
+        import_cohort(ImportFormat.YOLO, folder, tmp_path / "out2")
 
 
 def test_labelme_rectangles_and_polygons(tmp_path: Path) -> None:
@@ -93,7 +88,7 @@ def test_labelme_rectangles_and_polygons(tmp_path: Path) -> None:
         {"label": "L2", "points": [[20, 40], [60, 40], [60, 64], [20, 64]]},
     ]
     (folder / "a_lateral.json").write_text(json.dumps({"imagePath": "a_lateral.png", "shapes": shapes}))
-    assert import_cohort("labelme", folder, tmp_path / "out").rois == 2
+    assert import_cohort(ImportFormat.LABELME, folder, tmp_path / "out").rois == 2
     assert corners(tmp_path / "out", "L1", View.LATERAL, "a") == BOXES["L1"]
     assert corners(tmp_path / "out", "L2", View.LATERAL, "a")[0] == pytest.approx(19.12)
 
@@ -127,10 +122,10 @@ CVAT_POLYGON = '<polygon label="{level}" points="{x0},{y0};{xm},{y0};{x1},{y0};{
 
 
 def test_cvat_boxes_stay_and_turned_ones_are_enclosed(tmp_path: Path) -> None:
-    report = import_cohort("cvat", cvat(tmp_path / "in", CVAT_BOX % 0), tmp_path / "out")
+    report = import_cohort(ImportFormat.CVAT, cvat(tmp_path / "in", CVAT_BOX % 0), tmp_path / "out")
     assert (report.studies, report.images, report.rois, report.skipped) == (1, 2, 10, ())
     assert corners(tmp_path / "out", "L2") == BOXES["L2"]
-    import_cohort("cvat", cvat(tmp_path / "turned", CVAT_BOX % 90), tmp_path / "out2")
+    import_cohort(ImportFormat.CVAT, cvat(tmp_path / "turned", CVAT_BOX % 90), tmp_path / "out2")
     x0, y0, x1, y1 = BOXES["L2"]
     middle, level, wide, tall = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
     turned = (middle - tall / 2, level - wide / 2, middle + tall / 2, level + wide / 2)
@@ -138,8 +133,8 @@ def test_cvat_boxes_stay_and_turned_ones_are_enclosed(tmp_path: Path) -> None:
 
 
 def test_cvat_polygons_follow_the_roi_rule_as_coco_does(tmp_path: Path) -> None:
-    import_cohort("cvat", cvat(tmp_path / "in", CVAT_POLYGON) / "annotations.xml", tmp_path / "out")
-    import_cohort("coco", coco(tmp_path / "coco", True), tmp_path / "out2")
+    import_cohort(ImportFormat.CVAT, cvat(tmp_path / "in", CVAT_POLYGON) / "annotations.xml", tmp_path / "out")
+    import_cohort(ImportFormat.COCO, coco(tmp_path / "coco", True), tmp_path / "out2")
     assert corners(tmp_path / "out", "L3") == corners(tmp_path / "out2", "L3")
 
 
@@ -155,11 +150,11 @@ def test_cvat_polygons_follow_the_roi_rule_as_coco_does(tmp_path: Path) -> None:
 def test_broken_cvat_documents_are_errors(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "annotations.xml").write_text(text)
     with pytest.raises(ReadError, match=message):
-        import_cohort("cvat", tmp_path, tmp_path / "out")
+        import_cohort(ImportFormat.CVAT, tmp_path, tmp_path / "out")
 
 
 def test_buu_lspine_edges_become_rois_by_the_rule(tmp_path: Path) -> None:
-    report = import_cohort("buu-lspine", buu(tmp_path / "in"), tmp_path / "out")
+    report = import_cohort(ImportFormat.BUU_LSPINE, buu(tmp_path / "in"), tmp_path / "out")
     assert (report.studies, report.rois) == (1, 10)
     assert sorted(s.reason for s in report.skipped) == [
         "0002-M-061Y0.csv: 9 edges, expected 10",
@@ -188,7 +183,7 @@ def lumos(folder: Path) -> Path:
 
 
 def test_lumos_takes_the_undamaged_columns(tmp_path: Path) -> None:
-    report = import_cohort("lumos", lumos(tmp_path / "in"), tmp_path / "out")
+    report = import_cohort(ImportFormat.LUMOS, lumos(tmp_path / "in"), tmp_path / "out")
     assert (report.studies, report.images, report.rois) == (1, 2, 0)
     assert [s.reason for s in report.skipped] == [
         "lumos.csv line 5: patient_id is no number",
@@ -207,45 +202,23 @@ def test_lumos_takes_the_undamaged_columns(tmp_path: Path) -> None:
 def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     folder = lumos(tmp_path / "in")
     np.save(folder / "lumos_x_001_1.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    report = import_cohort("lumos", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.LUMOS, folder, tmp_path / "out")
     assert report.images == 1, "the other view goes on"
     assert any("no plain array" in s.reason for s in report.skipped)
     np.save(folder / "lumos_x_001_0.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ReadError, match="no plain array"):
-        import_cohort("lumos", folder, tmp_path / "out2")
+        import_cohort(ImportFormat.LUMOS, folder, tmp_path / "out2")
     assert not (tmp_path / "out2").exists()
 
 
-def test_a_folder_in_use_and_an_unknown_kind_are_refused(tmp_path: Path) -> None:
+def test_a_folder_in_use_and_one_without_files_of_the_format_are_refused(tmp_path: Path) -> None:
     folder = coco(tmp_path / "in", False)
     with pytest.raises(ConfigError, match="is not empty"):
-        import_cohort("coco", folder, folder)
-    with pytest.raises(ConfigError, match="choose one of coco, yolo, labelme, cvat, buu-lspine, lumos"):
-        import_cohort("voc", folder, tmp_path / "out")
-    for kind in ("coco", "yolo", "labelme", "cvat", "buu-lspine", "lumos"):
+        import_cohort(ImportFormat.COCO, folder, folder)
+    for kind in ImportFormat:
         (tmp_path / kind).mkdir()
         with pytest.raises(ReadError):
             import_cohort(kind, tmp_path / kind, tmp_path / "none")
-
-
-def test_the_command_reports_what_it_left_out(tmp_path: Path) -> None:
-    done = runner.invoke(app, ["import", "buu-lspine", str(buu(tmp_path / "in")), str(tmp_path / "out"), "--json"])
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["studies"] == 1 and len(json.loads(done.stdout)["skipped"]) == 2
-    again = runner.invoke(app, ["import", "buu-lspine", str(tmp_path / "in"), str(tmp_path / "out")])
-    assert again.exit_code == 1 and "not empty" in again.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "level"), [("L1", "L1"), ("AP_L4", "L4"), ("t12 body", "T12"), ("S1", "S1"), ("L12", None), ("LAT", None)]
-)
-def test_levels_are_read_from_names(text: str, level: str | None) -> None:
-    assert level_of(text) == (VertebralLevel(level) if level else None)
-
-
-def test_a_study_is_its_name_without_the_view() -> None:
-    assert study_of(Path("p7_AP.png")) == "p7" and study_of(Path("images/train/9 LAT.png")) == "9"
-    assert study_of(Path("patient3/AP.png")) == "patient3"
 
 
 @pytest.mark.parametrize(
@@ -255,6 +228,6 @@ def test_an_array_whose_header_is_damaged_is_listed(tmp_path: Path, header: byte
     folder = lumos(tmp_path / "in")
     raw = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n"
     (folder / "lumos_x_001_1.npy").write_bytes(raw)
-    report = import_cohort("lumos", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.LUMOS, folder, tmp_path / "out")
     assert report.images == 1
     assert any("lumos_x_001_1.npy: no plain array" in s.reason for s in report.skipped)

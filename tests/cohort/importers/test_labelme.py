@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cohort.importers.convert import import_cohort
+from cohort.importers.convert import ImportFormat, import_cohort
 from cohort.spine import View
 from osteolens.errors import ReadError
 from tests.importing import BOXES, SIZE, corners, labelme_file, levels, picture, reasons, rectangle
@@ -46,7 +46,7 @@ def folder_of(tmp_path: Path, shapes: list[Any], **fields: Any) -> Path:
 def test_each_shape_that_is_no_roi_is_listed_and_the_others_go_on(
     tmp_path: Path, shape: dict[str, Any], why: str
 ) -> None:
-    report = import_cohort("labelme", folder_of(tmp_path, [L1, {"label": "L2", **shape}]), tmp_path / "out")
+    report = import_cohort(ImportFormat.LABELME, folder_of(tmp_path, [L1, {"label": "L2", **shape}]), tmp_path / "out")
     assert levels(tmp_path / "out") == ["L1"] and why in reasons(report)
     assert len(report.skipped) == 1 and report.skipped[0].path.name == "p7_AP.png"
 
@@ -55,22 +55,24 @@ def test_shape_type_rules_over_the_number_of_points(tmp_path: Path) -> None:
     x0, y0, x1, y1 = BOXES["L2"]
     ring = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     body = {"label": "L2", "points": ring, "shape_type": "polygon"}
-    import_cohort("labelme", folder_of(tmp_path / "a", [body]), tmp_path / "out")
+    import_cohort(ImportFormat.LABELME, folder_of(tmp_path / "a", [body]), tmp_path / "out")
     assert corners(tmp_path / "out", "L2")[0] == pytest.approx(x0 - 0.88), "a polygon is a body"
-    import_cohort("labelme", folder_of(tmp_path / "b", [{**body, "shape_type": "rectangle"}]), tmp_path / "out2")
+    import_cohort(
+        ImportFormat.LABELME, folder_of(tmp_path / "b", [{**body, "shape_type": "rectangle"}]), tmp_path / "out2"
+    )
     assert corners(tmp_path / "out2", "L2") == BOXES["L2"]
 
 
 def test_a_click_beside_a_rectangle_does_not_cost_its_level(tmp_path: Path) -> None:
     click = {"label": "L1", "points": [[20, 10], [20, 10]], "shape_type": "rectangle"}
-    import_cohort("labelme", folder_of(tmp_path, [click, L1]), tmp_path / "out")
+    import_cohort(ImportFormat.LABELME, folder_of(tmp_path, [click, L1]), tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == BOXES["L1"]
 
 
 def test_a_drawing_of_lines_alone_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     line = {"label": "L1", "points": [[20, 20], [60, 26]], "shape_type": "line"}
     with pytest.raises(ReadError, match=r"p7_AP.png \(L1\): a line is no ROI; draw a rectangle"):
-        import_cohort("labelme", folder_of(tmp_path, [line]), tmp_path / "out")
+        import_cohort(ImportFormat.LABELME, folder_of(tmp_path, [line]), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["in"], "no folder, no rest"
 
 
@@ -78,7 +80,7 @@ def test_a_drawing_of_lines_alone_leaves_nothing_and_says_why(tmp_path: Path) ->
 def test_the_image_lies_beside_its_file_whatever_the_path_says(tmp_path: Path, stated: str) -> None:
     picture(tmp_path / "in" / "p7_AP.PNG")
     labelme_file(tmp_path / "in" / "p7_AP.json", [L1], stated)
-    import_cohort("labelme", tmp_path / "in", tmp_path / "out")
+    import_cohort(ImportFormat.LABELME, tmp_path / "in", tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == BOXES["L1"]
 
 
@@ -86,7 +88,7 @@ def test_the_picture_inside_the_file_is_never_decoded(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, [L1], imageWidth=SIZE[0], imageHeight=SIZE[1])
     text = (folder / "p7_AP.json").read_text().replace('"imageData": null', '"imageData": "no base64 !!"')
     (folder / "p7_AP.json").write_text(text)
-    import_cohort("labelme", folder, tmp_path / "out")
+    import_cohort(ImportFormat.LABELME, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == BOXES["L1"]
 
 
@@ -107,7 +109,7 @@ def test_the_picture_inside_the_file_is_never_decoded(tmp_path: Path) -> None:
 def test_a_damaged_file_is_listed_and_the_others_go_on(tmp_path: Path, raw: bytes, why: str) -> None:
     folder = folder_of(tmp_path, [L1])
     (folder / "broken.json").write_bytes(raw)
-    report = import_cohort("labelme", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.LABELME, folder, tmp_path / "out")
     assert report.images == 1 and why in reasons(report)
 
 
@@ -115,6 +117,6 @@ def test_an_empty_drawing_is_an_image_without_label(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, [L1])
     picture(folder / "p8_LAT.png")
     labelme_file(folder / "p8_LAT.json", [], "p8_LAT.png")
-    report = import_cohort("labelme", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.LABELME, folder, tmp_path / "out")
     assert reasons(report) == "p8_LAT.png |  | no label for this image"
     assert levels(tmp_path / "out", View.AP) == ["L1"]

@@ -12,7 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from cohort.importers import archive, lumos_table
-from cohort.importers.convert import ImportReport, import_cohort
+from cohort.importers.convert import ImportFormat, ImportReport, import_cohort
 from cohort.io.folder import index_cohort
 from cohort.study import Study
 from osteolens.errors import ReadError
@@ -56,7 +56,7 @@ def both(patient: int, raw: bytes) -> dict[str, bytes]:
 
 
 def imported(tmp_path: Path) -> tuple[ImportReport, dict[str, Study]]:
-    report = import_cohort("lumos", tmp_path / "in", tmp_path / "out")
+    report = import_cohort(ImportFormat.LUMOS, tmp_path / "in", tmp_path / "out")
     return report, {
         next(path for _, path in study.images).parent.name: study for study in index_cohort(tmp_path / "out").studies
     }

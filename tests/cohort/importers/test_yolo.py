@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cohort.importers.convert import import_cohort
+from cohort.importers.convert import ImportFormat, import_cohort
 from cohort.spine import View
 from osteolens.errors import ReadError
 from tests.importing import BOXES, SIZE, corners, levels, outline, picture, reasons, yolo_folder, yolo_line
@@ -23,7 +23,7 @@ def test_hashes_of_roboflow_are_no_part_of_the_study(tmp_path: Path) -> None:
     folder = yolo_folder(tmp_path / "in", dict.fromkeys(names, LINE))
     for name in names:
         picture(folder / "images" / f"{name}.jpg")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert (report.studies, report.images, report.rois) == (1, 2, 2)
     assert corners(tmp_path / "out", "L1", View.LATERAL, "p3") == pytest.approx(BOXES["L1"], abs=0.01)
 
@@ -40,7 +40,7 @@ def test_hashes_of_roboflow_are_no_part_of_the_study(tmp_path: Path) -> None:
 def test_suffixes_are_replaced_or_appended_in_any_case(tmp_path: Path, image: str, label: str) -> None:
     folder = yolo_folder(tmp_path / "in", {label: LINE})
     picture(folder / "images" / image)
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert report.rois == 1 and not report.skipped
 
 
@@ -49,7 +49,7 @@ def test_labels_of_a_lost_image_never_become_those_of_another(tmp_path: Path) ->
     folder = yolo_folder(tmp_path / "in", {"case_AP": LINE, "case_AP.v2": shifted})
     picture(folder / "images" / "case_AP.jpg")
     picture(folder / "images" / "other.v2_AP.png")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1", study="case") == pytest.approx(BOXES["L1"], abs=0.01)
     assert reasons(report).splitlines() == [
         "case_AP.v2.txt |  | label without image: no image case_AP.v2 with one suffix in images",
@@ -61,7 +61,7 @@ def test_two_images_of_one_name_are_told_and_not_guessed(tmp_path: Path) -> None
     folder = yolo_folder(tmp_path / "in", {"p7_AP": LINE, "p8_AP": LINE})
     for name in ("p7_AP.png", "p7_AP.jpg", "p8_AP.png"):
         picture(folder / "images" / name)
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert report.images == 1 and "p7_AP.jpg, p7_AP.png fit one label; keep one of them" in reasons(report)
 
 
@@ -74,7 +74,7 @@ def test_the_layouts_of_roboflow_and_darknet_are_read(tmp_path: Path) -> None:
     picture(folder / "flat" / "p8_AP.png")
     (folder / "flat" / "p8_AP.txt").write_text(LINE)
     (folder / "README.roboflow.txt").write_text("this is no label")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert report.images == 2 and not report.skipped
     assert corners(tmp_path / "out", "L1", study="flat_p8") == pytest.approx(BOXES["L1"], abs=0.01)
 
@@ -83,7 +83,7 @@ def test_a_confidence_is_no_coordinate_and_decides_between_two(tmp_path: Path) -
     lines = yolo_line("L1", BOXES["L1"], extra=" 0.91") + yolo_line("L1", (2, 2, 30, 30), extra=" 0.35")
     folder = yolo_folder(tmp_path / "in", {"p7_AP": lines})
     picture(folder / "images" / "p7_AP.png")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == pytest.approx(BOXES["L1"], abs=0.01)
     assert "the one of score 0.91 is used" in reasons(report)
 
@@ -96,7 +96,7 @@ def test_polygons_are_outlines_unless_they_are_upright_rectangles(tmp_path: Path
     )
     folder = yolo_folder(tmp_path / "in", {"p7_AP": lines})
     picture(folder / "images" / "p7_AP.png")
-    import_cohort("yolo", folder, tmp_path / "out")
+    import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == pytest.approx(BOXES["L1"], abs=0.01)
     assert corners(tmp_path / "out", "L4")[0] < BOXES["L4"][0] - 0.5, "by the rule"
 
@@ -105,7 +105,7 @@ def test_keypoints_after_a_box_are_no_polygon(tmp_path: Path) -> None:
     points = " 0.3 0.1 2 0.7 0.1 2\n"
     folder = yolo_folder(tmp_path / "in", {"p7_AP": LINE.strip() + points}, "names: [L1]\nkpt_shape: [2, 3]\n")
     picture(folder / "images" / "p7_AP.png")
-    import_cohort("yolo", folder, tmp_path / "out")
+    import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert corners(tmp_path / "out", "L1") == pytest.approx(BOXES["L1"], abs=0.01)
 
 
@@ -126,7 +126,7 @@ def test_keypoints_after_a_box_are_no_polygon(tmp_path: Path) -> None:
 def test_a_line_that_cannot_be_used_is_named_and_the_others_go_on(tmp_path: Path, line: str, why: str) -> None:
     folder = yolo_folder(tmp_path / "in", {"p7_AP": f"{LINE}\n{line}\n"})
     picture(folder / "images" / "p7_AP.png")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert levels(tmp_path / "out") == ["L1"] and why in reasons(report)
     assert len(report.skipped) == 1
 
@@ -137,11 +137,11 @@ def test_a_damaged_label_file_is_listed_and_the_others_go_on(tmp_path: Path, raw
     (folder / "labels" / "p8_AP.txt").write_bytes(raw)
     for name in ("p7_AP", "p8_AP"):
         picture(folder / "images" / f"{name}.png")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert report.images == 1 and why in reasons(report)
     (folder / "labels" / "p7_AP.txt").unlink()
     with pytest.raises(ReadError, match=why):
-        import_cohort("yolo", folder, tmp_path / "none")
+        import_cohort(ImportFormat.YOLO, folder, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_data_yaml_says_where(tmp_path: Path, config: str, message: st
     folder = yolo_folder(tmp_path / "in", {"p7_AP": LINE}, config)
     picture(folder / "images" / "p7_AP.png")
     with pytest.raises(ReadError, match=message):
-        import_cohort("yolo", folder, tmp_path / "out")
+        import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "obj.names", "_darknet.labels"])
@@ -171,9 +171,9 @@ def test_names_one_a_line_stand_in_for_data_yaml(tmp_path: Path, name: str) -> N
     picture(folder / "images" / "p7_AP.png")
     (folder / "data.yaml").rename(folder / "labels" / name)
     (folder / "labels" / name).write_text("L1\r\nL2\r\n", newline="")
-    report = import_cohort("yolo", folder, tmp_path / "out")
+    report = import_cohort(ImportFormat.YOLO, folder, tmp_path / "out")
     assert levels(tmp_path / "out") == ["L1"] and not report.skipped
     (folder / "classes.txt").write_text("L2\nL1\n")
     if name != "classes.txt":
         with pytest.raises(ReadError, match="2 different lists of classes"):
-            import_cohort("yolo", folder, tmp_path / "none")
+            import_cohort(ImportFormat.YOLO, folder, tmp_path / "none")
