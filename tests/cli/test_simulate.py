@@ -64,3 +64,9 @@ def test_what_cannot_be_simulated_is_said(options: tuple[str, ...], code: int, m
 def test_a_ct_is_taken_at_one_site(tmp_path: Path) -> None:
     code, _, stderr = run("ct", "ct.nii.gz", "labels.nii.gz", "--out", tmp_path, "--sites", "mixed")
     assert code == 2 and "a CT takes one of training, validation, test1, test2" in stderr
+
+
+def test_the_audit_wants_a_simulated_cohort(tmp_path: Path) -> None:
+    code, stdout, stderr = run("audit", tmp_path, "--out", tmp_path / "report")
+    assert code == 1 and stdout == "" and "expected a cohort of `osteolens simulate cohort`" in stderr
+    assert not (tmp_path / "report").exists()
