@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,8 +56,7 @@ def check(
 
 def _print_check(checked: CohortCheck) -> None:
     if checked.counts is not None:
-        counts = checked.as_json()["counts"]
-        rows = [[name.replace("_", " "), count] for name, count in dict(counts).items()]
+        rows = [[name.replace("_", " "), count] for name, count in asdict(checked.counts).items()]
         print_table("cohort", ["what", "count"], rows)
     steps = [[step.reason, step.left_out or "", step.remaining] for step in checked.flow]
     if steps:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ RECIPE = 1
 """Number that changes with how images are read or crops are cut, so that caches of an older program are made anew."""
 
 
-def digest_of_parts(*parts: Any) -> str:
+def digest_of_parts(*parts: object) -> str:
     """SHA-256 of plain values, the recipe included."""
     text = json.dumps([RECIPE, *parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -87,7 +87,7 @@ def parse_json(raw: bytes, name: str, nan_is_null: bool = False) -> Any:
     return document
 
 
-def json_ready(document: Any) -> Any:
+def json_ready(document: object) -> object:
     """A copy that any reader of JSON takes: NaN and infinity become null, and lone surrogates are written out."""
     if isinstance(document, float):
         return float(document) if math.isfinite(document) else None
@@ -100,7 +100,7 @@ def json_ready(document: Any) -> Any:
     return document
 
 
-def write_json(path: Path, document: Any) -> None:
+def write_json(path: Path, document: object) -> None:
     """Write a document as `json_ready` makes it, whole or not at all.
 
     Raises:
@@ -109,7 +109,7 @@ def write_json(path: Path, document: Any) -> None:
     write_whole(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def quoted(value: Any) -> str:
+def quoted(value: object) -> str:
     """A wrong value as a message shows it: one line, short."""
     text = visible(repr(value))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
@@ -125,7 +125,7 @@ def _integer(text: str) -> int | _Unfit:
     return int(text) if digits <= MOST_DIGITS else _Unfit(f"an integer of {digits} digits")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
@@ -134,8 +134,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_numbers(document: Any, name: str) -> None:
-    waiting: list[tuple[str, int, Any]] = [("", 0, document)]
+def _check_numbers(document: object, name: str) -> None:
+    waiting: list[tuple[str, int, object]] = [("", 0, document)]
     while waiting:
         where, depth, value = waiting.pop()
         if isinstance(value, _Unfit):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
 
 UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that steer a terminal or no encoding holds: controls, lone surrogates, line separators."""
@@ -38,7 +37,7 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def csv_cell(value: Any) -> Any:
+def csv_cell(value: object) -> object:
     """A cell for a CSV that people open in a spreadsheet: text that would run as a formula gets a leading apostrophe.
 
     Numbers, also as text, and what is no text stay as they are; control characters are made visible.

@@ -29,8 +29,8 @@ class _Entry(BaseModel):
 class _Image(_Entry):
     id: Id
     file_name: str = Field(min_length=1)
-    width: Any = None
-    height: Any = None
+    width: object = None
+    height: object = None
 
 
 class _Category(_Entry):
@@ -42,7 +42,7 @@ class _Annotation(_Entry):
     image_id: Id
     category_id: Id
     bbox: list[FiniteFloat] | None = None
-    segmentation: Any = None
+    segmentation: object = None
     score: FiniteFloat | None = None
 
 
@@ -157,7 +157,7 @@ def _box(annotation: _Annotation, label: str, where: str) -> Shape:
     return Shape(label=label, points=points, is_outline=False, score=annotation.score)
 
 
-def _parts(segmentation: Any, where: str) -> list[Polygon]:
+def _parts(segmentation: object, where: str) -> list[Polygon]:
     """Polygons of one object, whether its list is flat or nested; fragments of fewer than three points are no part.
 
     Raises:

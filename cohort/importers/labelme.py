@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path, PureWindowsPath
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -73,7 +72,7 @@ def _drawing(path: Path) -> Drawing:
     return drawing
 
 
-def _take(entry: Any, where: str, drawing: Drawing) -> None:
+def _take(entry: object, where: str, drawing: Drawing) -> None:
     """One entry into a shape of the drawing, or into its list of what is not used."""
     try:
         shape = _Shape.model_validate(entry)

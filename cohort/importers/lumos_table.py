@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cohort.bmd import DxaResult
 from cohort.covariates import Covariates, Sex
@@ -114,7 +113,7 @@ def _xlsx_rows(path: Path) -> list[list[str]]:
     return []
 
 
-def _capped(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def _capped(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
     for count, row in enumerate(rows):
         if count > MAX_ROWS or len(row) > MAX_COLUMNS:
             raise ReadError(f"more than {MAX_ROWS:,} rows or {MAX_COLUMNS} columns")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -48,7 +48,7 @@ class _Category(_Part):
 class _Annotation(_Part):
     image_id: _Identifier
     category_id: _Identifier
-    segmentation: list[_Polygon] | _Polygon | dict[str, Any]
+    segmentation: list[_Polygon] | _Polygon | dict[str, object]
 
 
 class _Document(_Part):
@@ -131,7 +131,7 @@ def _inside(folder: Path, file_name: str) -> Path | None:
         return None
 
 
-def _outline(segmentation: Any, where: str) -> npt.NDArray[np.float64]:
+def _outline(segmentation: list[_Polygon] | _Polygon | dict[str, object], where: str) -> npt.NDArray[np.float64]:
     if isinstance(segmentation, dict):
         raise ReadError(f"{where} holds run lengths (RLE), expected polygons; export them as polygons")
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]

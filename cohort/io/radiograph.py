@@ -7,7 +7,6 @@ import warnings
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -188,7 +187,7 @@ def read_plain_image(path: Path) -> Radiograph:
     )
 
 
-def _orientation(image: Any) -> int:
+def _orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8; 1 where it is absent or the block is damaged."""
     try:
         found = image.getexif().get(_ORIENTATION, 1)
@@ -197,7 +196,7 @@ def _orientation(image: Any) -> int:
     return found if isinstance(found, int) else 1
 
 
-def _check_size(image: Any, file_bytes: int, name: str) -> None:
+def _check_size(image: Image.Image, file_bytes: int, name: str) -> None:
     """Hold what an image claims against the caps, and a PNG against what its bytes can hold, before it is decoded.
 
     Raises:
@@ -214,7 +213,7 @@ def _check_size(image: Any, file_bytes: int, name: str) -> None:
         raise ReadError(f"{name}: {file_bytes:,} bytes cannot hold {shape}; the file is cut off; copy it again, whole")
 
 
-def _has_more_frames(image: Any) -> bool:
+def _has_more_frames(image: Image.Image) -> bool:
     """Whether a second frame exists; the others are not counted, which would read the whole of a hostile file."""
     try:
         image.seek(1)
@@ -225,17 +224,17 @@ def _has_more_frames(image: Any) -> bool:
     return True
 
 
-def _white_is_zero(image: Any) -> bool:
+def _white_is_zero(image: Image.Image) -> bool:
     """Whether a TIFF of more than 8 bits stores white as zero, which Pillow inverts for 8 bits alone."""
     tags = getattr(image, "tag_v2", None)
     return tags is not None and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode not in ("L", "1", "LA", "P")
 
 
-def _aspect(image: Any) -> float:
+def _aspect(image: Image.Image) -> float:
     """Height of a stored pixel over its width, 1 where it is square or unknown."""
     tags = getattr(image, "tag_v2", {})
-    info = (tags.get(282), tags.get(283)) if 282 in tags and 283 in tags else None
-    told: Any = info or image.info.get("dpi") or image.info.get("jfif_density") or image.info.get("aspect") or (1, 1)
+    info = (tags[282], tags[283]) if 282 in tags and 283 in tags else None
+    told = info or image.info.get("dpi") or image.info.get("jfif_density") or image.info.get("aspect") or (1, 1)
     across, along = (float(value) for value in told)
     if not (np.isfinite(across) and np.isfinite(along)) or min(across, along) <= 0:
         return 1.0

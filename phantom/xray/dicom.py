@@ -12,10 +12,11 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 
 from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.spine import View
+from cohort.io.dicom.photometric import Photometric
 from cohort.study import SpacingSource
 from phantom.subject.population import Person
 from phantom.xray.radiograph import SOURCE_TO_DETECTOR_MM, SimulatedImage
-from phantom.xray.system import Photometric, XraySystem
+from phantom.xray.system import XraySystem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cohort.io.dicom.photometric import Photometric
 from cohort.spine import View
 from cohort.study import SpacingSource
 
@@ -15,13 +16,6 @@ class Border(StrEnum):
     NONE = "none"
     BLACK = "black"
     WHITE = "white"
-
-
-class Photometric(StrEnum):
-    """DICOM PhotometricInterpretation: whether the lowest stored value is white (1) or black (2)."""
-
-    MONOCHROME1 = "MONOCHROME1"
-    MONOCHROME2 = "MONOCHROME2"
 
 
 class SimulatedSite(StrEnum):

@@ -8,6 +8,7 @@ import struct
 from datetime import date
 from typing import Any
 
+from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException
 
@@ -40,7 +41,7 @@ def brief(value: object, most: int = 160) -> str:
 class Attributes:
     """A data set whose unreadable values are unknown; what they were is kept in `notes`."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         """Wrap a pydicom data set."""
         self.dataset = dataset
         self.notes: list[str] = []

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydicom import Dataset
 from pydicom.encaps import generate_fragmented_frames
 from pydicom.pixels import apply_color_lut
 
 from cohort.io.dicom.attributes import Attributes, aspect_of, brief
 from cohort.io.dicom.codestream import stated_size
-from cohort.io.dicom.window import rescaled, windowed
+from cohort.io.dicom.photometric import Photometric
+from cohort.io.dicom.window import Cells, rescaled, windowed
 from cohort.io.grey import film_range, grey_of
 from osteolens.errors import NotRadiograph, ReadError
 
@@ -24,8 +25,6 @@ STRAY_CELLS = 0.001
 
 UNEVEN_PIXELS = 0.01
 """Difference of row and column spacing, of the larger, from which pixels are not square."""
-
-COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class Shown:
     is_turned: bool
 
 
-def check_codestream(dataset: Any, rows: int, columns: int, name: str) -> None:
+def check_codestream(dataset: Dataset, rows: int, columns: int, name: str) -> None:
     """Hold the size that the codestream claims against the header's, before anything is decoded.
 
     Raises:
@@ -66,7 +65,7 @@ def check_codestream(dataset: Any, rows: int, columns: int, name: str) -> None:
         )
 
 
-def shown_pixels(dataset: Any, header: Attributes, name: str, with_full_range: bool) -> Shown:
+def shown_pixels(dataset: Dataset, header: Attributes, name: str, with_full_range: bool) -> Shown:
     """Decode, mask, modality LUT, VOI LUT or window, inversion, borders, orientation, square pixels.
 
     Raises:
@@ -79,15 +78,12 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, with_full_range: b
     if header.number("NumberOfFrames") is None and "NumberOfFrames" in dataset:
         del dataset.NumberOfFrames
     stored = np.asarray(dataset.pixel_array)
-    photometric = (header.text("PhotometricInterpretation") or "").upper()
-    if photometric in COLOURS:
+    photometric = _photometric(header, name)
+    if photometric is not None and not photometric.is_grey:
         grey, notes = grey_of(_rgb(stored, dataset, photometric, name), name)
         header.notes += notes
         return _upright(_unit(grey, None, False), None, header)
-    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        if photometric:
-            told = brief(photometric, 40)
-            raise NotRadiograph(f"{name}: PhotometricInterpretation {told}, expected MONOCHROME1 or MONOCHROME2")
+    if photometric is None:
         header.notes.append("PhotometricInterpretation is missing; bright is taken as dense bone")
     if stored.ndim != 2:
         raise NotRadiograph(f"{name}: pixels of shape {stored.shape}, expected (rows, columns)")
@@ -101,26 +97,42 @@ def shown_pixels(dataset: Any, header: Attributes, name: str, with_full_range: b
     return _upright(pixels, full, header)
 
 
-def _rgb(stored: npt.NDArray[Any], dataset: Any, photometric: str, name: str) -> Floats:
+def _photometric(header: Attributes, name: str) -> Photometric | None:
+    """What the values mean; None where the header does not say.
+
+    Raises:
+        NotRadiograph: no kind of values that this knows.
+    """
+    text = (header.text("PhotometricInterpretation") or "").upper()
+    if not text:
+        return None
+    try:
+        return Photometric(text)
+    except ValueError:
+        expected = "expected MONOCHROME1 or MONOCHROME2"
+        raise NotRadiograph(f"{name}: PhotometricInterpretation {brief(text, 40)}, {expected}") from None
+
+
+def _rgb(stored: Cells, dataset: Dataset, photometric: Photometric, name: str) -> Floats:
     """Channels in [0, 255]; pydicom gives YBR as RGB.
 
     Raises:
         NotRadiograph: the pixels have not the samples of this photometric interpretation.
     """
-    if stored.ndim != (2 if photometric == "PALETTE COLOR" else 3):
-        samples = 1 if photometric == "PALETTE COLOR" else 3
+    if stored.ndim != (2 if photometric is Photometric.PALETTE_COLOR else 3):
+        samples = 1 if photometric is Photometric.PALETTE_COLOR else 3
         raise NotRadiograph(
             f"{name}: PhotometricInterpretation {photometric} with pixels of shape {stored.shape}, "
             f"expected {samples} sample{'s' if samples > 1 else ''} a pixel"
         )
-    coloured = np.asarray(apply_color_lut(stored, dataset)) if photometric == "PALETTE COLOR" else stored
+    coloured = np.asarray(apply_color_lut(stored, dataset)) if photometric is Photometric.PALETTE_COLOR else stored
     scale = 255 / (2 ** (8 * coloured.dtype.itemsize) - 1)
     return np.asarray(coloured[..., :3], np.float32) * np.float32(scale)
 
 
 def _within_bits(
-    stored: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None, dataset: Any, header: Attributes, name: str
-) -> npt.NDArray[Any]:
+    stored: Cells, padding: npt.NDArray[np.bool_] | None, dataset: Dataset, header: Attributes, name: str
+) -> Cells:
     """Cells without what lies outside HighBit and BitsStored: overlays of old machines, and stray bits.
 
     Source: DICOM PS3.5 8.1.1.
@@ -154,11 +166,11 @@ def _within_bits(
     return _shifted(stored, allocated - bits, allocated - bits)
 
 
-def _shifted(cells: npt.NDArray[Any], up: int, down: int) -> npt.NDArray[Any]:
+def _shifted(cells: Cells, up: int, down: int) -> Cells:
     return (cells << up) >> down
 
 
-def _raw_cells(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _raw_cells(dataset: Dataset, stored: Cells) -> Cells:
     """Cells as they lie in the file; pydicom masks those of uncompressed images without a word."""
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return stored
@@ -167,12 +179,12 @@ def _raw_cells(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.frombuffer(dataset.PixelData, kind, count=stored.size).reshape(stored.shape)
 
 
-def _has_overlay_bits(dataset: Any) -> bool:
+def _has_overlay_bits(dataset: Dataset) -> bool:
     """Whether an overlay lies in unused bits of the cells (retired in 2004, still in archives)."""
     return any((group, 0x0102) in dataset and dataset[group, 0x0102].value for group in range(0x6000, 0x6020, 2))
 
 
-def _padding(raw: npt.NDArray[Any], header: Attributes) -> npt.NDArray[np.bool_] | None:
+def _padding(raw: Cells, header: Attributes) -> npt.NDArray[np.bool_] | None:
     """Cells outside the film that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit): those that hang
     together with the image's edge. Cells of that value inside the film keep it, and that is told.
 
@@ -194,7 +206,7 @@ def _padding(raw: npt.NDArray[Any], header: Attributes) -> npt.NDArray[np.bool_]
     return None if outside.all() or not outside.any() else outside
 
 
-def _inverted(photometric: str, header: Attributes) -> bool:
+def _inverted(photometric: Photometric | None, header: Attributes) -> bool:
     """Whether the least value is to be shown white.
 
     MONOCHROME1 goes with the shape INVERSE and is inverted once; the shape INVERSE alone inverts too.
@@ -202,7 +214,7 @@ def _inverted(photometric: str, header: Attributes) -> bool:
     shape = (header.text("PresentationLUTShape") or "IDENTITY").upper()
     if shape not in ("IDENTITY", "INVERSE"):
         header.unknown("PresentationLUTShape", shape, "expected IDENTITY or INVERSE")
-    return photometric == "MONOCHROME1" or shape == "INVERSE"
+    return photometric is Photometric.MONOCHROME1 or shape == "INVERSE"
 
 
 def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, whole: bool = False) -> Floats:

@@ -7,9 +7,9 @@ import zlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pydicom
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -161,7 +161,7 @@ def read_dicom(path: Path, with_full_range: bool = False) -> Radiograph:
     )
 
 
-def _dataset(path: Path, stop_before_pixels: bool) -> Any:
+def _dataset(path: Path, stop_before_pixels: bool) -> Dataset:
     size = path.stat().st_size
     if size == 0:
         raise ReadError(f"{path.name}: the file is empty; expected a DICOM image")

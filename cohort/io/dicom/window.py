@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi
 
 from cohort.io.dicom.attributes import VALUE_ERRORS, Attributes, brief
 
 Floats = npt.NDArray[np.float32]
+
+Cells = npt.NDArray[np.integer[Any]]
+"""Values as they are stored."""
 
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 """Of a window. Source: DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3."""
@@ -19,7 +23,7 @@ LEAST_SEEN = 1e-3
 """Range of the displayed values of most pixels below which a window shows nothing."""
 
 
-def rescaled(stored: npt.NDArray[Any], dataset: Any, header: Attributes) -> tuple[Floats, bool]:
+def rescaled(stored: Cells, dataset: Dataset, header: Attributes) -> tuple[Floats, bool]:
     """Values after the modality LUT or rescale, and whether these could be read; without them no window fits."""
     if header.value("ModalityLUTSequence") is not None:
         try:
@@ -41,7 +45,7 @@ def rescaled(stored: npt.NDArray[Any], dataset: Any, header: Attributes) -> tupl
     return values, known
 
 
-def windowed(modality: Floats, dataset: Any, header: Attributes) -> Floats | None:
+def windowed(modality: Floats, dataset: Dataset, header: Attributes) -> Floats | None:
     """Values in [0, 1] by the first VOI LUT, else the first window that shows something; None without either."""
     if header.value("VOILUTSequence") is not None:
         table = _by_table(modality, dataset, header)
@@ -58,7 +62,7 @@ def windowed(modality: Floats, dataset: Any, header: Attributes) -> Floats | Non
     return None
 
 
-def _by_table(modality: Floats, dataset: Any, header: Attributes) -> Floats | None:
+def _by_table(modality: Floats, dataset: Dataset, header: Attributes) -> Floats | None:
     try:
         table = np.asarray(apply_voi(np.round(modality).astype(np.int32), dataset, index=0), np.float32)
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
@@ -89,7 +93,7 @@ def _by_window(modality: Floats, centre: float, width: float, function: str, hea
     return np.asarray(shown, np.float32)
 
 
-def _shows(shown: npt.NDArray[Any]) -> bool:
+def _shows(shown: Floats) -> bool:
     """Whether most pixels are not all alike."""
     low, high = np.percentile(shown[::4, ::4], (2, 98))
     return bool(high - low > LEAST_SEEN)
