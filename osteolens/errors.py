@@ -2,8 +2,9 @@
 
 OsteoLensError
 ├── ConfigError        a setting, option or manifest that cannot be used
-├── ReadError          a file that cannot be read as a radiograph or table
-│   └── NotRadiograph  a readable file that is no single grey radiograph
+├── ReadError          a file that cannot be read
+│   └── NotRadiograph  a readable file that is not one single-frame grey radiograph
+├── OutputError        results that cannot be written
 ├── StudyError         a study that cannot be screened as it stands
 ├── WeightsError       weights that are missing, altered or of another version
 ├── AnatomyError       an anatomy folder that lacks a bone or holds a broken mesh

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_study_that_meets_every_criterion_is_eligible() -> None:
         ({"findings": replace(GOOD.findings, readable=False)}, "exposure too poor"),
     ],
 )
-def test_each_criterion_excludes(change: dict, reason: str) -> None:
+def test_each_criterion_excludes(change: dict[str, Any], reason: str) -> None:
     study = replace(GOOD, **change)
     assert exclusions(study) == (reason,)
 

@@ -116,7 +116,7 @@ def test_the_larger_score_decides_between_two_where_both_have_one(
     tmp_path: Path, scores: tuple[float | None, float]
 ) -> None:
     stray = {"level": "L2", "bbox": [5, 5, 12, 9], **({"score": scores[0]} if scores[0] else {})}
-    shapes = [{"level": "L1", "bbox": bbox(BOXES["L1"])}, stray]
+    shapes: list[dict[str, Any]] = [{"level": "L1", "bbox": bbox(BOXES["L1"])}, stray]
     shapes += [{"level": "L2", "bbox": bbox(BOXES["L2"]), "score": scores[1]}]
     report = import_cohort(ImportFormat.COCO, coco_folder(tmp_path / "in", shapes), tmp_path / "out")
     if scores == (0.4, 0.9):
@@ -138,7 +138,7 @@ def test_the_same_box_twice_is_used_once_and_said(tmp_path: Path) -> None:
 
 def test_a_box_and_the_body_inside_it_go_together(tmp_path: Path) -> None:
     x0, y0, x1, y1 = BOXES["L1"]
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"level": "L1", "segmentation": [outline((x0 + 2, y0 + 2, x1 - 2, y1 - 2))]},
         {"level": "L1", "bbox": bbox(BOXES["L1"])},
     ]

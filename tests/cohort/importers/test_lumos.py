@@ -28,10 +28,11 @@ PATIENT_2 = [2, 70, "Male", 171, "70,5", 24.1, 0, 1.1, *[1.1] * 4, 0.1, 0.2, 0.3
 def xlsx(folder: Path, rows: Sequence[Sequence[Any]], columns: Sequence[str] = COLUMNS, title: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     book = Workbook()
+    sheet = book.worksheets[0]
     if title:
-        book.active.append(["LUMOS clinical data"])
+        sheet.append(["LUMOS clinical data"])
     for row in [columns, *rows]:
-        book.active.append(list(row))
+        sheet.append(list(row))
     book.save(folder / "lumos_clinical_data.xlsx")
     return folder
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cohort.io.annotations import read_outlines, read_readings, read_rois, write_readings, write_rois
+from cohort.io.annotations import Rois, read_outlines, read_readings, read_rois, write_readings, write_rois
 from cohort.spine import VertebraBox, VertebralLevel, View
 from cohort.study import Study
 from osteolens.errors import ReadError
@@ -162,12 +162,12 @@ def test_flat_lists_and_several_parts_are_one_outline(tmp_path: Path) -> None:
 
 def test_boxes_that_are_written_are_read_as_they_were(tmp_path: Path) -> None:
     boxes = (VertebraBox(VertebralLevel.L1, 1.5, 2, 30.25, 40), VertebraBox(VertebralLevel.L2, 1 / 3, 42, 30, 80))
-    written = {("s1", View.AP): boxes, ("s2, second", View.LATERAL): boxes[1:]}
+    written: Rois = {("s1", View.AP): boxes, ("s2, second", View.LATERAL): boxes[1:]}
     write_rois(tmp_path / "rois.csv", written)
     assert read_rois(tmp_path / "rois.csv") == written
     write_rois(tmp_path / "rounded.csv", written, decimals=1)
     assert read_rois(tmp_path / "rounded.csv")["s1", View.AP][1].x0 == 0.3
-    readings = {"a": written, "b": {("s1", View.AP): boxes[:1]}}
+    readings: dict[str, Rois] = {"a": written, "b": {("s1", View.AP): boxes[:1]}}
     write_readings(tmp_path / "readers.csv", readings)
     assert read_readings(tmp_path / "readers.csv") == readings
     assert [line.split(",")[0] for line in (tmp_path / "readers.csv").read_text().splitlines()] == [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -14,12 +15,12 @@ from cohort.io.radiograph import read_radiograph
 from osteolens.errors import NotRadiograph
 
 
-def film(rows: int = 600, columns: int = 400) -> np.ndarray:
+def film(rows: int = 600, columns: int = 400) -> npt.NDArray[np.float32]:
     """Greys from 60 to 180 with grain, as a pale film."""
     rng = np.random.default_rng(0)
     broad = cv2.resize(rng.random((8, 6)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
     broad = (broad - broad.min()) / np.ptp(broad)
-    return np.clip(60 + 120 * broad + rng.normal(0, 2, broad.shape), 0, 255).astype(np.float32)
+    return np.asarray(np.clip(60 + 120 * broad + rng.normal(0, 2, broad.shape), 0, 255), np.float32)
 
 
 def tinted(grey: np.ndarray) -> np.ndarray:

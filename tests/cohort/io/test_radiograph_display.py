@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -18,21 +19,20 @@ TURNS = {
 """How an upright picture is stored under each EXIF orientation."""
 
 
-def film(rows: int = 90, columns: int = 64) -> np.ndarray:
+def film(rows: int = 90, columns: int = 64) -> npt.NDArray[np.uint8]:
     """A smooth picture without symmetry."""
     y, x = np.mgrid[:rows, :columns] / 64
-    return np.round(90 + 60 * y + 20 * np.sin(7 * x) + 30 * x * y).astype(np.uint8)
+    return np.asarray(np.round(90 + 60 * y + 20 * np.sin(7 * x) + 30 * x * y), np.uint8)
 
 
 @pytest.mark.parametrize("orientation", list(TURNS))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
 def test_exif_orientation_is_undone(tmp_path: Path, orientation: int, suffix: str) -> None:
-    Image.fromarray(film()).save(tmp_path / f"upright{suffix}", **({"quality": 95} if suffix == ".jpg" else {}))
+    Image.fromarray(film()).save(tmp_path / f"upright{suffix}", quality=95)
     tags = Image.Exif()
     tags[0x0112] = orientation
     stored = np.ascontiguousarray(TURNS[orientation](film()))
-    more = {"quality": 95} if suffix == ".jpg" else {}
-    Image.fromarray(stored).save(tmp_path / f"turned{suffix}", exif=tags, **more)
+    Image.fromarray(stored).save(tmp_path / f"turned{suffix}", exif=tags, quality=95)
     upright, turned = (read_radiograph(tmp_path / f"{name}{suffix}").pixels for name in ("upright", "turned"))
     assert turned.shape == upright.shape == (90, 64)
     assert np.abs(turned - upright).mean() < 0.01

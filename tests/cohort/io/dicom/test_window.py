@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pydicom
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
@@ -18,11 +19,11 @@ from tests.conftest import MakeDicom
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
 
 
-def film(rows: int = 96, columns: int = 80) -> np.ndarray:
+def film(rows: int = 96, columns: int = 80) -> npt.NDArray[np.uint16]:
     """A picture without symmetry, 12 bits."""
     y, x = np.mgrid[:rows, :columns]
     noise = np.random.default_rng(3).normal(0, 40, (rows, columns))
-    return np.clip(400 + 22 * y + 9 * x + 500 * np.sin(x / 9) + noise, 1, 4095).astype(np.uint16)
+    return np.asarray(np.clip(400 + 22 * y + 9 * x + 500 * np.sin(x / 9) + noise, 1, 4095), np.uint16)
 
 
 def test_a_negative_rescale_slope_turns_the_cells_over(make_dicom: MakeDicom) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cohort.bmd import YOUNG_CHINESE, BmdClass
+from cohort.bmd import YOUNG_CHINESE, BmdClass, DxaResult
 from cohort.eligibility import exclusions
 from cohort.io.folder import index_cohort
 from cohort.io.tables.cohort_tables import nearest_scan, read_cohort_csv, read_dxa_csv
@@ -20,8 +20,14 @@ def written(tmp_path: Path, text: str, name: str = "cohort.csv") -> Path:
     return tmp_path / name
 
 
-def dxa(tmp_path: Path, text: str) -> object:
+def dxa(tmp_path: Path, text: str) -> DxaResult | None:
     return read_cohort_csv(written(tmp_path, text))["p1"].dxa
+
+
+def scores(tmp_path: Path, text: str) -> tuple[float | None, BmdClass | None]:
+    found = dxa(tmp_path, text)
+    assert found is not None
+    return found.t_score, found.bmd_class
 
 
 @pytest.mark.parametrize(
@@ -34,23 +40,22 @@ def dxa(tmp_path: Path, text: str) -> object:
     ],
 )
 def test_commas_semicolons_tabs_and_decimal_commas(tmp_path: Path, text: str) -> None:
-    found = dxa(tmp_path, text)
-    assert found.t_score == -2.6 and found.bmd_class is BmdClass.OSTEOPOROSIS
+    assert scores(tmp_path, text) == (-2.6, BmdClass.OSTEOPOROSIS)
 
 
 def test_bmd_becomes_a_t_score_by_its_reference(tmp_path: Path) -> None:
     named = dxa(tmp_path, f'patient_id,sex,bmd_g_cm2,dxa_reference\np1,F,0.790,"{YOUNG_CHINESE}"\n')
-    assert named.t_score == pytest.approx(-2.0) and named.bmd_g_cm2 == 0.79
-    own = dxa(tmp_path, "patient_id,bmd_g_cm2,reference_mean_g_cm2,reference_sd_g_cm2\np1,0.8,1.1,0.12\n")
-    assert own.t_score == pytest.approx(-2.5) and own.bmd_class is BmdClass.OSTEOPOROSIS
+    assert named is not None and named.t_score == pytest.approx(-2.0) and named.bmd_g_cm2 == 0.79
+    stated = "patient_id,bmd_g_cm2,reference_mean_g_cm2,reference_sd_g_cm2\np1,0.8,1.1,0.12\n"
+    assert scores(tmp_path, stated) == (-2.5, BmdClass.OSTEOPOROSIS)
     assert dxa(tmp_path, "patient_id,sex,bmd_g_cm2\np1,F,0.8\n") is None, "no reference, no T-score"
 
 
 def test_levels_stand_for_the_whole_where_it_is_missing(tmp_path: Path) -> None:
-    two = dxa(tmp_path, "patient_id,t_score_L2,t_score_L3\np1,-1.0,-2.0\n")
-    assert two.t_score == -1.5 and two.bmd_class is BmdClass.OSTEOPENIA
+    two = "patient_id,t_score_L2,t_score_L3\np1,-1.0,-2.0\n"
+    assert scores(tmp_path, two) == (-1.5, BmdClass.OSTEOPENIA)
     assert dxa(tmp_path, "patient_id,t_score_L2\np1,-1.0\n") is None
-    assert dxa(tmp_path, "patient_id,t_score,t_score_L2,t_score_L3\np1,-3,-1,-2\n").t_score == -3
+    assert scores(tmp_path, "patient_id,t_score,t_score_L2,t_score_L3\np1,-3,-1,-2\n")[0] == -3
 
 
 def test_a_t_score_out_of_range_is_named(tmp_path: Path) -> None:
