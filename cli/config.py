@@ -21,8 +21,9 @@ config_app = typer.Typer(help="Settings: their names, defaults and bounds, and s
 
 SETTINGS = {
     "screening": ("pipeline.screening.config", "ScreeningConfig"),
+    "evaluation": ("pipeline.evaluation.config", "EvaluationConfig"),
     "comparison": ("pipeline.roi_comparison.config", "ComparisonConfig"),
-    "eligibility": ("cohort.eligibility", "EligibilityCriteria"),
+    "check": ("cohort.check", "CheckConfig"),
     "training.detector": ("detect.training.config", "DetectorTraining"),
     "training.segmenter": ("detect.training.config", "SegmenterTraining"),
     "training.classifier": ("classify.training.config", "ClassifierTraining"),
@@ -32,8 +33,9 @@ SETTINGS = {
 
 USED_BY = {
     "screening": "process, validate",
+    "evaluation": "evaluate, validate",
     "comparison": "compare-rois",
-    "eligibility": "section `criteria` of cohort check, evaluate, validate, compare-rois and training.classifier",
+    "check": "cohort check",
     "training.detector": "train detector",
     "training.segmenter": "train segmenter",
     "training.classifier": "train classifier, reproduce",

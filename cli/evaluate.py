@@ -1,182 +1,142 @@
-"""osteolens evaluate: results against manual ROIs and DXA."""
+"""osteolens evaluate, validate and evaluate-bodies: results against DXA, manual ROIs and annotated bodies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from cli import options
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, say_damaged, set_verbosity
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class DefaultsToResults(TyperGroup):
-    """`osteolens evaluate OUT COHORT` is `osteolens evaluate results OUT COHORT`."""
+    from pipeline.evaluation.config import EvaluationConfig
+    from pipeline.evaluation.evaluate import Evaluation
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default command before a first argument that names none."""
-        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
-            args = ["results", *args]
-        return super().parse_args(ctx, args)
-
-
-evaluate_app = typer.Typer(
-    cls=DefaultsToResults,
-    no_args_is_help=True,
-    help="Judge an output folder of `osteolens process` against manual ROIs and DXA. Runs no model.",
-)
+TITLES = {
+    "classification": "classification",
+    "osteoporosis": "osteoporosis against the rest",
+    "osteopenia": "osteopenia against the rest",
+    "normal": "normal bone density against the rest",
+    "operating_points": "operating points of osteoporosis",
+    "input_ablation": "what each part of the inputs is worth",
+    "stage_attribution": "stage attribution",
+    "detection": "detection by view and level",
+    "detection_by_site": "detection by site",
+    "detection_by_finding": "detection by finding",
+    "fractures": "suspected fractures",
+    "quality_control": "quality control",
+}
+"""Tables that the terminal shows, with their titles; the report shows all."""
 
 Results = Annotated[Path, typer.Argument(help="Output folder of `osteolens process`.")]
-ResultsOrCohort = Annotated[
-    Path, typer.Argument(help="Output folder of `osteolens process`, or a cohort folder to screen first (with --out).")
+Published = Annotated[
+    bool, typer.Option("--published", help="Print Tables 1 to 4 in the layout of Mao et al. 2022, its lines beside.")
 ]
-Cohort = Annotated[
-    Path | None, typer.Argument(help="Folder with cohort.csv and rois.csv; the six examples when left out.")
-]
-Site = Annotated[str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Verbose = Annotated[int, typer.Option("-v", count=True, help="More messages.")]
-Quiet = Annotated[bool, typer.Option("-q", help="Errors alone.")]
 
 
-@evaluate_app.command("results")
-def results(
-    results: ResultsOrCohort,
-    cohort: Cohort = None,
-    site: Site = None,
-    everyone: Annotated[bool, typer.Option("--everyone", help="Judge excluded patients too.")] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Also write a report with tables and figures into this folder.")
+def evaluate(
+    results: Results,
+    cohort: Annotated[
+        Path | None, typer.Argument(help="Folder with cohort.csv, rois.csv or both; the six examples when left out.")
     ] = None,
-    drawn: Annotated[
+    site: options.Site = None,
+    include_ineligible: options.IncludeIneligible = False,
+    manual_results: Annotated[
         Path | None,
-        typer.Option(help="Output folder of `osteolens process --rois`: splits the loss between the stages."),
+        typer.Option(
+            "--manual-results",
+            help="Output folder of `osteolens process --manual-rois` on the same studies: tells what each stage costs.",
+        ),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Another folder of weights to screen a cohort with.")] = None,
-    paper: Annotated[
-        bool, typer.Option("--paper", help="Print Tables 1 to 4 in the paper's layout, its own lines beside.")
-    ] = False,
-    as_json: AsJson = False,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
+    out: options.ReportOut = None,
+    published: Published = False,
+    config: options.Config = None,
+    set_: options.Set = None,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Compare results with manual ROIs (level and overlap) and with DXA classes (AUC, accuracy).
+    """Compare results with DXA (classes, probabilities, T-scores) and with manual ROIs (boxes of L1-L4). Runs no model.
 
-    `osteolens evaluate COHORT --out REPORT` screens the cohort first, on the detector's ROIs and on those of its
-    rois.csv, and reports on both.
+    Settings: the criteria of eligibility (`--set criteria.max_dxa_days=180`), bootstrap_draws, seed, sensitivity and
+    fewest_cases (`osteolens config show evaluation`).
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.evaluation.evaluate import evaluate_results
+        from pipeline.evaluation.evaluate import evaluate as run
 
-        if cohort is None and out is not None and (results / "cohort.csv").is_file():
-            from pipeline.screening.cohort import screen_cohort
-
-            cohort = results
-            with progress("screening, %", 100) as bar:
-                results, drawn = screen_cohort(cohort, out, site, weights, lambda now, whole: bar(100 * now // whole))
-        judged_by = cohort or _examples()
-        figures = evaluate_results(results, judged_by, site, everyone)
-        whole: dict[str, Any] = {}
-        if out is not None or paper:
-            from pipeline.evaluation.report.write import report_results
-
-            whole = report_results(results, judged_by, out, site, everyone, drawn)
-        say_damaged({**figures, **whole.get("not_judged", {})})
-        if out is not None:
-            say(f"report: {out / 'report.html'}")
-        if paper:
-            from pipeline.evaluation.report.tables import paper_tables
-
-            for title, table in paper_tables(whole).items():
-                print_table(
-                    title, list(table.columns), table.astype(object).where(table.notna(), "").to_numpy().tolist()
-                )
-        elif as_json:
-            print_json(figures)
-        else:
-            print_table("evaluation", ["measure", "value"], _rows(figures))
+        evaluation = run(
+            results, cohort or _examples(), _settings(config, set_), site, include_ineligible, manual_results
+        )
+        _write(evaluation, cohort or _examples(), out)
+        _print(evaluation, as_json, published, quiet)
 
 
-@evaluate_app.command("detector")
-def detector(
-    results: Results,
-    cohort: Cohort = None,
-    site: Site = None,
-    as_json: AsJson = False,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
+def validate(
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder with images and cohort.csv.")],
+    out: options.Out,
+    site: options.Site = None,
+    weights: options.Weights = None,
+    include_ineligible: options.IncludeIneligible = False,
+    published: Published = False,
+    config: options.Config = None,
+    set_: options.Set = None,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Judge the boxes alone: mAP, overlap, naming, errors in mm; by view and level, site and finding."""
+    """Screen a cohort, then evaluate it: external validation in one command.
+
+    Screens on the detector's ROIs, from each part of the inputs too, and on those of its rois.csv where there is one,
+    into --out; the report lies there too. The same command again goes on. Settings are those of `osteolens evaluate`.
+    """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.evaluation.detection import evaluate_detector
+        from pipeline.evaluation.evaluate import evaluate as run
+        from pipeline.screening.cohort import screen_cohort
 
-        figures = evaluate_detector(results, cohort or _examples(), site)
-        say_damaged(figures)
-        if as_json:
-            print_json(figures)
-            return
-        views = {name: figures["eligible"].pop(name) for name in ("AP", "LATERAL") if name in figures["eligible"]}
-        print_table("eligible studies", ["measure", "value"], _rows(figures["eligible"]))
-        for name, own in views.items():
-            print_table(name, ["measure", "value"], _rows(own))
-        for title, groups in (("by site", figures["by_site"]), ("by finding, everyone", figures["by_finding"])):
-            if groups:
-                columns = [c for c in next(iter(groups.values())) if c != "not_estimable"]
-                rows = [[name, *(_shown(own, c) for c in columns)] for name, own in groups.items()]
-                print_table(title, ["group", *(c.replace("_", " ") for c in columns)], rows)
-        rows = [[name, reason, count] for name, own in figures["gate"].items() for reason, count in own.items()]
-        print_table("gate", ["group", "what", "studies"], rows)
+        settings = _settings(config, set_)
+        with progress("screening, %", 100) as bar:
+            results, manual = screen_cohort(
+                cohort, out, site, weights, lambda done, total: bar(100 * done // max(total, 1))
+            )
+        evaluation = run(results, cohort, settings, site, include_ineligible, manual)
+        _write(evaluation, cohort, out)
+        _print(evaluation, as_json, published, quiet)
 
 
-@evaluate_app.command("bodies")
-def bodies(
+def evaluate_bodies(
     results: Results,
     labels: Annotated[Path, typer.Argument(help="Folder of YOLO label files of one class, named as the images.")],
-    lowest: Annotated[int, typer.Option(min=1, help="Annotated bodies a film that count, from the bottom.")] = 5,
-    as_json: AsJson = False,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
+    lowest: Annotated[
+        int, typer.Option("--lowest", min=1, help="Annotated bodies a radiograph that count, from the bottom.")
+    ] = 5,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Share of annotated bodies without names that were found: for public whole-spine films."""
+    """Recall of annotated bodies without levels: for public whole-spine radiographs."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.evaluation.unlabelled_bodies import evaluate_bodies
+        from pipeline.evaluation.detection.unlabelled_bodies import evaluate_bodies as run
+        from pipeline.evaluation.estimable import told
 
-        figures = evaluate_bodies(results, labels, lowest)
-        say_damaged(figures)
+        found = run(results, labels, lowest)
+        say_damaged(found.as_json())
         if as_json:
-            print_json(figures)
+            print_json(found.as_json())
             return
-        columns = [c for c in figures["all"] if c != "not_estimable"]
-        rows = [[name.replace("_", " "), *(_shown(figures[name], c) for c in columns)] for name in ("all", "held_back")]
-        print_table(f"lowest {lowest} bodies", ["films", *(c.replace("_", " ") for c in columns)], rows)
-
-
-@evaluate_app.command("ceiling")
-def ceiling(
-    cohort: Annotated[Path, typer.Argument(help="Cohort folder of `osteolens simulate` with test sites.")],
-    as_json: AsJson = False,
-) -> None:
-    """How well a simulated cohort's classes can be told at all: AUC from the true bones instead of images."""
-    with errors_as_exit_codes():
-        from cohort.bmd import BMD_CLASSES
-        from pipeline.audit.oracle import ceiling as run
-
-        figures = run(cohort)
-        if as_json:
-            print_json(figures)
-            return
-        known = {c for sites in figures.values() for own in sites.values() for c in own}
-        classes = [c.value for c in BMD_CLASSES if c.value in known]
         rows = [
-            [name, site, *(_shown(own, c) for c in classes)]
-            for name, sites in figures.items()
-            for site, own in sites.items()
+            [name, own.radiographs, own.with_boxes, own.bodies, told(own.recall, own.not_estimable.get("recall"))]
+            for name, own in (("all", found.all), ("held back", found.held_back))
         ]
-        print_table("AUC of a regression on", ["given", "site", *classes], rows)
+        columns = ["radiographs", "number", "with boxes", "bodies", "recall"]
+        print_table(f"lowest {lowest} bodies", columns, rows)
 
 
 def _examples() -> Path:
@@ -185,19 +145,44 @@ def _examples() -> Path:
     return Path(str(files("examples")))
 
 
-def _rows(figures: dict[str, Any]) -> list[list[object]]:
-    words = figures.get("not_estimable", {})
-    sides = {f"{k}{side}" for k in words for side in ("_low", "_high")}  # of an interval without its value
-    return [
-        [k.replace("_", " "), _shown(figures, k)]
-        for k, value in figures.items()
-        if not isinstance(value, (dict, list)) and k not in sides
-    ]
+def _settings(config: str | None, overrides: list[str] | None) -> EvaluationConfig:
+    from osteolens.config import load_config
+    from pipeline.evaluation.config import EvaluationConfig
+
+    return load_config(EvaluationConfig, config, overrides or ())
 
 
-def _shown(figures: dict[str, Any], key: str) -> object:
-    """One figure for a table, or the word for one that is not estimable."""
-    from pipeline.evaluation.estimable import told
+def _write(evaluation: Evaluation, cohort: Path, out: Path | None) -> None:
+    if out is None:
+        return
+    from cohort.in_silico import notice_of
+    from pipeline.evaluation.report.page import write_evaluation
 
-    value = figures.get(key)
-    return value if isinstance(value, int) else told(value, figures.get("not_estimable", {}).get(key))
+    write_evaluation(out, evaluation, notice_of(cohort))
+    say(f"report: {out / 'report.html'}")
+
+
+def _print(evaluation: Evaluation, as_json: bool, published: bool, quiet: bool) -> None:
+    document = evaluation.as_json()
+    say_damaged(document)
+    if as_json:
+        print_json(document)
+        return
+    if published:
+        from pipeline.evaluation.report.tables import TITLES as PUBLISHED
+        from pipeline.evaluation.report.tables import published_tables
+
+        _print_tables(published_tables(evaluation), PUBLISHED)
+    else:
+        _print_tables(evaluation.tables, TITLES)
+    if not quiet:
+        counts = f"{document['excluded']} excluded by the criteria, {document['rejected']} rejected"
+        say(f"{document['studies']} studies evaluated, {counts}")
+
+
+def _print_tables(tables: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> None:
+    for name, title in titles.items():
+        table = tables[name]
+        if len(table):
+            cells = table.astype(object).where(table.notna(), "").to_numpy().tolist()
+            print_table(title, list(table.columns), cells)

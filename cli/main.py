@@ -8,7 +8,7 @@ import typer
 
 from cli.cohort import cohort_app
 from cli.compare_rois import compare_rois
-from cli.evaluate import evaluate_app
+from cli.evaluate import evaluate, evaluate_bodies, validate
 from cli.process import process
 from cli.reproduce import reproduce
 from cli.simulate import simulate_app
@@ -24,7 +24,9 @@ app = typer.Typer(
 )
 app.command()(process)
 app.add_typer(cohort_app, name="cohort")
-app.add_typer(evaluate_app, name="evaluate")
+app.command()(evaluate)
+app.command()(validate)
+app.command("evaluate-bodies")(evaluate_bodies)
 app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)

@@ -18,7 +18,7 @@ from cohort.spine import TARGET_LEVELS, iou
 from phantom.ct import simulate_ct
 from phantom.xray.system import SimulatedSite
 from pipeline.bundle.load import load_weights
-from pipeline.evaluation.boxes import RIGHT_IOU
+from pipeline.evaluation.detection.boxes import RIGHT_IOU
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
 

@@ -1,141 +1,291 @@
-"""Predicted classes, shares and T-scores against DXA: every figure of the classification stage."""
+"""Predicted classes, probabilities and T-scores against DXA: every metric of the classification stage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from classify.calibration import Decision, brier, calibration_error, chance_calibration_error
-from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX
+from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, area_word, class_words
-from pipeline.evaluation.statistics import Estimate, auc, bland_altman, counts, proportion
+from pipeline.evaluation.statistics import (
+    UNKNOWN,
+    Estimate,
+    area,
+    auc,
+    bland_altman,
+    bootstrap,
+    counts,
+    paper_auc,
+    proportion,
+)
 
-Figures = dict[str, float | int]
+Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
 FEWEST_T_SCORES = 3
 """Estimated T-scores below which no agreement is given."""
 
-T_SCORE_FIGURES = ("t_score_mae", "t_score_r", "t_score_bias", "t_score_limit_low", "t_score_limit_high")
+PREDICTIVE = ("sensitivity", "specificity", "ppv", "npv")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedCases:
     """Studies with a class and DXA.
 
     Attributes:
         labels: int64 (n,), index into BMD_CLASSES by DXA.
-        shares: (n, 3), predicted.
+        probabilities: (n, 3), predicted.
         t_scores: (n,) by DXA.
         t_estimates: (n,) predicted; NaN where none.
-        sets: prediction set of each, empty where none.
+        prediction_sets: of each, empty where none.
         decisions: of each, None where none.
     """
 
-    labels: npt.NDArray[np.int64]
-    shares: npt.NDArray[np.float64]
-    t_scores: npt.NDArray[np.float64]
-    t_estimates: npt.NDArray[np.float64]
-    sets: Sequence[frozenset[str]]
-    decisions: Sequence[str | None]
+    labels: Labels
+    probabilities: Floats
+    t_scores: Floats
+    t_estimates: Floats
+    prediction_sets: Sequence[frozenset[BmdClass]]
+    decisions: Sequence[Decision | None]
+
+    @property
+    def predicted(self) -> Labels:
+        """(n,) index of the most probable class."""
+        return np.asarray(self.probabilities.argmax(1), np.int64)
+
+    @property
+    def positive(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether DXA says osteoporosis."""
+        return np.asarray(self.labels == OSTEOPOROSIS_INDEX)
+
+    @property
+    def p_osteoporosis(self) -> Floats:
+        """(n,) predicted probability of osteoporosis."""
+        return np.asarray(self.probabilities[:, OSTEOPOROSIS_INDEX])
 
 
-def classification_metrics(judged: EvaluatedCases) -> Figures:
-    """Areas with DeLong's interval, accuracy, kappas, calibration, osteoporosis at the most probable class, T-scores.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMetrics:
+    """One class against the rest, at the most probable class.
 
-    What a cohort cannot tell (an area without the class or without others, agreement of T-scores without estimates) is
-    left out or NaN; `not_estimable` says why.
+    Attributes:
+        studies: with a class and DXA.
+        cases: of this class by DXA.
+        auc: area under the ROC curve, with DeLong's interval.
+        auc_paper_interval: the same with the interval that Mao et al. 2022 seem to print.
+        sensitivity: of cases.
+        specificity: of the others.
+        ppv: of those predicted of this class.
+        npv: of those predicted of another.
+        not_estimable: a word for each metric, or its interval, that these studies cannot give.
     """
-    labels, shares = judged.labels, judged.shares
-    called = shares.argmax(1)
-    figures: Figures = {"studies_with_dxa": len(labels), "accuracy": float(np.mean(called == labels))}
-    present = [k for k in range(len(BMD_CLASSES)) if 0 < (labels == k).sum() < len(labels)]
-    areas = {BMD_CLASSES[k].value: auc(labels == k, shares[:, k]) for k in present}
-    if len(areas) == len(BMD_CLASSES):
-        figures["macro_auc"] = float(np.mean([area.value for area in areas.values()]))
-    for name, area in areas.items():
-        figures.update(_interval(f"auc_{name}", area))
-    if len(np.unique(labels)) > 1:
-        figures["kappa"] = float(cohen_kappa_score(labels, called, labels=range(len(BMD_CLASSES))))
-        figures["kappa_quadratic"] = float(
-            cohen_kappa_score(labels, called, labels=range(len(BMD_CLASSES)), weights="quadratic")
-        )
-    figures["ece"] = calibration_error(shares, labels)
-    figures["ece_by_chance"], figures["ece_by_chance_high"] = chance_calibration_error(shares)
-    figures["brier"] = brier(shares, labels)
-    for name, value in counts(labels == OSTEOPOROSIS_INDEX, called == OSTEOPOROSIS_INDEX).metrics().items():
-        if name != "accuracy":
-            figures.update(_interval(f"osteoporosis_{name}", value))
-    return {**figures, **_t_scores(judged), **_sets(judged), **_decisions(judged)}
+
+    studies: int
+    cases: int
+    auc: Estimate
+    auc_paper_interval: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    ppv: Estimate
+    npv: Estimate
+    not_estimable: Mapping[str, str]
 
 
-def not_estimable(judged: EvaluatedCases) -> dict[str, str]:
-    """A word for every figure of `classification_metrics` that these studies cannot give, by name."""
-    labels, called = judged.labels, judged.shares.argmax(1)
-    found: dict[str, str] = {}
-    if (word := area_word(labels)) is not None:
-        found["macro_auc"] = word
-    for k, c in enumerate(BMD_CLASSES):
-        words = class_words(labels, called == k, k)
-        sides = (f"auc_{c.value}_low", f"auc_{c.value}_high")
-        if "auc" in words:
-            found.update(dict.fromkeys((f"auc_{c.value}", *sides), words["auc"]))
-        if "auc_interval" in words:
-            found.update(dict.fromkeys(sides, words["auc_interval"]))
-        for name in ("sensitivity", "specificity", "ppv", "npv") if k == OSTEOPOROSIS_INDEX else ():
-            if name in words:
-                keys = [f"osteoporosis_{name}{side}" for side in ("", "_low", "_high")]
-                found.update(dict.fromkeys(keys, words[name]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TScoreAgreement:
+    """Estimated T-scores against DXA.
+
+    Attributes:
+        mae: mean absolute error.
+        r: Pearson's.
+        bias: mean of estimate minus DXA, with the 95 % limits of agreement as its interval.
+    """
+
+    mae: float
+    r: float
+    bias: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionSets:
+    """Fraction of prediction sets that hold the truth, and their mean size."""
+
+    coverage: Estimate
+    mean_size: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """Studies ruled in, ruled out and indeterminate, and the predictive values of the first two, None without any."""
+
+    rule_in: int
+    rule_in_ppv: Estimate | None
+    rule_out: int
+    rule_out_npv: Estimate | None
+    indeterminate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationMetrics:
+    """Every metric of the classification stage over some studies; NaN where they cannot give it.
+
+    Attributes:
+        studies: with a class and DXA.
+        accuracy: at the most probable class.
+        macro_auc: mean AUC of the three classes, with its bootstrap interval.
+        kappa: Cohen's, of three classes.
+        kappa_quadratic: with quadratic weights.
+        ece: expected calibration error.
+        ece_expected: the ECE expected under perfect calibration, its mean.
+        ece_expected_high: its 95th percentile.
+        brier: score.
+        t_score: None where no T-score was estimated.
+        prediction_sets: None where there are none.
+        decisions: None where there are none.
+        classes: each against the rest.
+        confusion: studies, rows by DXA and columns by prediction, both as BMD_CLASSES.
+        not_estimable: a word for each metric that these studies cannot give.
+    """
+
+    studies: int
+    accuracy: Estimate
+    macro_auc: Estimate
+    kappa: float
+    kappa_quadratic: float
+    ece: float
+    ece_expected: float
+    ece_expected_high: float
+    brier: float
+    t_score: TScoreAgreement | None
+    prediction_sets: PredictionSets | None
+    decisions: Decisions | None
+    classes: Mapping[BmdClass, ClassMetrics]
+    confusion: tuple[tuple[int, ...], ...]
+    not_estimable: Mapping[str, str]
+
+
+def classification_metrics(cases: EvaluatedCases, draws: int = 2000, seed: int = 0) -> ClassificationMetrics:
+    """AUCs, accuracy, kappas, calibration, metrics at the most probable class, T-scores, sets and decisions.
+
+    Args:
+        cases: at least one study.
+        draws: of the bootstrap that gives the macro AUC its interval.
+        seed: of the bootstrap.
+    """
+    labels, probabilities, predicted = cases.labels, cases.probabilities, cases.predicted
+    order = range(len(BMD_CLASSES))
+    expected, expected_high = chance_calibration_error(probabilities)
+    return ClassificationMetrics(
+        studies=len(labels),
+        accuracy=proportion(int((predicted == labels).sum()), len(labels)),
+        macro_auc=_macro_auc(labels, probabilities, draws, seed),
+        kappa=_kappa(labels, predicted, None),
+        kappa_quadratic=_kappa(labels, predicted, "quadratic"),
+        ece=calibration_error(probabilities, labels),
+        ece_expected=expected,
+        ece_expected_high=expected_high,
+        brier=brier(probabilities, labels),
+        t_score=_t_score_agreement(cases),
+        prediction_sets=_prediction_sets(cases),
+        decisions=_decisions(cases),
+        classes={c: class_metrics(cases, c) for c in BMD_CLASSES},
+        confusion=tuple(tuple(map(int, row)) for row in confusion_matrix(labels, predicted, labels=order)),
+        not_estimable=_words(cases),
+    )
+
+
+def class_metrics(cases: EvaluatedCases, bmd_class: BmdClass = BmdClass.OSTEOPOROSIS) -> ClassMetrics:
+    """One class against the rest, as the paper's tables."""
+    k = BMD_CLASSES.index(bmd_class)
+    truth, predicted = cases.labels == k, cases.predicted == k
+    both = 0 < truth.sum() < len(truth)
+    found = auc(truth, cases.probabilities[:, k]) if both else UNKNOWN
+    metrics = counts(truth, predicted).metrics()
+    return ClassMetrics(
+        studies=len(truth),
+        cases=int(truth.sum()),
+        auc=found,
+        auc_paper_interval=paper_auc(found.value, len(truth)) if both else UNKNOWN,
+        not_estimable=class_words(cases.labels, predicted, k),
+        **{name: metrics[name] for name in PREDICTIVE},
+    )
+
+
+def _kappa(labels: Labels, predicted: Labels, weights: Literal["quadratic"] | None) -> float:
     if len(np.unique(labels)) < 2:
-        found.update(dict.fromkeys(("kappa", "kappa_quadratic"), ONE_CLASS))
-    known = np.isfinite(judged.t_estimates)
+        return float("nan")
+    return float(cohen_kappa_score(labels, predicted, labels=range(len(BMD_CLASSES)), weights=weights))
+
+
+def _macro_auc(labels: Labels, probabilities: Floats, draws: int, seed: int) -> Estimate:
+    if area_word(labels) is not None:
+        return UNKNOWN
+
+    def macro(cases: Labels) -> float:
+        return float(np.mean([area(labels[cases] == k, probabilities[cases, k]) for k in range(len(BMD_CLASSES))]))
+
+    return bootstrap(macro, len(labels), draws, seed)
+
+
+def _words(cases: EvaluatedCases) -> dict[str, str]:
+    """A word for every metric of all classes together that these studies cannot give, by name."""
+    words: dict[str, str] = {}
+    if (word := area_word(cases.labels)) is not None:
+        words["macro_auc"] = word
+    if len(np.unique(cases.labels)) < 2:
+        words.update(dict.fromkeys(("kappa", "kappa_quadratic"), ONE_CLASS))
+    known = np.isfinite(cases.t_estimates)
     if 0 < known.sum() < FEWEST_T_SCORES:
-        word = f"{NOT_ESTIMABLE}{known.sum()} estimated T-scores, {FEWEST_T_SCORES} are needed"
-        found.update(dict.fromkeys(T_SCORE_FIGURES, word))
-    elif known.any() and min(np.ptp(judged.t_scores[known]), np.ptp(judged.t_estimates[known])) == 0:
-        found["t_score_r"] = f"{NOT_ESTIMABLE}the T-scores do not vary"
-    return found
+        words["t_score"] = f"{NOT_ESTIMABLE}{known.sum()} estimated T-scores, {FEWEST_T_SCORES} are needed"
+    elif known.any() and min(np.ptp(cases.t_scores[known]), np.ptp(cases.t_estimates[known])) == 0:
+        words["r"] = f"{NOT_ESTIMABLE}the T-scores do not vary"
+    return words
 
 
-def _interval(name: str, found: Estimate) -> Figures:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def _t_scores(judged: EvaluatedCases) -> Figures:
-    known = np.isfinite(judged.t_estimates)
+def _t_score_agreement(cases: EvaluatedCases) -> TScoreAgreement | None:
+    known = np.isfinite(cases.t_estimates)
     if known.sum() < FEWEST_T_SCORES:
-        return {}
-    truth, found = judged.t_scores[known], judged.t_estimates[known]
-    agreement = bland_altman(truth, found)
-    return {
-        "t_score_mae": float(np.abs(found - truth).mean()),
-        "t_score_r": agreement.r,
-        "t_score_bias": agreement.bias,
-        "t_score_limit_low": agreement.low,
-        "t_score_limit_high": agreement.high,
-    }
+        return None
+    truth, estimates = cases.t_scores[known], cases.t_estimates[known]
+    agreement = bland_altman(truth, estimates)
+    return TScoreAgreement(
+        mae=float(np.abs(estimates - truth).mean()),
+        r=agreement.r,
+        bias=Estimate(agreement.bias, agreement.low, agreement.high),
+    )
 
 
-def _sets(judged: EvaluatedCases) -> Figures:
-    held = [BMD_CLASSES[k].value in own for k, own in zip(judged.labels, judged.sets, strict=True) if own]
-    if not held:
-        return {}
-    sizes = [len(own) for own in judged.sets if own]
-    return {**_interval("set_coverage", proportion(sum(held), len(held))), "set_size_mean": float(np.mean(sizes))}
+def _prediction_sets(cases: EvaluatedCases) -> PredictionSets | None:
+    pairs = [(BMD_CLASSES[k], held) for k, held in zip(cases.labels, cases.prediction_sets, strict=True) if held]
+    if not pairs:
+        return None
+    return PredictionSets(
+        coverage=proportion(sum(truth in held for truth, held in pairs), len(pairs)),
+        mean_size=float(np.mean([len(held) for _, held in pairs])),
+    )
 
 
-def _decisions(judged: EvaluatedCases) -> Figures:
-    """How often the zone of no decision is left, and the predictive values outside it."""
-    if not any(judged.decisions):
-        return {}
-    figures: Figures = {}
-    positive = judged.labels == OSTEOPOROSIS_INDEX
-    for decision, name, right in ((Decision.LIKELY, "ppv", positive), (Decision.UNLIKELY, "npv", ~positive)):
-        taken = np.array([own == decision.value for own in judged.decisions])
-        figures[f"decided_{decision.name.lower()}"] = int(taken.sum())
-        if taken.any():
-            figures.update(_interval(f"decided_{name}", proportion(int(right[taken].sum()), int(taken.sum()))))
-    figures["undecided"] = sum(own == Decision.UNDECIDED.value for own in judged.decisions)
-    return figures
+def _decisions(cases: EvaluatedCases) -> Decisions | None:
+    """How often a study is decided, and the predictive values where it is."""
+    if not any(cases.decisions):
+        return None
+    ruled_in, ruled_out = (
+        np.array([decision is kind for decision in cases.decisions]) for kind in (Decision.LIKELY, Decision.UNLIKELY)
+    )
+    return Decisions(
+        rule_in=int(ruled_in.sum()),
+        rule_in_ppv=_fraction(cases.positive[ruled_in]),
+        rule_out=int(ruled_out.sum()),
+        rule_out_npv=_fraction(~cases.positive[ruled_out]),
+        indeterminate=sum(decision is Decision.UNDECIDED for decision in cases.decisions),
+    )
+
+
+def _fraction(right: npt.NDArray[np.bool_]) -> Estimate | None:
+    return proportion(int(right.sum()), len(right)) if len(right) else None

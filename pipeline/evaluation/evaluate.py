@@ -1,150 +1,288 @@
-"""Saved results against manual ROIs and DXA; never runs a model."""
+"""Saved results against DXA and manual ROIs: one evaluation for the terminal, JSON, tables and report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from cohort.bmd import BMD_CLASSES
-from cohort.eligibility import NO_T_SCORE, exclusions
-from cohort.io.annotations import Rois, read_rois
-from cohort.io.folder import site_names
-from cohort.io.tables.cohort_tables import CohortRow, read_cohort_csv
+from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.covariates import Covariates
+from cohort.io.tables.cohort_tables import CohortRow
 from cohort.io.tables.notes import table_notes
-from cohort.spine import TARGET_LEVELS, View, iou
-from cohort.study import Study
+from cohort.splits import is_test_site
 from osteolens.errors import ReadError
-from pipeline.evaluation.classification import EvaluatedCases, classification_metrics, not_estimable
-from pipeline.evaluation.results import damaged_json, read_results
+from pipeline.evaluation import tables
+from pipeline.evaluation.classification import (
+    ClassificationMetrics,
+    ClassMetrics,
+    class_metrics,
+    classification_metrics,
+)
+from pipeline.evaluation.config import DEFAULT_EVALUATION, EvaluationConfig
+from pipeline.evaluation.detection.detection import Detection, detection
+from pipeline.evaluation.estimable import result_json
+from pipeline.evaluation.input_ablation import InputComparison, ablation_cases, compare_inputs
+from pipeline.evaluation.operating_points import (
+    IntentionToDiagnose,
+    OperatingPoint,
+    intention_to_diagnose,
+    operating_points,
+)
+from pipeline.evaluation.population import Population, population, population_tests
+from pipeline.evaluation.results import (
+    EvaluatedStudy,
+    References,
+    SavedResults,
+    cases_of,
+    is_of_sites,
+    join,
+    read_references,
+    read_results,
+)
+from pipeline.evaluation.stage_attribution import StageAttribution, stage_attribution
+from pipeline.evaluation.subgroups import Subgroup, subgroups
+from pipeline.prediction import stored_covariates
+
+ALL = "all"
+"""Name of all datasets together."""
+
+NAMED = 5
+"""Studies named where more are counted."""
 
 
-def evaluate_results(results: Path, cohort: Path, site: str | None = None, everyone: bool = False) -> dict[str, Any]:
-    """Figures of a results folder, of one site or all, over the patients whom the paper's criteria include.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetEvaluation:
+    """The evaluated studies of one site, or of all.
 
-    Counts of studies; share of studies whose every view has all of L1-L4 at IoU 0.5 or more with the manual ROI of
-    the same level; mean IoU over all manual boxes of L1-L4, a missing one counting 0; and what `classification_metrics`
-    says where DXA is known. A metric that these studies cannot give is None, with a word under `not_estimable`; files
-    that cannot be used are counted and named under `damaged_results`, and what the cohort's tables lack stands under
-    `table_notes`.
-
-    Raises:
-        ReadError: no results, no study of the site, or neither ROIs nor DXA to compare with.
+    Attributes:
+        studies: evaluated ones.
+        rejected: of them.
+        population: who they are.
+        classification: None where no study has a class and DXA.
+        operating_points: of osteoporosis; empty likewise.
+        intention_to_diagnose: None where no study has DXA.
+        input_ablation: osteoporosis from each part of the inputs; empty where results hold none.
+        input_comparisons: of two such parts.
+        stage_attribution: None without results on manual ROIs.
     """
-    found = read_results(results)
-    rois_path, table_path = cohort / "rois.csv", cohort / "cohort.csv"
-    if not rois_path.is_file() and not table_path.is_file():
-        raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
-    wrong: list[str] = []
-    rows = read_cohort_csv(table_path, wrong) if table_path.is_file() else {}
-    documents = [d for d in found.documents if is_of_site(d, rows, site)]
-    if not documents:
-        raise ReadError(f"{results}: no study is of site {site!r} in {table_path}")
-    included = [d for d in documents if everyone or is_included(d, rows)]
-    figures: dict[str, Any] = {
-        "studies": len(included),
-        "excluded": len(documents) - len(included),
-        "rejected": sum(d["rejection"] is not None for d in included),
-    }
-    if wrong:
-        figures["unreadable_lines"] = len(wrong)
-    documents = included
-    if rois_path.is_file():
-        figures.update(_boxes(documents, read_rois(rois_path, [])))
-    if table_path.is_file():
-        judged = evaluated_cases(documents, rows)
-        if judged is not None:
-            words = not_estimable(judged)
-            figures.update({**classification_metrics(judged), **dict.fromkeys(words)})
-            figures.update({"not_estimable": words} if words else {})
-    notes = table_notes(cohort, found.names)
-    return {**figures, **damaged_json(found.damaged), **({"table_notes": list(notes)} if notes else {})}
+
+    studies: int
+    rejected: int
+    population: Population
+    classification: ClassificationMetrics | None
+    operating_points: tuple[OperatingPoint, ...]
+    intention_to_diagnose: IntentionToDiagnose | None
+    input_ablation: Mapping[str, ClassMetrics]
+    input_comparisons: tuple[InputComparison, ...]
+    stage_attribution: StageAttribution | None
 
 
-def row_of_document(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> CohortRow | None:
-    """The line of cohort.csv of one result, by study or by patient."""
-    return rows.get(document["study_uid"]) or rows.get(document["patient_id"])
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many there are, and the first few by name."""
+
+    count: int
+    first: tuple[str, ...]
 
 
-def is_of_site(document: dict[str, Any], rows: Mapping[str, CohortRow], sites: str | None) -> bool:
-    """Whether a result is of one of some sites, separated by commas; None is every site."""
-    row = row_of_document(document, rows)
-    return sites is None or (row is not None and row.site in site_names(sites))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotEvaluated:
+    """What cannot be evaluated, or is not independent.
+
+    Attributes:
+        predictions_without_dxa: results whose patient has no DXA.
+        dxa_without_prediction: patients with DXA who have no result.
+        patients_of_several_sites: whose datasets are not independent.
+        classes_absent: that no patient has.
+        unreadable_lines: of cohort.csv.
+    """
+
+    predictions_without_dxa: Counted
+    dxa_without_prediction: Counted
+    patients_of_several_sites: Counted
+    classes_absent: tuple[BmdClass, ...]
+    unreadable_lines: Counted
 
 
-def is_included(document: dict[str, Any], rows: Mapping[str, CohortRow]) -> bool:
-    """Whether the criteria include this study; one without DXA is judged on its boxes."""
-    row = row_of_document(document, rows)
-    if row is None:
-        return True
-    study = Study(
-        study_uid=document["study_uid"],
-        patient_id=document["patient_id"],
-        covariates=row.covariates,
-        dxa=row.dxa,
-        study_date=row.study_date,
-        findings=row.findings,
-    )
-    return not set(exclusions(study)) - {NO_T_SCORE}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Every metric of some results.
+
+    Attributes:
+        studies: that were evaluated.
+        excluded: by the criteria of eligibility.
+        datasets: by site, and `all` where there are several.
+        population_p: whether sites differ, by characteristic.
+        subgroups: of all evaluated studies.
+        detection: None without manual ROIs.
+        not_evaluated: what lacks its other side.
+        damaged_results: files that were left out, with the reason.
+        table_notes: what the cohort's tables lack.
+        config: settings.
+        has_covariates: whether any class was made with age, sex or BMI.
+    """
+
+    studies: tuple[EvaluatedStudy, ...] = field(repr=False)
+    excluded: int
+    datasets: Mapping[str, DatasetEvaluation]
+    population_p: Mapping[str, float]
+    subgroups: tuple[Subgroup, ...]
+    detection: Detection | None
+    not_evaluated: NotEvaluated
+    damaged_results: tuple[str, ...]
+    table_notes: tuple[str, ...]
+    config: EvaluationConfig
+    has_covariates: bool
+
+    @property
+    def overall(self) -> DatasetEvaluation:
+        """All evaluated studies."""
+        return self.datasets[ALL] if ALL in self.datasets else next(iter(self.datasets.values()))
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Every table by name, as people read it; a table that these studies cannot fill is empty."""
+        known = {name: own.classification for name, own in self.datasets.items() if own.classification is not None}
+        rejected = {name: own.rejected for name, own in self.datasets.items()}
+        attributed = {n: own.stage_attribution for n, own in self.datasets.items() if own.stage_attribution is not None}
+        return {
+            "population": tables.population_table(
+                {name: own.population for name, own in self.datasets.items()}, self.population_p
+            ),
+            "classification": tables.classification_table(known, rejected),
+            **{c.value: tables.class_table({name: own.classes[c] for name, own in known.items()}) for c in BMD_CLASSES},
+            "confusion": tables.confusion_table({name: own.confusion for name, own in known.items()}),
+            "operating_points": tables.operating_point_table(
+                {name: own.operating_points for name, own in self.datasets.items()},
+                {name: own.intention_to_diagnose for name, own in self.datasets.items()},
+            ),
+            "input_ablation": tables.input_table({n: own.input_comparisons for n, own in self.datasets.items()}),
+            "stage_attribution": tables.stage_table(attributed),
+            "subgroups": tables.subgroup_table(self.subgroups),
+            **tables.detection_tables(self.detection),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Every metric, unrounded; where the studies cannot give one, a word for it stands under `not_estimable`."""
+        damaged = {"count": len(self.damaged_results), "names": list(self.damaged_results)}
+        return {
+            "studies": len(self.studies),
+            "excluded": self.excluded,
+            "rejected": sum(study.is_rejected for study in self.studies),
+            "datasets": result_json(self.datasets),
+            "population_p": dict(self.population_p),
+            "subgroups": result_json(self.subgroups),
+            **({} if self.detection is None else {"detection": result_json(self.detection)}),
+            "not_evaluated": result_json(self.not_evaluated),
+            "damaged_results": damaged,
+            "table_notes": list(self.table_notes),
+            "config": self.config.model_dump(mode="json"),
+        }
 
 
-def _boxes(documents: list[dict[str, Any]], rois: Rois) -> dict[str, float | int]:
-    overlaps: dict[View, list[float]] = {view: [] for view in View}
-    right_views: dict[str, list[bool]] = {}
-    for document in documents:
-        for view in View:
-            truth = rois.get((document["study_uid"], view))
-            if truth is None:
-                continue
-            found = {b["level"]: (b["x0"], b["y0"], b["x1"], b["y1"]) for b in _view_boxes(document, view)}
-            here = [
-                iou(found[box.level], box.corners) if box.level in found else 0.0
-                for box in truth
-                if box.level in TARGET_LEVELS
-            ]
-            overlaps[view] += here
-            right_views.setdefault(document["study_uid"], []).append(bool(here) and min(here) >= 0.5)
-    every = [value for values in overlaps.values() for value in values]
-    if not every:
-        return {}
-    return {
-        "studies_with_all_levels_right": float(np.mean([all(v) for v in right_views.values()])),
-        "mean_iou": float(np.mean(every)),
-        **{f"mean_iou_{view.value.lower()}": float(np.mean(v)) for view, v in overlaps.items() if v},
-    }
-
-
-def _view_boxes(document: dict[str, Any], view: View) -> list[dict[str, Any]]:
-    shown = document["views"].get(view.value)
-    return [] if shown is None else list(shown["boxes"])
-
-
-def evaluated_cases(
-    documents: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow], inputs: str | None = None
-) -> EvaluatedCases | None:
-    """The studies of results that have a class and a T-score by DXA; None where there is none.
+def evaluate(
+    results: Path | str,
+    cohort: Path | str,
+    config: EvaluationConfig = DEFAULT_EVALUATION,
+    site: str | None = None,
+    include_ineligible: bool = False,
+    manual_results: Path | str | None = None,
+) -> Evaluation:
+    """Evaluate saved results; runs no model.
 
     Args:
-        documents: results.
-        rows: of cohort.csv.
-        inputs: name of one of `pipeline.evaluation.report.published.SIX`, for the shares from its inputs alone.
+        results: output folder of `screen_folder` or `osteolens process`.
+        cohort: folder with cohort.csv (covariates, DXA), rois.csv (manual ROIs) or both.
+        config: who is evaluated, and how.
+        site: only studies of these sites, separated by commas.
+        include_ineligible: patients whom the criteria exclude, too.
+        manual_results: output folder of the same studies on manual ROIs; splits the loss of AUC between the stages.
+
+    Raises:
+        ReadError: no result, neither cohort.csv nor rois.csv, or no study of the site.
     """
-    kept = []
-    for document in documents:
-        row = row_of_document(document, rows)
-        shares = document["probabilities"] if inputs is None else document.get("input_ablation", {}).get(inputs)
-        if row is not None and row.dxa is not None and row.dxa.t_score is not None and shares:
-            kept.append(({**document, "probabilities": shares}, row.dxa))
-    if not kept:
-        return None
-    estimates = [d.get("t_score_estimate") for d, _ in kept]
-    return EvaluatedCases(
-        np.array([BMD_CLASSES.index(dxa.bmd_class) for _, dxa in kept if dxa.bmd_class is not None], np.int64),
-        np.array([[d["probabilities"][c.value] for c in BMD_CLASSES] for d, _ in kept], np.float64),
-        np.array([dxa.t_score for _, dxa in kept], np.float64),
-        np.array([np.nan if value is None else value for value in estimates], np.float64),
-        [frozenset(d.get("prediction_set") or ()) for d, _ in kept],
-        [d.get("decision") for d, _ in kept],
+    results, cohort = Path(results), Path(cohort)
+    read, references = read_results(results), read_references(cohort)
+    by_hand = SavedResults(predictions=()) if manual_results is None else read_results(Path(manual_results))
+    studies = [study for study in join(read.predictions, references, config.criteria) if is_of_sites(study, site)]
+    if not studies:
+        raise ReadError(f"{results}: no study is of site {site!r} in {cohort / 'cohort.csv'}")
+    evaluated = [study for study in studies if include_ineligible or not study.exclusions]
+    manual = None if manual_results is None else join(by_hand.predictions, references, config.criteria)
+    groups = _groups(evaluated)
+    sites = [name for name in groups if name != ALL]
+    damaged = (*read.damaged, *(f"manual results: {line}" for line in by_hand.damaged))
+    return Evaluation(
+        studies=tuple(evaluated),
+        excluded=len(studies) - len(evaluated),
+        datasets={name: _dataset(own, manual, config) for name, own in groups.items()},
+        population_p=population_tests([_rows(groups[name]) for name in sites]) if len(sites) > 1 else {},
+        subgroups=subgroups(evaluated, config.fewest_cases),
+        detection=detection(studies, evaluated),
+        not_evaluated=_not_evaluated(studies, references, site),
+        damaged_results=damaged,
+        table_notes=table_notes(cohort, read.names),
+        config=config,
+        has_covariates=any(stored_covariates(s.prediction.covariates) != Covariates() for s in evaluated),
     )
+
+
+def _groups(studies: Sequence[EvaluatedStudy]) -> dict[str, list[EvaluatedStudy]]:
+    """Studies by site, test sites last, and all of them where there are several sites or none."""
+    known = {study.site for study in studies if study.site is not None}
+    sites = sorted(known, key=lambda site: (is_test_site(site), site))
+    groups = {site: [study for study in studies if study.site == site] for site in sites}
+    return groups if len(sites) == 1 else {**groups, ALL: list(studies)}
+
+
+def _rows(studies: Sequence[EvaluatedStudy]) -> list[CohortRow]:
+    return [study.row for study in studies if study.row is not None]
+
+
+def _dataset(
+    studies: Sequence[EvaluatedStudy], manual: Sequence[EvaluatedStudy] | None, config: EvaluationConfig
+) -> DatasetEvaluation:
+    cases = cases_of(studies)
+    uids = {study.prediction.study_uid for study in studies}
+    same = None if manual is None else [study for study in manual if study.prediction.study_uid in uids]
+    return DatasetEvaluation(
+        studies=len(studies),
+        rejected=sum(study.is_rejected for study in studies),
+        population=population(_rows(studies), len(studies)),
+        classification=None if cases is None else classification_metrics(cases, config.bootstrap_draws, config.seed),
+        operating_points=() if cases is None else operating_points(cases, config.sensitivity),
+        intention_to_diagnose=None if cases is None else intention_to_diagnose(studies),
+        input_ablation={name: class_metrics(own) for name, own in ablation_cases(studies).items()},
+        input_comparisons=compare_inputs(studies),
+        stage_attribution=None if same is None else stage_attribution(studies, same),
+    )
+
+
+def _not_evaluated(studies: Sequence[EvaluatedStudy], references: References, site: str | None) -> NotEvaluated:
+    without = [study.prediction.study_uid for study in studies if study.dxa is None]
+    rows = references.rows if site is None else references.of_sites(site)
+    present = {id(study.row) for study in studies}
+    # a row stands under study_uid and patient_id; the first of both names it
+    lacking = {
+        id(row): key for key, row in reversed(list(rows.items())) if row.dxa is not None and id(row) not in present
+    }
+    sites: dict[str, set[str]] = {}
+    for study in studies:
+        if study.site is not None:
+            sites.setdefault(study.prediction.patient_id, set()).add(study.site)
+    classes = {study.dxa.bmd_class for study in studies if study.dxa is not None}
+    return NotEvaluated(
+        predictions_without_dxa=_counted(without),
+        dxa_without_prediction=_counted(list(lacking.values())),
+        patients_of_several_sites=_counted([patient for patient, own in sites.items() if len(own) > 1]),
+        classes_absent=tuple(c for c in BMD_CLASSES if c not in classes),
+        unreadable_lines=_counted(references.unreadable_lines),
+    )
+
+
+def _counted(names: Sequence[str]) -> Counted:
+    return Counted(len(names), tuple(names[:NAMED]))

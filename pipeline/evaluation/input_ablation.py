@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from classify.inputs import PAIRS, SIX
-from cohort.bmd import OSTEOPOROSIS_INDEX
-from cohort.io.tables.cohort_tables import CohortRow
 from pipeline.evaluation.classification import EvaluatedCases
 from pipeline.evaluation.estimable import gap_word
-from pipeline.evaluation.evaluate import evaluated_cases
-from pipeline.evaluation.statistics import delong_test
-
-Documents = Sequence[dict[str, Any]]
+from pipeline.evaluation.results import EvaluatedStudy, cases_of
+from pipeline.evaluation.statistics import Estimate, delong_test
 
 
-def ablation_cases(documents: Documents, rows: Mapping[str, CohortRow]) -> dict[str, EvaluatedCases]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputComparison:
+    """Two parts of the inputs on the same studies.
+
+    Attributes:
+        first: name of one of the six models.
+        second: of another.
+        studies: that have both.
+        difference: AUC of osteoporosis of the second minus that of the first, with DeLong's interval.
+        p: two-sided, of no difference.
+        not_estimable: a word where the interval cannot be given.
+    """
+
+    first: str
+    second: str
+    studies: int
+    difference: Estimate
+    p: float
+    not_estimable: Mapping[str, str]
+
+
+def ablation_cases(studies: Sequence[EvaluatedStudy]) -> dict[str, EvaluatedCases]:
     """The studies that have both views and were classified from each part of the inputs, by model; empty where the
     results hold no input_ablation (`ScreeningConfig.input_ablation`)."""
-    both = [d for d in documents if "ap-lat-images" in d.get("input_ablation", {})]
-    judged = {model.name: evaluated_cases(both, rows, model.name) for model in SIX}
-    return {name: own for name, own in judged.items() if own is not None}
+    both = [study for study in studies if "ap-lat-images" in study.prediction.input_ablation]
+    found = {model.name: cases_of(both, model.name) for model in SIX}
+    return {name: cases for name, cases in found.items() if cases is not None}
 
 
-def compare_inputs(documents: Documents, rows: Mapping[str, CohortRow]) -> list[dict[str, Any]]:
-    """Second minus first of the osteoporosis AUC on the same studies (paired DeLong), for each of `PAIRS`."""
+def compare_inputs(studies: Sequence[EvaluatedStudy]) -> tuple[InputComparison, ...]:
+    """Paired DeLong tests of the osteoporosis AUC on the same studies, for each of `PAIRS`."""
     found = []
     for names in PAIRS:
-        shared = [d for d in documents if set(names) <= set(d.get("input_ablation", {}))]
-        one, other = (evaluated_cases(shared, rows, name) for name in names)
-        if one is None or other is None or not 0 < (positive := one.labels == OSTEOPOROSIS_INDEX).sum() < len(positive):
+        shared = [study for study in studies if set(names) <= set(study.prediction.input_ablation)]
+        first, second = (cases_of(shared, name) for name in names)
+        if first is None or second is None or not 0 < first.positive.sum() < len(first.positive):
             continue
-        paired = delong_test(positive, one.shares[:, OSTEOPOROSIS_INDEX], other.shares[:, OSTEOPOROSIS_INDEX])
-        gap = paired.difference
+        paired = delong_test(first.positive, first.p_osteoporosis, second.p_osteoporosis)
+        word = gap_word(first.positive)
         found.append(
-            {"first": names[0], "second": names[1], "studies": len(positive)}
-            | {"difference": [gap.value, gap.low, gap.high], "p": paired.p}
-            | ({"not_estimable": {"difference": word, "p": word}} if (word := gap_word(positive)) else {})
+            InputComparison(
+                first=names[0],
+                second=names[1],
+                studies=len(first.positive),
+                difference=paired.difference,
+                p=paired.p,
+                not_estimable={"difference": word, "p": word} if word else {},
+            )
         )
-    return found
+    return tuple(found)

@@ -1,144 +1,25 @@
-"""An output folder of `osteolens process`, read once: every study's JSON checked, damaged ones named and left out."""
+"""Results of a folder and what is known of their patients, read once and joined."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
 
-from cohort.bmd import BMD_CLASSES
+from cohort.bmd import BMD_CLASSES, DxaResult
+from cohort.eligibility import NO_T_SCORE, EligibilityCriteria, exclusions
+from cohort.io.annotations import Rois, read_rois
+from cohort.io.folder import site_names
+from cohort.io.tables.cohort_tables import CohortRow, read_cohort_csv
+from cohort.spine import TARGET_LEVELS, VertebraBox, View
+from cohort.study import Study
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted, read_json
+from osteolens.json_document import quoted
 from osteolens.text import visible
-from osteolens.validation import first_problem
-from pipeline.prediction import Status
-
-Document = dict[str, Any]
-
-CLASSES = ("study_uid", "patient_id", "probabilities", "views", "rejection")
-"""Keys without which a result cannot be judged against DXA."""
-
-BOXES = ("study_uid", "patient_id", "views")
-"""Keys without which its boxes cannot be judged by their names."""
-
-BODIES = ("study_uid", "views")
-"""Keys without which its boxes cannot be judged whatever their names."""
-
-TOLERANCE = 0.01
-"""By how much probabilities may miss a sum of one; four decimals are stored."""
-
-NAMED = 20
-"""Damaged files that a report names; JSON names all."""
-
-VERSION_KEYS = ("schema_version", "schema", "format", "format_version")
-"""Where a result of another version would say so; this version writes none of them."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Pixels = Annotated[float, Field(ge=-1e6, le=1e6)]
-BmdName = Literal["normal", "osteopenia", "osteoporosis"]
-LevelName = Literal["T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1"]
-ViewName = Literal["AP", "LATERAL"]
-
-
-class _Part(BaseModel):
-    """A part of a result; keys that judging does not use may be anything."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
-
-
-class _Shares(_Part):
-    model_config = ConfigDict(extra="forbid")
-
-    normal: Share
-    osteopenia: Share
-    osteoporosis: Share
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> _Shares:
-        total = self.normal + self.osteopenia + self.osteoporosis
-        if abs(total - 1) > TOLERANCE:
-            raise ValueError(f"they sum to {total:.3g}, expected 1")
-        return self
-
-
-class _Box(_Part):
-    level: LevelName
-    x0: Pixels
-    y0: Pixels
-    x1: Pixels
-    y1: Pixels
-    confidence: Share
-
-    @model_validator(mode="after")
-    def _has_extent(self) -> _Box:
-        if not (self.x1 > self.x0 and self.y1 > self.y0):
-            raise ValueError(
-                f"{self.x0:g}, {self.y0:g} to {self.x1:g}, {self.y1:g} has no extent; expected x0 < x1, y0 < y1"
-            )
-        return self
-
-
-class _Use(_Part):
-    used: bool
-    code: str = ""
-
-
-class _View(_Part):
-    image: str
-    rows: Annotated[int, Field(ge=1, le=1_000_000)]
-    columns: Annotated[int, Field(ge=1, le=1_000_000)]
-    pixel_spacing_mm: (
-        Annotated[list[Annotated[float, Field(gt=0, le=100)]], Field(min_length=2, max_length=2)] | None
-    ) = None
-    levels: dict[LevelName, _Use] = {}
-    boxes: Annotated[list[_Box], Field(max_length=1000)]
-
-
-class _Vertebra(_Part):
-    level: LevelName
-    height_loss: Share
-    suspected: bool
-
-
-class _Findings(_Part):
-    vertebrae: list[_Vertebra] = []
-
-
-class _Refusal(_Part):
-    code: str
-    reason: str
-
-
-class _Covariates(_Part):
-    age_years: float | None = None
-    sex: Literal["F", "M"] | None = None
-    bmi_kg_m2: float | None = None
-
-
-class _Result(_Part):
-    """What of a study's JSON is judged."""
-
-    study_uid: Annotated[str, Field(min_length=1, max_length=1000)]
-    patient_id: str = ""
-    status: Literal["screened", "rejected", "failed"] | None = None
-    bmd_class: BmdName | None = None
-    probabilities: _Shares | None = None
-    t_score_estimate: Annotated[float, Field(ge=-20, le=20)] | None = None
-    prediction_set: list[BmdName] = []
-    decision: Literal["osteoporosis likely", "osteoporosis unlikely", "undecided"] | None = None
-    findings: _Findings = _Findings()
-    views: dict[ViewName, _View] = {}
-    covariates: _Covariates = _Covariates()
-    warnings: list[str] = []
-    rejection: _Refusal | None = None
-    failure: str | None = None
-    input_ablation: dict[str, _Shares] = {}
-
-
-DEFAULTS: Document = {"patient_id": "", "bmd_class": None, "probabilities": None, "rejection": None}
-"""Of keys that judging reads and that a result may lack."""
+from pipeline.evaluation.classification import EvaluatedCases
+from pipeline.prediction import Prediction, Status, read_prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,44 +31,75 @@ class ResultName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class SavedResults:
     """What an output folder holds.
 
     Attributes:
-        documents: JSON of every study that can be judged, rejected ones among them.
+        predictions: of every study that was screened, rejected ones among them.
+        failed: of every study that could not be screened.
         damaged: one line for each file that cannot be used: its name, the field, what was found and expected.
-        others: studies that could not be screened or whose file is damaged, as far as they are known by name.
+        damaged_names: studies of these files, as far as the file's name tells.
     """
 
-    documents: tuple[Document, ...]
+    predictions: tuple[Prediction, ...]
+    failed: tuple[Prediction, ...] = ()
     damaged: tuple[str, ...] = ()
-    others: tuple[ResultName, ...] = ()
+    damaged_names: tuple[ResultName, ...] = ()
 
     @property
     def names(self) -> tuple[ResultName, ...]:
         """Every study of the folder, whatever became of it."""
-        return (*(ResultName(d["study_uid"], d["patient_id"]) for d in self.documents), *self.others)
+        told = (ResultName(p.study_uid, p.patient_id) for p in (*self.predictions, *self.failed))
+        return (*told, *self.damaged_names)
 
 
-def read_results(results: Path, needed: tuple[str, ...] = CLASSES) -> Results:
-    """Every study of an output folder; what is damaged is named and left out.
+def load_predictions(results: Path | str) -> tuple[Prediction, ...]:
+    """Every study of an output folder, in the order of their names, failed ones among them.
 
     Args:
-        results: output folder.
-        needed: what the caller judges: `CLASSES`, `BOXES` or `BODIES`.
+        results: output folder of `screen_folder` or `osteolens process`.
 
     Raises:
-        ReadError: no result, or none that can be judged.
+        ReadError: no result, or a file that cannot be read; the message names file and field.
     """
-    documents: list[Document] = []
+    read = _read_folder(Path(results))
+    if read.damaged:
+        raise ReadError(f"{results}: {read.damaged[0]}; screen this study anew")
+    return tuple(sorted((*read.predictions, *read.failed), key=lambda p: p.study_uid))
+
+
+def read_results(results: Path) -> SavedResults:
+    """Every study of an output folder; what is damaged is named and left out.
+
+    Raises:
+        ReadError: no result, or none that can be evaluated.
+    """
+    read = _read_folder(results)
+    if read.predictions:
+        return read
+    if read.damaged:
+        first = "; ".join(read.damaged[:3])
+        raise ReadError(
+            f"{results}: none of {len(read.damaged) + len(read.failed)} results can be evaluated, {len(read.damaged)} "
+            f"are damaged: {first}{'; ...' if len(read.damaged) > 3 else ''}; screen these studies anew"
+        )
+    raise ReadError(
+        f"{results}: all {len(read.failed)} studies failed; expected one that was screened; see its predictions.csv"
+    )
+
+
+def _read_folder(results: Path) -> SavedResults:
+    paths = sorted((results / "studies").glob("*.json"))
+    if not paths:
+        raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
+    predictions: list[Prediction] = []
     damaged: list[str] = []
+    names: list[ResultName] = []
     places: dict[str, str] = {}
-    others: list[ResultName] = []
-    failed = 0
-    for path in sorted((results / "studies").glob("*.json")):
+    for path in paths:
         try:
-            document = _read_result(path, needed)
-            uid = document["study_uid"]
+            prediction = read_prediction(path)
+            uid = prediction.study_uid
             if uid in places:
                 raise ReadError(
                     f"{visible(path.name)}: study_uid {quoted(uid)} also stands in {places[uid]}; "
@@ -195,68 +107,148 @@ def read_results(results: Path, needed: tuple[str, ...] = CLASSES) -> Results:
                 )
         except ReadError as error:
             damaged.append(str(error))
-            others.append(ResultName(path.stem, path.stem))
+            names.append(ResultName(path.stem, path.stem))
             continue
         places[uid] = visible(path.name)
-        if document.get("status") == Status.FAILED:
-            failed += 1
-            others.append(ResultName(uid, document["patient_id"]))
-        else:
-            documents.append(document)
-    if documents:
-        return Results(documents=tuple(documents), damaged=tuple(damaged), others=tuple(others))
-    if damaged:
-        first = "; ".join(damaged[:3])
-        raise ReadError(
-            f"{results}: none of {len(damaged) + failed} results can be judged, {len(damaged)} are damaged: {first}"
-            f"{'; ...' if len(damaged) > 3 else ''}; screen these studies anew"
+        predictions.append(prediction)
+    return SavedResults(
+        predictions=tuple(p for p in predictions if p.status is not Status.FAILED),
+        failed=tuple(p for p in predictions if p.status is Status.FAILED),
+        damaged=tuple(damaged),
+        damaged_names=tuple(names),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What a cohort folder knows of its patients.
+
+    Attributes:
+        rows: of cohort.csv, by study_uid and by patient_id; empty without the table.
+        rois: manual ROIs by study and view; empty without rois.csv.
+        unreadable_lines: what is wrong with lines of cohort.csv that were left out.
+    """
+
+    rows: Mapping[str, CohortRow] = field(default_factory=dict)
+    rois: Rois = field(default_factory=dict)
+    unreadable_lines: tuple[str, ...] = ()
+
+    def row(self, prediction: Prediction) -> CohortRow | None:
+        """The line of cohort.csv of a result, by study or by patient."""
+        return self.rows.get(prediction.study_uid) or self.rows.get(prediction.patient_id)
+
+    def of_sites(self, sites: str) -> Mapping[str, CohortRow]:
+        """The rows of some sites, separated by commas."""
+        return {key: row for key, row in self.rows.items() if row.site in site_names(sites)}
+
+
+def read_references(cohort: Path) -> References:
+    """cohort.csv and rois.csv of a folder; a line that cannot be read is named and left out.
+
+    Raises:
+        ReadError: neither table is there, or one cannot be read at all.
+    """
+    rois, table = cohort / "rois.csv", cohort / "cohort.csv"
+    if not rois.is_file() and not table.is_file():
+        raise ReadError(f"{cohort}: neither rois.csv nor cohort.csv; nothing to compare with")
+    wrong: list[str] = []
+    return References(
+        rows=read_cohort_csv(table, wrong) if table.is_file() else {},
+        rois=read_rois(rois, []) if rois.is_file() else {},
+        unreadable_lines=tuple(wrong),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedStudy:
+    """A result and what is known of its patient.
+
+    Attributes:
+        prediction: the result.
+        row: the patient's line of cohort.csv, or None.
+        rois: manual ROIs of L1-L4 by view, of the views that have a table of them.
+        exclusions: criteria of eligibility that it misses; a study without a T-score is evaluated on its boxes.
+    """
+
+    prediction: Prediction
+    row: CohortRow | None
+    rois: Mapping[View, tuple[VertebraBox, ...]]
+    exclusions: tuple[str, ...]
+
+    @property
+    def site(self) -> str | None:
+        """Hospital, where known."""
+        return None if self.row is None else self.row.site
+
+    @property
+    def dxa(self) -> DxaResult | None:
+        """The reference standard, where known."""
+        return None if self.row is None else self.row.dxa
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the study got no class."""
+        return self.prediction.rejection is not None
+
+
+def join(
+    predictions: Sequence[Prediction], references: References, criteria: EligibilityCriteria
+) -> tuple[EvaluatedStudy, ...]:
+    """Results with what is known of their patients, in their order."""
+    return tuple(
+        EvaluatedStudy(
+            prediction=prediction,
+            row=(row := references.row(prediction)),
+            rois={
+                view: tuple(box for box in boxes if box.level in TARGET_LEVELS)
+                for view in View
+                if (boxes := references.rois.get((prediction.study_uid, view))) is not None
+            },
+            exclusions=_exclusions(prediction, row, criteria),
         )
-    if failed:
-        raise ReadError(
-            f"{results}: all {failed} studies failed; expected one that was screened; see its predictions.csv"
-        )
-    raise ReadError(f"{results}: no studies/*.json; expected an output folder of `osteolens process`")
+        for prediction in predictions
+    )
 
 
-def damaged_json(damaged: tuple[str, ...]) -> dict[str, Any]:
-    """Count and lines of damaged files, for JSON and report; none is an empty dictionary."""
-    return {"damaged_results": {"count": len(damaged), "names": list(damaged)}} if damaged else {}
+def _exclusions(prediction: Prediction, row: CohortRow | None, criteria: EligibilityCriteria) -> tuple[str, ...]:
+    if row is None:
+        return ()
+    study = Study(
+        study_uid=prediction.study_uid,
+        patient_id=prediction.patient_id,
+        covariates=row.covariates,
+        dxa=row.dxa,
+        study_date=row.study_date,
+        findings=row.findings,
+    )
+    return tuple(reason for reason in exclusions(study, criteria) if reason != NO_T_SCORE)
 
 
-def _read_result(path: Path, needed: tuple[str, ...]) -> Document:
-    name = visible(path.name)
-    document = read_json(path)
-    if not isinstance(document, dict):
-        raise ReadError(f"{name}: found {type(document).__name__}, expected the object of one study")
-    for key in VERSION_KEYS:
-        if key in document and document[key] not in (1, "1"):
-            raise ReadError(f"{name}: {key} is {quoted(document[key])}, expected 1; update OsteoLens or screen anew")
-    failed = document.get("status") == Status.FAILED
-    missing = [key for key in (("study_uid",) if failed else needed) if key not in document]
-    if missing:
-        raise ReadError(f"{name}: {', '.join(missing)} is missing; expected a result of `osteolens process`")
-    try:
-        found = _Result.model_validate(document)
-    except ValidationError as error:
-        raise ReadError(f"{name}: {first_problem(error)}") from error
-    if not failed and needed == CLASSES:
-        _check_class(found, name)
-    for view, shown in found.views.items() if needed != BODIES else ():
-        levels = [box.level for box in shown.boxes]
-        if twice := sorted({level for level in levels if levels.count(level) > 1}):
-            raise ReadError(f"{name}: views.{view}.boxes hold {', '.join(twice)} twice; expected each level once")
-    return {**DEFAULTS, "views": {}, "covariates": {}, **document}
+def is_of_sites(study: EvaluatedStudy, sites: str | None) -> bool:
+    """Whether a study is of one of some sites, separated by commas; None is every site."""
+    return sites is None or (study.row is not None and study.row.site in site_names(sites))
 
 
-def _check_class(found: _Result, name: str) -> None:
-    """A study has a class or a reason for none, and its class is the most probable one."""
-    if found.probabilities is None:
-        if found.rejection is None:
-            raise ReadError(f"{name}: probabilities and rejection are both null; expected one of them")
-        return
-    if found.bmd_class is None:
-        raise ReadError(f"{name}: bmd_class is null beside probabilities; expected the most probable class")
-    shares = {c.value: float(getattr(found.probabilities, c.value)) for c in BMD_CLASSES}
-    if shares[found.bmd_class] < max(shares.values()) - TOLERANCE:
-        likely = max(shares, key=lambda c: shares[c])
-        raise ReadError(f"{name}: bmd_class is {found.bmd_class}, but {likely} is the most probable class")
+def cases_of(studies: Sequence[EvaluatedStudy], inputs: str | None = None) -> EvaluatedCases | None:
+    """The studies that have a class and a T-score by DXA, as arrays; None where there is none.
+
+    Args:
+        studies: results with their references.
+        inputs: name of one of `classify.inputs.SIX`, for the probabilities from its inputs alone.
+    """
+    cases = []
+    for study in studies:
+        own = study.prediction
+        probabilities = own.probabilities if inputs is None else own.input_ablation.get(inputs)
+        if study.dxa is not None and study.dxa.t_score is not None and probabilities:
+            cases.append((own, probabilities, study.dxa))
+    if not cases:
+        return None
+    return EvaluatedCases(
+        labels=np.array([BMD_CLASSES.index(d.bmd_class) for _, _, d in cases if d.bmd_class is not None], np.int64),
+        probabilities=np.array([[p[c] for c in BMD_CLASSES] for _, p, _ in cases], np.float64),
+        t_scores=np.array([d.t_score for _, _, d in cases], np.float64),
+        t_estimates=np.array([np.nan if own.t_score is None else own.t_score for own, _, _ in cases], np.float64),
+        prediction_sets=[frozenset(own.prediction_set) for own, _, _ in cases],
+        decisions=[own.decision for own, _, _ in cases],
+    )

@@ -1,67 +1,86 @@
-"""What each stage costs: the same studies on hand-drawn ROIs, and through the detector and its gate."""
+"""How much AUC each stage costs: the same studies on manual ROIs, and through the detector and quality control."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-
-from cohort.bmd import OSTEOPOROSIS_INDEX
-from cohort.io.tables.cohort_tables import CohortRow
 from pipeline.evaluation.classification import EvaluatedCases
-from pipeline.evaluation.estimable import ONE_CLASS, gap_word
-from pipeline.evaluation.evaluate import evaluated_cases
-from pipeline.evaluation.statistics import auc, delong_test, proportion
+from pipeline.evaluation.estimable import auc_words, gap_word
+from pipeline.evaluation.results import EvaluatedStudy, cases_of
+from pipeline.evaluation.statistics import UNKNOWN, Estimate, auc, delong_test, proportion
 
 
-def stage_attribution(
-    detected: Sequence[dict[str, Any]], drawn: Sequence[dict[str, Any]], rows: Mapping[str, CohortRow]
-) -> dict[str, Any]:
-    """End-to-end loss of one dataset, split between the stages.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageMetrics:
+    """Classification of some studies on one kind of ROI: AUC of osteoporosis, and accuracy."""
+
+    studies: int
+    accuracy: Estimate
+    auc: Estimate
+    not_estimable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageAttribution:
+    """What of the AUC the detector and quality control cost.
+
+    Attributes:
+        manual: on manual ROIs, every study that has them.
+        manual_passed: on manual ROIs, the studies that pass quality control.
+        detected: on the detector's ROIs, the same studies.
+        reclassified: studies of the last two whose class differs.
+        difference: AUC of the detector's ROIs minus that of manual ones on the same studies, with DeLong's interval.
+        p: two-sided, of no difference.
+        not_estimable: a word where difference and p cannot be given.
+    """
+
+    manual: StageMetrics
+    manual_passed: StageMetrics
+    detected: StageMetrics
+    reclassified: int
+    difference: Estimate
+    p: float
+    not_estimable: Mapping[str, str]
+
+
+def stage_attribution(detected: Sequence[EvaluatedStudy], manual: Sequence[EvaluatedStudy]) -> StageAttribution | None:
+    """The end-to-end loss of one dataset, split between the stages; None where no study has both results.
 
     Args:
         detected: results through the whole pipeline.
-        drawn: results of the same studies on hand-drawn ROIs (`osteolens process --rois`).
-        rows: of cohort.csv.
-
-    Returns:
-        `drawn`, `drawn_passed` (studies that the gate let pass) and `detected` (the same studies): studies, and AUC of
-        osteoporosis and accuracy with intervals; `difference` of the areas of the last two with DeLong's interval, its
-        `p`, and how many studies change their class. Empty where no study has both results.
+        manual: results of the same studies on manual ROIs (`osteolens process --manual-rois`).
     """
-    passed = {d["study_uid"] for d in detected if d["probabilities"]}
-    whole = evaluated_cases(drawn, rows)
-    same = [d for d in drawn if d["study_uid"] in passed and d["probabilities"]]
-    both = {d["study_uid"] for d in same}
-    by_hand = evaluated_cases(same, rows)
-    found = evaluated_cases([d for d in detected if d["study_uid"] in both], rows)
-    if whole is None or by_hand is None or found is None:
-        return {}
-    result: dict[str, Any] = {
-        "drawn": _figures(whole),
-        "drawn_passed": _figures(by_hand),
-        "detected": _figures(found),
-        "changed_class": int((by_hand.shares.argmax(1) != found.shares.argmax(1)).sum()),
+    passed = {study.prediction.study_uid for study in detected if study.prediction.probabilities}
+    same = {
+        s.prediction.study_uid: s for s in manual if s.prediction.study_uid in passed and s.prediction.probabilities
     }
-    positive = found.labels == OSTEOPOROSIS_INDEX
+    every, by_hand = cases_of(manual), cases_of([same[uid] for uid in sorted(same)])
+    paired_studies = {study.prediction.study_uid: study for study in detected if study.prediction.study_uid in same}
+    automatic = cases_of([paired_studies[uid] for uid in sorted(paired_studies)])
+    if every is None or by_hand is None or automatic is None:
+        return None
+    positive = automatic.positive
     word = gap_word(positive)
-    result["not_estimable"] = {"difference": word, "p": word} if word else {}
+    paired = None
     if 0 < positive.sum() < len(positive):
-        paired = delong_test(positive, by_hand.shares[:, OSTEOPOROSIS_INDEX], found.shares[:, OSTEOPOROSIS_INDEX])
-        gap = paired.difference
-        result.update({"difference": [gap.value, gap.low, gap.high], "p": paired.p})
-    return result
+        paired = delong_test(positive, by_hand.p_osteoporosis, automatic.p_osteoporosis)
+    return StageAttribution(
+        manual=_metrics(every),
+        manual_passed=_metrics(by_hand),
+        detected=_metrics(automatic),
+        reclassified=int((by_hand.predicted != automatic.predicted).sum()),
+        difference=UNKNOWN if paired is None else paired.difference,
+        p=float("nan") if paired is None else paired.p,
+        not_estimable={"difference": word, "p": word} if word else {},
+    )
 
 
-def _figures(judged: EvaluatedCases) -> dict[str, Any]:
-    positive = judged.labels == OSTEOPOROSIS_INDEX
-    right = int(np.sum(judged.shares.argmax(1) == judged.labels))
-    share = proportion(right, len(positive))
-    figures: dict[str, Any] = {"studies": len(positive), "accuracy": [share.value, share.low, share.high]}
-    word = gap_word(positive)
-    figures["not_estimable"] = {} if word is None else {"auc" if word == ONE_CLASS else "auc_interval": word}
-    if 0 < positive.sum() < len(positive):
-        found = auc(positive, judged.shares[:, OSTEOPOROSIS_INDEX])
-        figures["auc"] = [found.value, found.low, found.high]
-    return figures
+def _metrics(cases: EvaluatedCases) -> StageMetrics:
+    positive = cases.positive
+    return StageMetrics(
+        studies=len(positive),
+        accuracy=proportion(int((cases.predicted == cases.labels).sum()), len(positive)),
+        auc=auc(positive, cases.p_osteoporosis) if 0 < positive.sum() < len(positive) else UNKNOWN,
+        not_estimable=auc_words(positive),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,15 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its interval."""
+    """A value with its interval; NaN where it cannot be given."""
 
     value: float
     low: float
     high: float
+
+
+UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
+"""An estimate that cannot be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,13 @@ class BinaryCounts:
         }
 
 
-def counts(positive: Flags, called: Flags) -> BinaryCounts:
-    """Counts of calls (n,) against truth (n,)."""
+def counts(positive: Flags, predicted: Flags) -> BinaryCounts:
+    """Counts of predictions (n,) against truth (n,)."""
     return BinaryCounts(
-        int((positive & called).sum()),
-        int((positive & ~called).sum()),
-        int((~positive & called).sum()),
-        int((~positive & ~called).sum()),
+        int((positive & predicted).sum()),
+        int((positive & ~predicted).sum()),
+        int((~positive & predicted).sum()),
+        int((~positive & ~predicted).sum()),
     )
 
 
@@ -59,7 +63,7 @@ def proportion(k: float, n: int, confidence: float = 0.95) -> Estimate:
     Source: Newcombe 1998, method 4; 95 of 96 printed intervals of Mao et al. 2022, Tables 2 and 4, are of this kind.
     """
     if n == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return UNKNOWN
     if float(k).is_integer():
         found = stats.binomtest(int(k), n).proportion_ci(confidence, "wilsoncc")
         return Estimate(k / n, float(found.low), float(found.high))
@@ -190,13 +194,13 @@ def _correlation(first: Floats, second: Floats) -> float:
 
 def net_benefit(positive: Flags, probabilities: Floats, thresholds: Floats) -> Floats:
     """Net benefit (t,) of acting above each threshold (Vickers and Elkin 2006)."""
-    called = probabilities[None] >= thresholds[:, None]
-    tp, fp = (called & positive).mean(1), (called & ~positive).mean(1)
+    predicted = probabilities[None] >= thresholds[:, None]
+    tp, fp = (predicted & positive).mean(1), (predicted & ~positive).mean(1)
     return np.asarray(tp - fp * thresholds / (1 - thresholds))
 
 
-def threshold_for_sensitivity(positive: Flags, scores: Floats, wanted: float) -> float:
-    """Highest threshold at which at least the wanted share of positives is called.
+def threshold_for_sensitivity(positive: Flags, scores: Floats, sensitivity: float) -> float:
+    """Highest threshold at which at least this fraction of the positives is predicted positive.
 
     Raises:
         ValueError: no positive case.
@@ -204,7 +208,7 @@ def threshold_for_sensitivity(positive: Flags, scores: Floats, wanted: float) ->
     events = np.sort(scores[positive])
     if not len(events):
         raise ValueError("no positive case; a sensitivity needs one")
-    return float(events[int(np.floor((1 - wanted) * len(events) + 1e-9))])
+    return float(events[int(np.floor((1 - sensitivity) * len(events) + 1e-9))])
 
 
 def bootstrap(
@@ -217,13 +221,3 @@ def bootstrap(
     tail = (1 - confidence) / 2
     low, high = np.quantile(found, (tail, 1 - tail)) if len(found) else (float("nan"), float("nan"))
     return Estimate(measure(np.arange(cases)), float(low), float(high))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979), in the given order."""
-    order = np.argsort(p_values)
-    count, adjusted, worst = len(p_values), [0.0] * len(p_values), 0.0
-    for rank, k in enumerate(order):
-        worst = max(worst, min(1.0, (count - rank) * p_values[k]))
-        adjusted[int(k)] = worst
-    return adjusted

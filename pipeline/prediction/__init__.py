@@ -2,6 +2,7 @@
 
 from pipeline.prediction.parts import ImageOutcome as ImageOutcome
 from pipeline.prediction.parts import ImageRecord as ImageRecord
+from pipeline.prediction.parts import LengthUnit as LengthUnit
 from pipeline.prediction.parts import MeasuredVertebra as MeasuredVertebra
 from pipeline.prediction.parts import ModelIdentifiers as ModelIdentifiers
 from pipeline.prediction.parts import Rejection as Rejection

@@ -8,7 +8,6 @@ import pandas as pd
 
 from cohort.bmd import BMD_CLASSES
 from pipeline.evaluation.estimable import gap_text, told
-from pipeline.evaluation.statistics import Estimate
 from pipeline.report_page.tables import p_value
 from pipeline.roi_comparison.agreement import EdgeDifference, MeanIou
 from pipeline.roi_comparison.classification import ClassComparison, Reclassification
@@ -30,17 +29,13 @@ def _class_row(comparison: ClassComparison, margin: float) -> dict[str, object]:
         **row,
         "AUC, manual": told(paired.manual),
         "AUC, detector": told(paired.automatic),
-        "difference (95 %, DeLong)": _gap(paired.difference, paired.not_estimable.get("difference")),
-        "difference (95 %, bootstrap)": _gap(paired.bootstrap, None),
+        "difference (95 %, DeLong)": gap_text(paired.difference, paired.not_estimable.get("difference")),
+        "difference (95 %, bootstrap)": gap_text(paired.bootstrap),
         "p (difference)": p_value(paired.p_difference),
         "p (non-inferiority)": p_value(paired.p_noninferiority),
         f"non-inferior at {margin:g}": NONINFERIOR[paired.noninferior],
         "p (McNemar)": p_value(comparison.p_mcnemar),
     }
-
-
-def _gap(difference: Estimate, word: str | None) -> str:
-    return gap_text((difference.value, difference.low, difference.high), word)
 
 
 def overlap_table(between: MeanIou, detector: MeanIou) -> pd.DataFrame:

@@ -20,8 +20,8 @@ def screen_cohort(
     weights: Path | None = None,
     done: Callable[[int, int], None] = lambda _now, _all: None,
 ) -> tuple[Path, Path | None]:
-    """Screen a cohort into out/screened, from every subset of the inputs too, and, where it has rois.csv, on those
-    boxes into out/drawn; a rerun resumes.
+    """Screen a cohort into out/screened, from each part of the inputs too, and, where it has rois.csv, on those
+    boxes into out/manual; a rerun resumes.
 
     Args:
         cohort: folder with images and cohort.csv.
@@ -45,7 +45,7 @@ def screen_cohort(
     rois = cohort / "rois.csv"
     runs: list[tuple[Path, ManualRois | None]] = [(out / "screened", None)]
     if rois.is_file():
-        runs.append((out / "drawn", ManualRois.read(rois)))
+        runs.append((out / "manual", ManualRois.read(rois)))
     checked, whole, now = load_weights(weights), len(runs) * len(index.studies), 0
 
     def one_done(_: object) -> None:

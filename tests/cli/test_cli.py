@@ -123,12 +123,12 @@ def test_other_weights_can_be_named(tmp_path: Path) -> None:
     assert done.exit_code == 1 and "manifest" in done.stderr
 
 
-def test_evaluate_prints_figures(tmp_path: Path) -> None:
+def test_evaluate_prints_tables_or_json(tmp_path: Path) -> None:
     runner.invoke(app, ["process", "--out", str(tmp_path / "out"), "-q"])
     done = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--json"])
     assert json.loads(done.stdout)["studies"] == 6
     table = runner.invoke(app, ["evaluate", str(tmp_path / "out")])
-    assert "mean iou" in table.stdout
+    assert "mean IoU" in table.stdout and "T-score: limit of agreement, low" in table.stdout
 
 
 def test_evaluate_without_results_is_explained(tmp_path: Path) -> None:

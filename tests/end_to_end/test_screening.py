@@ -25,7 +25,7 @@ from detect.config import DetectionConfig
 from detect.scale import BodyScale
 from osteolens.errors import ConfigError, StudyError
 from pipeline.bundle.load import Weights, load_weights
-from pipeline.evaluation.evaluate import evaluate_results
+from pipeline.evaluation.evaluate import evaluate
 from pipeline.prediction import Prediction
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import LoadedStudy, read_study
@@ -351,8 +351,9 @@ def test_the_same_image_twice_gives_the_same_answer(screener: Screener) -> None:
 
 def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp_path: Path) -> None:
     out, _ = run
-    figures = evaluate_results(out, EXAMPLES)
-    assert figures["studies"] == 6 and figures["mean_iou"] >= 0.80
+    evaluation = evaluate(out, EXAMPLES)
+    assert len(evaluation.studies) == 6 and evaluation.detection is not None
+    assert evaluation.detection.both_views.mean_iou >= 0.80
     shifted = tmp_path / "shifted"
     shutil.copytree(out / "studies", shifted / "studies")
     for path in (shifted / "studies").glob("*.json"):
@@ -361,8 +362,8 @@ def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp
             for box in view["boxes"]:
                 box["x0"], box["x1"] = box["x0"] + 400, box["x1"] + 400
         path.write_text(json.dumps(document), "utf-8")
-    assert evaluate_results(shifted, EXAMPLES)["mean_iou"] == 0
-    assert evaluate_results(shifted, EXAMPLES)["studies_with_all_levels_right"] == 0
+    moved = evaluate(shifted, EXAMPLES).detection
+    assert moved is not None and moved.both_views.mean_iou == moved.both_views.levels_right == 0
 
 
 @pytest.mark.train

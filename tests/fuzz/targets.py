@@ -190,9 +190,9 @@ def _read_result(path: Path) -> None:
     shutil.copy(path, folder / "studies" / "a.json")
     (folder / "studies" / "b.json").write_bytes(result_text("good"))
     found = read_results(folder)
-    json.dumps(found.documents, allow_nan=False)
-    if len(found.documents) + len(found.others) != 2 or len(found.damaged) > 1:
-        raise Wrong(f"{len(found.documents)} results and {len(found.others)} others of 2")
+    json.dumps([prediction.as_json() for prediction in found.predictions], allow_nan=False)
+    if len(found.names) != 2 or len(found.damaged) > 1:
+        raise Wrong(f"{len(found.predictions)} results and {len(found.damaged)} damaged files of 2")
     if found.damaged and "a.json" not in found.damaged[0] and "b.json" not in found.damaged[0]:
         raise Wrong(f"no file is named: {found.damaged[0]}")
 

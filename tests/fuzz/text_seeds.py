@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
+
+from classify.inputs import SIX
+from cohort.spine import View
+from tests.predictions import screened, view_result
 
 
 def cohort_text() -> bytes:
@@ -54,25 +59,7 @@ def outlines_text() -> bytes:
 
 def result_text(uid: str) -> bytes:
     """One screened study."""
-    boxes = [
-        {"level": f"L{k + 1}", "x0": 10.0, "y0": 60.0 * k, "x1": 70.0, "y1": 60.0 * k + 50, "confidence": 0.9}
-        for k in range(4)
-    ]
-    used = {f"L{k + 1}": {"used": True, "code": ""} for k in range(4)}
-    view = {
-        "image": "AP.png",
-        "rows": 400,
-        "columns": 300,
-        "pixel_spacing_mm": [0.5, 0.5],
-        "levels": used,
-        "boxes": boxes,
-    }
-    document = {
-        "study_uid": uid, "patient_id": f"p-{uid}", "status": "screened", "bmd_class": "osteopenia",
-        "probabilities": {"normal": 0.2, "osteopenia": 0.6, "osteoporosis": 0.2}, "t_score_estimate": -1.4,
-        "prediction_set": ["osteopenia"], "decision": "undecided", "views": {"AP": view, "LATERAL": view},
-        "findings": {"vertebrae": [{"level": "L1", "height_loss": 0.1, "suspected": False}]},
-        "covariates": {"age_years": 66.0, "sex": "F", "bmi_kg_m2": None}, "warnings": [], "rejection": None,
-        "subsets": {"AP": {"normal": 0.2, "osteopenia": 0.6, "osteoporosis": 0.2}},
-    }  # fmt: skip
-    return json.dumps(document).encode()
+    whole = screened(uid, -1.4)
+    views = {view: view_result(view) for view in View}
+    ablation = {model.name: whole.probabilities for model in SIX}
+    return json.dumps(replace(whole, views=views, input_ablation=ablation).as_json()).encode()

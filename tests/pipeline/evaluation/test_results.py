@@ -1,10 +1,12 @@
-"""Results, label files and tables that are damaged or say too little: named, counted, and the rest judged."""
+"""Results, label files and tables that are damaged or say too little: named, counted, and the rest evaluated."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +16,22 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cohort.bmd import BMD_CLASSES, classify_t_score
-from cohort.spine import LEVELS, View
+from cohort.bmd import BMD_CLASSES
+from cohort.rejection import RejectionCode
 from osteolens.errors import ReadError
 from osteolens.json_document import json_ready, parse_json, read_json
-from pipeline.evaluation import results as results_module
-from pipeline.evaluation.detection import evaluate_detector
-from pipeline.evaluation.evaluate import evaluate_results
-from pipeline.evaluation.report.write import file_names, report_results
-from pipeline.evaluation.results import BODIES, read_results
-from pipeline.evaluation.unlabelled_bodies import evaluate_bodies
+from pipeline.evaluation.classification import ClassificationMetrics
+from pipeline.evaluation.config import EvaluationConfig
+from pipeline.evaluation.detection.unlabelled_bodies import evaluate_bodies
+from pipeline.evaluation.evaluate import Evaluation, evaluate
+from pipeline.evaluation.report.figures import file_names
+from pipeline.evaluation.report.page import write_evaluation
+from pipeline.evaluation.results import load_predictions, read_results
+from pipeline.prediction import Prediction, Rejection
+from tests.predictions import boxes, save, screened
 
-NAMES = [c.value for c in BMD_CLASSES]
 runner = CliRunner()
-
-
-def result(uid: str, t_score: float, sharpness: float = 0.6) -> dict[str, Any]:
-    """One screened study whose most probable class is that of a T-score."""
-    k = NAMES.index(classify_t_score(t_score).value)
-    shares = [(1 - sharpness) / 2] * 3
-    shares[k] = sharpness
-    boxes = [
-        {"level": f"L{n + 1}", "x0": 10.0, "y0": 60.0 * n, "x1": 70.0, "y1": 60.0 * n + 50, "confidence": 0.9}
-        for n in range(4)
-    ]
-    view = {"image": "AP.png", "rows": 400, "columns": 300, "pixel_spacing_mm": [0.5, 0.5], "boxes": boxes}
-    return {
-        "study_uid": uid,
-        "patient_id": f"p-{uid}",
-        "status": "screened",
-        "bmd_class": NAMES[k],
-        "probabilities": dict(zip(NAMES, shares, strict=True)),
-        "t_score_estimate": t_score + 0.3,
-        "prediction_set": [NAMES[k]],
-        "decision": "undecided",
-        "views": {"AP": view},
-        "covariates": {"age_years": 66.0, "sex": "F", "bmi_kg_m2": None},
-        "warnings": [],
-        "rejection": None,
-    }
-
+NORMAL, OSTEOPENIA, OSTEOPOROSIS = BMD_CLASSES
 
 Folders = tuple[Path, Path]
 T_SCORES = (-0.2, -0.5, 0.4, -1.5, -1.8, -2.1, -2.7, -3.1, -3.6, -2.9)
@@ -62,18 +40,16 @@ T_SCORES = (-0.2, -0.5, 0.4, -1.5, -1.8, -2.1, -2.7, -3.1, -3.6, -2.9)
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Folders]:
     def build(t_scores: tuple[float, ...] = T_SCORES, rois: bool = False, site: str = "a") -> Folders:
-        out, cohort = tmp_path / "out", tmp_path / "cohort"
-        (out / "studies").mkdir(parents=True)
+        out = save(tmp_path / "out", (screened(f"s{k}", t) for k, t in enumerate(t_scores)))
+        cohort = tmp_path / "cohort"
         cohort.mkdir()
-        rows, drawn = [], []
-        for k, t in enumerate(t_scores):
-            document = result(f"s{k}", t)
-            (out / "studies" / f"s{k}.json").write_text(json.dumps(document))
-            rows.append({"study_uid": f"s{k}", "patient_id": f"p-s{k}", "t_score": t, "site": site})
-            drawn += [{"study_uid": f"s{k}", "view": "AP", **b} for b in document["views"]["AP"]["boxes"]]
-        pd.DataFrame(rows).to_csv(cohort / "cohort.csv", index=False)
+        uids = [f"s{k}" for k in range(len(t_scores))]
+        table = pd.DataFrame({"study_uid": uids, "patient_id": [f"p-{uid}" for uid in uids]})
+        table.assign(t_score=t_scores, site=site).to_csv(cohort / "cohort.csv", index=False)
         if rois:
-            pd.DataFrame(drawn).drop(columns="confidence").to_csv(cohort / "rois.csv", index=False)
+            rows = [[uid, "AP", str(box.level), *box.corners] for uid in uids for box in boxes()]
+            columns = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
+            pd.DataFrame(rows, columns=columns).to_csv(cohort / "rois.csv", index=False)
         return out, cohort
 
     return build
@@ -81,7 +57,7 @@ def make(tmp_path: Path) -> Callable[..., Folders]:
 
 def changed(path: list[str | int], value: Any) -> str:
     """The text of a result with one field replaced, or removed where the value is `...`."""
-    document: Any = result("s0", T_SCORES[0])
+    document: Any = screened("s0", T_SCORES[0]).as_json()
     part = document
     for key in path[:-1]:
         part = part[key]
@@ -124,11 +100,12 @@ DAMAGE = {
     "decision": (changed(["decision"], "perhaps"), "decision is 'perhaps'"),
     "set": (changed(["prediction_set"], ["normal", 3]), "prediction_set[1] is 3"),
     "box": (changed(["views", "AP", "boxes", 1, "x1"], -5), "views.AP.boxes[1]"),
-    "level twice": (changed(["views", "AP", "boxes", 1, "level"], "L1"), "views.AP.boxes hold L1 twice"),
+    "level twice": (changed(["views", "AP", "boxes", 1, "level"], "L1"), "views.AP: boxes hold L1 twice"),
     "level": (changed(["views", "AP", "boxes", 0, "level"], "C2"), "views.AP.boxes[0].level is 'C2'"),
     "view": (changed(["views", "OBLIQUE"], {}), "views.OBLIQUE"),
     "spacing": (changed(["views", "AP", "pixel_spacing_mm"], [0.5]), "views.AP.pixel_spacing_mm is [0.5]"),
-    "schema": (changed(["schema_version"], 99), "schema_version is 99, expected 1"),
+    "format": (changed(["format"], 99), "format is 99, expected 2 or 1 (without the key)"),
+    "unknown key": (changed(["schema_version"], 99), "schema_version is unknown"),
     "status": (changed(["status"], "done"), "status is 'done'"),
     "truncated": ('{"study_uid": "s0', "line 1 column 15: no complete JSON"),
     "empty": ("", "line 1 column 1: no complete JSON"),
@@ -147,10 +124,12 @@ def test_a_damaged_result_is_named_with_its_field_and_the_rest_read(make: Callab
     out, _ = make()
     (out / "studies" / "s0.json").write_text(text)
     found = read_results(out)
-    assert [d["study_uid"] for d in found.documents] == [f"s{k}" for k in range(1, len(T_SCORES))]
+    assert [p.study_uid for p in found.predictions] == [f"s{k}" for k in range(1, len(T_SCORES))]
     assert len(found.damaged) == 1
     assert found.damaged[0].startswith("s0.json") and words in found.damaged[0]
     assert "\n" not in found.damaged[0] and len(found.damaged[0]) < 300
+    with pytest.raises(ReadError, match="screen this study anew"):
+        load_predictions(out)
 
 
 def test_what_is_no_text_no_file_or_too_large_is_named(make: Callable[..., Folders], monkeypatch: Any) -> None:
@@ -163,7 +142,7 @@ def test_what_is_no_text_no_file_or_too_large_is_named(make: Callable[..., Folde
     os.mkfifo(folder / "s2.json")
     (folder / "s3.json").unlink()
     (folder / "s3.json").symlink_to(out / "nowhere")
-    (folder / "s4.json").write_text(json.dumps(result("s5", -2.1)))
+    (folder / "s4.json").write_text(json.dumps(screened("s5", -2.1).as_json()))
     monkeypatch.setattr("osteolens.json_document.MOST_BYTES", 10)
     assert read_json.__defaults__ == (16 * 2**20, False)
     with (folder / "s6.json").open("r+b") as stream:
@@ -181,20 +160,22 @@ def test_what_is_no_text_no_file_or_too_large_is_named(make: Callable[..., Folde
 def test_results_in_utf_16_or_with_a_byte_order_mark_are_read(make: Callable[..., Folders]) -> None:
     out, _ = make()
     for k, encoding in enumerate(("utf-16", "utf-8-sig", "utf-32")):
-        (out / "studies" / f"s{k}.json").write_text(json.dumps(result(f"s{k}", -1)), encoding)
-    assert len(read_results(out).documents) == len(T_SCORES)
+        (out / "studies" / f"s{k}.json").write_text(json.dumps(screened(f"s{k}", -1).as_json()), encoding)
+    assert len(read_results(out).predictions) == len(T_SCORES)
 
 
 def test_nothing_left_is_one_clear_error(make: Callable[..., Folders], tmp_path: Path) -> None:
     out, cohort = make()
     for path in (out / "studies").glob("*.json"):
         path.write_text("{")
-    with pytest.raises(ReadError, match=r"none of 10 results can be judged, 10 are damaged: s0\.json line 1"):
+    with pytest.raises(ReadError, match=r"none of 10 results can be evaluated, 10 are damaged: s0\.json line 1"):
         read_results(out)
     done = runner.invoke(app, ["evaluate", str(out), str(cohort)])
     assert done.exit_code == 1 and "10 are damaged" in done.stderr and "Traceback" not in done.output
     for path in (out / "studies").glob("*.json"):
-        path.write_text(json.dumps({"study_uid": path.stem, "status": "failed", "failure": "no image"}))
+        path.unlink()
+    save(out, (failed(f"s{k}") for k in range(10)))
+    assert [p.failure for p in load_predictions(out)] == ["no image"] * 10
     with pytest.raises(ReadError, match="all 10 studies failed"):
         read_results(out)
     with pytest.raises(ReadError, match=r"no studies/\*\.json"):
@@ -209,53 +190,92 @@ def test_count_and_names_stand_in_terminal_json_and_report(make: Callable[..., F
     done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--out", str(report)])
     assert done.exit_code == 0, done.output
     assert "2 damaged results left out:" in done.stderr and "s0.json: probabilities.normal is NaN" in done.stderr
+    assert "8 studies evaluated, 0 excluded by the criteria, 0 rejected" in done.stderr
     done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--json"])
-    figures = json.loads(done.stdout)
-    assert figures["studies"] == 8 and figures["damaged_results"]["count"] == 2
-    assert figures["damaged_results"]["names"][1].startswith("s9.json line 1")
-    whole = json.loads((report / "evaluation.json").read_text())
-    assert whole["not_judged"]["damaged_results"] == figures["damaged_results"]
+    found = json.loads(done.stdout)
+    assert found["studies"] == 8 and found["damaged_results"]["count"] == 2
+    assert found["damaged_results"]["names"][1].startswith("s9.json line 1")
+    stored = json.loads((report / "evaluation.json").read_text())
+    del stored["notice"]
+    assert stored == found, "JSON and report hold the same"
+    assert found["detection"]["both_views"]["studies"] == 8
     page = (report / "report.html").read_text()
     assert "2 results are damaged and were left out (s0.json: probabilities.normal is NaN" in page
-    boxes = evaluate_detector(out, cohort)
-    assert boxes["damaged_results"]["count"] == 2 and boxes["eligible"]["studies"] == 8
-    done = runner.invoke(app, ["evaluate", "detector", str(out), str(cohort)])
-    assert done.exit_code == 0 and "2 damaged results" in done.stderr
 
 
-def test_probabilities_that_nobody_needs_do_not_cost_the_boxes(make: Callable[..., Folders]) -> None:
+def failed(uid: str) -> Prediction:
+    return replace(without_class(uid), views={}, failure="no image")
+
+
+def without_class(uid: str, rejection: Rejection | None = None) -> Prediction:
+    plain = replace(screened(uid, -1), bmd_class=None, probabilities={}, prediction_set=())
+    return replace(plain, t_score=None, decision=None, rejection=rejection)
+
+
+def test_a_damaged_field_costs_the_study_in_every_metric_alike(make: Callable[..., Folders]) -> None:
     out, cohort = make(rois=True)
     (out / "studies" / "s0.json").write_text(changed(["probabilities"], None))
-    assert evaluate_detector(out, cohort)["eligible"]["studies"] == 10
-    assert evaluate_results(out, cohort)["damaged_results"]["count"] == 1
+    found = evaluate(out, cohort)
+    assert found.detection is not None and found.detection.both_views.studies == len(found.studies) == 9
+    assert len(found.damaged_results) == 1
 
 
-def test_what_the_tables_lack_is_told_beside_the_figures(make: Callable[..., Folders]) -> None:
+def test_what_the_tables_lack_is_told_beside_the_metrics(make: Callable[..., Folders]) -> None:
     out, cohort = make(rois=True)
     table = pd.read_csv(cohort / "cohort.csv")
     ghost = table.iloc[[0]].assign(study_uid="ghost", patient_id="ghost")
     pd.concat([table, ghost]).to_csv(cohort / "cohort.csv", index=False)
     (cohort / "rois.csv").write_text((cohort / "rois.csv").read_text() + "s1,AP,L1,a,b,c,d\n")
     (out / "studies" / "s0.json").write_text("{")
-    figures = evaluate_results(out, cohort)
-    assert figures["mean_iou"] == 1 and figures["studies"] == 9
-    notes = " ".join(figures["table_notes"])
+    found = evaluate(out, cohort)
+    assert found.detection is not None and found.detection.both_views.mean_iou == 1 and len(found.studies) == 9
+    notes = " ".join(found.table_notes)
     assert "1 x line of cohort.csv without radiographs: ghost" in notes, "a damaged study is not one without a film"
     assert "1 x ROIs that cannot be read" in notes
     done = runner.invoke(app, ["evaluate", str(out), str(cohort)])
     assert "without radiographs: ghost" in done.stderr and "1 damaged result left out" in done.stderr
-    boxes = evaluate_detector(out, cohort)
-    assert boxes["table_notes"] == figures["table_notes"] and boxes["eligible"]["mean_iou"] == 1
 
 
-def test_damaged_results_on_drawn_rois_are_told_apart(make: Callable[..., Folders], tmp_path: Path) -> None:
+def test_damaged_results_on_manual_rois_are_told_apart(make: Callable[..., Folders], tmp_path: Path) -> None:
     out, cohort = make()
-    (tmp_path / "by-hand" / "studies").mkdir(parents=True)
-    for k, t in enumerate(T_SCORES):
-        (tmp_path / "by-hand" / "studies" / f"s{k}.json").write_text(json.dumps(result(f"s{k}", t)) if k else "{")
-    found = report_results(out, cohort, None, drawn=tmp_path / "by-hand")
-    assert found["not_judged"]["damaged_results"]["names"][0].startswith("--drawn: s0.json line 1")
-    assert found["stages"]["a"]["drawn"]["studies"] == 9
+    manual = save(tmp_path / "manual", (screened(f"s{k}", t) for k, t in enumerate(T_SCORES)))
+    (manual / "studies" / "s0.json").write_text("{")
+    found = evaluate(out, cohort, manual_results=manual)
+    assert found.damaged_results[0].startswith("manual results: s0.json line 1")
+    attributed = found.datasets["a"].stage_attribution
+    assert attributed is not None and attributed.manual.studies == 9
+
+
+def test_a_folder_that_holds_neither_table_is_refused(make: Callable[..., Folders], tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"neither rois\.csv nor cohort\.csv"):
+        evaluate(make()[0], tmp_path)
+
+
+def test_boxes_are_evaluated_without_dxa(make: Callable[..., Folders]) -> None:
+    out, cohort = make(rois=True)
+    (cohort / "cohort.csv").unlink()
+    found = evaluate(out, cohort)
+    assert found.detection is not None and found.detection.both_views.mean_iou == 1
+    assert found.overall.classification is None and found.tables["osteoporosis"].empty
+
+
+def test_criteria_are_settings(make: Callable[..., Folders]) -> None:
+    out, cohort = make()
+    table = pd.read_csv(cohort / "cohort.csv")
+    table.assign(age_years=[45.0] * 3 + [60.0] * 7).to_csv(cohort / "cohort.csv", index=False)
+    assert (evaluate(out, cohort).excluded, len(evaluate(out, cohort).studies)) == (3, 7)
+    assert len(evaluate(out, cohort, include_ineligible=True).studies) == 10
+    younger = EvaluationConfig.model_validate({"criteria": {"min_age_years": 40}})
+    assert evaluate(out, cohort, younger).excluded == 0
+    done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--set", "criteria.min_age_years=40", "--json"])
+    assert json.loads(done.stdout)["excluded"] == 0
+
+
+def test_a_results_folder_may_have_any_name(make: Callable[..., Folders], tmp_path: Path) -> None:
+    out, cohort = make()
+    out.rename(tmp_path / "detector")
+    done = runner.invoke(app, ["evaluate", str(tmp_path / "detector"), str(cohort), "--json"])
+    assert done.exit_code == 0 and json.loads(done.stdout)["studies"] == 10
 
 
 def strict(text: str) -> Any:
@@ -265,20 +285,17 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=rejected)
 
 
-def nulls_without_a_word(document: Any) -> list[str]:
-    """Keys of figures that are null where no word under `not_estimable` says why."""
-    found = []
-    if isinstance(document, dict):
-        words = document.get("not_estimable", {})
-        for key, value in document.items():
-            lacks = value is None or (isinstance(value, list) and len(value) == 3 and None in value)
-            if lacks and key not in words and f"{key}_interval" not in words and key != "auc_paper_interval":
-                found.append(key)
-            found += nulls_without_a_word(value)
-    if isinstance(document, list):
-        for value in document:
-            found += nulls_without_a_word(value)
-    return found
+def nulls_without_a_word(value: Any, names: tuple[str, ...] = (), words: frozenset[str] = frozenset()) -> list[str]:
+    """Metrics that are null where no word under `not_estimable` says why."""
+    if value is None:
+        told = any(name in words or f"{name}_interval" in words or name == "auc_paper_interval" for name in names)
+        return [] if told else [".".join(names)]
+    if isinstance(value, dict):
+        words |= set(value.get("not_estimable", {}))
+        return [line for name, part in value.items() for line in nulls_without_a_word(part, (*names, name), words)]
+    return (
+        [line for part in value for line in nulls_without_a_word(part, names, words)] if isinstance(value, list) else []
+    )
 
 
 COHORTS = {
@@ -297,48 +314,51 @@ def test_what_a_cohort_cannot_tell_is_null_with_a_word(make: Callable[..., Folde
     done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--json", "--out", str(tmp_path / "r")])
     assert done.exit_code == 0, done.output
     assert "Warning" not in done.stderr
-    figures = strict(done.stdout)
-    whole = strict((tmp_path / "r" / "evaluation.json").read_text())
-    assert not nulls_without_a_word(figures) and not nulls_without_a_word(whole["datasets"])
-    assert all(word.startswith("not estimable: ") for word in figures["not_estimable"].values())
+    found = strict(done.stdout)
+    assert not nulls_without_a_word(found["datasets"]) and not nulls_without_a_word(found["detection"])
     tables = "".join(path.read_text() for path in (tmp_path / "r" / "tables").glob("*.csv"))
     done = runner.invoke(app, ["evaluate", str(out), str(cohort)])
     assert "nan" not in tables.lower() and "nan" not in done.stdout.lower()
     assert "not estimable" in tables and "not estimable" in done.stdout
 
 
-def test_the_areas_that_exist_are_shown_and_a_word_says_which_do_not(make: Callable[..., Folders]) -> None:
-    figures = evaluate_results(*make(COHORTS["none normal"]))
-    assert figures["auc_osteoporosis"] == figures["auc_osteopenia"] == 1
-    assert figures["auc_normal"] is None and figures["macro_auc"] is None
-    assert figures["not_estimable"]["auc_normal"] == "not estimable: no study is normal"
-    assert figures["not_estimable"]["macro_auc"] == "not estimable: no study is normal"
+def of(evaluation: Evaluation) -> ClassificationMetrics:
+    assert evaluation.overall.classification is not None
+    return evaluation.overall.classification
 
 
-def test_one_osteoporotic_patient_has_an_area_without_an_interval(make: Callable[..., Folders], tmp_path: Path) -> None:
+def test_the_aucs_that_exist_are_shown_and_a_word_says_which_do_not(make: Callable[..., Folders]) -> None:
+    found = of(evaluate(*make(COHORTS["none normal"])))
+    assert found.classes[OSTEOPOROSIS].auc.value == found.classes[OSTEOPENIA].auc.value == 1
+    assert math.isnan(found.classes[NORMAL].auc.value) and math.isnan(found.macro_auc.value)
+    assert found.classes[NORMAL].not_estimable["auc"] == "not estimable: no study is normal"
+    assert found.not_estimable["macro_auc"] == "not estimable: no study is normal"
+
+
+def test_one_osteoporotic_patient_has_an_auc_without_an_interval(make: Callable[..., Folders], tmp_path: Path) -> None:
     out, cohort = make(COHORTS["one osteoporotic"])
-    figures = evaluate_results(out, cohort)
-    assert figures["auc_osteoporosis"] == 1 and figures["macro_auc"] == 1
-    assert figures["auc_osteoporosis_low"] is None
-    assert figures["not_estimable"]["auc_osteoporosis_low"] == "not estimable: 1 case"
-    report_results(out, cohort, tmp_path / "r")
+    evaluation = evaluate(out, cohort)
+    found = of(evaluation).classes[OSTEOPOROSIS]
+    assert found.auc.value == 1 and math.isnan(found.auc.low) and of(evaluation).macro_auc.value == 1
+    assert found.not_estimable["auc_interval"] == "not estimable: 1 case"
+    write_evaluation(tmp_path / "r", evaluation, "made up")
     page = (tmp_path / "r" / "report.html").read_text()
     assert "1.000 (interval not estimable: 1 case)" in page and "nan" not in page.partition("<svg")[0].lower()
 
 
 def test_one_class_only_is_said(make: Callable[..., Folders]) -> None:
-    words = evaluate_results(*make(COHORTS["everyone osteoporotic"]))["not_estimable"]
-    expected = {"macro_auc", "auc_normal", "auc_osteoporosis", "kappa", "osteoporosis_specificity"}
+    found = of(evaluate(*make(COHORTS["everyone osteoporotic"])))
+    words = {**found.not_estimable, **found.classes[OSTEOPOROSIS].not_estimable}
+    expected = {"macro_auc", "auc", "kappa", "kappa_quadratic", "specificity"}
     assert expected <= set(words) and {words[name] for name in expected} == {"not estimable: one class only"}
 
 
 def test_markup_escapes_and_formulas_of_a_table_are_text(make: Callable[..., Folders], tmp_path: Path) -> None:
     site = '=cmd|"/c x"!A1<script>alert(1)</script>[/x]$\\frac$'
     out, cohort = make(rois=True, site=site)
-    rejected = {**result("s0", 0.0), "probabilities": None, "bmd_class": None}
-    rejected["rejection"] = {"code": "\x1b[31m[/y]", "reason": "metal"}
-    (out / "studies" / "s0.json").write_text(json.dumps(rejected))
-    done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r"), "--paper"])
+    reason = Rejection(RejectionCode.TOO_FEW_LEVELS, "\x1b[31m[/y]")
+    save(out, [without_class("s0", reason)])
+    done = runner.invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / "r"), "--published"])
     assert done.exit_code == 0, done.output
     assert "[/x]" in done.stdout.replace("\n", "")
     page = (tmp_path / "r" / "report.html").read_text()
@@ -346,9 +366,8 @@ def test_markup_escapes_and_formulas_of_a_table_are_text(make: Callable[..., Fol
     for path in (p for p in (tmp_path / "r" / "tables").glob("*.csv") if p.read_text().strip()):
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy().ravel()
         assert not [cell for cell in cells if cell.startswith("=")], path.name
-    done = runner.invoke(app, ["evaluate", "detector", str(out), str(cohort)])
-    assert done.exit_code == 0 and "\x1b" not in done.stdout
-    assert "[/x]" in done.stdout and "rejected: \\x1b[31m[/y]" in done.stdout
+    done = runner.invoke(app, ["evaluate", str(out), str(cohort)])
+    assert done.exit_code == 0 and "\x1b" not in done.stdout and "too_few_levels" in done.stdout
 
 
 def test_files_of_datasets_have_short_names_of_their_own() -> None:
@@ -363,7 +382,7 @@ def test_a_folder_that_cannot_be_written_is_said(make: Callable[..., Folders], t
     assert done.exit_code == 1 and "cannot be written" in done.stderr and "choose another --out" in done.stderr
 
 
-def test_damaged_label_files_are_named_and_the_rest_judged(make: Callable[..., Folders], tmp_path: Path) -> None:
+def test_damaged_label_files_are_named_and_the_rest_evaluated(make: Callable[..., Folders], tmp_path: Path) -> None:
     out, _ = make()
     labels = tmp_path / "labels"
     labels.mkdir()
@@ -376,26 +395,14 @@ def test_damaged_label_files_are_named_and_the_rest_judged(make: Callable[..., F
     ):
         (labels / name).write_bytes(content)
     found = evaluate_bodies(out, labels)
-    assert found["all"]["films"] == 1 and found["damaged_labels"]["count"] == 4
-    assert found["damaged_labels"]["names"][0].startswith("bytes.txt: cannot be read as UTF-8")
-    assert all("expected class, x, y" in line for line in found["damaged_labels"]["names"][1:])
-    done = runner.invoke(app, ["evaluate", "bodies", str(out), str(labels)])
+    assert found.all.radiographs == 1 and len(found.damaged_labels) == 4
+    assert found.damaged_labels[0].startswith("bytes.txt: cannot be read as UTF-8")
+    assert all("expected class, x, y" in line for line in found.damaged_labels[1:])
+    done = runner.invoke(app, ["evaluate-bodies", str(out), str(labels)])
     assert done.exit_code == 0 and "4 damaged label files left out" in done.stderr
     (labels / "AP.txt").unlink()
     with pytest.raises(ReadError, match=r"none of 4 label files can be read: bytes\.txt"):
         evaluate_bodies(out, labels)
-
-
-def test_bodies_need_no_class(make: Callable[..., Folders]) -> None:
-    out, _ = make()
-    (out / "studies" / "s0.json").write_text(json.dumps({"study_uid": "s0", "views": {}}))
-    assert len(read_results(out, BODIES).documents) == 10 and len(read_results(out).documents) == 9
-
-
-def test_every_level_and_view_of_the_project_can_stand_in_a_result() -> None:
-    assert results_module.LevelName.__args__ == tuple(level.value for level in LEVELS)
-    assert results_module.ViewName.__args__ == tuple(view.value for view in View)
-    assert results_module.BmdName.__args__ == tuple(NAMES)
 
 
 def test_json_of_ours_is_json() -> None:
@@ -412,7 +419,7 @@ def test_json_of_ours_is_json() -> None:
         "d": "x\\ud800\u00e9",
         "e": [1, None],
     }
-    ready["d"].encode("utf-8")
+    assert json.dumps(ready, ensure_ascii=False).encode("utf-8")
 
 
 def test_a_field_is_named_by_its_path() -> None:
