@@ -1,71 +1,86 @@
-"""How well a simulated cohort's classes can be told at all: from the true density, shell and size of the bones."""
+"""Upper bound of what a reader of a simulated cohort's images can reach: AUC from the true bones."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from cohort.bmd import BMD_CLASSES
-from cohort.eligibility import exclusions
-from cohort.io.folder import index_cohort
+from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.splits import Split, is_test_site, split_of
-from cohort.study import Study
-from osteolens.errors import ReadError
-from pipeline.audit.shortcut_learning import covariate_features
-from pipeline.evaluation.statistics import auc
-
-TRUE_BONES = ["vbmd_mg_cm3", "shell_mm", "bone_size"]
-"""Columns of a simulated cohort.csv that no image tells exactly."""
+from pipeline.audit.patients import Flags, Floats, SimulatedPatients
+from pipeline.evaluation.statistics import Estimate, auc
 
 
-def ceiling(cohort: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """AUC of every class by test site, of a quadratic logistic regression fitted on the training site.
+class OracleInputs(StrEnum):
+    """What an oracle is given."""
 
-    `covariates` is given age, sex and BMI; `true bones` also the true volumetric BMD, shell thickness and bone size,
-    which bounds what a perfect reader of the images could reach with them.
+    COVARIATES = "covariates"
+    TRUE_BONES = "covariates and true bones"
 
-    Raises:
-        ReadError: not a simulated cohort, or without eligible training and test studies.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleAuc:
+    """AUC of every class on one test site, with DeLong's interval.
+
+    Attributes:
+        inputs: that the oracle was given.
+        site: test site.
+        studies: patients of the site.
+        auc: by class, without those that are absent or alone on this site.
     """
-    path = cohort / "cohort.csv"
-    table = pd.read_csv(path).set_index("study_uid") if path.is_file() else pd.DataFrame()
-    if not set(TRUE_BONES) <= set(table.columns):
-        raise ReadError(f"{path}: no columns {', '.join(TRUE_BONES)}; expected a cohort of osteolens simulate")
-    studies = [study for study in index_cohort(cohort).studies if not exclusions(study)]
-    training = [s for s in studies if not is_test_site(s.site) and s.site != VALIDATION_SITE]
-    sites = sorted({s.site for s in studies if s.site is not None and is_test_site(s.site)})
-    if not training or not sites:
-        raise ReadError(f"{cohort}: {len(training)} training studies and {len(sites)} test sites; expected both")
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for name, given in (("covariates", False), ("true bones", True)):
+
+    inputs: OracleInputs
+    site: str
+    studies: int
+    auc: Mapping[BmdClass, Estimate]
+
+
+def oracle_aucs(patients: SimulatedPatients) -> tuple[OracleAuc, ...]:
+    """AUC by test site of a quadratic logistic regression fitted on the training sites.
+
+    COVARIATES are age, sex and BMI; TRUE_BONES adds the true volumetric BMD, shell thickness and bone size, which
+    bounds what a perfect reader of the images could reach with them. Empty without a test site, or with training
+    patients of fewer than two classes.
+    """
+    sites = np.array(patients.sites)
+    training = np.array([split_of(site) is Split.TRAINING for site in patients.sites])
+    if len(np.unique(patients.labels[training])) < 2:
+        return ()
+    tests = sorted({site for site in patients.sites if is_test_site(site)})
+    results = []
+    for inputs in OracleInputs:
+        features = _features(patients, inputs)
         model = make_pipeline(StandardScaler(), PolynomialFeatures(2), LogisticRegression(max_iter=5000))
-        model.fit(_features(training, table, given), _labels(training))
-        found[name] = {}
-        for site in sites:
-            own = [study for study in studies if study.site == site]
-            shares, labels = model.predict_proba(_features(own, table, given)), _labels(own)
-            found[name][site] = {
-                c.value: auc(labels == k, shares[:, k]).value
-                for k, c in enumerate(BMD_CLASSES)
-                if 0 < (labels == k).sum() < len(labels)
-            }
-    return found
+        model.fit(features[training], patients.labels[training])
+        classes = [BMD_CLASSES[k] for k in model.classes_]
+        for site in tests:
+            of_site = sites == site
+            probabilities = np.asarray(model.predict_proba(features[of_site]), float)
+            auc_by_class = _aucs(patients.labels[of_site], probabilities, classes)
+            results.append(OracleAuc(inputs=inputs, site=site, studies=int(of_site.sum()), auc=auc_by_class))
+    return tuple(results)
 
 
-def _features(studies: list[Study], table: pd.DataFrame, true_bones: bool) -> npt.NDArray[np.float64]:
-    covariates = covariate_features(studies)
-    if not true_bones:
-        return covariates
-    bones = table.loc[[study.study_uid for study in studies], TRUE_BONES].to_numpy(float)
-    return np.concatenate((covariates, bones), 1)
+def _features(patients: SimulatedPatients, inputs: OracleInputs) -> Floats:
+    if inputs is OracleInputs.COVARIATES:
+        return patients.covariates
+    bones = np.stack((patients.vbmd_mg_cm3, patients.shell_mm, patients.bone_size), 1)
+    return np.concatenate((patients.covariates, bones), 1)
 
 
-def _labels(studies: list[Study]) -> npt.NDArray[np.int64]:
-    classes = [study.dxa.bmd_class for study in studies if study.dxa is not None]
-    return np.array([BMD_CLASSES.index(c) for c in classes if c is not None], np.int64)
+def _aucs(
+    labels: npt.NDArray[np.int64], probabilities: Floats, classes: Sequence[BmdClass]
+) -> dict[BmdClass, Estimate]:
+    by_class = {}
+    for column, bmd_class in enumerate(classes):
+        positive: Flags = labels == BMD_CLASSES.index(bmd_class)
+        if positive.any() and not positive.all():
+            by_class[bmd_class] = auc(positive, probabilities[:, column])
+    return by_class

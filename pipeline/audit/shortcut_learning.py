@@ -1,8 +1,14 @@
-"""Whether classes can be told from what a classifier should not need: covariates, statistics, headers, names."""
+"""Whether classes can be told from what a classifier should not need: image statistics, sizes, headers, names.
+
+Source: Geirhos et al. 2020, "Shortcut learning in deep neural networks".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,74 +21,98 @@ from sklearn.preprocessing import StandardScaler
 
 from classify.config import PreprocessSpec
 from classify.crop import column_crop
-from classify.preprocess import equalised
-from cohort.covariates import Sex
+from classify.preprocess import equalised, letterbox
 from cohort.io.annotations import Rois
 from cohort.io.radiograph import read_radiograph
-from cohort.spine import SpineDetection, View
+from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Study
 from osteolens.errors import OsteoLensError
+from osteolens.progress import Progress, silent
 
 Features = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
+SPEC = PreprocessSpec(size_px=128)
+FOLDS = 10
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 HEADER_FIELDS = ("KVP", "WindowCenter", "WindowWidth", "ImagerPixelSpacing", "DistanceSourceToDetector", "BitsStored")
 
 
-def covariate_features(studies: Sequence[Study]) -> Features:
-    """Age, sex and BMI, (n, 3)."""
-    rows = [(s.covariates.age_years, s.covariates.sex is Sex.MALE, s.covariates.bmi_kg_m2) for s in studies]
-    return np.array(rows, float)
+class FeatureGroup(StrEnum):
+    """What a classifier should not need."""
+
+    ROI_STATISTICS = "ROI statistics"
+    SIZE = "size"
+    HEADER = "header"
+    NAME = "name"
+    ALL = "all of these"
 
 
-def image_features(
-    studies: Sequence[Study], rois: Rois, done: Callable[[int], None] = lambda _: None
-) -> dict[str, Features]:
-    """What single numbers tell of each study, by group: `roi statistics` (n, 18), `size`, `header` and `name`.
+@dataclass(frozen=True, slots=True)
+class _ViewFeatures:
+    """Numbers of one view; zeros where it is missing or unreadable."""
 
-    ROI statistics are mean, SD and percentiles of the preprocessed crop of L1-L4 (own pixels alone) in both views. A
-    study with an unreadable or missing view keeps zeros there.
+    statistics: list[float]
+    size: list[float]
+    header: list[float]
+
+
+_NOTHING = _ViewFeatures([0.0] * (2 + len(PERCENTILES)), [0.0, 0.0], [0.0] * (len(HEADER_FIELDS) + 2))
+
+
+def shortcut_features(
+    studies: Sequence[Study], rois: Rois, progress: Progress = silent
+) -> dict[FeatureGroup, Features]:
+    """Single numbers of each study by group, (n, k) each.
+
+    ROI statistics are mean, SD and percentiles of the preprocessed crop of L1-L4 (without its border) in both views. A
+    study with an unreadable or missing view has zeros there.
+
+    Args:
+        studies: whose images are read.
+        rois: boxes of L1-L4 of both views.
+        progress: told after every study.
     """
-    spec = PreprocessSpec(size_px=128)
-    groups: dict[str, list[list[float]]] = {"roi statistics": [], "size": [], "header": [], "name": []}
+    rows: dict[FeatureGroup, list[list[float]]] = {group: [] for group in FeatureGroup}
     for number, study in enumerate(studies, start=1):
-        found: dict[str, list[float]] = {name: [] for name in groups}
-        for view, path in ((View.AP, study.ap), (View.LATERAL, study.lateral)):
-            statistics, size, header = [0.0] * (2 + len(PERCENTILES)), [0.0, 0.0], [0.0] * (len(HEADER_FIELDS) + 2)
-            boxes = rois.get((study.study_uid, view))
-            if path is not None and boxes is not None:
-                try:
-                    pixels = read_radiograph(path).pixels
-                    crop = column_crop(pixels, SpineDetection(view, boxes, pixels.shape))
-                    statistics, size = _statistics(crop, spec), [float(n) for n in pixels.shape]
-                    header = _header(pydicom.dcmread(path, stop_before_pixels=True))
-                except (OsteoLensError, pydicom.errors.InvalidDicomError):
-                    pass
-            found["roi statistics"] += statistics
-            found["size"] += size
-            found["header"] += header
-        digits = [int(c) for c in study.patient_id if c.isdigit()][-5:]
-        found["name"] = [
-            float(sum(d * 10**k for k, d in enumerate(reversed(digits)))),
-            float(digits[-1] if digits else 0),
-        ]
-        found["name"] += [float(int(study.study_uid[-6:])) if study.study_uid[-6:].isdigit() else 0.0]
-        for name, values in found.items():
-            groups[name].append(values)
-        done(number)
-    return {name: np.array(rows, float) for name, rows in groups.items()}
+        views = [_view_features(view, study, rois) for view in View]
+        groups = {
+            FeatureGroup.ROI_STATISTICS: [value for view in views for value in view.statistics],
+            FeatureGroup.SIZE: [value for view in views for value in view.size],
+            FeatureGroup.HEADER: [value for view in views for value in view.header],
+            FeatureGroup.NAME: _name_features(study),
+        }
+        groups[FeatureGroup.ALL] = [value for values in groups.values() for value in values]
+        for group, values in groups.items():
+            rows[group].append(values)
+        progress(number, len(studies))
+    return {group: np.array(values, float) for group, values in rows.items()}
 
 
-def _statistics(crop: npt.NDArray[np.float32], spec: PreprocessSpec) -> list[float]:
-    image = equalised(crop, spec)
-    scale = spec.size_px / max(crop.shape)
-    tall, wide = (max(1, round(side * scale)) for side in crop.shape)
-    top, left = (spec.size_px - tall) // 2, (spec.size_px - wide) // 2
-    own = image[top : top + tall, left : left + wide].astype(float)
-    return [float(own.mean()), float(own.std()), *(float(v) for v in np.percentile(own, PERCENTILES))]
+def _view_features(view: View, study: Study, rois: Rois) -> _ViewFeatures:
+    path = study.ap if view is View.AP else study.lateral
+    boxes = rois.get((study.study_uid, view))
+    if path is None or boxes is None:
+        return _NOTHING
+    try:
+        return _image_features(path, view, boxes)
+    except (OsteoLensError, pydicom.errors.InvalidDicomError):
+        return _NOTHING
 
 
-def _header(dataset: pydicom.Dataset) -> list[float]:
+def _image_features(path: Path, view: View, boxes: tuple[VertebraBox, ...]) -> _ViewFeatures:
+    pixels = read_radiograph(path).pixels
+    crop = column_crop(pixels, SpineDetection(view, boxes, pixels.shape))
+    top, left, height, width = letterbox(crop.shape, SPEC)
+    image = equalised(crop, SPEC)[top : top + height, left : left + width].astype(float)
+    return _ViewFeatures(
+        [float(image.mean()), float(image.std()), *(float(v) for v in np.percentile(image, PERCENTILES))],
+        [float(side) for side in pixels.shape],
+        _header_features(pydicom.dcmread(path, stop_before_pixels=True)),
+    )
+
+
+def _header_features(dataset: pydicom.Dataset) -> list[float]:
     values = []
     for name in HEADER_FIELDS:
         value = dataset.get(name, 0)
@@ -91,17 +121,23 @@ def _header(dataset: pydicom.Dataset) -> list[float]:
     return [*values, float("PixelSpacing" in dataset), float(dataset.get("PhotometricInterpretation") == "MONOCHROME1")]
 
 
-def cross_validated_auc(features: Features, positive: npt.NDArray[np.bool_], seed: int = 0) -> float:
-    """Area under the curve of a logistic regression, 10-fold out of sample; 0.5 where a class has under ten members."""
-    if min(int(positive.sum()), int((~positive).sum())) < 10:
+def _name_features(study: Study) -> list[float]:
+    """The last five digits of the patient's identifier, the last one, and the last six of the study's."""
+    digits = "".join(c for c in study.patient_id if c.isdigit())[-5:]
+    end = study.study_uid[-6:]
+    return [float(digits or 0), float(digits[-1:] or 0), float(end) if end.isdigit() else 0.0]
+
+
+def shortcut_aucs(features: Mapping[FeatureGroup, Features], positive: Flags) -> dict[FeatureGroup, float]:
+    """Cross-validated AUC of each group of features."""
+    return {group: cross_validated_auc(values, positive) for group, values in features.items()}
+
+
+def cross_validated_auc(features: Features, positive: Flags, seed: int = 0) -> float:
+    """AUC of a logistic regression on features (n, k), 10-fold out of sample; 0.5 with under ten members of a class."""
+    if min(int(positive.sum()), int((~positive).sum())) < FOLDS:
         return 0.5
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    folds = StratifiedKFold(10, shuffle=True, random_state=seed)
-    shares = cross_val_predict(model, features, positive, cv=folds, method="predict_proba")[:, 1]
-    return float(roc_auc_score(positive, shares))
-
-
-def shortcut_areas(groups: Mapping[str, Features], positive: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Area of each group and of all together."""
-    areas = {name: cross_validated_auc(features, positive) for name, features in groups.items()}
-    return {**areas, "all of these": cross_validated_auc(np.concatenate(list(groups.values()), 1), positive)}
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    probabilities = cross_val_predict(model, features, positive, cv=folds, method="predict_proba")[:, 1]
+    return float(roc_auc_score(positive, probabilities))
