@@ -134,7 +134,7 @@ def _counts(studies: Sequence[Study], rois: Rois, eligible: int) -> CohortCounts
         patients=len({study.patient_id for study in studies}),
         ap_images=sum(study.ap is not None for study in studies),
         lateral_images=sum(study.lateral is not None for study in studies),
-        images_of_unknown_view=sum(len(study.unsorted) for study in studies),
+        images_of_unknown_view=sum(len(study.images_of_unknown_view) for study in studies),
         studies_with_both_views=sum(study.ap is not None and study.lateral is not None for study in studies),
         studies_with_t_score=sum(study.dxa is not None and study.dxa.t_score is not None for study in studies),
         studies_with_rois=sum(all(_has_levels(rois, study.study_uid, view) for view in View) for study in studies),

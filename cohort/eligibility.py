@@ -57,7 +57,7 @@ def exclusions(study: Study, criteria: EligibilityCriteria = DEFAULT_CRITERIA) -
         bool(findings.implant),
         findings.cobb_deg is not None and findings.cobb_deg > criteria.max_cobb_deg,
         findings.fracture_grade is not None and findings.fracture_grade > criteria.max_fracture_grade,
-        findings.readable is False,
+        findings.exposure_adequate is False,
     )
     return tuple(reason for reason, misses in zip(reasons(criteria), missed, strict=True) if misses)
 

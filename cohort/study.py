@@ -70,7 +70,7 @@ class Findings:
         implant: metal or cement at L1-L4.
         fracture_grade: highest Genant grade of a compression fracture at L1-L4, 0 without.
         cobb_deg: Cobb angle of a lumbar scoliosis.
-        readable: whether the exposure lets L1-L4 be outlined.
+        exposure_adequate: whether the exposure lets L1-L4 be outlined.
         lumbar_count: vertebrae between the ribs and the sacrum; excludes nobody.
         height_loss: share of height that compression took, by fractured level; empty when there is no fracture.
     """
@@ -79,7 +79,7 @@ class Findings:
     implant: bool | None = None
     fracture_grade: int | None = None
     cobb_deg: float | None = None
-    readable: bool | None = None
+    exposure_adequate: bool | None = None
     lumbar_count: int | None = None
     height_loss: dict[VertebralLevel, float] | None = None
 
@@ -97,7 +97,7 @@ class Study:
         dxa: the reference standard, where known.
         site: hospital or machine, where known.
         study_date: day of the radiographs.
-        unsorted: images whose view no header, name or table tells; the image itself decides.
+        images_of_unknown_view: images whose view no header, name or table tells; the image itself decides.
         findings: what the exclusion criteria ask for.
         further: (view, path) of more images of a view that has one; the fittest of them is used.
         set_aside: (view, path, reason) of images of the study that are not read.
@@ -112,7 +112,7 @@ class Study:
     dxa: DxaResult | None = None
     site: str | None = None
     study_date: date | None = None
-    unsorted: tuple[Path, ...] = ()
+    images_of_unknown_view: tuple[Path, ...] = ()
     findings: Findings = field(default_factory=Findings)
     set_aside: tuple[tuple[View | None, Path, str], ...] = ()
     further: tuple[tuple[View, Path], ...] = ()
@@ -123,4 +123,4 @@ class Study:
         """(view, path) of every image; the view is None where only the image can tell."""
         known = ((View.AP, self.ap), (View.LATERAL, self.lateral))
         first = tuple((view, path) for view, path in known if path)
-        return (*first, *self.further, *((None, path) for path in self.unsorted))
+        return (*first, *self.further, *((None, path) for path in self.images_of_unknown_view))

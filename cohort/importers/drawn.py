@@ -58,7 +58,7 @@ class DrawnImage:
         note: what a reader should know of how it was taken.
         suffix: ending of the stored file's name; None keeps the image's.
         store: writes the image at a path; None copies the file.
-        regroup: whether the source itself says which films are one study, whatever their headers say.
+        regroup: whether the source itself says which radiographs are one study, whatever their headers say.
     """
 
     path: Path

@@ -27,10 +27,10 @@ from osteolens.text import visible
 
 LICENCE = "LUMOS is CC BY-NC 4.0: name its authors, and use it and what was trained on it for no commercial purpose"
 
-FILMS = {"1": View.AP, "2": View.LATERAL}
-"""What the number at the end of a film's name means by convention; headers and the image itself may say otherwise."""
+VIEW_OF_NUMBER = {"1": View.AP, "2": View.LATERAL}
+"""What the number at the end of a file's name means by convention; headers and the image itself may say otherwise."""
 
-_FILM = re.compile(r"lumos_x_(\d{1,9})_(\d+)(?:\.(?:dcm|dicom|ima))?", re.IGNORECASE)
+_NAME = re.compile(r"lumos_x_(\d{1,9})_(\d+)(?:\.(?:dcm|dicom|ima))?", re.IGNORECASE)
 _TABLES = (".csv", ".xlsx")
 _ARRAY_FAULTS = (
     OSError, ValueError, EOFError, SyntaxError, TokenError, BadZipFile, TypeError, KeyError, OverflowError, MemoryError,
@@ -40,7 +40,7 @@ _ARRAY_FAULTS = (
 
 
 def read_lumos(source: Path) -> Contents:
-    """A folder with the table and the films: zip files or folders of DICOM, or the .npy arrays of the Kaggle copy.
+    """A folder with the table and the images: zip files or folders of DICOM, or the .npy arrays of the Kaggle copy.
 
     The set has no ROIs. A patient whose two views name one file is left out.
 
@@ -59,14 +59,14 @@ def read_lumos(source: Path) -> Contents:
         missing = ", ".join(sorted(needed - columns))
         raise ReadError(f"{visible(path.name)}: columns {missing} are missing; expected the table of LUMOS")
     lines_of = _lines_of(path, lines, left_out)
-    images = _arrays(source, lines_of, left_out) if is_kaggle else _films(source, left_out)
+    images = _arrays(source, lines_of, left_out) if is_kaggle else _radiographs(source, left_out)
     found = {image.study for image in images}
     rows: dict[str, CohortRow] = {}
     for patient, line in lines_of.items():
         if _study(patient) in found:
             rows[_study(patient)] = cohort_row_of(line, _study(patient), path, left_out)
         elif not is_kaggle:
-            left_out.append(LeftOut(path, "line of a patient without films", str(patient)))
+            left_out.append(LeftOut(path, "line of a patient without radiographs", str(patient)))
     known = {_study(patient) for patient in lines_of}
     left_out += [
         LeftOut(path, "no usable line in the table; imported without covariates and DXA", study)
@@ -108,8 +108,8 @@ def _lines_of(path: Path, lines: Sequence[Line], left_out: list[LeftOut]) -> dic
     return {patient: own[0] for patient, own in found.items() if all(line.cells == own[0].cells for line in own)}
 
 
-def _films(source: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
-    """Films of the owners' zip files and folders; the members' names say patient and film, not the archive's."""
+def _radiographs(source: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
+    """Images of the owners' zip files and folders; the members' names say patient and view, not the archive's."""
     images: list[DrawnImage] = []
     for path in sorted(found for found in source.rglob("*") if found.is_file()):
         if any(part.startswith((".", "~", "__MACOSX")) for part in path.relative_to(source).parts):
@@ -117,14 +117,14 @@ def _films(source: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
         if path.suffix.lower() in _TABLES:
             continue
         if is_zip(path):
-            images += _packed_films(path, left_out)
-        elif _FILM.fullmatch(path.name) or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
-            film = _film(path, path.name, left_out)
-            images += [film] if film is not None else []
+            images += _packed_radiographs(path, left_out)
+        elif _NAME.fullmatch(path.name) or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+            image = _image(path, path.name, left_out)
+            images += [image] if image is not None else []
     return images
 
 
-def _packed_films(path: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
+def _packed_radiographs(path: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
     try:
         members = members_of(path)
     except ReadError as error:
@@ -135,24 +135,24 @@ def _packed_films(path: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
         name = PureWindowsPath(PurePosixPath(member.filename).name).name
         if name.startswith(".") or member.filename.startswith("__MACOSX"):
             continue
-        film = _film(path / member.filename.lstrip("/\\"), name, left_out)
-        if film is not None:
-            images.append(_stored_by(film, partial(_store_packed, path, member)))
+        image = _image(path / member.filename.lstrip("/\\"), name, left_out)
+        if image is not None:
+            images.append(_stored_by(image, partial(_store_packed, path, member)))
     return images
 
 
-def _film(path: Path, name: str, left_out: list[LeftOut]) -> DrawnImage | None:
-    found = _FILM.fullmatch(name)
-    view = FILMS.get(found[2].lstrip("0")) if found else None
+def _image(path: Path, name: str, left_out: list[LeftOut]) -> DrawnImage | None:
+    found = _NAME.fullmatch(name)
+    view = VIEW_OF_NUMBER.get(found[2].lstrip("0")) if found else None
     if found is None or view is None:
         left_out.append(LeftOut(path, "name is not lumos_x_<patient>_1.Dcm (AP) or _2.Dcm (lateral)"))
         return None
-    film = DrawnImage(path=path, study=_study(int(found[1])), view=view)
-    return _stored_by(film, partial(_store_dicom, path))
+    image = DrawnImage(path=path, study=_study(int(found[1])), view=view)
+    return _stored_by(image, partial(_store_dicom, path))
 
 
-def _stored_by(film: DrawnImage, store: Callable[[Path], None]) -> DrawnImage:
-    return DrawnImage(path=film.path, study=film.study, view=film.view, suffix=".dcm", store=store, regroup=True)
+def _stored_by(image: DrawnImage, store: Callable[[Path], None]) -> DrawnImage:
+    return DrawnImage(path=image.path, study=image.study, view=image.view, suffix=".dcm", store=store, regroup=True)
 
 
 def _store_dicom(path: Path, target: Path) -> None:
@@ -169,10 +169,10 @@ def _store_packed(archive: Path, member: ZipInfo, target: Path) -> None:
 
 
 def gather(study_of: Mapping[Path, str]) -> None:
-    """Give the DICOM films of each study one StudyInstanceUID of its own and one PatientID, where theirs disagree.
+    """Give the DICOM images of each study one StudyInstanceUID of its own and one PatientID, where theirs disagree.
 
     Args:
-        study_of: for each stored film the study that its source puts it in.
+        study_of: for each stored radiograph the study that its source puts it in.
     """
     identities = {}
     for path in study_of:
@@ -194,7 +194,7 @@ def gather(study_of: Mapping[Path, str]) -> None:
 
 
 def _arrays(source: Path, lines_of: Mapping[int, Line], left_out: list[LeftOut]) -> list[DrawnImage]:
-    """Films of the Kaggle copy, which the table names."""
+    """Radiographs of the Kaggle copy, which the table names."""
     images: list[DrawnImage] = []
     for patient, line in lines_of.items():
         names = {View.AP: line.cells["image_path_ap"], View.LATERAL: line.cells["image_path_lat"]}

@@ -148,8 +148,8 @@ def _dicom(alone: _Image, own_name: str, view: View | None) -> _Image | Skipped:
         header = read_header(alone.path)
     except ReadError:
         return alone
-    if header.no_film is not None:
-        return Skipped(alone.path, f"holds {header.no_film}, no radiograph")
+    if header.no_radiograph is not None:
+        return Skipped(alone.path, f"holds {header.no_radiograph}, no radiograph")
     key = header.study_uid or own_name
     return replace(alone, key=key, patient_id=header.patient_id or "", view=header.view or view, header=header)
 
@@ -206,7 +206,7 @@ def _with_image(study: Study, view: View | None, path: Path) -> Study:
         return replace(study, ap=path)
     if view is View.LATERAL:
         return replace(study, lateral=path)
-    return replace(study, unsorted=(*study.unsorted, path))
+    return replace(study, images_of_unknown_view=(*study.images_of_unknown_view, path))
 
 
 def _with_table(study: Study, key: str, table: dict[str, CohortRow]) -> Study:

@@ -80,7 +80,7 @@ def grey_of(channels: Floats, name: str) -> tuple[Floats, list[str]]:
     return np.asarray(channels[..., :3].mean(2), np.float32), notes
 
 
-def film_range(values: Floats) -> tuple[float, float]:
+def radiograph_range(values: Floats) -> tuple[float, float]:
     """Grey values that become black and white: ends of the film itself, without borders, labels and stray pixels.
 
     Borders are what hangs together with the image's edge and does not change from pixel to pixel: unexposed or

@@ -21,7 +21,7 @@ from cohort.io.dicom.read import (
     looks_like_dicom,
     read_dicom,
 )
-from cohort.io.grey import film_range, grey_of
+from cohort.io.grey import grey_of, radiograph_range
 from cohort.io.view_names import view_from_path
 from cohort.study import Radiograph, SpacingSource
 from osteolens.errors import NotRadiograph, OsteoLensError, ReadError
@@ -172,7 +172,7 @@ def read_plain_image(path: Path) -> Radiograph:
     if aspect != 1.0:
         values = _squared(values, 1 / aspect if turned else aspect)
         notes.append("pixels are not square; boxes are in pixels of the squared image")
-    low, high = film_range(values)
+    low, high = radiograph_range(values)
     values = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     shown = np.ascontiguousarray(1 - values if negative else values, np.float32)
     view = view_from_path(path.relative_to(path.parents[1]) if len(path.parents) > 1 else path)

@@ -23,7 +23,7 @@ GOOD = Study(
     covariates=Covariates(age_years=60, sex=Sex.FEMALE),
     dxa=DxaResult(t_score=-1.2, scan_date=date(2021, 3, 1)),
     study_date=date(2021, 1, 1),
-    findings=Findings(menopause_age_years=50, implant=False, fracture_grade=0, cobb_deg=8, readable=True),
+    findings=Findings(menopause_age_years=50, implant=False, fracture_grade=0, cobb_deg=8, exposure_adequate=True),
 )
 
 
@@ -44,7 +44,7 @@ def test_a_study_that_meets_every_criterion_is_eligible() -> None:
         ({"findings": replace(GOOD.findings, implant=True)}, "implant or cement at L1-L4"),
         ({"findings": replace(GOOD.findings, cobb_deg=21)}, "scoliosis above 20 degrees"),
         ({"findings": replace(GOOD.findings, fracture_grade=1)}, "compression fracture at L1-L4"),
-        ({"findings": replace(GOOD.findings, readable=False)}, "exposure too poor"),
+        ({"findings": replace(GOOD.findings, exposure_adequate=False)}, "exposure too poor"),
     ],
 )
 def test_each_criterion_excludes(change: dict[str, Any], reason: str) -> None:
@@ -75,12 +75,12 @@ def test_findings_are_read_from_the_table(tmp_path: Path) -> None:
         implant=False,
         fracture_grade=0,
         cobb_deg=3.5,
-        readable=True,
+        exposure_adequate=True,
         lumbar_count=None,
         height_loss={},
     ) and rows["A"].study_date == date(2021, 1, 1)
     assert rows["B"].findings == Findings(
-        menopause_age_years=None, implant=True, fracture_grade=2, cobb_deg=None, readable=False
+        menopause_age_years=None, implant=True, fracture_grade=2, cobb_deg=None, exposure_adequate=False
     )
     assert rows["C"].findings == Findings()
     path.write_text(

@@ -39,7 +39,7 @@ def screener() -> Screener:
 
 def screened(screener: Screener, radiograph: Radiograph) -> Prediction:
     return screener.screen(
-        LoadedStudy(Study(study_uid="x", patient_id="x", unsorted=(radiograph.path,)), (radiograph,), ())
+        LoadedStudy(Study(study_uid="x", patient_id="x", images_of_unknown_view=(radiograph.path,)), (radiograph,), ())
     ).prediction
 
 

@@ -1,4 +1,4 @@
-"""Single attributes of a DICOM header: a value that cannot be read is unknown and told, and never costs the film."""
+"""Single attributes of a DICOM header: a value that cannot be read is unknown and told; the image is still read."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from cohort.io.dicom.attributes import Attributes, aspect_of, brief
 from cohort.io.dicom.codestream import stated_size
 from cohort.io.dicom.photometric import Photometric
 from cohort.io.dicom.window import Cells, rescaled, windowed
-from cohort.io.grey import film_range, grey_of
+from cohort.io.grey import grey_of, radiograph_range
 from osteolens.errors import NotRadiograph, ReadError
 
 Floats = npt.NDArray[np.float32]
@@ -185,8 +185,8 @@ def _has_overlay_bits(dataset: Dataset) -> bool:
 
 
 def _padding(raw: Cells, header: Attributes) -> npt.NDArray[np.bool_] | None:
-    """Cells outside the film that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit): those that hang
-    together with the image's edge. Cells of that value inside the film keep it, and that is told.
+    """Cells outside the radiograph that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit): those that
+    hang together with the image's edge. Cells of that value inside the radiograph keep it, and that is told.
 
     Source: DICOM PS3.3 C.7.5.1.1.2.
     """
@@ -202,7 +202,7 @@ def _padding(raw: Cells, header: Attributes) -> npt.NDArray[np.bool_] | None:
     edge[0] = False
     outside = edge[labels]
     if np.count_nonzero(alike) > np.count_nonzero(outside):
-        header.notes.append("pixels inside the film have the PixelPaddingValue; they keep it")
+        header.notes.append("pixels inside the radiograph have the PixelPaddingValue; they keep it")
     return None if outside.all() or not outside.any() else outside
 
 
@@ -218,7 +218,7 @@ def _inverted(photometric: Photometric | None, header: Attributes) -> bool:
 
 
 def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, whole: bool = False) -> Floats:
-    """Values scaled to [0, 1] from black to white of the film between its borders, padding black.
+    """Values scaled to [0, 1] from black to white of the radiograph between its borders, padding black.
 
     Args:
         values: after the window, or before it.
@@ -227,7 +227,7 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
         whole: whether the scale is that of all cells but single ones, borders included.
     """
     inside = values if padding is None else np.where(padding, np.float32(np.median(values[~padding])), values)
-    low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if whole else film_range(inside)
+    low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if whole else radiograph_range(inside)
     scaled = np.clip((inside - low) / (high - low), 0, 1) if high > low else np.zeros_like(inside)
     scaled = 1 - scaled if inverted else scaled
     if padding is not None:

@@ -41,7 +41,7 @@ _FOR_PROCESSING = tuple(f"1.2.840.10008.5.1.4.1.1.1.{kind}.1" for kind in (1, 2,
 
 _VIEW_KEYWORDS = ("ViewPosition", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
-_NO_FILMS = {
+_NO_RADIOGRAPHS = {
     "CT": "a CT slice", "MR": "an MR image", "PT": "a PET image", "NM": "a scintigram", "US": "an ultrasound image",
     "IVUS": "an ultrasound image", "OCT": "a tomogram", "OPT": "a tomogram", "SM": "a microscope slide",
     "ES": "an endoscope's picture", "XC": "a photograph", "ECG": "a curve", "SEG": "a segmentation",
@@ -69,7 +69,7 @@ class Header:
         pixel_spacing_mm: (row, column) as stored.
         spacing_source: where the spacing comes from.
         raw: whether the pixels are FOR PROCESSING, raw values of the detector.
-        no_film: why this object can be no radiograph, or None.
+        no_radiograph: why this object can be no radiograph, or None.
         notes: values that could not be read.
     """
 
@@ -82,7 +82,7 @@ class Header:
     pixel_spacing_mm: tuple[float, float] | None = None
     spacing_source: SpacingSource = SpacingSource.NONE
     raw: bool = False
-    no_film: str | None = None
+    no_radiograph: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -208,7 +208,7 @@ def _check_inflated(path: Path) -> None:
 def _check_shape(header: Attributes, told: Header, path: Path) -> tuple[int, int]:
     rows, columns = header.whole("Rows"), header.whole("Columns")
     if rows <= 0 or columns <= 0:
-        raise NotRadiograph(f"{path.name}: holds {told.no_film}; expected a CR or DX image")
+        raise NotRadiograph(f"{path.name}: holds {told.no_radiograph}; expected a CR or DX image")
     if told.raw:
         raise NotRadiograph(
             f"{path.name}: PresentationIntentType FOR PROCESSING, raw values of the detector; "
@@ -243,7 +243,7 @@ def _header(attributes: Attributes, path: Path) -> Header:
                 pixel_spacing_mm=spacing,
                 spacing_source=source,
                 raw=_is_raw(attributes),
-                no_film=_no_film(attributes),
+                no_radiograph=_no_radiograph(attributes),
                 notes=tuple(attributes.notes),
             )
     except _PARSE_ERRORS as error:
@@ -259,12 +259,12 @@ def _is_raw(header: Attributes) -> bool:
     return intent == "FOR PROCESSING" or header.text("SOPClassUID") in _FOR_PROCESSING
 
 
-def _no_film(header: Attributes) -> str | None:
+def _no_radiograph(header: Attributes) -> str | None:
     """Why an object can be no radiograph: it has no pixels, or is of another kind of machine."""
     modality = (header.text("Modality") or "").upper()
     if header.whole("Rows") <= 0 or header.whole("Columns") <= 0:
         return f"no image ({brief(modality, 16) or 'unknown modality'})"
-    return f"{_NO_FILMS[modality]} ({modality})" if modality in _NO_FILMS else None
+    return f"{_NO_RADIOGRAPHS[modality]} ({modality})" if modality in _NO_RADIOGRAPHS else None
 
 
 def _meaning(header: Attributes, keyword: str) -> str:
@@ -278,7 +278,7 @@ def _meaning(header: Attributes, keyword: str) -> str:
 
 def _view(header: Attributes, path: Path) -> View | None:
     """ViewPosition, the view's code, else the first description that spells a view, else the names of the file and its
-    folder. StudyDescription is of all films of the study and says nothing of one."""
+    folder. StudyDescription is of all radiographs of the study and says nothing of one."""
     texts = [header.text(keyword) or "" for keyword in _VIEW_KEYWORDS]
     texts.insert(1, _meaning(header, "ViewCodeSequence"))
     for text in texts:

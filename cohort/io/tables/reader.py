@@ -19,7 +19,7 @@ from osteolens.errors import ReadError
 from osteolens.text import visible
 
 MOST_BYTES, MOST_LINES, MOST_COLUMNS, MOST_CELLS = 64 * 2**20, 1_000_000, 2_000, 20_000_000
-"""Caps of one table; a cohort of a million films stays under them."""
+"""Caps of one table; a cohort of a million radiographs stays under them."""
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 

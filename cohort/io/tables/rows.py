@@ -108,7 +108,7 @@ def _findings(cells: dict[str, str], where: str) -> Findings:
         implant=False if is_no(implant) else True if known(implant) else None,
         fracture_grade=grade,
         cobb_deg=_number(cells, "cobb_deg", where, (0, 150)),
-        readable=plain(exposure) == "good" if exposure else None,
+        exposure_adequate=plain(exposure) == "good" if exposure else None,
         lumbar_count=whole_number(cells.get("lumbar_count", ""), where, "lumbar_count", (3, 7)),
         height_loss=_fractures(fractures, where) if grade == 0 or fractures else None,
     )

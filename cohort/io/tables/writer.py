@@ -67,6 +67,6 @@ def _finding_cells(findings: Findings) -> dict[str, Cell]:
         "fracture_grade": findings.fracture_grade,
         "fractures": " ".join(f"{level}:compression:{loss:g}" for level, loss in losses.items()) or None,
         "cobb_deg": findings.cobb_deg,
-        "exposure": None if findings.readable is None else "good" if findings.readable else "poor",
+        "exposure": None if findings.exposure_adequate is None else "good" if findings.exposure_adequate else "poor",
         "lumbar_count": findings.lumbar_count,
     }

@@ -28,7 +28,7 @@ FINDINGS: dict[str, Callable[[CohortRow], bool]] = {
     "compression fracture": lambda row: (row.findings.fracture_grade or 0) > 0,
     "compression fracture of grade 2 or 3": lambda row: (row.findings.fracture_grade or 0) > 1,
     "scoliosis above 20 degrees": lambda row: (row.findings.cobb_deg or 0) > 20,
-    "poor exposure": lambda row: row.findings.readable is False,
+    "poor exposure": lambda row: row.findings.exposure_adequate is False,
     "six lumbar vertebrae": lambda row: row.findings.lumbar_count == 6,
     "four lumbar vertebrae": lambda row: row.findings.lumbar_count == 4,
 }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cohort.io.grey import GREY_SPREAD, HUE_LEFT_OVER, colour_of, film_range
+from cohort.io.grey import GREY_SPREAD, HUE_LEFT_OVER, colour_of, radiograph_range
 from cohort.io.radiograph import read_radiograph
 from osteolens.errors import NotRadiograph
 
@@ -74,7 +74,7 @@ def bordered(kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["white frame", "black collimation at an angle", "rounded corners", "label"])
 def test_borders_and_labels_do_not_set_the_scale_of_greys(kind: str) -> None:
-    plain, shown = film_range(film()), film_range(bordered(kind))
+    plain, shown = radiograph_range(film()), radiograph_range(bordered(kind))
     assert shown == pytest.approx(plain, abs=8), kind
     assert plain[0] > 50 and plain[1] < 190
 
@@ -82,7 +82,7 @@ def test_borders_and_labels_do_not_set_the_scale_of_greys(kind: str) -> None:
 def test_a_film_that_is_mostly_flat_keeps_its_range_and_a_blank_one_divides_by_nothing(tmp_path: Path) -> None:
     flat = np.zeros((300, 300), np.float32)
     flat[120:180, 120:180] = 200
-    assert film_range(flat) == pytest.approx((0, 200), abs=1)
-    assert film_range(np.full((50, 50), 7, np.float32)) == (7, 7)
+    assert radiograph_range(flat) == pytest.approx((0, 200), abs=1)
+    assert radiograph_range(np.full((50, 50), 7, np.float32)) == (7, 7)
     Image.fromarray(np.full((50, 50), 7, np.uint8)).save(tmp_path / "blank.png")
     assert read_radiograph(tmp_path / "blank.png").pixels.max() == 0

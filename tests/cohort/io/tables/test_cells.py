@@ -184,4 +184,4 @@ def test_single_letters_of_spanish_and_french_columns_are_read_together(tmp_path
 def test_words_for_no_implant_and_good_exposure(tmp_path: Path) -> None:
     rows = read_cohort_csv(written(tmp_path, "patient_id,implant,exposure\na,Nein,Good\nb,non,under\nc,screws,\n"))
     assert [rows[key].findings.implant for key in "abc"] == [False, False, True]
-    assert [rows[key].findings.readable for key in "abc"] == [True, False, None]
+    assert [rows[key].findings.exposure_adequate for key in "abc"] == [True, False, None]

@@ -31,7 +31,7 @@ FULL = CohortRow(
         implant=False,
         fracture_grade=2,
         cobb_deg=8.5,
-        readable=True,
+        exposure_adequate=True,
         lumbar_count=5,
         height_loss={VertebralLevel.L1: 0.32, VertebralLevel.L3: 0.25},
     ),
@@ -39,7 +39,7 @@ FULL = CohortRow(
 
 
 def test_everything_that_is_known_comes_back(tmp_path: Path) -> None:
-    rows = {"1.2": FULL, "1.3": CohortRow(patient_id="p2", findings=Findings(implant=True, readable=False))}
+    rows = {"1.2": FULL, "1.3": CohortRow(patient_id="p2", findings=Findings(implant=True, exposure_adequate=False))}
     write_cohort_csv(tmp_path / "cohort.csv", rows)
     read = read_cohort_csv(tmp_path / "cohort.csv")
     assert read == rows | {row.patient_id: row for row in rows.values()}
