@@ -146,7 +146,7 @@ def test_lines_without_films_and_files_of_other_names_are_listed(tmp_path: Path,
         "readme.txt",
         "lumos_clinical_data.xlsx",
     ]
-    assert "line of a patient without films" in reasons(report)
+    assert "line of a patient without radiographs" in reasons(report)
 
 
 def test_no_name_in_an_archive_is_a_path_outside_the_target(tmp_path: Path, film: bytes) -> None:
