@@ -2,78 +2,103 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import options
 from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.statistics import Estimate
+    from pipeline.reproduction.tables import ModelComparison, ModelRow, ReproductionTables
+
+
+class Boxes(StrEnum):
+    """Whose boxes the test sites are evaluated on."""
+
+    MANUAL = "manual"
+    DETECTOR = "detector"
 
 
 def reproduce(
     cohorts: Annotated[
         list[Path], typer.Argument(help="Cohort folders with a training, a validation and test sites between them.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; a rerun goes on.")] = Path("runs/reproduce"),
-    config: Annotated[Path | None, typer.Option(help="YAML of training settings.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")] = None,
+    out: options.Out = Path("runs/reproduce"),
     start_from: Annotated[
-        Path | None, typer.Option(help="best.safetensors of a trained classifier whose branches all six begin with.")
+        Path | None,
+        typer.Option("--start-from", help="best.safetensors of a classifier whose branches all six begin with."),
     ] = None,
-    shared: Annotated[
-        Path | None, typer.Option(help="best.safetensors of the one network, judged on each subset of inputs.")
+    joint_network: Annotated[
+        Path | None,
+        typer.Option(
+            "--joint-network", help="best.safetensors of the one network, evaluated on each subset of the inputs too."
+        ),
     ] = None,
-    manual: Annotated[bool, typer.Option(help="Hand-drawn ROIs at the test sites instead of the detector's.")] = False,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Seed of weights and augmentation.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
+    test_rois: Annotated[
+        Boxes, typer.Option("--test-rois", help="Whose boxes the test sites are evaluated on.")
+    ] = Boxes.DETECTOR,
+    weights: options.Weights = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    resume: options.Resume = True,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train AP, lateral and AP + lateral models without and with covariates; print the paper's Tables 2 and 4."""
-    set_verbosity(verbose, False)
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from classify.training.config import ClassifierTraining
-        from classify.training.trainer import RunOptions
         from osteolens.config import load_config
-        from pipeline.bundle.load import load_weights
+        from pipeline.reproduction.six_models import ReproductionOptions, RoiSource
         from pipeline.reproduction.six_models import reproduce as run
-        from pipeline.screening.screener import Screener
-        from pipeline.training.cohorts import training_cohorts
 
         settings = load_config(ClassifierTraining, config, set_ or ())
-        found = training_cohorts(cohorts, None, settings.validation_fraction, seed, out, only_eligible=True)
-        options = RunOptions(device, seed, True, start_from)
-        screener = None if manual else Screener(load_weights())
-        tables = run(found, cohorts, out, settings, options, screener, shared, say)
+        how = ReproductionOptions(
+            device=device,
+            seed=seed,
+            resume=resume,
+            start_from=start_from,
+            weights=weights,
+            joint_network=joint_network,
+            test_rois=RoiSource(test_rois.value),
+        )
+        tables = run(cohorts, out, settings, how, notify=(lambda _: None) if quiet else say)
         if as_json:
-            print_json(tables)
-            return
-        for number in (2, 4):
-            rows = [_table_row(row) for row in tables["rows"] if row["table"] == number]
-            columns = ["network", "dataset", "projection", "n", "AUC (95 %)", "sensitivity", "specificity"]
-            print_table(f"Table {number}: osteoporosis", [*columns, "PPV", "NPV"], rows)
-        compared = [
-            [row["dataset"], row["first"], row["second"], _interval(row, "difference", "low", "high"), _p(row)]
-            for row in tables["comparisons"]
-        ]
-        print_table("AUC, second minus first", ["dataset", "first", "second", "difference (95 %)", "p"], compared)
+            print_json(tables.as_json())
+        else:
+            _print(tables)
 
 
-def _table_row(row: dict[str, Any]) -> list[object]:
-    name = "auc_osteoporosis"
-    shares = [_percent(row, f"osteoporosis_{metric}") for metric in ("sensitivity", "specificity", "ppv", "npv")]
-    area = _interval(row, name, f"{name}_low", f"{name}_high")
-    return [row["network"], row["dataset"], row["projection"], row["studies_with_dxa"], area, *shares]
+def _print(tables: ReproductionTables) -> None:
+    columns = ["network", "dataset", "projection", "studies", "AUC (95 %)", "sensitivity", "specificity", "PPV", "NPV"]
+    for number in (2, 4):
+        rows = [_cells(row) for row in tables.rows if row.model.table == number]
+        print_table(f"Table {number}: osteoporosis", columns, rows)
+    compared = [_comparison_cells(comparison) for comparison in tables.comparisons]
+    print_table("AUC, second minus first", ["dataset", "first", "second", "difference (95 %)", "p"], compared)
 
 
-def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:
-    return f"{row[value]:.3f} ({row[low]:.3f} to {row[high]:.3f})" if value in row else ""
+def _cells(row: ModelRow) -> list[object]:
+    metrics = row.osteoporosis
+    percents = [_interval(getattr(metrics, name), 100, 1) for name in ("sensitivity", "specificity", "ppv", "npv")]
+    where = [row.network.value, row.dataset, row.model.projection]
+    return [*where, metrics.studies, _interval(metrics.auc), *percents]
 
 
-def _percent(row: dict[str, Any], metric: str) -> str:
-    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
-    return f"{100 * row[metric]:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+def _comparison_cells(comparison: ModelComparison) -> list[object]:
+    auc = comparison.auc
+    tail = ["", ""] if auc is None else [_interval(auc.difference), f"{auc.p:.3f}"]
+    return [comparison.dataset, comparison.first, comparison.second, *tail]
 
 
-def _p(row: dict[str, Any]) -> str:
-    return f"{row['p']:.3f}" if "p" in row else ""
+def _interval(estimate: Estimate, scale: float = 1.0, digits: int = 3) -> str:
+    from pipeline.evaluation.estimable import interval_text
+
+    return interval_text(estimate, scale, digits)

@@ -1,111 +1,107 @@
-"""osteolens train: both stages on any cohort folder."""
+"""osteolens train: every stage, on any cohort folder."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import errors_as_exit_codes, print_json, progress, say, set_verbosity
+from cli import options
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from osteolens.progress import Progress
+    from pipeline.training.run import Notify, Start, TrainingRun
 
 train_app = typer.Typer(help="Train a stage on a cohort folder (cohort.csv, rois.csv, images).", no_args_is_help=True)
 
 Cohorts = Annotated[
     list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder.")]
 Validation = Annotated[
-    Path | None, typer.Option(help="Cohort folder for validation; a share of the patients when left out.")
+    Path | None,
+    typer.Option(
+        "--validation", help="Cohort folder for validation; site `validation`, or a fraction of the patients, else."
+    ),
 ]
-Config = Annotated[Path | None, typer.Option(help="YAML of training settings.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or GPU numbers for the detector.")]
-Seed = Annotated[int, typer.Option(help="Seed of split, weights and augmentation.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")]
-Verbose = Annotated[int, typer.Option("-v", count=True, help="More messages.")]
+StartFrom = Annotated[
+    str,
+    typer.Option("--start-from", help="Safetensors of another run; `weights` for those of --weights, or `none`."),
+]
 
 
 @train_app.command("detector")
 def detector(
     cohorts: Cohorts,
-    out: Out = Path("runs/detector"),
+    out: options.Out = Path("runs/detector"),
     validation: Validation = None,
-    config: Config = None,
-    set_: Set = None,
-    device: Device = "cpu",
-    seed: Seed = 0,
-    resume: Resume = False,
-    start_from: Annotated[
-        str, typer.Option(help="detector.safetensors to fine-tune from; `shipped`, or `none` for a fresh start.")
-    ] = "shipped",
-    verbose: Verbose = 0,
+    start_from: StartFrom = "weights",
+    weights: options.Weights = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    resume: options.Resume = False,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train the YOLO detector of L1-L4 (and T11, T12, L5, S1) and export it to ONNX."""
-    set_verbosity(verbose, False)
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from detect.training.config import DetectorTraining
-        from detect.training.detector import train_detector
-        from detect.training.yolo_folder import write_yolo_folder
         from osteolens.config import load_config
-        from pipeline.bundle.load import load_weights
-        from pipeline.training.cohorts import outlines_of, training_cohorts
+        from pipeline.training.detector import train_detector
+        from pipeline.training.run import TrainingOptions
 
         settings = load_config(DetectorTraining, config, set_ or ())
-        start = {"shipped": load_weights().detector.with_suffix(".safetensors"), "none": None}.get(
-            start_from, Path(start_from)
+        how = TrainingOptions(
+            device=device,
+            seed=seed,
+            resume=resume,
+            start_from=_start(start_from),
+            weights=weights,
+            validation=validation,
         )
-        found = training_cohorts(cohorts, validation, settings.validation_fraction, seed, out)
-        _say_what(found, settings)
-        outlines = outlines_of(cohorts, found.training)
-        images = 2 * (len(found.training) + len(found.held_out))
-        with progress("rendering", images) as bar:
-            yolo = write_yolo_folder(
-                found.training,
-                found.held_out,
-                found.rois,
-                outlines,
-                out / "yolo",
-                settings,
-                seed,
-                lambda now, _: bar(now),
-            )
-        print_json(train_detector(yolo, out, settings, device, seed, resume, start))
+        with _percent("rendering, %") as bar:
+            run = train_detector(cohorts, out, settings, how, bar, _notify(quiet))
+        _print(run, as_json)
 
 
 @train_app.command("segmenter")
 def segmenter(
     cohorts: Cohorts,
-    out: Out = Path("runs/segmenter"),
+    out: options.Out = Path("runs/segmenter"),
     validation: Validation = None,
-    config: Config = None,
-    set_: Set = None,
-    device: Device = "cpu",
-    seed: Seed = 0,
-    start_from: Annotated[Path | None, typer.Option(help="segmenter.safetensors of another run.")] = None,
-    verbose: Verbose = 0,
+    start_from: Annotated[
+        str, typer.Option("--start-from", help="segmenter.safetensors of another run, or `none`.")
+    ] = "none",
+    config: options.Config = None,
+    set_: options.Set = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train the U-Net that outlines vertebral bodies inside the boxes and export it to ONNX."""
-    set_verbosity(verbose, False)
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from detect.training.body_crops import build_store
         from detect.training.config import SegmenterTraining
-        from detect.training.segmenter import train_segmenter
         from osteolens.config import load_config
-        from osteolens.errors import ReadError
-        from pipeline.training.cohorts import outlines_of, training_cohorts
+        from pipeline.training.run import TrainingOptions
+        from pipeline.training.segmenter import train_segmenter
 
         settings = load_config(SegmenterTraining, config, set_ or ())
-        found = training_cohorts(cohorts, validation, settings.validation_fraction, seed, out)
-        _say_what(found, settings)
-        outlines = outlines_of([*cohorts, *([validation] if validation else [])], [*found.training, *found.held_out])
-        if not outlines:
-            raise ReadError("no cohort has outlines; a segmenter needs bodies as COCO polygons in annotations.json")
-        with progress("cropping", len(found.training)) as bar:
-            crops = build_store(found.training, outlines, out / "crops.npy", settings, seed, lambda now, _: bar(now))
-        checks = build_store(found.held_out, outlines, out / "crops-validation.npy", settings, seed)
-        print_json(train_segmenter(crops, checks, out, settings, device, seed, start_from, _say_row))
+        how = TrainingOptions(device=device, seed=seed, start_from=_start(start_from), validation=validation)
+        with _percent("cropping, %") as bar:
+            run = train_segmenter(cohorts, out, settings, how, bar, _notify(quiet))
+        _print(run, as_json)
 
 
 class Views(StrEnum):
@@ -119,55 +115,69 @@ class Views(StrEnum):
 @train_app.command("classifier")
 def classifier(
     cohorts: Cohorts,
-    out: Out = Path("runs/classifier"),
+    out: options.Out = Path("runs/classifier"),
     validation: Validation = None,
-    config: Config = None,
-    set_: Set = None,
     views: Annotated[Views | None, typer.Option(help="Images that the network sees; both when left out.")] = None,
     covariates: Annotated[bool | None, typer.Option(help="Whether age, sex and BMI join them; they do.")] = None,
-    device: Device = "cpu",
-    seed: Seed = 0,
-    resume: Resume = False,
-    start_from: Annotated[
-        str, typer.Option(help="best.safetensors of another run; `shipped`, or `none` for a fresh start.")
-    ] = "shipped",
-    verbose: Verbose = 0,
+    start_from: StartFrom = "weights",
+    weights: options.Weights = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    resume: options.Resume = False,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train the DenseNet on DXA classes and export it to ONNX."""
-    set_verbosity(verbose, False)
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from classify.training.config import ClassifierTraining
         from osteolens.config import load_config
-        from pipeline.bundle.load import load_weights
-        from pipeline.training.cohorts import classifier_crops, training_cohorts
+        from pipeline.training.classifier import train_classifier
+        from pipeline.training.run import TrainingOptions
 
-        chosen = list(set_ or ())
+        overrides = list(set_ or ())
         if views is not None:
-            chosen.append(f"views=[{', '.join(name.upper() for name in views.value.split('+'))}]")
+            overrides.append(f"views=[{', '.join(name.upper() for name in views.value.split('+'))}]")
         if covariates is not None:
-            chosen.append(f"covariates={covariates}")
-        settings = load_config(ClassifierTraining, config, chosen)
-        found = training_cohorts(cohorts, validation, settings.validation_fraction, seed, out, only_eligible=True)
-        _say_what(found, settings)
-        with progress("cropping", len(found.training)) as bar:
-            crops, checks, spec = classifier_crops(found, settings, out, seed, lambda now, _: bar(now))
-        from classify.training.train import train_classifier
-        from classify.training.trainer import RunOptions
-
-        start = {"shipped": load_weights().classifier.parent, "none": None}.get(start_from, Path(start_from))
-        options = RunOptions(device, seed, resume, start)
-        print_json(train_classifier(crops, checks, out, settings, spec, options, _say_row))
-
-
-def _say_what(found: Any, settings: Any) -> None:
-    for note in found.notes:
-        say(note)
-    left_out = "".join(f"; {count} left out: {reason}" for reason, count in found.left_out.items())
-    say(
-        f"{len(found.training)} studies to train on, {len(found.held_out)} held out{left_out}; "
-        f"settings: {settings.model_dump_json()}"
-    )
+            overrides.append(f"covariates={covariates}")
+        settings = load_config(ClassifierTraining, config, overrides)
+        how = TrainingOptions(
+            device=device,
+            seed=seed,
+            resume=resume,
+            start_from=_start(start_from),
+            weights=weights,
+            validation=validation,
+        )
+        with _percent("cropping, %") as bar:
+            run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet))
+        _print(run, as_json)
 
 
-def _say_row(row: dict[str, float]) -> None:
-    say(", ".join(f"{name} {value:.3g}" for name, value in row.items()))
+def _start(text: str) -> Path | Start:
+    from pipeline.training.run import Start
+
+    return Start(text) if text in tuple(Start) else Path(text)
+
+
+def _notify(quiet: bool) -> Notify:
+    return (lambda _: None) if quiet else say
+
+
+@contextmanager
+def _percent(label: str) -> Iterator[Progress]:
+    """A bar whose length is known only when the work begins."""
+    with progress(label, 100) as bar:
+        yield lambda done, total: bar(100 * done // max(total, 1))
+
+
+def _print(run: TrainingRun, as_json: bool) -> None:
+    """The result as JSON, or as a table of its metrics."""
+    if as_json:
+        print_json(run.as_json())
+        return
+    title = f"{run.out}: {run.training} studies trained on, {run.validation} validated by"
+    print_table(title, ["metric", "value"], [[name, f"{value:.4g}"] for name, value in run.metrics.items()])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,7 +48,7 @@ def load_config(kind: type[C], config: Path | str | None = None, overrides: Sequ
     """
     given = [] if config is None else list(_of_file(kind, config))
     given += [_of_override(item) for item in overrides]
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for one in given:
         _assign(kind, kind, values, one)
     try:
@@ -67,7 +67,7 @@ class _Given:
     """A value, the dotted key that it is for, and where it was given, for messages."""
 
     key: tuple[str, ...]
-    value: Any
+    value: object
     source: str
 
 
@@ -118,7 +118,11 @@ def _of_override(item: str) -> _Given:
 
 
 def _assign(
-    root: type[StrictConfig], kind: type[BaseModel], values: dict[str, Any], given: _Given, above: tuple[str, ...] = ()
+    root: type[StrictConfig],
+    kind: type[BaseModel],
+    values: dict[str, object],
+    given: _Given,
+    above: tuple[str, ...] = (),
 ) -> None:
     """Put a value at its place, filling a section that it belongs to with the default of the section's field."""
     name, *inside = given.key
@@ -129,19 +133,27 @@ def _assign(
     if section is None or (not inside and given.value is None):
         values[name] = given.value
         return
-    if not inside and not isinstance(given.value, dict):
+    if inside:
+        parts = {tuple(inside): given.value}
+    elif isinstance(given.value, dict):
+        parts = {tuple(str(key).split(".")): value for key, value in given.value.items()}
+    else:
         keys = ", ".join(".".join((*above, name, one)) for one in section.model_fields)
         section_key = ".".join((*above, name))
         raise ConfigError(
             f"{given.source}setting {section_key!r} is {quoted(given.value)}, expected its settings ({keys})"
         )
-    former = values.get(name, default_of(field))
-    if isinstance(former, BaseModel):
-        former = {one: getattr(former, one) for one in section.model_fields}
-    values[name] = former or {}
-    parts = {tuple(inside): given.value} if inside else {tuple(str(k).split(".")): v for k, v in given.value.items()}
+    section_values = _values_of(values.get(name, default_of(field)))
+    values[name] = section_values
     for key, value in parts.items():
-        _assign(root, section, values[name], _Given(key, value, given.source), (*above, name))
+        _assign(root, section, section_values, _Given(key, value, given.source), (*above, name))
+
+
+def _values_of(section: object) -> dict[str, object]:
+    """Values of a section by name; none of one that is absent."""
+    if isinstance(section, BaseModel):
+        return {name: getattr(section, name) for name in type(section).model_fields}
+    return section if isinstance(section, dict) else {}
 
 
 def _unknown(root: type[StrictConfig], key: str) -> str:
@@ -157,20 +169,20 @@ def _unknown(root: type[StrictConfig], key: str) -> str:
     return f"setting {visible(key)[:100]!r} is unknown; {hint}"
 
 
-def _problem(kind: type[StrictConfig], error: ValidationError, values: Mapping[str, Any]) -> str:
+def _problem(kind: type[StrictConfig], error: ValidationError, values: dict[str, object]) -> str:
     """The first thing that is wrong, by its dotted key, with what was found and expected."""
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
-    fields, keys, value = kind.model_fields, [], None
-    expected, inside = "", values
+    keys: list[str] = []
+    value: object = values
+    section: type[BaseModel] | None = kind
+    expected = ""
     for part in first["loc"]:
-        field = fields.get(str(part))
+        field = None if section is None else section.model_fields.get(str(part))
         if field is None:
             break
         keys.append(str(part))
-        value, expected = inside.get(str(part)), expected_of(field)
-        section = section_of(field)
-        fields, inside = (section.model_fields, value or {}) if section is not None else ({}, {})
+        value, expected, section = _values_of(value).get(str(part)), expected_of(field), section_of(field)
     if not keys:
         return message
     key = ".".join(keys)

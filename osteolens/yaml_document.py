@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import yaml
 
@@ -19,7 +18,7 @@ MOST_DEPTH = 16
 class _PlainLoader(yaml.SafeLoader):
     """Refuses a key that stands twice in one mapping."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for number, key in enumerate(keys):
             if key in keys[:number]:
@@ -27,7 +26,7 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str) -> object:
     """The plain value of a text; None of an empty one.
 
     Raises:
@@ -37,7 +36,8 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(f"it is larger than {MOST_BYTES // 2**20} MiB")
     try:
         _check_events(text)
-        return yaml.load(text, Loader=_PlainLoader)
+        value: object = yaml.load(text, Loader=_PlainLoader)
+        return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""

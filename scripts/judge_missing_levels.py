@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from classify.classifier import BmdClassifier
-from classify.training.trainer import macro_auc, osteoporosis_auc
+from classify.training.metrics import macro_auc, osteoporosis_auc
 from cohort.bmd import BMD_CLASSES
 from cohort.eligibility import exclusions
 from cohort.io.folder import index_cohort

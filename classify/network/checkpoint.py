@@ -1,72 +1,114 @@
-"""The network's parameters as half-precision safetensors, whole or by branch."""
+"""The network's parameters as half-precision safetensors, whole or by branch, and heads of other layouts."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from classify.files import PARTS, part_path
+from classify.network.densenet import FUSIONS, DualChannelDenseNet
+from cohort.spine import View
+from osteolens.atomic import whole_file
 from osteolens.errors import WeightsError
 
+State = dict[str, Tensor]
+"""Tensors by name, of `DualChannelDenseNet`."""
 
-def save_network(network: Any, path: Path) -> None:
-    """Parameters and buffers as float16 safetensors, written beside and renamed."""
-    import torch
-    from safetensors.torch import save_file
-
-    state = {}
-    for name, value in network.state_dict().items():
-        if value.dtype == torch.int64:
-            continue
-        state[name] = value.detach().to("cpu", torch.float16).contiguous()
-    partial = path.with_suffix(".partial")
-    save_file(state, partial)
-    partial.replace(path)
+ONE_FUSION = "fuse.1"
+"""Name of the fusion in heads of which one serves every set of views: features of absent views are zero, and two more
+inputs say which views are present. The shipped head is one."""
 
 
-def load_network(network: Any, path: Path, only_fitting: bool = False) -> None:
+def save_network(network: DualChannelDenseNet, path: Path) -> None:
+    """Parameters and buffers as float16 safetensors, written whole or not at all."""
+    state = {
+        name: value.detach().to("cpu", torch.float16).contiguous()
+        for name, value in network.state_dict().items()
+        if value.dtype != torch.int64
+    }
+    with whole_file(path) as unfinished:
+        save_file(state, unfinished)
+
+
+def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = False) -> None:
     """Parameters and buffers of a file, or of a folder of shipped weights, into a network of the same shape, or those
     of them that fit one of another shape. A network without covariates takes the head of one with them.
 
     Raises:
         WeightsError: no such weights, or tensors are missing or unknown, unless only fitting ones are asked for.
     """
-    from safetensors.torch import load_file
-
-    from classify.network.inherit import with_fusions, without_covariates
-
     files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
-    found = [file for file in files if file.is_file()]
-    if not found:
+    present = [file for file in files if file.is_file()]
+    if not present:
         raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
-    state = with_fusions({name: value.float() for file in found for name, value in load_file(file).items()})
+    state = with_fusions({name: value.float() for file in present for name, value in _tensors(file).items()})
     if only_fitting:
-        own = network.state_dict()
+        shapes = {name: value.shape for name, value in network.state_dict().items()}
         state = state if network.covariates is not None else without_covariates(state)
-        state = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
-        network.load_state_dict(state, strict=False)
+        network.load_state_dict({n: v for n, v in state.items() if shapes.get(n) == v.shape}, strict=False)
         return
     _load_state(network, state, path.name)
 
 
-def _load_state(network: Any, state: dict[str, Any], where: str) -> None:
-    missing = [name for name in network.state_dict() if name not in state and not name.endswith("num_batches_tracked")]
-    unknown = [name for name in state if name not in network.state_dict()]
+def split_weights(whole: Path, out: Path) -> None:
+    """One safetensors file into its parts: tensors of a branch by their name's first word, the others together."""
+    state = load_file(whole)
+    for part in PARTS:
+        tensors = {name: value for name, value in state.items() if _part_of(name) == part}
+        part_path(out, part).unlink(missing_ok=True)
+        if tensors:
+            save_file(tensors, part_path(out, part))
+
+
+def with_fusions(state: State) -> State:
+    """The tensors of a network, one fusion for every set of views written as one of each set that gives the same."""
+    if f"{ONE_FUSION}.weight" not in state:
+        return state
+    converted = {name: value for name, value in state.items() if not name.startswith(f"{ONE_FUSION}.")}
+    weight, bias = state[f"{ONE_FUSION}.weight"], state[f"{ONE_FUSION}.bias"]
+    views = [view for view in View if any(name.startswith(f"{view.value.lower()}.") for name in state)]
+    more = len(state["covariates.2.bias"]) if "covariates.2.bias" in state else 0
+    widths = [*[(weight.shape[1] - more) // len(views) - 1] * len(views), len(views), more]
+    *features, present, known = torch.split(weight, widths, 1)
+    for name, joined in FUSIONS.items():
+        if set(joined) <= set(views):
+            places = [views.index(view) for view in joined]
+            converted[f"fuse.{name}.1.weight"] = torch.cat([*(features[k] for k in places), known], 1)
+            converted[f"fuse.{name}.1.bias"] = bias + present[:, places].sum(1)
+    return converted
+
+
+def without_covariates(state: State) -> State:
+    """The tensors of a network that takes covariates, as those of one that takes none and gives what the first gives
+    for a study whose covariates are all unknown."""
+    first, second = ("covariates.0", "covariates.2")
+    if f"{first}.bias" not in state:
+        return state
+    hidden = state[f"{first}.bias"].relu()
+    unknown = torch.relu(state[f"{second}.weight"] @ hidden + state[f"{second}.bias"])
+    converted = {name: value for name, value in state.items() if not name.startswith("covariates.")}
+    for name in [name for name in converted if name.startswith("fuse.") and name.endswith(".weight")]:
+        weight, bias = converted[name], name.removesuffix("weight") + "bias"
+        converted[name] = weight[:, : -len(unknown)]
+        converted[bias] = converted[bias] + weight[:, -len(unknown) :] @ unknown
+    return converted
+
+
+def _tensors(path: Path) -> State:
+    state: State = load_file(path)
+    return state
+
+
+def _load_state(network: DualChannelDenseNet, state: State, where: str) -> None:
+    expected = network.state_dict()
+    missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
+    unknown = [name for name in state if name not in expected]
     if missing or unknown:
         raise WeightsError(f"{where}: {len(missing)} tensors missing, {len(unknown)} unknown")
     network.load_state_dict(state, strict=False)
-
-
-def split_weights(whole: Path, out: Path) -> None:
-    """One safetensors file into its parts: tensors of a branch by their name's first word, the others together."""
-    from safetensors.torch import load_file, save_file
-
-    state = load_file(whole)
-    for part in PARTS:
-        own = {name: value for name, value in state.items() if _part_of(name) == part}
-        part_path(out, part).unlink(missing_ok=True)
-        if own:
-            save_file(own, part_path(out, part))
 
 
 def _part_of(name: str) -> str:

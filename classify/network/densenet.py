@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from classify.config import NetworkSpec
 from cohort.bmd import BMD_CLASSES, NORMAL_FROM, OSTEOPOROSIS_TO
 from cohort.spine import View
-from osteolens.errors import MissingExtra
 
 COVARIATE_INPUTS = 6
 SCALES = (64, 256, 512, 1024, 1024)
@@ -23,6 +20,12 @@ FIELDS = (4, 4, 1, 1, 1)
 """Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
 
 
+def column_margin(side_px: int) -> int:
+    """Columns at each side of a column's square that the network does not see: a crop of L1-L4 is tall, and three
+    sixteenths of the side are grey border."""
+    return side_px * 3 // 16
+
+
 class DualChannelDenseNet(nn.Module):
     """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
 
@@ -30,8 +33,8 @@ class DualChannelDenseNet(nn.Module):
     view has one branch and one fusion. Several crops a view go through the same branch and are pooled by attention.
     `pooled` says whether the last feature map is averaged, or every scale's, the finest by fields: the texture and the
     shell of bone are in these. The network gives a T-score with its spread; the class logits are the logarithms of that
-    distribution's shares below -2.5, between, and above -1.0, plus a learned correction. So classes are ordered as the
-    T-score is, and both heads learn from both targets.
+    distribution's probabilities below -2.5, between, and above -1.0, plus a learned correction. So classes are ordered
+    as the T-score is, and both heads learn from both targets.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
@@ -94,15 +97,15 @@ class DualChannelDenseNet(nn.Module):
     def fused(self, pooled: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, from what `pooled` gives."""
         if len(self.fuse) == 1:
-            return self._judged(self._joined(pooled, covariates, next(iter(self.fuse))))
+            return self._outputs(self._joined(pooled, covariates, next(iter(self.fuse))))
         ap, lateral = present[:, :1], present[:, 1:]
-        shares = {"both": ap * lateral, "ap": ap * (1 - lateral), "lateral": (1 - ap) * lateral}
-        parts = [share * self._joined(pooled, covariates, name) for name, share in shares.items()]
-        return self._judged(torch.stack(parts).sum(0))
+        chosen = {"both": ap * lateral, "ap": ap * (1 - lateral), "lateral": (1 - ap) * lateral}
+        parts = [one * self._joined(pooled, covariates, name) for name, one in chosen.items()]
+        return self._outputs(torch.stack(parts).sum(0))
 
     def fused_as(self, pooled: Tensor, covariates: Tensor, name: str) -> tuple[Tensor, Tensor]:
         """As `fused`, every study by the fusion of one name."""
-        return self._judged(self._joined(pooled, covariates, name))
+        return self._outputs(self._joined(pooled, covariates, name))
 
     def _joined(self, pooled: Tensor, covariates: Tensor, name: str) -> Tensor:
         features = [
@@ -115,7 +118,7 @@ class DualChannelDenseNet(nn.Module):
         joined: Tensor = self.fuse[name](torch.cat(features, 1))
         return joined
 
-    def _judged(self, joined: Tensor) -> tuple[Tensor, Tensor]:
+    def _outputs(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         t_score = self.t_score(joined).float()
         return ordinal_logits(t_score) + self.classes(joined).float(), t_score
 
@@ -138,7 +141,7 @@ class DualChannelDenseNet(nn.Module):
 
 
 def ordinal_logits(t_score: Tensor) -> Tensor:
-    """Log-shares (n, 3) of normal, osteopenia and osteoporosis of logistic distributions of T-scores.
+    """Log-probabilities (n, 3) of normal, osteopenia and osteoporosis of logistic distributions of T-scores.
 
     Args:
         t_score: (n, 2), location and logarithm of the scale.
@@ -146,8 +149,8 @@ def ordinal_logits(t_score: Tensor) -> Tensor:
     location, scale = t_score[:, 0], t_score[:, 1].clamp(-2.5, 2.0).exp()
     above = torch.sigmoid((location - NORMAL_FROM) / scale)
     below = torch.sigmoid((OSTEOPOROSIS_TO - location) / scale)
-    shares = torch.stack((above, 1 - above - below, below), 1)
-    return shares.clamp_min(1e-6).log()
+    probabilities = torch.stack((above, 1 - above - below, below), 1)
+    return probabilities.clamp_min(1e-6).log()
 
 
 class ProbabilityExport(nn.Module):
@@ -173,14 +176,12 @@ def _mean_of_fields(maps: Tensor, fields: int) -> Tensor:
 
 
 def _centre_columns(images: Tensor) -> Tensor:
-    """The central five eighths of the columns; a crop of L1-L4 is tall, and the rest of its square is grey border."""
-    margin = images.shape[-1] * 3 // 16
+    margin = column_margin(images.shape[-1])
     return images[..., margin : images.shape[-1] - margin]
 
 
-def _densenet() -> Any:
-    try:
-        from segmentation_models_pytorch.encoders import get_encoder
-    except ImportError as error:
-        raise MissingExtra("train classifier", "segmentation-models-pytorch") from error
-    return get_encoder("densenet121", in_channels=1, depth=5, weights=None)
+def _densenet() -> nn.Module:
+    from segmentation_models_pytorch.encoders import get_encoder
+
+    encoder: nn.Module = get_encoder("densenet121", in_channels=1, depth=5, weights=None)
+    return encoder

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from captum.attr import LayerGradCam
 
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.covariates import encode
 from classify.crop import CropPlaces, crop_corners
+from classify.network.checkpoint import load_network
+from classify.network.densenet import DualChannelDenseNet, column_margin
 from classify.preprocess import letterbox
 from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.covariates import Covariates
 from cohort.spine import View
-from osteolens.errors import MissingExtra
 
 Image = npt.NDArray[np.float32]
 
@@ -35,24 +37,15 @@ class Explainer:
             working_px: side that crops are averaged down to.
 
         Raises:
-            MissingExtra: torch or captum is not installed.
             WeightsError: the tensors do not fit.
         """
-        try:
-            import torch
-            from captum.attr import LayerGradCam
-        except ImportError as error:
-            raise MissingExtra("process --explain", "captum") from error
-        from classify.network.checkpoint import load_network
-        from classify.network.densenet import DualChannelDenseNet
-
-        self._torch, self._spec = torch, spec
+        self._spec = spec
         self._shrink = max(1, spec.size_px // working_px)
         self._network = DualChannelDenseNet(network).eval()
         load_network(self._network, folder)
         branches = {View.AP: self._network.ap, View.LATERAL: self._network.lateral}
         self._cams = {
-            view: LayerGradCam(lambda *inputs: self._network(*inputs)[0], branch.features.norm5)
+            view: LayerGradCam(lambda *inputs: self._network(*inputs)[0], branch.get_submodule("features.norm5"))
             for view, branch in branches.items()
             if branch is not None
         }
@@ -72,22 +65,21 @@ class Explainer:
 
         Source: Selvaraju 2017, by captum's LayerGradCam on the last feature map.
         """
-        torch = self._torch
         size = self._spec.size_px
         empty = np.zeros((self._spec.crops, size, size), np.float32)
         pool = torch.nn.AvgPool2d(self._shrink)
         images = [pool(torch.from_numpy(inputs.get(view, empty)[None])) for view in View]
         present = torch.tensor([[float(view in inputs) for view in View]])
         known = torch.from_numpy(encode(covariates)[None])
-        target = OSTEOPOROSIS_INDEX
-        found = {}
-        for view in inputs:
-            if view in self._cams:
-                heat = self._cams[view].attribute((*images, present, known), target=target, relu_attributions=True)
-                found[view] = self._on_radiograph(heat.detach().numpy()[:, 0], places[view])
-        return found
+        maps = {}
+        for view, cam in self._cams.items():
+            if view in inputs:
+                seen = (*images, present, known)
+                heat = cam.attribute(seen, target=OSTEOPOROSIS_INDEX, relu_attributions=True)
+                maps[view] = self._on_radiograph(heat.detach().numpy()[:, 0], places[view])
+        return maps
 
-    def _on_radiograph(self, heat: Any, places: CropPlaces) -> Image:
+    def _on_radiograph(self, heat: Image, places: CropPlaces) -> Image:
         """Heat of each crop (crops, h, w) at its place."""
         out = np.zeros(places.shape, np.float32)
         column = self._spec.roi == "column"
@@ -97,7 +89,7 @@ class Explainer:
             x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
             top, left, tall, wide = letterbox((y1 - y0, x1 - x0), self._spec)
             size = self._spec.size_px
-            margin = size * 3 // 16 if column else 0
+            margin = column_margin(size) if column else 0
             square = np.zeros((size, size), np.float32)
             square[:, margin : size - margin] = cv2.resize(part, (size - 2 * margin, size))
             crop = square[top : top + tall, left : left + wide]

@@ -14,9 +14,10 @@ from torch.nn import functional
 from classify.config import PreprocessSpec
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
+from osteolens.training.display_augmentation import other_displays
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Tensors of one step; images (n, 2, crops, side, side) normalised."""
 
@@ -26,50 +27,76 @@ class Batch:
     labels: Tensor
     t_scores: Tensor
 
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the network takes: AP, lateral, which views are present, covariates."""
+        return self.images[:, 0], self.images[:, 1], self.present, self.covariates
 
-def batches(
-    crops: CropSet,
-    side: int,
-    size: int,
-    spec: PreprocessSpec,
-    config: ClassifierTraining | None,
-    rng: np.random.Generator,
-    device: torch.device | str = "cpu",
-    share: tuple[int, int] = (0, 1),
-) -> Iterator[Batch]:
-    """Batches at a working side; shuffled and augmented when a training config is given, else in order and plain.
 
-    Args:
-        crops: studies.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """How batches are made.
+
+    Attributes:
         side: of the images after averaging down.
         size: studies a batch.
         spec: preprocessing of the crops.
-        config: of training; None to judge.
-        rng: of order and augmentation.
+        training: settings to shuffle and augment by; None for batches in order and plain, to evaluate.
         device: of the tensors.
-        share: (k, n) for the k-th of n equal shares of the studies, one a process.
+        shard: (k, n) for the k-th of n equal parts of the studies, one a process.
     """
-    count = len(crops.labels)
+
+    side: int
+    size: int
+    spec: PreprocessSpec
+    training: ClassifierTraining | None = None
+    device: torch.device | str = "cpu"
+    shard: tuple[int, int] = (0, 1)
+
+
+def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    """Batches of some studies.
+
+    Args:
+        crops: studies.
+        plan: how they are made.
+        rng: of order and augmentation; plain batches need none.
+    """
+    config, count = plan.training, len(crops.labels)
+    rng = rng or np.random.default_rng(0)
     order = rng.permutation(count) if config else np.arange(count)
-    part, parts = share
-    order = order[part : count // parts * parts : parts]
-    for start in range(0, len(order), size):
-        index = order[start : start + size]
+    number, shards = plan.shard
+    order = order[number : count // shards * shards : shards]
+    for start in range(0, len(order), plan.size):
+        index = order[start : start + plan.size]
         if config and len(index) < 2:
             continue
-        copy = drawn_copies(crops, len(index), config, rng) if config else np.zeros(len(index), int)
-        shown = crops.images[crops.rows[index], copy]
-        if config and 0 < config.crops_per_step < spec.crops:
-            drawn = rng.permuted(np.tile(np.arange(spec.crops), (len(index), 1)), axis=1)[:, : config.crops_per_step]
-            shown = shown[np.arange(len(index))[:, None], :, drawn].swapaxes(1, 2)
-        images = network_images(shown, side, spec, device)
-        present = torch.from_numpy(crops.present[index]).to(device)
-        covariates = torch.from_numpy(crops.covariates[index]).to(device)
+        images = network_images(_stored(crops, index, plan, rng), plan.side, plan.spec, plan.device)
+        present = torch.from_numpy(crops.present[index]).to(plan.device)
+        covariates = torch.from_numpy(crops.covariates[index]).to(plan.device)
         if config:
             images = _augment(images, rng)
             present, covariates = _hide_views(present, config, rng), hide_covariates(covariates, config, rng)
-        labels = torch.from_numpy(crops.labels[index]).to(device)
-        yield Batch(images, present, covariates, labels, torch.from_numpy(crops.t_scores[index]).to(device))
+        yield Batch(
+            images=images,
+            present=present,
+            covariates=covariates,
+            labels=torch.from_numpy(crops.labels[index]).to(plan.device),
+            t_scores=torch.from_numpy(crops.t_scores[index]).to(plan.device),
+        )
+
+
+def _stored(
+    crops: CropSet, index: npt.NDArray[np.int64], plan: BatchPlan, rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Cached crops (n, views, crops, size, size) of a step: a variant of each study, some of its bodies."""
+    config, bodies = plan.training, plan.spec.crops
+    variant = sample_variants(crops, len(index), config, rng) if config else np.zeros(len(index), np.int64)
+    shown = crops.images[crops.rows[index], variant]
+    if config and 0 < config.crops_per_step < bodies:
+        chosen = rng.permuted(np.tile(np.arange(bodies), (len(index), 1)), axis=1)[:, : config.crops_per_step]
+        shown = shown[np.arange(len(index))[:, None], :, chosen].swapaxes(1, 2)
+    return shown
 
 
 def network_images(
@@ -81,18 +108,18 @@ def network_images(
     return functional.interpolate(normal, size=(side, side), mode="area").reshape(*images.shape[:3], side, side)
 
 
-def drawn_copies(
+def sample_variants(
     crops: CropSet, count: int, config: ClassifierTraining, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Which cached copy of each of some studies a step shows: the first, as displayed, or one of the others."""
-    copies = crops.images.shape[1]
-    if copies == 1:
+    """Which cached variant of each of some studies a step shows: the first, as displayed, or one of the others."""
+    variants = crops.images.shape[1]
+    if variants == 1:
         return np.zeros(count, np.int64)
-    return np.where(rng.random(count) < config.p_original_display, 0, rng.integers(1, copies, size=count))
+    return np.where(rng.random(count) < config.p_original_display, 0, rng.integers(1, variants, size=count))
 
 
 def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirror, small turn, zoom and shift by view, contrast, flattening, noise: other readers, other machines."""
+    """Other readers and other systems: mirror, small turn, zoom and shift by view, then the display."""
     side = images.shape[-1]
     flat = images.reshape(-1, 1, side, side)
     total = len(flat)
@@ -105,17 +132,8 @@ def _augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     grid = functional.affine_grid(
         torch.from_numpy(theta).to(images.device), [total, 1, side, side], align_corners=False
     )
-    flat = functional.grid_sample(flat, grid, align_corners=False, padding_mode="zeros")
-    gain = torch.tensor(np.exp(rng.normal(0, 0.06, total)), dtype=torch.float32, device=images.device)
-    shift = torch.tensor(rng.normal(0, 0.06, total), dtype=torch.float32, device=images.device)
-    flat = flat * gain[:, None, None, None] + shift[:, None, None, None] * (flat != 0)
-    coarse = functional.interpolate(flat, scale_factor=1 / 16, mode="area")
-    broad = functional.interpolate(coarse, size=(side, side), mode="bilinear")
-    edge = torch.tensor(rng.uniform(-0.2, 0.3, total), dtype=torch.float32, device=images.device)
-    flat = flat + edge[:, None, None, None] * (flat - broad) * (flat != 0)
-    if rng.random() < 0.3:
-        flat = flat + 0.08 * torch.randn_like(flat) * rng.random()
-    return flat.reshape(images.shape)
+    moved = functional.grid_sample(flat, grid, align_corners=False, padding_mode="zeros")
+    return other_displays(moved, rng).reshape(images.shape)
 
 
 def _hide_views(present: Tensor, config: ClassifierTraining, rng: np.random.Generator) -> Tensor:
@@ -130,5 +148,5 @@ def _hide_views(present: Tensor, config: ClassifierTraining, rng: np.random.Gene
 def hide_covariates(covariates: Tensor, config: ClassifierTraining, rng: np.random.Generator) -> Tensor:
     """Hide single covariates in some studies and all of them in others, so that the network works without them."""
     count = len(covariates)
-    gone = (rng.random((count, 3)) < config.drop_covariate) | (rng.random((count, 1)) < config.drop_covariates)
-    return covariates * torch.from_numpy(np.tile(~gone, 2)).to(covariates)
+    hidden = (rng.random((count, 3)) < config.drop_covariate) | (rng.random((count, 1)) < config.drop_covariates)
+    return covariates * torch.from_numpy(np.tile(~hidden, 2)).to(covariates)

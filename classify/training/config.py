@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from classify.config import NetworkSpec, PreprocessSpec
+from cohort.eligibility import EligibilityCriteria
 from cohort.spine import View
 from osteolens.config import StrictConfig
 
@@ -62,6 +63,7 @@ class ClassifierTraining(StrictConfig):
     )
     drop_covariate: float = Field(0.15, ge=0, le=0.9, description="probability to hide each covariate")
     drop_covariates: float = Field(0.25, ge=0, le=0.9, description="probability to hide all covariates of a study")
+    criteria: EligibilityCriteria = Field(EligibilityCriteria(), description="who is trained on and validated by")
     validation_fraction: float = Field(
         1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,32 +24,65 @@ from cohort.io.grey import brighter_at_left
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study
+from osteolens.atomic import write_whole
 from osteolens.errors import OsteoLensError, ReadError, StudyError
+from osteolens.progress import Progress, silent
 from osteolens.training.display_augmentation import other_display
 
 log = logging.getLogger(__name__)
 
-READER_SHARE = 0.025
+READER_FRACTION = 0.025
 """By how much of a box readers differ at each side."""
 
-JITTERED_COPIES = 3
-"""Crops cached for each training image, from boxes moved as another reader might draw them, and all but the first
-displayed as another machine might."""
+JITTERED_VARIANTS = 3
+"""Crops cached for each training image, from boxes moved as another reader might place them, and all but the first
+displayed as another radiography system might."""
 
 DISPLAY_STRENGTH = 0.5
 """How far such displays go; density must remain to be seen."""
 
-
 Facing = Callable[[Radiograph, Sequence[VertebraBox]], bool]
 """Whether the front of a lateral radiograph with its boxes lies at the left."""
 
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
-@dataclass(frozen=True, slots=True)
+
+def as_stated(radiograph: Radiograph, boxes: Sequence[VertebraBox]) -> bool:
+    """Whether the front lies at the left, as the header of a radiograph says; where it says nothing, it does."""
+    return radiograph.anterior_left is not False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropPlan:
+    """How crops are cut.
+
+    A single variant has the boxes as given and the image as displayed. Of several, all have boxes moved as another
+    reader might place them, the first too unless `first_as_given`, and all but the first are displayed as another
+    radiography system might. Lateral crops are mirrored where the front lies at the right, and AP crops where the
+    brighter side does, so that all face one way.
+
+    Attributes:
+        spec: preprocessing.
+        variants: crops of each image.
+        seed: of what is sampled.
+        first_as_given: whether the first of several variants has the boxes as given.
+        front_at_left: tells how a lateral radiograph faces.
+    """
+
+    spec: PreprocessSpec
+    variants: int = 1
+    seed: int = 0
+    first_as_given: bool = False
+    front_at_left: Facing = as_stated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CropSet:
     """Preprocessed studies.
 
     Attributes:
-        images: uint8 (rows, copies, 2, crops, size, size), memory-mapped; AP then lateral, grey where absent.
+        images: uint8 (rows, variants, 2, crops, size, size), memory-mapped; AP then lateral, grey where absent.
         rows: int64 (n,), where each study stands in `images`.
         present: float32 (n, 2).
         covariates: float32 (n, 6).
@@ -59,12 +92,12 @@ class CropSet:
         folder: cache that holds the images.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: Bytes
     rows: npt.NDArray[np.int64]
-    present: npt.NDArray[np.float32]
-    covariates: npt.NDArray[np.float32]
+    present: Floats
+    covariates: Floats
     labels: npt.NDArray[np.int64]
-    t_scores: npt.NDArray[np.float32]
+    t_scores: Floats
     study_uids: tuple[str, ...]
     folder: Path
 
@@ -84,71 +117,63 @@ class CropSet:
 
 
 def build_crops(
-    studies: Sequence[Study],
-    rois: Rois,
-    spec: PreprocessSpec,
-    cache: Path,
-    copies: int,
-    seed: int,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
-    first_as_drawn: bool = False,
-    front_at_left: Facing = lambda radiograph, _: radiograph.anterior_left is not False,
+    studies: Sequence[Study], rois: Rois, plan: CropPlan, cache: Path, progress: Progress = silent
 ) -> CropSet:
     """Crops of all studies that have DXA and ROIs, in one memory-mapped file; a rerun goes on where it stopped.
 
-    A single copy has the boxes as drawn and the image as displayed. Of several, all have boxes moved as another reader
-    might, the first too unless `first_as_drawn`, and all but the first are displayed as another machine might. Lateral
-    crops are mirrored where the front lies at the right, as `front_at_left` tells, and AP crops where the brighter side
-    does, so that all face one way.
+    Args:
+        studies: to crop.
+        rois: boxes of their images.
+        plan: how they are cut.
+        cache: folder of the file; one that was made from something else is made anew.
+        progress: told of every study.
 
     Raises:
         ReadError: no study has a T-score and boxes of L1-L4 in at least one view, or a box lies outside its image.
     """
-    judged = [s for s in studies if s.dxa is not None and s.dxa.t_score is not None]
-    boxed = [s for s in judged if any((s.study_uid, view) in rois for view in View)]
+    labelled = [s for s in studies if s.dxa is not None and s.dxa.t_score is not None]
+    boxed = [s for s in labelled if any((s.study_uid, view) in rois for view in View)]
     if not boxed:
         raise ReadError("no study has both a T-score (cohort.csv) and boxes of L1-L4 (rois.csv); nothing to train on")
-    made_from = digest_of_parts(seed, first_as_drawn, state_of_images(boxed), state_of_rois(rois, boxed))
-    images, present = _open_cache(boxed, spec, cache, copies, made_from)
+    images, present = _open_cache(boxed, rois, plan, cache)
     todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
 
     def write(k: int) -> None:
-        as_drawn = first_as_drawn or copies == 1
-        images[k], present[k] = _crops_of(boxed[k], rois, spec, copies, seed + k, as_drawn, front_at_left)
+        images[k], present[k] = _crops_of(boxed[k], rois, plan, plan.seed + k)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         for number, _ in enumerate(pool.map(write, todo), start=len(boxed) - len(todo) + 1):
-            done(number, len(boxed))
+            progress(number, len(boxed))
     finally:
         pool.shutdown(cancel_futures=True)
     usable = np.flatnonzero(present.any(1))
     if not len(usable):
         raise ReadError("no study has readable images with boxes of all of L1-L4; nothing to train on")
-    kept = [boxed[k] for k in usable]
-    results = [study.dxa for study in kept if study.dxa is not None]
+    cropped = [boxed[k] for k in usable]
+    results = [study.dxa for study in cropped if study.dxa is not None]
     return CropSet(
-        images,
-        usable,
-        np.array(present[usable]),
-        np.stack([encode(study.covariates) for study in kept]),
-        np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
-        np.array([r.t_score for r in results], np.float32),
-        tuple(study.study_uid for study in kept),
-        cache,
+        images=images,
+        rows=usable,
+        present=np.array(present[usable]),
+        covariates=np.stack([encode(study.covariates) for study in cropped]),
+        labels=np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
+        t_scores=np.array([r.t_score for r in results], np.float32),
+        study_uids=tuple(study.study_uid for study in cropped),
+        folder=cache,
     )
 
 
-def _open_cache(
-    studies: Sequence[Study], spec: PreprocessSpec, cache: Path, copies: int, made_from: str
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+def _open_cache(studies: Sequence[Study], rois: Rois, plan: CropPlan, cache: Path) -> tuple[Bytes, Floats]:
     """Memory-mapped crops and which views they have (NaN until written), kept if they are of the same studies."""
     cache.mkdir(parents=True, exist_ok=True)
     files = cache / "crops.npy", cache / "present.npy"
     key: dict[str, object] = {
-        "spec": spec.model_dump(),
-        "copies": copies,
-        "made_from": made_from,
+        "spec": plan.spec.model_dump(),
+        "variants": plan.variants,
+        "made_from": digest_of_parts(
+            plan.seed, plan.first_as_given, state_of_images(studies), state_of_rois(rois, studies)
+        ),
         "study_uids": [study.study_uid for study in studies],
     }
     note = cache / "crops.json"
@@ -157,25 +182,18 @@ def _open_cache(
         return images, present
     for stale in (note, *cache.glob("features-*.npy")):
         stale.unlink(missing_ok=True)
-    shape = (len(studies), copies, 2, spec.crops, spec.size_px, spec.size_px)
+    shape = (len(studies), plan.variants, 2, plan.spec.crops, plan.spec.size_px, plan.spec.size_px)
     images = np.lib.format.open_memmap(files[0], mode="w+", dtype=np.uint8, shape=shape)
     present = np.lib.format.open_memmap(files[1], mode="w+", dtype=np.float32, shape=(len(studies), 2))
     present[:] = np.nan
-    note.write_text(json.dumps(key), "utf-8")
+    write_whole(note, json.dumps(key))
     return images, present
 
 
-def _crops_of(
-    study: Study,
-    rois: Rois,
-    spec: PreprocessSpec,
-    copies: int,
-    seed: int,
-    first_as_drawn: bool,
-    front_at_left: Facing,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    rng = np.random.default_rng(seed)
-    crops = np.full((copies, 2, spec.crops, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
+def _crops_of(study: Study, rois: Rois, plan: CropPlan, seed: int) -> tuple[Bytes, Floats]:
+    """Crops (variants, 2, crops, size, size) of a study, and which views it has."""
+    rng, spec = np.random.default_rng(seed), plan.spec
+    crops = np.full((plan.variants, 2, spec.crops, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
     present = np.zeros(2, np.float32)
     for channel, view in enumerate(View):
         image = study.ap if view is View.AP else study.lateral
@@ -183,25 +201,36 @@ def _crops_of(
         if image is None or boxes is None:
             continue
         try:
-            radiograph = read_radiograph(image, with_full_range=copies > 1)
+            radiograph = read_radiograph(image, with_full_range=plan.variants > 1)
         except OsteoLensError as error:
             log.warning("%s left out of training: %s", view, error)
             continue
-        pixels = radiograph.pixels
-        check_inside(study.study_uid, view, boxes, pixels.shape)
-        left = front_at_left(radiograph, boxes) if view is View.LATERAL else brighter_at_left(radiograph.pixels)
+        check_inside(study.study_uid, view, boxes, radiograph.pixels.shape)
         try:
-            for copy in range(copies):
-                drawn = (
-                    boxes if not copy and first_as_drawn else tuple(box.jittered(rng, READER_SHARE) for box in boxes)
-                )
-                if copy:
-                    full = radiograph.full_range
-                    pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
-                parts = roi_crops(pixels, SpineDetection(view, drawn, pixels.shape), spec)
-                shown = np.stack([equalised(part, spec) for part in parts])
-                crops[copy, channel] = shown if left else shown[..., ::-1]
+            for variant, crop in enumerate(_variants(radiograph, view, boxes, plan, rng)):
+                crops[variant, channel] = crop
             present[channel] = 1
         except StudyError as error:
             log.warning("%s left out of training: %s", view, error)
     return crops, present
+
+
+def _variants(
+    radiograph: Radiograph, view: View, boxes: Sequence[VertebraBox], plan: CropPlan, rng: np.random.Generator
+) -> Iterator[Bytes]:
+    """Crops (crops, size, size) of one image, variant by variant.
+
+    Raises:
+        StudyError: one of L1 to L4 has no box.
+    """
+    pixels = radiograph.pixels
+    left = plan.front_at_left(radiograph, boxes) if view is View.LATERAL else brighter_at_left(pixels)
+    for variant in range(plan.variants):
+        as_given = variant == 0 and (plan.first_as_given or plan.variants == 1)
+        moved = tuple(boxes) if as_given else tuple(box.jittered(rng, READER_FRACTION) for box in boxes)
+        if variant:
+            full = radiograph.full_range
+            pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
+        parts = roi_crops(pixels, SpineDetection(view, moved, pixels.shape), plan.spec)
+        shown = np.stack([equalised(part, plan.spec) for part in parts])
+        yield shown if left else shown[..., ::-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,14 @@ from detect.scale import BODY_PX, at_body_scale
 from detect.segmenter import CONTEXT, CROP_PX, TARGETS, crop_matrix
 from detect.training.config import SegmenterTraining
 from detect.training.distractors import draw_distractor
+from osteolens.atomic import whole_file
 from osteolens.errors import OsteoLensError, ReadError
+from osteolens.progress import Progress, silent
 from osteolens.training.display_augmentation import other_display
 
 log = logging.getLogger(__name__)
 
-DETECTOR_SHARE = 0.04
+DETECTOR_FRACTION = 0.04
 """By how much of a box a detector errs at each side."""
 
 STORED_PX = 176
@@ -42,8 +44,8 @@ class CropStore:
 
     Attributes:
         planes: uint8 (n, 2, STORED_PX, STORED_PX), memory-mapped: the image, and 255 inside the body.
-        targets: float32 (n, len(TARGETS)), NaN where unknown: share of the height that compression took, whether it is
-            a vertebral body, whether it is seen from the side, and whether its front lies at the left.
+        targets: float32 (n, len(TARGETS)), NaN where unknown: fraction of the height that compression took, whether it
+            is a vertebral body, whether it is seen from the side, and whether its front lies at the left.
     """
 
     planes: Bytes
@@ -56,17 +58,25 @@ def build_store(
     path: Path,
     config: SegmenterTraining,
     seed: int,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
+    progress: Progress = silent,
 ) -> CropStore:
     """Some bodies of every image and some places beside them as crops; a finished file that was made from the same
     images, outlines, settings and seed is read back.
+
+    Args:
+        studies: whose images are cropped.
+        outlines: of bodies, by study, view and level.
+        path: of the file.
+        config: how many crops an image gives.
+        seed: of what is sampled.
+        progress: told of every study.
 
     Raises:
         ReadError: no image has outlines.
     """
     targets_path = path.with_name(f"{path.stem}-targets.npy")
     note = path.with_name(f"{path.stem}-made-from.txt")
-    settings = config.model_dump(include={"bodies_an_image", "distractor_fraction"})
+    settings = config.model_dump(include={"bodies_an_image", "beside_an_image", "distractor_fraction"})
     digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines))
     if path.is_file() and is_made_from(note, digest):
         return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
@@ -75,24 +85,23 @@ def build_store(
     targets: list[Floats] = []
     for number, study in enumerate(studies, start=1):
         for view, image in study.images:
-            own = outlines.get((study.study_uid, view)) if view is not None else None
-            if view is None or not own:
+            bodies = outlines.get((study.study_uid, view)) if view is not None else None
+            if view is None or not bodies:
                 continue
-            known = study.findings.height_loss if view is View.LATERAL else None
-            for crop, target in _crops_of(image, view, own, known, config, rng):
+            height_loss = study.findings.height_loss if view is View.LATERAL else None
+            for crop, target in _crops_of(image, view, bodies, height_loss, config, rng):
                 stored.append(crop)
                 targets.append(target)
-        done(number, len(studies))
+        progress(number, len(studies))
     if not stored:
         raise ReadError("no training image has outlines; expected annotations.json with polygons beside cohort.csv")
     for _ in range(round(config.distractor_fraction * len(stored))):
-        drawn = np.round(draw_distractor(STORED_PX, rng) * 255).astype(np.uint8)
-        stored.append(np.stack((drawn, np.zeros_like(drawn))))
+        picture = np.round(draw_distractor(STORED_PX, rng) * 255).astype(np.uint8)
+        stored.append(np.stack((picture, np.zeros_like(picture))))
         targets.append(_target(body=False))
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, np.stack(stored))
-    np.save(targets_path, np.stack(targets))
-    partial.replace(path)
+    for place, rows in ((targets_path, targets), (path, stored)):
+        with whole_file(place) as unfinished, unfinished.open("wb") as stream:
+            np.save(stream, np.stack(rows))
     note_made_from(note, digest)
     return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
 
@@ -108,7 +117,7 @@ def _target(
 def _crops_of(
     image: Path,
     view: View,
-    own: Mapping[VertebralLevel, npt.NDArray[np.float64]],
+    bodies: Mapping[VertebralLevel, npt.NDArray[np.float64]],
     height_loss: Mapping[VertebralLevel, float] | None,
     config: SegmenterTraining,
     rng: np.random.Generator,
@@ -119,27 +128,27 @@ def _crops_of(
     except OsteoLensError as error:
         log.warning("an image was left out: %s", error)
         return []
-    boxes = roi_boxes(own, None)
-    seen = at_body_scale(radiograph.pixels, SpineDetection(view, boxes, radiograph.pixels.shape), around=3.0)
-    outlines = {level: points @ seen.matrix[:, :2].T + seen.matrix[:, 2] for level, points in own.items()}
-    drawn = set(rng.permutation(len(boxes))[: config.bodies_an_image].tolist())
-    found = []
-    for number, box in enumerate(seen.detection.boxes):
-        if number not in drawn and box.level not in (height_loss or {}):
+    boxes = roi_boxes(bodies, None)
+    scaled = at_body_scale(radiograph.pixels, SpineDetection(view, boxes, radiograph.pixels.shape), around=3.0)
+    outlines = {level: points @ scaled.matrix[:, :2].T + scaled.matrix[:, 2] for level, points in bodies.items()}
+    sampled = set(rng.permutation(len(boxes))[: config.bodies_an_image].tolist())
+    crops = []
+    for number, box in enumerate(scaled.detection.boxes):
+        if number not in sampled and box.level not in (height_loss or {}):
             continue
-        crop, matrix = _stored_crop(seen.pixels, box.jittered(rng, DETECTOR_SHARE))
+        crop, matrix = _stored_crop(scaled.pixels, box.jittered(rng, DETECTOR_FRACTION))
         polygon = outlines[box.level] @ matrix[:, :2].T + matrix[:, 2]
         mask = np.zeros((STORED_PX, STORED_PX), np.uint8)
         cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        lost = None if height_loss is None else height_loss.get(box.level, 0.0)
+        loss = None if height_loss is None else height_loss.get(box.level, 0.0)
         facing = radiograph.anterior_left if view is View.LATERAL else None
-        found.append((np.stack((crop, mask)), _target(True, lost, view is View.LATERAL, facing)))
+        crops.append((np.stack((crop, mask)), _target(True, loss, view is View.LATERAL, facing)))
     for box in _beside(radiograph, boxes, config.beside_an_image, rng):
-        whole = SpineDetection(view, (box,), radiograph.pixels.shape)
-        aside = at_body_scale(radiograph.pixels, whole, BODY_PX, around=1.0)
+        place = SpineDetection(view, (box,), radiograph.pixels.shape)
+        aside = at_body_scale(radiograph.pixels, place, BODY_PX, around=1.0)
         crop, _ = _stored_crop(aside.pixels, aside.detection.boxes[0])
-        found.append((np.stack((crop, np.zeros_like(crop))), _target(body=False)))
-    return found
+        crops.append((np.stack((crop, np.zeros_like(crop))), _target(body=False)))
+    return crops
 
 
 def _stored_crop(pixels: Floats, box: VertebraBox) -> tuple[Bytes, npt.NDArray[np.float64]]:

@@ -1,12 +1,13 @@
-"""Studies into a YOLO folder: augmented copies for training, plain letterboxed ones for validation."""
+"""Studies into a YOLO folder: augmented variants for training, plain letterboxed ones for validation."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,12 +27,14 @@ from cohort.io.annotations import Outlines, Rois, check_inside
 from cohort.io.radiograph import read_radiograph
 from cohort.roi_rule import roi_boxes
 from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
-from cohort.study import Radiograph, Study
+from cohort.study import Study
 from detect.config import CLASSES
 from detect.preprocess import detector_input
 from detect.training.augment import augment, move_boxes
 from detect.training.config import DetectorTraining
+from osteolens.atomic import write_whole
 from osteolens.errors import OsteoLensError, ReadError
+from osteolens.progress import Progress, silent
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +42,30 @@ MADE_FROM = "made-from.txt"
 """Note of what the rendered images were made from."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledStudies:
+    """Studies to train on and to validate by, with the boxes of both and outlines of those to train on."""
+
+    training: Sequence[Study]
+    validation: Sequence[Study]
+    rois: Rois
+    outlines: Outlines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rendering:
+    """One image to render, and what its random numbers begin with."""
+
+    study_uid: str
+    view: View
+    path: Path
+    subset: str
+    seed: int
+    names: tuple[str, ...]
+
+
 def write_yolo_folder(
-    training: Sequence[Study],
-    validation: Sequence[Study],
-    rois: Rois,
-    outlines: Outlines,
-    out: Path,
-    config: DetectorTraining,
-    seed: int,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
+    labelled: LabelledStudies, out: Path, config: DetectorTraining, seed: int, progress: Progress = silent
 ) -> Path:
     """Render images and labels below `out`; returns the path of data.yaml.
 
@@ -56,90 +74,95 @@ def write_yolo_folder(
 
     A turned body has another upright box: where outlines are known the labels follow the ROI rule after the turn.
 
+    Args:
+        labelled: studies with their boxes and outlines.
+        out: folder.
+        config: size and number of renderings.
+        seed: of the augmentation.
+        progress: told of every image.
+
     Raises:
         ReadError: no image of the training studies has ROIs, or a box lies outside its image.
     """
-    jobs = [(study, view, path, True) for study in training for view, path in _labelled(study, rois)]
-    if not jobs:
-        raise ReadError(
-            f"none of {len(training)} training studies has ROIs (the first is {training[0].study_uid}); expected their "
-            "boxes in rois.csv beside cohort.csv"
-        )
-    jobs += [(study, view, path, False) for study in validation for view, path in _labelled(study, rois)]
+    renderings = _renderings(labelled, config, seed)
     digest = digest_of_parts(
-        seed, config.image_px, config.renders, state_of_images(training), state_of_images(validation),
-        state_of_rois(rois, [*training, *validation]), state_of_outlines(outlines),
+        seed, config.image_px, config.renders, state_of_images(labelled.training), state_of_images(labelled.validation),
+        state_of_rois(labelled.rois, [*labelled.training, *labelled.validation]), state_of_outlines(labelled.outlines),
     )  # fmt: skip
     if not is_made_from(out / MADE_FROM, digest):
         for kind in ("images", "labels"):
             shutil.rmtree(out / kind, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         note_made_from(out / MADE_FROM, digest)
-    for split in ("train", "val"):
+    for subset in ("train", "val"):
         for kind in ("images", "labels"):
-            (out / kind / split).mkdir(parents=True, exist_ok=True)
-
-    def write(number: int, job: tuple[Study, View, Path, bool]) -> None:
-        study, view, path, is_training = job
-        split = "train" if is_training else "val"
-        names = [f"{study.study_uid}_{view}_{k}" for k in range(config.renders if is_training else 1)]
-        if all((out / "labels" / split / f"{name}.txt").is_file() for name in names):
-            return
-        try:
-            radiograph = read_radiograph(path, with_full_range=True)
-        except OsteoLensError as error:
-            log.warning("an image was left out: %s", error)
-            return
-        boxes = rois[study.study_uid, view]
-        check_inside(study.study_uid, view, boxes, radiograph.pixels.shape)
-        shape = outlines.get((study.study_uid, view), {})
-        _render(radiograph, view, boxes, shape, out, split, names, config.image_px, seed + number)
-
+            (out / kind / subset).mkdir(parents=True, exist_ok=True)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        for number, _ in enumerate(pool.map(write, range(1, len(jobs) + 1), jobs), start=1):
-            done(number, len(jobs))
+        done = pool.map(lambda one: _render(one, labelled, out, config.image_px), renderings)
+        for number, _ in enumerate(done, start=1):
+            progress(number, len(renderings))
     finally:
         pool.shutdown(cancel_futures=True)
-    data = out / "data.yaml"
     names_by_class = {k: f"{view}_{level}" for k, (view, level) in enumerate(CLASSES)}
-    data.write_text(
-        yaml.safe_dump(
-            {"path": str(out.resolve()), "train": "images/train", "val": "images/val", "names": names_by_class}
+    data = {"path": str(out.resolve()), "train": "images/train", "val": "images/val", "names": names_by_class}
+    write_whole(out / "data.yaml", yaml.safe_dump(data))
+    return out / "data.yaml"
+
+
+def _renderings(labelled: LabelledStudies, config: DetectorTraining, seed: int) -> list[_Rendering]:
+    """Every image with boxes, those of training first."""
+    images = [
+        (study, view, path, subset)
+        for studies, subset in ((labelled.training, "train"), (labelled.validation, "val"))
+        for study in studies
+        for view, path in study.images
+        if view is not None and (study.study_uid, view) in labelled.rois
+    ]
+    if not any(subset == "train" for *_, subset in images):
+        raise ReadError(
+            f"none of {len(labelled.training)} training studies has ROIs (the first is "
+            f"{labelled.training[0].study_uid}); expected their boxes in rois.csv beside cohort.csv"
         )
-    )
-    return data
+    return [
+        _Rendering(
+            study_uid=study.study_uid,
+            view=view,
+            path=path,
+            subset=subset,
+            seed=seed + number,
+            names=tuple(f"{study.study_uid}_{view}_{k}" for k in range(config.renders if subset == "train" else 1)),
+        )
+        for number, (study, view, path, subset) in enumerate(images, start=1)
+    ]
 
 
-def _labelled(study: Study, rois: Rois) -> list[tuple[View, Path]]:
-    return [(v, p) for v, p in study.images if v is not None and (study.study_uid, v) in rois]
-
-
-def _render(
-    radiograph: Radiograph,
-    view: View,
-    rois: Sequence[VertebraBox],
-    outlines: Mapping[VertebralLevel, npt.NDArray[np.float64]],
-    out: Path,
-    split: str,
-    names: Sequence[str],
-    side: int,
-    seed: int,
-) -> None:
-    boxes = [b for b in rois if (view, b.level) in CLASSES]
-    corners = np.array([b.corners for b in boxes], np.float64).reshape(-1, 4)
-    rng = np.random.default_rng(seed)
-    for name in names:
-        if split == "train":
+def _render(rendering: _Rendering, labelled: LabelledStudies, out: Path, side: int) -> None:
+    """Write the images and labels of one radiograph, unless they are there."""
+    labels = out / "labels" / rendering.subset
+    if all((labels / f"{name}.txt").is_file() for name in rendering.names):
+        return
+    try:
+        radiograph = read_radiograph(rendering.path, with_full_range=True)
+    except OsteoLensError as error:
+        log.warning("an image was left out: %s", error)
+        return
+    key = (rendering.study_uid, rendering.view)
+    check_inside(*key, labelled.rois[key], radiograph.pixels.shape)
+    boxes = [box for box in labelled.rois[key] if (rendering.view, box.level) in CLASSES]
+    corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4)
+    rng = np.random.default_rng(rendering.seed)
+    for name in rendering.names:
+        if rendering.subset == "train":
             source = radiograph.full_range if radiograph.full_range is not None else radiograph.pixels
             image, matrix = augment(source, corners, side, rng)
-            moved = _labels_after(boxes, outlines, matrix, radiograph.pixel_spacing_mm)
+            moved = _labels_after(boxes, labelled.outlines.get(key, {}), matrix, radiograph.pixel_spacing_mm)
         else:
             image, matrix = detector_input(radiograph.pixels, side)
             moved = move_boxes(corners, matrix)
-        cv2.imwrite(str(out / "images" / split / f"{name}.png"), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        lines = label_lines(boxes, moved, view, side)
-        (out / "labels" / split / f"{name}.txt").write_text("\n".join(lines))
+        picture = out / "images" / rendering.subset / f"{name}.png"
+        cv2.imwrite(str(picture), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_whole(labels / f"{name}.txt", "\n".join(label_lines(boxes, moved, rendering.view, side)))
 
 
 def _labels_after(
@@ -168,7 +191,7 @@ LEAST_INSIDE = 0.7
 
 
 def label_lines(boxes: Sequence[VertebraBox], corners: npt.NDArray[np.float64], view: View, side: int) -> list[str]:
-    """YOLO lines `class x y w h` in shares of the side; bodies less than 70 % inside the image are left out."""
+    """YOLO lines `class x y w h` as fractions of the side; bodies too little inside the image are left out."""
     lines = []
     for box, edges in zip(boxes, corners, strict=True):
         moved = VertebraBox(box.level, *map(float, edges))

@@ -1,16 +1,21 @@
-"""How another machine might display the same exposure; training draws from it."""
+"""How another radiography system might display the same exposure: of one image, or lightly of a batch of tensors."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Image = npt.NDArray[np.float32]
 
 
 def other_display(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
-    """One image (rows, columns) in [0, 1] as another room might show it: window, film curve, local contrast,
+    """One image (rows, columns) in [0, 1] as another room might show it: window, characteristic curve, local contrast,
     sharpening, blur, noise, and the loss of a small picture.
 
     Args:
@@ -40,7 +45,7 @@ def other_display(image: Image, rng: np.random.Generator, strength: float = 1.0)
         out = out + rng.uniform(0.3, 1.5) * (out - cv2.GaussianBlur(out, (0, 0), sigma))
     if rng.random() < 0.35 * strength:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.2))
-    if rng.random() < 0.4 * strength:  # before the grain, which a pale film keeps
+    if rng.random() < 0.4 * strength:  # before the grain, which a pale radiograph keeps
         out = 0.5 + (out - 0.5) * rng.uniform(0.35, 1.0) + rng.uniform(-0.2, 0.2)
     if rng.random() < 0.5 * strength:
         grain = rng.normal(0, rng.uniform(0.005, 0.05), out.shape).astype(np.float32)
@@ -50,8 +55,33 @@ def other_display(image: Image, rng: np.random.Generator, strength: float = 1.0)
     return np.asarray(np.clip(out, 0, 1), np.float32)
 
 
+def other_displays(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Normalised crops (n, 1, side, side), each lightly as another system might show it: contrast, brightness,
+    flattening of what is broad, and noise. The grey border, exactly 0, stays.
+
+    Args:
+        images: crops, on any device.
+        rng: source of every choice.
+    """
+    import torch
+    from torch.nn import functional
+
+    def sampled(values: npt.NDArray[np.float64]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=images.device)[:, None, None, None]
+
+    total, side = len(images), images.shape[-1]
+    gain, shift = sampled(np.exp(rng.normal(0, 0.06, total))), sampled(rng.normal(0, 0.06, total))
+    shown = images * gain + shift * (images != 0)
+    coarse = functional.interpolate(shown, scale_factor=1 / 16, mode="area")
+    broad = functional.interpolate(coarse, size=(side, side), mode="bilinear")
+    shown = shown + sampled(rng.uniform(-0.2, 0.3, total)) * (shown - broad) * (shown != 0)
+    if rng.random() < 0.3:
+        shown = shown + 0.08 * torch.randn_like(shown) * rng.random()
+    return shown
+
+
 def _small_picture(image: Image, rng: np.random.Generator) -> Image:
-    """The image as a small, compressed picture of it shows it: archives hold films of 230 columns, as JPEG."""
+    """The image as a small, compressed picture of it shows it: archives hold radiographs of 230 columns, as JPEG."""
     rows, columns = image.shape
     shrink = rng.uniform(0.35, 0.9)
     size = (max(16, round(columns * shrink)), max(16, round(rows * shrink)))

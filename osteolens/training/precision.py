@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
-def bfloat16_is_fast(device: Any = "cpu") -> bool:
+def bfloat16_is_fast(device: torch.device | str = "cpu") -> bool:
     """Whether a torch device (its name, or Fabric's `auto`) multiplies bfloat16 itself.
 
     A CPU without AVX-512 emulates it, far slower than float32.
@@ -18,6 +21,6 @@ def bfloat16_is_fast(device: Any = "cpu") -> bool:
     return torch.backends.cpu.get_cpu_capability() not in ("AVX2", "DEFAULT")
 
 
-def training_precision(device: Any) -> str:
+def training_precision(device: torch.device | str) -> str:
     """Precision of a run for Fabric: "bf16-mixed" or "32-true"."""
     return "bf16-mixed" if bfloat16_is_fast(device) else "32-true"

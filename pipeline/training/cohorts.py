@@ -1,51 +1,89 @@
-"""What both trainings need first: cohorts, their ROIs and the split."""
+"""What every training needs first: cohorts, their ROIs and the split."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from classify.config import PreprocessSpec
-from classify.training.config import ClassifierTraining
-from cohort.eligibility import exclusions
-from cohort.io.annotations import Outlines, Rois, read_outlines, read_rois
+from cohort.eligibility import EligibilityCriteria, exclusions
+from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import index_cohort
 from cohort.io.tables.notes import table_notes
-from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.splits import Split, is_test_site, split_by_patient, write_split
-from cohort.study import Radiograph, Study
-from osteolens.errors import MissingExtra, ReadError, StudyError
-from pipeline.bundle.load import load_weights
-from pipeline.screening.film_reader import read_study
-from pipeline.screening.screener import Screener
+from cohort.study import Study
+from osteolens.config import StrictConfig
+from osteolens.errors import ReadError
+from pipeline.training.run import Notify, TrainingOptions, TrainingRun
 
-log = logging.getLogger(__name__)
+TEST_SITE = "test site"
+"""Why studies of test sites are left out."""
+
+Cohorts = str | Path | Sequence[str | Path]
+"""One cohort folder, or several."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCohorts:
-    """Who is trained on and who is held out, with the ROIs of both, how many were left out by reason, and what is wrong
-    with the tables of the cohorts."""
+    """Who is trained on and who is held out.
+
+    Attributes:
+        training: studies to train on.
+        held_out: studies to validate by.
+        rois: boxes of both.
+        left_out: how many were left out, by reason.
+        notes: what is wrong with the tables of the cohorts.
+    """
 
     training: list[Study]
     held_out: list[Study]
     rois: Rois
-    left_out: dict[str, int]
+    left_out: Mapping[str, int]
     notes: tuple[str, ...] = ()
+
+    def describe(self, config: StrictConfig, notify: Notify) -> None:
+        """Tell of the notes, of how many studies are used, and of the settings."""
+        for note in self.notes:
+            notify(note)
+        left_out = "".join(f"; {count} left out: {reason}" for reason, count in self.left_out.items())
+        counts = f"{len(self.training)} studies to train on, {len(self.held_out)} held out"
+        notify(f"{counts}{left_out}; settings: {config.model_dump_json()}")
+
+    def as_run(self, out: Path, metrics: Mapping[str, float]) -> TrainingRun:
+        """The result of a training on them."""
+        return TrainingRun(
+            out=out,
+            training=len(self.training),
+            validation=len(self.held_out),
+            left_out=self.left_out,
+            metrics=metrics,
+        )
+
+
+def folders_of(cohorts: Cohorts) -> tuple[Path, ...]:
+    """Cohort folders as paths."""
+    return (Path(cohorts),) if isinstance(cohorts, (str, Path)) else tuple(Path(cohort) for cohort in cohorts)
 
 
 def training_cohorts(
-    cohorts: Sequence[Path], validation: Path | None, share: float, seed: int, out: Path, only_eligible: bool = False
+    cohorts: Cohorts,
+    out: Path,
+    fraction: float,
+    options: TrainingOptions,
+    criteria: EligibilityCriteria | None = None,
 ) -> TrainingCohorts:
     """Training studies of all cohorts, held-out studies and the ROIs of both; the split goes to out/split.csv.
 
     Studies of test sites never enter. Without a validation cohort the studies of site `validation` are held out, and
-    without those a share of the patients.
+    without those a fraction of the patients.
+
+    Args:
+        cohorts: folders, or manifest CSVs beside their tables.
+        out: run folder.
+        fraction: of the patients to hold out.
+        options: `seed` and `validation`.
+        criteria: who is eligible; all are when None.
 
     Raises:
         ReadError: no studies are left, no rois.csv, or a patient on both sides.
@@ -53,120 +91,48 @@ def training_cohorts(
     studies: list[Study] = []
     rois: Rois = {}
     notes: list[str] = []
-    for cohort in cohorts:
+    for cohort in folders_of(cohorts):
         more_studies, more_rois = _read(cohort, notes)
         studies, rois = studies + more_studies, {**rois, **more_rois}
-    held_out: list[Study] = []
-    if validation is not None:
-        held_out, more = _read(validation, notes)
-        rois = {**rois, **more}
     left_out: Counter[str] = Counter()
-    studies, held_out = (_kept(side, only_eligible, left_out) for side in (studies, held_out))
+    studies = _eligible(studies, criteria, left_out)
+    held_out: list[Study] = []
+    if options.validation is not None:
+        held_out, more_rois = _read(options.validation, notes)
+        held_out, rois = _eligible(held_out, criteria, left_out), {**rois, **more_rois}
     if not studies:
-        found = ", ".join(f"{reason} {count}" for reason, count in left_out.items())
-        raise ReadError(f"nothing is left to train on: {found}; give a cohort with eligible studies of other sites")
-    if validation is None:
-        held_out = [s for s in studies if s.site == Split.VALIDATION]
-        training = [s for s in studies if s.site != Split.VALIDATION]
-        if not held_out or not training:
-            training, held_out = split_by_patient(studies, share, seed)
+        reasons = ", ".join(f"{reason} {count}" for reason, count in left_out.items())
+        raise ReadError(f"nothing is left to train on: {reasons}; give a cohort with eligible studies of other sites")
+    if options.validation is None:
+        training, held_out = _split(studies, fraction, options.seed)
     else:
         training = studies
-    shared = {s.patient_id for s in training} & {s.patient_id for s in held_out}
-    if shared:
-        raise ReadError(f"{len(shared)} patients stand in both training and {validation}; expected none")
+    on_both_sides = {s.patient_id for s in training} & {s.patient_id for s in held_out}
+    if on_both_sides:
+        raise ReadError(f"{len(on_both_sides)} patients stand in both training and {options.validation}; expected none")
     out.mkdir(parents=True, exist_ok=True)
     write_split(training, held_out, out / "split.csv")
-    return TrainingCohorts(training, held_out, rois, dict(left_out), tuple(notes))
+    return TrainingCohorts(training=training, held_out=held_out, rois=rois, left_out=dict(left_out), notes=tuple(notes))
 
 
-def classifier_crops(
-    found: TrainingCohorts,
-    config: ClassifierTraining,
-    out: Path,
-    seed: int,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
-) -> tuple[Any, Any, PreprocessSpec]:
-    """Cached crops to train on and to judge by (`CropSet`), and the preprocessing they went through.
-
-    Raises:
-        MissingExtra: torch is not installed.
-        ReadError: nothing to train on.
-    """
-    try:
-        from classify.training.crops import JITTERED_COPIES, build_crops
-    except ImportError as error:
-        raise MissingExtra("train classifier", "torch") from error
-    spec = config.preprocess
-    copies = JITTERED_COPIES if config.boxes == "jittered" else 1
-    rois = found.rois
-    if config.boxes == "detector":
-        rois = detected_rois([*found.training, *found.held_out], _shipped())
-    crops = build_crops(found.training, rois, spec, out / "crops", copies, seed, done, front_at_left=front_at_left)
-    checks = build_crops(
-        found.held_out,
-        rois,
-        spec,
-        out / "crops-validation",
-        copies,
-        seed,
-        first_as_drawn=True,
-        front_at_left=front_at_left,
-    )
-    return crops.of_views(config.views), checks.of_views(config.views), spec
+def _split(studies: Sequence[Study], fraction: float, seed: int) -> tuple[list[Study], list[Study]]:
+    """By the site `validation` where it leaves studies on both sides, else by patient."""
+    held_out = [study for study in studies if study.site == Split.VALIDATION]
+    training = [study for study in studies if study.site != Split.VALIDATION]
+    return (training, held_out) if training and held_out else split_by_patient(studies, fraction, seed)
 
 
-def front_at_left(radiograph: Radiograph, boxes: Sequence[VertebraBox]) -> bool:
-    """Whether the front of a lateral radiograph lies at the left: as its header says, else as the shipped segmenter
-    sees it."""
-    if radiograph.anterior_left is not None:
-        return radiograph.anterior_left
-    return _shipped().anterior_left(radiograph, SpineDetection(View.LATERAL, tuple(boxes), radiograph.pixels.shape))
-
-
-@lru_cache(maxsize=1)
-def _shipped() -> Screener:
-    return Screener(load_weights())
-
-
-def detected_rois(studies: Sequence[Study], screener: Screener) -> Rois:
-    """Boxes of every study as the detector finds them; views without all of L1-L4 are left out."""
-    found: Rois = {}
+def _eligible(studies: Sequence[Study], criteria: EligibilityCriteria | None, left_out: Counter[str]) -> list[Study]:
+    eligible = []
     for study in studies:
-        try:
-            radiographs = read_study(study).radiographs
-        except StudyError as error:
-            log.warning("a study was left out: %s", error)
-            continue
-        for detection in screener.detect(radiographs):
-            if detection is not None and not detection.missing:
-                found[study.study_uid, detection.view] = detection.boxes
-    return found
-
-
-def outlines_of(cohorts: Sequence[Path], studies: Sequence[Study]) -> Outlines:
-    """Outlines of these studies from the cohorts' annotations.json; empty where no cohort has one.
-
-    Raises:
-        ReadError: a file is no COCO document of vertebral levels.
-    """
-    found: Outlines = {}
-    for cohort in cohorts:
-        path = (cohort if cohort.is_dir() else cohort.parent) / "annotations.json"
-        if path.is_file():
-            found.update(read_outlines(path, studies))
-    return found
-
-
-def _kept(studies: Sequence[Study], only_eligible: bool, left_out: Counter[str]) -> list[Study]:
-    kept = []
-    for study in studies:
-        reasons = ("test site",) if is_test_site(study.site) else exclusions(study) if only_eligible else ()
+        reasons: tuple[str, ...] = () if criteria is None else exclusions(study, criteria)
+        if is_test_site(study.site):
+            reasons = (TEST_SITE,)
         if reasons:
             left_out[reasons[0]] += 1
         else:
-            kept.append(study)
-    return kept
+            eligible.append(study)
+    return eligible
 
 
 def _read(cohort: Path, notes: list[str]) -> tuple[list[Study], Rois]:

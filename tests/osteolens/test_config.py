@@ -23,6 +23,19 @@ class Section(StrictConfig):
     roi: Literal["column", "vertebra"] = Field("column", description="what is cropped")
 
 
+class Outer(StrictConfig):
+    """A section with a section."""
+
+    inner: Section = Field(Section(side=96), description="innermost")
+    depth: int = Field(1, ge=0, le=3, description="of it")
+
+
+class Deep(StrictConfig):
+    """Settings of three levels."""
+
+    outer: Outer = Field(Outer(inner=Section(side=160), depth=2), description="outer")
+
+
 class Whole(StrictConfig):
     """Settings with a section."""
 
@@ -60,6 +73,15 @@ def test_sections_of_files_and_of_the_command_line_merge(tmp_path: Path) -> None
     assert load_config(Whole, write(tmp_path, "crop.side: 256\n")).crop.side == 256
     assert load_config(Whole, None, ["other.side=64"]).other == Section(side=64)
     assert load_config(Whole, None, ["other=null"]).other is None
+
+
+def test_every_level_of_sections_keeps_its_defaults() -> None:
+    found = load_config(Deep, None, ["outer.inner.roi=vertebra"])
+    assert found == Deep(outer=Outer(inner=Section(side=160, roi="vertebra"), depth=2))
+    with pytest.raises(ConfigError, match=r"'outer\.inner\.side' is 3, expected an integer"):
+        load_config(Deep, None, ["outer.inner.side=3"])
+    with pytest.raises(ConfigError, match=r"'outer\.depth' is 9, expected an integer, 0 to 3"):
+        load_config(Deep, None, ["outer={depth: 9}"])
 
 
 def test_a_threshold_of_detection_is_a_setting_of_screening() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
-from classify.network.checkpoint import load_network, save_network  # noqa: E402
+from classify.network.checkpoint import load_network, save_network, with_fusions  # noqa: E402
 from classify.network.densenet import (  # noqa: E402
     FIELDS,
     FUSIONS,
@@ -26,11 +27,13 @@ from classify.network.densenet import (  # noqa: E402
     ordinal_logits,
 )
 from classify.network.export import export_classifier  # noqa: E402
-from classify.network.inherit import with_fusions  # noqa: E402
 from cohort.covariates import Covariates  # noqa: E402
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
 from osteolens.errors import StudyError, WeightsError  # noqa: E402
 from pipeline.bundle.manifest import CLASSIFIER_PARTS  # noqa: E402
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 POOLED = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
 
@@ -41,6 +44,14 @@ pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 def network() -> DualChannelDenseNet:
     torch.manual_seed(0)
     return DualChannelDenseNet().eval()
+
+
+def first(network: DualChannelDenseNet) -> Tensor:
+    return network.get_parameter("ap.features.conv0.weight")
+
+
+def fusion_inputs(network: DualChannelDenseNet) -> int:
+    return network.get_parameter("fuse.both.1.weight").shape[1]
 
 
 def logits(network: DualChannelDenseNet, ap: object, lateral: object, present: list[float]) -> object:
@@ -79,8 +90,9 @@ def test_a_fusion_of_the_earlier_layout_gives_what_it_gave(views: tuple[View, ..
     for name in network.fuse:
         seen = torch.tensor([float(view in FUSIONS[name]) for view in views])
         normed = [norm(pooled[:, k]) * seen[k] for k, norm in enumerate(network.norms.values())]
+        assert network.covariates is not None
         joined = torch.relu(torch.cat([*normed, seen[None], network.covariates(known)], 1) @ weight.T + bias)
-        for found, expected in zip(network.fused_as(pooled, known, name), network._judged(joined), strict=True):
+        for found, expected in zip(network.fused_as(pooled, known, name), network._outputs(joined), strict=True):
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -205,10 +217,10 @@ def test_only_fitting_tensors_start_another_network(network: DualChannelDenseNet
     with pytest.raises(WeightsError, match="unknown"):
         load_network(other, tmp_path / "w.safetensors")
     load_network(other, tmp_path / "w.safetensors", only_fitting=True)
-    torch.testing.assert_close(next(other.ap.parameters()), next(network.ap.parameters()), atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(first(other), first(network), atol=1e-2, rtol=1e-2)
     load_network(other, WEIGHTS, only_fitting=True)
     shipped = load_file(WEIGHTS / "classifier_ap.safetensors")
-    torch.testing.assert_close(other.ap.features.conv0.weight, shipped["ap.features.conv0.weight"].float())
+    torch.testing.assert_close(first(other), shipped["ap.features.conv0.weight"].float())
     with pytest.raises(WeightsError, match="no weights; expected best"):
         load_network(other, tmp_path / "nowhere", only_fitting=True)
 
@@ -218,10 +230,10 @@ def test_the_last_map_alone_can_be_pooled(tmp_path: Path) -> None:
     plain = DualChannelDenseNet(NetworkSpec(pooled="last")).eval()
     every = DualChannelDenseNet(NetworkSpec()).eval()
     assert not list(plain.norms.parameters()) and set(every.norms) == {"ap", "lateral"}
-    assert every.fuse["both"][1].in_features - plain.fuse["both"][1].in_features == 2 * (16 * (64 + 256) + 512 + 1024)
+    assert fusion_inputs(every) - fusion_inputs(plain) == 2 * (16 * (64 + 256) + 512 + 1024)
     save_network(every, tmp_path / "every.safetensors")
     load_network(plain, tmp_path / "every.safetensors", only_fitting=True)
-    torch.testing.assert_close(plain.ap.features.conv0.weight.half(), every.ap.features.conv0.weight.half())
+    torch.testing.assert_close(first(plain).half(), first(every).half())
 
 
 def test_fine_maps_keep_the_place_of_what_they_show() -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from cohort.io.annotations import Rois, read_rois
+from cohort.io.folder import index_cohort
 from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebraBox, VertebralLevel, View
+from cohort.study import Study
 from detect.config import CLASSES
 from detect.preprocess import detector_input
 from detect.training.augment import _warped, augment, move_boxes
-from detect.training.yolo_folder import _labels_after, label_lines
+from detect.training.config import DetectorTraining
+from detect.training.yolo_folder import MADE_FROM, LabelledStudies, _labels_after, label_lines, write_yolo_folder
+from osteolens.errors import ReadError
+from tests import EXAMPLES
 
 
 def test_the_letterbox_and_its_matrix_agree() -> None:
@@ -96,3 +104,45 @@ def test_labels_carry_view_and_level_and_drop_what_is_cut_off() -> None:
     cells = line.split()
     assert CLASSES[int(cells[0])] == (View.LATERAL, VertebralLevel.L1)
     assert [float(c) for c in cells[1:]] == pytest.approx([0.2, 0.2, 0.2, 0.2])
+
+
+def moved(rois: Rois, by: float) -> Rois:
+    return {key: tuple(replace(box, x0=box.x0 + by, x1=box.x1 + by) for box in boxes) for key, boxes in rois.items()}
+
+
+def names(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.rglob("labels/*/*.txt"))}
+
+
+def test_rendered_images_follow_the_split_and_the_boxes(tmp_path: Path) -> None:
+    studies, rois = index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv")
+    config = DetectorTraining(image_px=320, renders=1)
+
+    def render(training: Sequence[Study], validation: Sequence[Study], boxes: Rois, seed: int) -> None:
+        labelled = LabelledStudies(training=training, validation=validation, rois=boxes, outlines={})
+        write_yolo_folder(labelled, tmp_path, config, seed)
+
+    render(studies[:2], studies[2:3], rois, 0)
+    first = names(tmp_path)
+    kept = next((tmp_path / "images" / "val").iterdir())
+    kept.write_bytes(b"kept")
+    render(studies[:2], studies[2:3], rois, 0)
+    assert kept.read_bytes() == b"kept", "the same inputs keep the rendered images"
+    render(studies[1:3], studies[:1], rois, 0)
+    training = {path.name.split("_")[0] for path in (tmp_path / "images" / "train").iterdir()}
+    assert training == {study.study_uid for study in studies[1:3]}, "no validation patient stays in training"
+    render(studies[:2], studies[2:3], moved(rois, 9), 0)
+    corrected = names(tmp_path)
+    assert corrected.keys() == first.keys() and corrected != first, "corrected boxes are taken up"
+    render(studies[:2], studies[2:3], rois, 1)
+    assert names(tmp_path) != first, "another seed renders anew"
+    assert len((tmp_path / MADE_FROM).read_text("ascii").strip()) == 64
+
+
+def test_training_images_without_boxes_are_explained(tmp_path: Path) -> None:
+    studies = index_cohort(EXAMPLES).studies
+    labelled = LabelledStudies(training=studies, validation=(), rois={}, outlines={})
+    with pytest.raises(
+        ReadError, match=rf"none of 6 training studies has ROIs \(the first is {studies[0].study_uid}\)"
+    ):
+        write_yolo_folder(labelled, tmp_path, DetectorTraining(), 0)

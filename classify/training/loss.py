@@ -1,0 +1,54 @@
+"""What the classifier is fitted to: the class and the T-score of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from classify.training.config import ClassifierTraining
+from cohort.bmd import BMD_CLASSES
+
+Outputs = tuple[Tensor, Tensor]
+"""Class logits (n, 3), and T-scores with the logarithm of their spread (n, 2)."""
+
+
+class Targets(Protocol):
+    """What is known of the studies of a step."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Int64 (n,), index into BMD_CLASSES."""
+
+    @property
+    def t_scores(self) -> Tensor:
+        """Float32 (n,)."""
+
+
+Loss = Callable[[Outputs, Targets], Tensor]
+
+
+def classifier_loss(labels: npt.NDArray[np.int64], config: ClassifierTraining, device: torch.device | str) -> Loss:
+    """Cross-entropy that weighs classes by their rarity, and the T-score's Huber loss.
+
+    Args:
+        labels: of the training studies.
+        config: settings.
+        device: of the network.
+    """
+    counts = np.bincount(labels, minlength=len(BMD_CLASSES))
+    rarity = counts.sum() / len(BMD_CLASSES) / np.maximum(counts, 1)
+    weight = torch.tensor(rarity, dtype=torch.float32, device=device)
+
+    def loss(outputs: Outputs, targets: Targets) -> Tensor:
+        logits, t_score = outputs
+        smoothing = config.label_smoothing
+        classes = functional.cross_entropy(logits.float(), targets.labels, weight, label_smoothing=smoothing)
+        return classes + config.t_score_weight * functional.smooth_l1_loss(t_score[:, 0], targets.t_scores)
+
+    return loss

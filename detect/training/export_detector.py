@@ -1,0 +1,53 @@
+"""The detector on disk: half-precision safetensors, and an ONNX graph that was compared with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from detect.config import CLASSES
+from osteolens.errors import WeightsError
+
+AGREED_PX = 0.5
+"""How far boxes of the exported network may lie from those of the trained one."""
+
+
+def export_detector(checkpoint: Path, out: Path, image_px: int) -> float:
+    """Write detector.onnx and detector.safetensors from an ultralytics checkpoint.
+
+    Returns:
+        largest difference between torch and onnxruntime on a random image, in pixels.
+
+    Raises:
+        WeightsError: they differ by more than AGREED_PX, or the network has other classes.
+    """
+    import torch
+    from safetensors.torch import save_file
+    from ultralytics import YOLO
+
+    model = YOLO(str(checkpoint)).model.float().eval()
+    state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    save_file({k: v.contiguous() for k, v in state.items()}, out / "detector.safetensors")
+    head = model.model[-1]
+    head.export, head.format = True, "onnx"
+    image = torch.rand(1, 3, image_px, image_px)
+    with torch.inference_mode():
+        expected = model(image)
+    torch.onnx.export(
+        model, (image,), str(out / "detector.onnx"), input_names=["images"], output_names=["candidates"],
+        opset_version=17, dynamo=False, do_constant_folding=True,
+    )  # fmt: skip
+    session = onnxruntime.InferenceSession(str(out / "detector.onnx"), providers=["CPUExecutionProvider"])
+    candidates = session.run(None, {"images": image.numpy()})[0]
+    reference = expected[0] if isinstance(expected, (tuple, list)) else expected
+    if candidates.shape[1] != 4 + len(CLASSES):
+        raise WeightsError(f"{checkpoint}: {candidates.shape[1]} outputs, expected {4 + len(CLASSES)}")
+    difference_px = float(np.abs(candidates - reference.numpy()).max())
+    if difference_px > AGREED_PX:
+        raise WeightsError(
+            f"{checkpoint}: ONNX and torch differ by {difference_px:.2f} px, at most {AGREED_PX} expected"
+        )
+    return difference_px

@@ -1,0 +1,107 @@
+"""Train the classifier: from cohort folders to a run folder."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from classify.training.config import ClassifierTraining
+from classify.training.crops import JITTERED_VARIANTS, CropPlan, CropSet, build_crops
+from osteolens.extras import require
+from osteolens.progress import Progress, silent
+from pipeline.bundle.load import load_weights
+from pipeline.screening.screener import Screener
+from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
+from pipeline.training.rois import detected_rois, facing_by
+from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun, row_text
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("torch", "lightning", "segmentation_models_pytorch", "safetensors", "onnx")
+"""What fitting a classifier needs outside the base install."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierCrops:
+    """Cached crops to train on and to validate by."""
+
+    training: CropSet
+    validation: CropSet
+
+
+def train_classifier(
+    cohorts: Cohorts,
+    out: Path,
+    config: ClassifierTraining | None = None,
+    options: TrainingOptions | None = None,
+    progress: Progress = silent,
+    notify: Notify = log.info,
+) -> TrainingRun:
+    """Train the DenseNet on DXA classes and export it to ONNX.
+
+    Writes split.csv, crops, checkpoints, classifier.onnx with its safetensors, calibration.json and metrics.json into
+    `out`.
+
+    Args:
+        cohorts: folders with cohort.csv, rois.csv and images.
+        out: run folder.
+        config: settings, the criteria of eligibility among them.
+        options: device, seed, resuming, weights that find ROIs, and what it starts from.
+        progress: told of every cropped study.
+        notify: told of who is trained on, and of every epoch.
+
+    Raises:
+        MissingExtra: the extra 'train' is not installed; nothing has been read then.
+        ReadError: nothing to train on.
+        WeightsError: weights to start from that are missing or do not fit.
+    """
+    require("train classifier", *PACKAGES)
+    from classify.training.train import fit_classifier
+
+    config, options = config or ClassifierTraining(), options or TrainingOptions()
+    weights = load_weights(options.weights)
+    start = options.start_from if isinstance(options.start_from, Path) else weights.classifier.parent
+    run_options = options.run_options(None if options.start_from is Start.NONE else start)
+    split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria)
+    split.describe(config, notify)
+    crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
+    metrics = fit_classifier(
+        crops.training, crops.validation, out, config, run_options, lambda epoch: notify(row_text(epoch.as_row()))
+    )
+    return split.as_run(out, metrics)
+
+
+def classifier_crops(
+    split: TrainingCohorts,
+    config: ClassifierTraining,
+    out: Path,
+    seed: int,
+    screener: Screener,
+    progress: Progress = silent,
+) -> ClassifierCrops:
+    """Crops of both sides of a split, cached below `out`.
+
+    Args:
+        split: studies and their manual ROIs.
+        config: preprocessing, boxes and views.
+        out: run folder.
+        seed: of the jitter and the displays.
+        screener: tells how lateral radiographs face, and finds boxes where these are trained on.
+        progress: told of every study.
+
+    Raises:
+        ReadError: nothing to train on, or a box outside its image.
+    """
+    variants = JITTERED_VARIANTS if config.boxes == "jittered" else 1
+    rois = split.rois
+    if config.boxes == "detector":
+        rois = detected_rois([*split.training, *split.held_out], screener)
+    plan = CropPlan(spec=config.preprocess, variants=variants, seed=seed, front_at_left=facing_by(screener))
+    total, count = len(split.training) + len(split.held_out), len(split.training)
+    training = build_crops(split.training, rois, plan, out / "crops", lambda done, _: progress(done, total))
+    checks = replace(plan, first_as_given=True)
+    validation = build_crops(
+        split.held_out, rois, checks, out / "crops-validation", lambda done, _: progress(count + done, total)
+    )
+    return ClassifierCrops(training.of_views(config.views), validation.of_views(config.views))

@@ -1,0 +1,60 @@
+"""Boxes, outlines and facing of training images: from the cohorts, or as a detector finds them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from classify.training.crops import Facing
+from cohort.io.annotations import Outlines, Rois, read_outlines
+from cohort.spine import SpineDetection, VertebraBox, View
+from cohort.study import Radiograph, Study
+from osteolens.errors import StudyError
+from osteolens.progress import Progress, silent
+from pipeline.screening.film_reader import read_study
+from pipeline.screening.screener import Screener
+
+log = logging.getLogger(__name__)
+
+
+def detected_rois(studies: Sequence[Study], screener: Screener, progress: Progress = silent) -> Rois:
+    """Boxes of every study as the detector finds them; views without all of L1-L4 are left out."""
+    rois: Rois = {}
+    for number, study in enumerate(studies, start=1):
+        try:
+            radiographs = read_study(study).radiographs
+        except StudyError as error:
+            log.warning("a study was left out: %s", error)
+        else:
+            for detection in screener.detect(radiographs):
+                if detection is not None and not detection.missing:
+                    rois[study.study_uid, detection.view] = detection.boxes
+        progress(number, len(studies))
+    return rois
+
+
+def outlines_of(cohorts: Sequence[Path], studies: Sequence[Study]) -> Outlines:
+    """Outlines of these studies from the cohorts' annotations.json; empty where no cohort has one.
+
+    Raises:
+        ReadError: a file is no COCO document of vertebral levels.
+    """
+    outlines: Outlines = {}
+    for cohort in cohorts:
+        path = (cohort if cohort.is_dir() else cohort.parent) / "annotations.json"
+        if path.is_file():
+            outlines.update(read_outlines(path, studies))
+    return outlines
+
+
+def facing_by(screener: Screener) -> Facing:
+    """Whether the front of a lateral radiograph lies at the left: as its header says, else as the segmenter sees it."""
+
+    def front_at_left(radiograph: Radiograph, boxes: Sequence[VertebraBox]) -> bool:
+        if radiograph.anterior_left is not None:
+            return radiograph.anterior_left
+        detection = SpineDetection(View.LATERAL, tuple(boxes), radiograph.pixels.shape)
+        return screener.anterior_left(radiograph, detection)
+
+    return front_at_left

@@ -1,0 +1,85 @@
+"""How a training runs, and what comes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from osteolens.training.run_options import RunOptions
+
+log = logging.getLogger(__name__)
+
+Notify = Callable[[str], None]
+"""Told of every step in a line for people."""
+
+
+class Start(StrEnum):
+    """What a training begins with, where it is no file."""
+
+    WEIGHTS = "weights"
+    """The tensors of `TrainingOptions.weights`."""
+    NONE = "none"
+    """Random tensors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How a training runs, beside its settings.
+
+    Attributes:
+        device: "auto", "cpu", "cuda"; the detector also takes GPU numbers, such as "0,1".
+        seed: of split, weights, order and augmentation.
+        resume: go on from the run folder's last checkpoint.
+        start_from: safetensors of another run, or a `Start`; None is the stage's own default, which is the weights
+            for detector and classifier, and random tensors for the segmenter.
+        weights: folder of weights that find ROIs and that a run starts from; the shipped ones when None.
+        validation: cohort folder for validation; when None the site `validation`, or a fraction of the patients.
+    """
+
+    device: str = "auto"
+    seed: int = 0
+    resume: bool = False
+    start_from: Path | Start | None = None
+    weights: Path | None = None
+    validation: Path | None = None
+
+    def run_options(self, start_from: Path | None) -> RunOptions:
+        """What the fit of a stage needs of them."""
+        return RunOptions(device=self.device, seed=self.seed, resume=self.resume, start_from=start_from)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """What came of a training.
+
+    Attributes:
+        out: run folder; `assemble_weights` takes it.
+        training: studies trained on.
+        validation: studies held out.
+        left_out: studies that were left out, by reason.
+        metrics: on the validation studies, as in metrics.json.
+    """
+
+    out: Path
+    training: int
+    validation: int
+    left_out: Mapping[str, int]
+    metrics: Mapping[str, float]
+
+    def as_json(self) -> dict[str, object]:
+        """As it is printed."""
+        return {
+            "out": str(self.out),
+            "training": self.training,
+            "validation": self.validation,
+            "left_out": dict(self.left_out),
+            "metrics": dict(self.metrics),
+        }
+
+
+def row_text(row: Mapping[str, float]) -> str:
+    """Numbers of an epoch on one line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in row.items())

@@ -1,0 +1,56 @@
+"""Crops are cached with what made them, jittered, and displayed as another system might."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from classify.config import PreprocessSpec
+from classify.training.crops import CropPlan, build_crops
+from cohort.io.annotations import Rois, read_rois
+from cohort.io.folder import index_cohort
+from tests import EXAMPLES
+
+
+def moved(rois: Rois, by: float) -> Rois:
+    return {key: tuple(replace(box, x0=box.x0 + by, x1=box.x1 + by) for box in boxes) for key, boxes in rois.items()}
+
+
+def test_crops_are_cached_and_jittered(tmp_path: Path) -> None:
+    studies = index_cohort(EXAMPLES).studies
+    rois = read_rois(EXAMPLES / "rois.csv")
+    spec = PreprocessSpec(size_px=64)
+    first = build_crops(studies, rois, CropPlan(spec=spec, variants=2), tmp_path)
+    assert first.images.shape == (6, 2, 2, 1, 64, 64)
+    assert not np.array_equal(first.images[:, 0], first.images[:, 1])
+    again = build_crops(studies, rois, CropPlan(spec=spec, variants=2), tmp_path)
+    np.testing.assert_array_equal(first.images, again.images)
+    (tmp_path / "features-of-two-variants.npy").touch()
+    plain = build_crops(studies, rois, CropPlan(spec=spec), tmp_path)
+    assert not list(tmp_path.glob("features-*")), "features go with the crops they are of"
+    as_given = np.array(plain.images[:, 0])
+    checks = build_crops(studies, rois, CropPlan(spec=spec, variants=3, first_as_given=True), tmp_path)
+    np.testing.assert_array_equal(checks.images[:, 0], as_given)
+    assert not np.array_equal(checks.images[:, 1], checks.images[:, 0])
+
+
+def test_crops_follow_boxes_images_and_seed(tmp_path: Path) -> None:
+    source, spec = tmp_path / "cohort", PreprocessSpec(size_px=64)
+    shutil.copytree(EXAMPLES, source, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    studies, rois = index_cohort(source).studies, read_rois(source / "rois.csv")
+
+    def crops(boxes: Rois, seed: int) -> np.ndarray:
+        return np.array(
+            build_crops(studies, boxes, CropPlan(spec=spec, variants=2, seed=seed), tmp_path / "cache").images
+        )
+
+    first = crops(rois, 0)
+    assert not np.array_equal(crops(moved(rois, 9), 0), first) and not np.array_equal(crops(rois, 1), first)
+    np.testing.assert_array_equal(crops(rois, 0), first)
+    one, other = studies[0].ap, studies[1].ap
+    assert one is not None and other is not None
+    shutil.copy(other, one)
+    assert not np.array_equal(crops(rois, 0), first), "another image under the same name"
