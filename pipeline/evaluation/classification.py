@@ -205,13 +205,13 @@ def class_metrics(cases: EvaluatedCases, bmd_class: BmdClass = BmdClass.OSTEOPOR
     k = BMD_CLASSES.index(bmd_class)
     truth, predicted = cases.labels == k, cases.predicted == k
     both = 0 < truth.sum() < len(truth)
-    found = auc(truth, cases.probabilities[:, k]) if both else UNKNOWN
+    area_under_curve = auc(truth, cases.probabilities[:, k]) if both else UNKNOWN
     metrics = counts(truth, predicted).metrics()
     return ClassMetrics(
         studies=len(truth),
         cases=int(truth.sum()),
-        auc=found,
-        auc_paper_interval=paper_auc(found.value, len(truth)) if both else UNKNOWN,
+        auc=area_under_curve,
+        auc_paper_interval=paper_auc(area_under_curve.value, len(truth)) if both else UNKNOWN,
         not_estimable=class_words(cases.labels, predicted, k),
         **{name: metrics[name] for name in PREDICTIVE},
     )

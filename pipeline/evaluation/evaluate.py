@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -166,7 +165,7 @@ class Evaluation:
             **tables.detection_tables(self.detection),
         }
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Every metric, unrounded; where the studies cannot give one, a word for it stands under `not_estimable`."""
         damaged = {"count": len(self.damaged_results), "names": list(self.damaged_results)}
         return {

@@ -37,13 +37,13 @@ def ablation_cases(studies: Sequence[EvaluatedStudy]) -> dict[str, EvaluatedCase
     """The studies that have both views and were classified from each part of the inputs, by model; empty where the
     results hold no input_ablation (`ScreeningConfig.input_ablation`)."""
     both = [study for study in studies if "ap-lat-images" in study.prediction.input_ablation]
-    found = {model.name: cases_of(both, model.name) for model in SIX}
-    return {name: cases for name, cases in found.items() if cases is not None}
+    by_model = {model.name: cases_of(both, model.name) for model in SIX}
+    return {name: cases for name, cases in by_model.items() if cases is not None}
 
 
 def compare_inputs(studies: Sequence[EvaluatedStudy]) -> tuple[InputComparison, ...]:
     """Paired DeLong tests of the osteoporosis AUC on the same studies, for each of `PAIRS`."""
-    found = []
+    comparisons = []
     for names in PAIRS:
         shared = [study for study in studies if set(names) <= set(study.prediction.input_ablation)]
         first, second = (cases_of(shared, name) for name in names)
@@ -51,7 +51,7 @@ def compare_inputs(studies: Sequence[EvaluatedStudy]) -> tuple[InputComparison, 
             continue
         paired = delong_test(first.positive, first.p_osteoporosis, second.p_osteoporosis)
         word = gap_word(first.positive)
-        found.append(
+        comparisons.append(
             InputComparison(
                 first=names[0],
                 second=names[1],
@@ -61,4 +61,4 @@ def compare_inputs(studies: Sequence[EvaluatedStudy]) -> tuple[InputComparison, 
                 not_estimable={"difference": word, "p": word} if word else {},
             )
         )
-    return tuple(found)
+    return tuple(comparisons)

@@ -69,16 +69,16 @@ def population_tests(groups: Sequence[Sequence[CohortRow]]) -> dict[str, float]:
     Returns:
         p by `age_years`, `bmi_kg_m2`, `sex` and `bmd_class`; what the groups cannot tell is left out.
     """
-    found = {}
+    p_values = {}
     for name, values in (("age_years", _ages), ("bmi_kg_m2", _bmis)):
         if (p := equal_means_p([values(rows) for rows in groups])) is not None:
-            found[name] = p
+            p_values[name] = p
     sexes = [[sum(row.covariates.sex is sex for row in rows) for sex in Sex] for rows in groups]
     classes = [[sum(r.dxa is not None and r.dxa.bmd_class is c for r in rows) for c in BMD_CLASSES] for rows in groups]
     for name, table in (("sex", np.array(sexes)), ("bmd_class", np.array(classes))):
         if (table.sum(0) > 0).all() and (table.sum(1) > 0).all():
-            found[name] = float(stats.chi2_contingency(table).pvalue)
-    return found
+            p_values[name] = float(stats.chi2_contingency(table).pvalue)
+    return p_values
 
 
 def equal_means_p(samples: Sequence[Sequence[float]]) -> float | None:

@@ -65,8 +65,8 @@ def proportion(k: float, n: int, confidence: float = 0.95) -> Estimate:
     if n == 0:
         return UNKNOWN
     if float(k).is_integer():
-        found = stats.binomtest(int(k), n).proportion_ci(confidence, "wilsoncc")
-        return Estimate(k / n, float(found.low), float(found.high))
+        interval = stats.binomtest(int(k), n).proportion_ci(confidence, "wilsoncc")
+        return Estimate(k / n, float(interval.low), float(interval.high))
     p, z = k / n, float(stats.norm.ppf(0.5 + confidence / 2))
     middle, scale = 2 * k + z**2, 2 * (n + z**2)
     low = middle - 1 - z * np.sqrt(z**2 - 2 - 1 / n + 4 * p * (n * (1 - p) + 1))
@@ -216,8 +216,8 @@ def bootstrap(
 ) -> Estimate:
     """A measure of case indices with its percentile interval over resampled cases; draws that give NaN are left out."""
     rng = np.random.default_rng(seed)
-    found = np.array([measure(rng.integers(cases, size=cases)) for _ in range(draws)])
-    found = found[np.isfinite(found)]
+    values = np.array([measure(rng.integers(cases, size=cases)) for _ in range(draws)])
+    values = values[np.isfinite(values)]
     tail = (1 - confidence) / 2
-    low, high = np.quantile(found, (tail, 1 - tail)) if len(found) else (float("nan"), float("nan"))
+    low, high = np.quantile(values, (tail, 1 - tail)) if len(values) else (float("nan"), float("nan"))
     return Estimate(measure(np.arange(cases)), float(low), float(high))

@@ -46,14 +46,14 @@ def subgroups(studies: Sequence[EvaluatedStudy], fewest_cases: int) -> tuple[Sub
         fewest_cases: cases, and others, below which a group has no AUC.
     """
     systems = sorted({study.row.machine for study in studies if study.row is not None and study.row.machine})
-    found = []
+    groups = []
     for kind, group, belongs in _groups(systems):
         cases = cases_of([study for study in studies if study.row is not None and belongs(study.row)])
         if cases is None:
             continue
         positive = cases.positive
         enough = min(positive.sum(), (~positive).sum()) >= fewest_cases
-        found.append(
+        groups.append(
             Subgroup(
                 kind=kind,
                 group=group,
@@ -63,7 +63,7 @@ def subgroups(studies: Sequence[EvaluatedStudy], fewest_cases: int) -> tuple[Sub
                 auc=auc(positive, cases.p_osteoporosis) if enough else None,
             )
         )
-    return tuple(found)
+    return tuple(groups)
 
 
 def _groups(systems: Sequence[str]) -> Iterator[tuple[str, str, Belongs]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -191,23 +190,23 @@ def subgroup_table(groups: Sequence[Subgroup]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def detection_tables(found: Detection | None) -> dict[str, pd.DataFrame]:
+def detection_tables(detection: Detection | None) -> dict[str, pd.DataFrame]:
     """Boxes of L1-L4 by view and level, by site and finding, suspected fractures, and quality control."""
     names = ("detection", "detection_by_site", "detection_by_finding", "fractures", "quality_control")
-    if found is None:
+    if detection is None:
         return {name: pd.DataFrame() for name in names}
     return {
-        "detection": _view_table(found),
-        "detection_by_site": _group_table({"all": found.both_views, **found.by_site}, "site"),
-        "detection_by_finding": _group_table(found.by_finding, "finding, excluded studies too"),
-        "fractures": _fracture_table(found.fractures),
-        "quality_control": _quality_table(found),
+        "detection": _view_table(detection),
+        "detection_by_site": _group_table({"all": detection.both_views, **detection.by_site}, "site"),
+        "detection_by_finding": _group_table(detection.by_finding, "finding, excluded studies too"),
+        "fractures": _fracture_table(detection.fractures),
+        "quality_control": _quality_table(detection),
     }
 
 
-def _view_table(found: Detection) -> pd.DataFrame:
+def _view_table(detection: Detection) -> pd.DataFrame:
     rows: list[dict[str, str]] = []
-    for view, own in found.views.items():
+    for view, own in detection.views.items():
         millimetres = {
             "edge, mm, median": own.edge_mm_median,
             "edge, mm, 95th percentile": own.edge_mm_p95,
@@ -233,7 +232,7 @@ def _view_table(found: Detection) -> pd.DataFrame:
 
 
 def _group_table(groups: Mapping[str, DetectionMetrics], name: str) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {
             name: group,
             "studies": own.studies,
@@ -267,10 +266,10 @@ def _fracture_table(own: FractureMetrics | None) -> pd.DataFrame:
     return pd.DataFrame({"metric": list(cells), "value": list(cells.values())})
 
 
-def _quality_table(found: Detection) -> pd.DataFrame:
+def _quality_table(detection: Detection) -> pd.DataFrame:
     rows = [
         {"group": group, "of studies": own.studies, "what": what, "reason": str(reason), "studies": count}
-        for group, own in found.quality_control.items()
+        for group, own in detection.quality_control.items()
         for what, counted in (
             ("rejected", own.rejected),
             ("level left out", own.levels_left_out),

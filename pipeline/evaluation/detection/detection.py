@@ -145,22 +145,22 @@ def detection(studies: Sequence[EvaluatedStudy], evaluated: Sequence[EvaluatedSt
         studies: all of the chosen sites.
         evaluated: those of them that are evaluated.
     """
-    drawn = [study for study in studies if study.rois]
-    if not drawn:
+    with_rois = [study for study in studies if study.rois]
+    if not with_rois:
         return None
     chosen = [study for study in evaluated if study.rois]
     sites = sorted({study.site for study in chosen if study.site})
     by_finding = {
         name: group
         for name, has in FINDINGS.items()
-        if (group := [study for study in drawn if study.row is not None and has(study.row)])
+        if (group := [study for study in with_rois if study.row is not None and has(study.row)])
     }
     return Detection(
         both_views=_both_views(chosen),
         views={view: own for view in View if (own := _one_view(chosen, view)) is not None},
         by_site={site: _both_views([study for study in chosen if study.site == site]) for site in sites},
         by_finding={name: _both_views(group) for name, group in by_finding.items()},
-        fractures=_fractures(drawn),
+        fractures=_fractures(with_rois),
         quality_control={name: _quality_control(group) for name, group in {EVALUATED: chosen, **by_finding}.items()},
     )
 
@@ -230,14 +230,14 @@ def _fractures(studies: Iterable[EvaluatedStudy]) -> FractureMetrics | None:
         worst.append((most, bool(study.prediction.suspected_fractures)))
     if not truth:
         return None
-    true, found = np.array(truth), np.array(suspected)
-    most_lost, any_found = np.array([loss for loss, _ in worst]), np.array([found for _, found in worst])
+    true, predicted = np.array(truth), np.array(suspected)
+    most_lost, any_predicted = np.array([loss for loss, _ in worst]), np.array([any_ for _, any_ in worst])
     grade_2 = GENANT_LOSS[1]
     metrics = {
-        "sensitivity": _mean(found[true >= grade_2]),
-        "false_positive_rate": _mean(found[true == 0]),
-        "study_sensitivity": _mean(any_found[most_lost >= grade_2]),
-        "study_false_positive_rate": _mean(any_found[most_lost == 0]),
+        "sensitivity": _mean(predicted[true >= grade_2]),
+        "false_positive_rate": _mean(predicted[true == 0]),
+        "study_sensitivity": _mean(any_predicted[most_lost >= grade_2]),
+        "study_false_positive_rate": _mean(any_predicted[most_lost == 0]),
         "height_loss_error_sd": float(np.std(np.array(losses) - true)),
     }
     return FractureMetrics(

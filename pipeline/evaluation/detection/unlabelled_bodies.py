@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -57,7 +56,7 @@ class BodyEvaluation:
     damaged_results: tuple[str, ...]
     damaged_labels: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Every metric, and what was left out."""
         damaged = {"damaged_results": self.damaged_results, "damaged_labels": self.damaged_labels}
         return {
@@ -132,7 +131,7 @@ def read_bodies(path: Path) -> list[Corners]:
     Raises:
         ReadError: a file that is no text of at most a megabyte, or a line that is neither.
     """
-    found = []
+    bodies = []
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
@@ -142,7 +141,7 @@ def read_bodies(path: Path) -> list[Corners]:
                 raise ValueError("a fraction of the image is none from 0 to 1")
             if len(values) == 4:
                 x, y, width, height = values
-                found.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+                bodies.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
                 continue
             xs, ys = values[::2], values[1::2]
             if len(xs) < 3 or len(xs) != len(ys):
@@ -152,8 +151,8 @@ def read_bodies(path: Path) -> list[Corners]:
                 f"{visible(path.name)} line {number}: found {quoted(line)} ({error}), expected class, x, y, width, "
                 "height or a polygon of x, y"
             ) from error
-        found.append((min(xs), min(ys), max(xs), max(ys)))
-    return sorted(found, key=lambda corners: corners[1] + corners[3])
+        bodies.append((min(xs), min(ys), max(xs), max(ys)))
+    return sorted(bodies, key=lambda corners: corners[1] + corners[3])
 
 
 def _text(path: Path) -> str:

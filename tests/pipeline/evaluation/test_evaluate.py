@@ -155,7 +155,7 @@ def test_one_object_feeds_json_tables_and_page(tmp_path: Path) -> None:
         found.tables
     )
     table = found.tables["osteoporosis"].set_index("dataset")
-    document = found.as_json()["datasets"][ALL]["classification"]["classes"]["osteoporosis"]
+    document = json.loads(json.dumps(found.as_json()))["datasets"][ALL]["classification"]["classes"]["osteoporosis"]
     assert table.loc[ALL, "studies"] == document["studies"] == 77
     auc = document["auc"]
     assert table.loc[ALL, "AUC (95 %, DeLong)"] == f"{auc['value']:.3f} ({auc['low']:.3f}-{auc['high']:.3f})"
