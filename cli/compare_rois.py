@@ -45,7 +45,7 @@ def compare_rois(
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from osteolens.config import load_config
-        from pipeline.bundle.load import load_weights
+        from pipeline.bundle.load import load_bundle
         from pipeline.roi_comparison.compare import compare_rois as run
         from pipeline.roi_comparison.config import ComparisonConfig
         from pipeline.screening.screener import Screener
@@ -53,7 +53,7 @@ def compare_rois(
         source = context.get_parameter_source("seed")
         given = [f"seed={seed}"] if source is not None and source.name == "COMMANDLINE" else []
         settings = load_config(ComparisonConfig, config, [*(set_ or ()), *given])
-        screener = Screener(load_weights(weights))
+        screener = Screener(load_bundle(weights))
         with progress("comparing, %", 100) as bar:
             comparison = run(
                 cohort, manual_rois, screener, settings, site, lambda done, total: bar(100 * done // total)

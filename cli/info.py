@@ -42,9 +42,9 @@ def info(weights: Weights = None, as_json: AsJson = False, verbose: Verbose = 0,
 
         import onnxruntime
 
-        from pipeline.bundle.load import load_weights
+        from pipeline.bundle.load import load_bundle
 
-        bundle = load_weights(weights)
+        bundle = load_bundle(weights)
         versions = {
             "osteolens": version("osteolens"),
             "python": platform.python_version(),

@@ -89,11 +89,11 @@ def process(
                 f"{folder}: no radiographs found ({len(index.skipped)} other files); "
                 "expected DICOM, PNG, JPEG or TIFF images, in folders or flat"
             )
-        from pipeline.bundle.load import load_weights
+        from pipeline.bundle.load import load_bundle
         from pipeline.screening.folder import process as run
         from pipeline.screening.manual_rois import ManualRois
 
-        checked = load_weights(weights)
+        checked = load_bundle(weights)
         drawn = None if rois is None else ManualRois.read(rois)
         finished = 0
         with progress("screening", len(index.studies)) as bar:

@@ -25,9 +25,10 @@ def weights(
     """Put trained stages together. A part without a run stays as it is in OUT, or comes from the shipped weights."""
     with errors_as_exit_codes():
         from pipeline.bundle.assemble import assemble_weights
+        from pipeline.bundle.manifest import Part
 
-        runs = {"detector": detector, "segmenter": segmenter, "classifier": classifier}
-        tests = {"detector": test_detector, "classifier": test_classifier}
+        runs = {Part.DETECTOR: detector, Part.SEGMENTER: segmenter, Part.CLASSIFIER: classifier}
+        tests = {Part.DETECTOR: test_detector, Part.CLASSIFIER: test_classifier}
         assemble_weights(
             out,
             version,

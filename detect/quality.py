@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cohort.findings import CobbAngle, VertebraFinding
-from cohort.rejection import LITTLE_MARGIN, SIX_LUMBAR, LevelCode, LevelReason, RejectionCode
+from cohort.rejection import LITTLE_MARGIN, SIX_LUMBAR, LevelCode, LevelReason, Rejection, RejectionCode
 from cohort.spine import DETECTED_LEVELS, TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectionConfig
@@ -47,13 +47,13 @@ class ViewQuality:
     """What quality control says of one view.
 
     Attributes:
-        rejection: (code, reason) why the whole view cannot be used, or None.
+        rejection: why the whole view cannot be used, or None.
         left_out: those of L1-L4 that may not be classified on, and why.
         vertebrae: heights of L1-L4 in a lateral view.
         cobb: the largest angle between bodies of an AP view, where it could be measured.
     """
 
-    rejection: tuple[RejectionCode, str] | None = None
+    rejection: Rejection | None = None
     left_out: dict[VertebralLevel, LevelReason] = field(default_factory=dict)
     vertebrae: dict[VertebralLevel, VertebraFinding] = field(default_factory=dict)
     cobb: CobbAngle | None = None
@@ -84,7 +84,9 @@ def check_view(
     """
     if detection is None:
         return ViewQuality(
-            rejection=(RejectionCode.NO_SPINE, "no chain of vertebral bodies; expected an AP or lateral lumbar film")
+            rejection=Rejection(
+                RejectionCode.NO_SPINE, "no chain of vertebral bodies; expected an AP or lateral lumbar film"
+            )
         )
     unsuitable = _not_lumbar(detection, bodies, config) or _doubtful(detection, config.min_margin, min_confidence)
     if unsuitable is not None:
@@ -108,39 +110,45 @@ def check_view(
     )
 
 
-def too_few(view: View, left_out: Mapping[VertebralLevel, LevelReason], least: int) -> tuple[RejectionCode, str] | None:
+def too_few(view: View, left_out: Mapping[VertebralLevel, LevelReason], least: int) -> Rejection | None:
     """Why a view with these levels left out cannot be classified, or None."""
     used = [level for level in TARGET_LEVELS if level not in left_out]
     if len(used) >= least:
         return None
     reasons = "; ".join(f"{level}: {left_out[level].reason}" for level in TARGET_LEVELS if level in left_out)
     kept = ", ".join(used) or "none"
-    return RejectionCode.TOO_FEW_LEVELS, (f"{view}: {kept} of L1-L4 can be used, at least {least} expected ({reasons})")
+    return Rejection(
+        RejectionCode.TOO_FEW_LEVELS,
+        f"{view}: {kept} of L1-L4 can be used, at least {least} expected ({reasons})",
+    )
 
 
 def _not_lumbar(
     detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], config: DetectionConfig
-) -> tuple[RejectionCode, str] | None:
+) -> Rejection | None:
     """An image whose chain is too short, whose boxes hold no vertebral bodies, or whose negative does."""
     names = ", ".join(box.level.value for box in detection.boxes)
     if len(detection.boxes) < MIN_CHAIN:
-        return RejectionCode.NOT_LUMBAR, (
-            f"a chain of {len(detection.boxes)} bodies ({names}), at least {MIN_CHAIN} expected; is it a lumbar film?"
+        return Rejection(
+            RejectionCode.NOT_LUMBAR,
+            f"a chain of {len(detection.boxes)} bodies ({names}), at least {MIN_CHAIN} expected; is it a lumbar film?",
         )
     unseen = _unseen_above(detection)
     if unseen > MOST_UNSEEN:
-        return RejectionCode.NOT_LUMBAR, (
+        return Rejection(
+            RejectionCode.NOT_LUMBAR,
             f"the chain begins at {detection.boxes[0].level} although the image has room for {unseen} more bodies "
-            f"above, at most {MOST_UNSEEN} expected; is it a chest film?"
+            f"above, at most {MOST_UNSEEN} expected; is it a chest film?",
         )
     if looks_inverted(bodies, config.min_body):
-        return RejectionCode.INVERTED, INVERTED_TEXT
+        return Rejection(RejectionCode.INVERTED, INVERTED_TEXT)
     if bodies:
         mean = float(np.mean([body.body for body in bodies.values()]))
         if mean < config.min_body:
-            return RejectionCode.NOT_LUMBAR, (
+            return Rejection(
+                RejectionCode.NOT_LUMBAR,
                 f"what was taken for {names} looks like vertebral bodies with a probability of {mean:.2f}, "
-                f"{config.min_body:.2f} or more expected; is it a lumbar film?"
+                f"{config.min_body:.2f} or more expected; is it a lumbar film?",
             )
     return None
 
@@ -152,20 +160,20 @@ def _unseen_above(detection: SpineDetection) -> int:
     return min(DETECTED_LEVELS.index(first.level), int(first.y0 / height + 0.3))
 
 
-def _doubtful(
-    detection: SpineDetection, least_margin: float, least_confidence: float
-) -> tuple[RejectionCode, str] | None:
+def _doubtful(detection: SpineDetection, least_margin: float, least_confidence: float) -> Rejection | None:
     own = [box.confidence for box in detection.boxes if box.level in TARGET_LEVELS]
     confidence = float(np.mean(own)) if own else 0.0
     if confidence < least_confidence:
-        return RejectionCode.LOW_CONFIDENCE, (
+        return Rejection(
+            RejectionCode.LOW_CONFIDENCE,
             f"mean box confidence of L1-L4 is {confidence:.2f}, expected {least_confidence:.2f} or more; "
-            "is it a lumbar radiograph?"
+            "is it a lumbar radiograph?",
         )
     if detection.labelling_margin < least_margin:
-        return RejectionCode.AMBIGUOUS_LEVELS, (
+        return Rejection(
+            RejectionCode.AMBIGUOUS_LEVELS,
             f"levels are named with a margin of {detection.labelling_margin:.2f}, expected {least_margin:.2f} or more; "
-            "is the field too short to count? A reader can name them with --shift-levels"
+            "is the field too short to count? A reader can name them with --shift-levels",
         )
     return None
 
@@ -234,34 +242,35 @@ def _metal(seen: BodyScale, config: DetectionConfig) -> dict[VertebralLevel, Lev
     }
 
 
-def _poor_exposure(
-    radiograph: Radiograph, detection: SpineDetection, config: DetectionConfig
-) -> tuple[RejectionCode, str] | None:
+def _poor_exposure(radiograph: Radiograph, detection: SpineDetection, config: DetectionConfig) -> Rejection | None:
     found = exposure_of(radiograph, detection)
     where = f"{detection.view}: the column of L1-L4"
     least = config.min_structure_ap if detection.view is View.AP else config.min_structure_lateral
     if found.detail > config.max_detail and found.structure < least:
-        return RejectionCode.EXPOSURE, (
+        return Rejection(
+            RejectionCode.EXPOSURE,
             f"{where} is mostly noise (detail {found.detail:.2f} of its contrast, at most {config.max_detail:.2f} "
             f"expected where it hangs together by less than {least:.2f}, here {found.structure:.2f}); "
-            "underexposed films are excluded"
+            "underexposed films are excluded",
         )
     if found.detail < config.min_detail or found.flat > config.max_flat:
-        return RejectionCode.EXPOSURE, (
+        return Rejection(
+            RejectionCode.EXPOSURE,
             f"{where} is clipped (detail {found.detail:.3f}, {config.min_detail:.3f} or more expected; "
             f"{100 * found.flat:.1f} % without any structure, at most {100 * config.max_flat:.1f} % expected); "
-            "overexposed films are excluded"
+            "overexposed films are excluded",
         )
     return None
 
 
-def _scoliosis(cobb: CobbAngle | None, config: DetectionConfig) -> tuple[RejectionCode, str] | None:
+def _scoliosis(cobb: CobbAngle | None, config: DetectionConfig) -> Rejection | None:
     """A severe curve. Source: 2016 SOSORT guidelines (Negrini 2018): severe from 41 degrees."""
     if cobb is None or cobb.degrees <= config.max_cobb_deg:
         return None
-    return RejectionCode.SCOLIOSIS, (
+    return Rejection(
+        RejectionCode.SCOLIOSIS,
         f"Cobb angle {cobb.degrees:.0f} degrees from {cobb.upper} to {cobb.lower}, at most {config.max_cobb_deg:.0f} "
-        "expected; serious scoliosis is excluded"
+        "expected; serious scoliosis is excluded",
     )
 
 

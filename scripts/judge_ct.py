@@ -17,7 +17,7 @@ from cohort.io.folder import index_cohort
 from cohort.spine import TARGET_LEVELS, iou
 from phantom.ct import simulate_ct
 from phantom.xray.system import SimulatedSite
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.evaluation.detection.boxes import RIGHT_IOU
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
-    screener = Screener(load_weights(options.weights))
+    screener = Screener(load_bundle(options.weights))
     fields: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         for site in (SimulatedSite.TEST1, SimulatedSite.TRAINING):

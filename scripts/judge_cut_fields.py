@@ -16,7 +16,7 @@ from cohort.io.annotations import read_rois
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import VertebralLevel
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.screening.screener import Screener
 
 LEFT_OUT = "left out"
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="judge every n-th study")
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
-    screener = Screener(load_weights(options.weights))
+    screener = Screener(load_bundle(options.weights))
     rois = read_rois(options.cohort / "rois.csv")
     sites = options.site.split(",")
     studies = [s for s in index_cohort(options.cohort).studies if s.site in sites and not exclusions(s)]

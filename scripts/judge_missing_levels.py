@@ -20,7 +20,7 @@ from cohort.eligibility import exclusions
 from cohort.io.folder import index_cohort
 from cohort.spine import TARGET_LEVELS, View
 from cohort.study import Study
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.screening.assessment import views_of
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="judge every n-th study")
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
-    weights = load_weights(options.weights)
+    weights = load_bundle(options.weights)
     screener = Screener(weights)
     classifier = BmdClassifier(weights.classifier, weights.preprocess, 0, weights.calibration)
     sites = options.site.split(",")

@@ -27,7 +27,7 @@ from cohort.io.radiograph import read_radiograph
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph, Study
 from osteolens.errors import OsteoLensError
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.overlay import write_overlay
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="write what was found as outlines, without the films")
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
-    films = judge(options.folder, Screener(load_weights(options.weights)), options.pictures)
+    films = judge(options.folder, Screener(load_bundle(options.weights)), options.pictures)
     if options.out is not None:
         lines = [
             json.dumps({"film": f.name, **{form: None if p is None else p.as_json() for form, p in f.forms.items()}})

@@ -24,7 +24,7 @@ from cohort.study import Study
 from detect.config import CLASSES
 from detect.detector import VertebraDetector
 from osteolens.onnx_session import open_session
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.screening.assessment import AssessedImage, views_of
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import read_study
@@ -42,7 +42,7 @@ def main() -> None:
     if options.architectures:
         print(json.dumps(_architectures(options.threads, options.rounds), indent=1))
         return
-    weights = load_weights(options.weights)
+    weights = load_bundle(options.weights)
     screener = Screener(weights, ScreeningConfig(threads=options.threads))
     detector = VertebraDetector(weights.detector, threads=options.threads)
     classifier = BmdClassifier(weights.classifier, weights.preprocess, options.threads, weights.calibration)

@@ -13,7 +13,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from pipeline.bundle.load import Weights, load_weights
+from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 
@@ -22,13 +22,13 @@ MakeCohort = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def bundle() -> Weights:
+def bundle() -> Bundle:
     """The shipped weights, checked once."""
-    return load_weights()
+    return load_bundle()
 
 
 @pytest.fixture(scope="session")
-def screener(bundle: Weights) -> Screener:
+def screener(bundle: Bundle) -> Screener:
     """The shipped models, loaded once, with the default settings."""
     return Screener(bundle)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from classify.config import PreprocessSpec
 from detect.config import CLASSES
 from osteolens.errors import ReadError, WeightsError
 from osteolens.json_document import read_json
-from pipeline.bundle.load import load_weights, write_manifest
+from pipeline.bundle.format_1 import inference_of
+from pipeline.bundle.load import load_bundle, shipped_weights
 from pipeline.bundle.manifest import (
     BRANCH_FILES,
     MANIFEST,
@@ -20,24 +20,24 @@ from pipeline.bundle.manifest import (
     ClassifierPart,
     DetectorPart,
     ManifestPart,
+    ManifestParts,
+    Part,
+    Record,
     SegmenterPart,
     checked,
+    read_manifest,
+    write_manifest,
 )
 
 NOTICE = "Research use; not a medical device."
-
-PART_KINDS: dict[str, type[ManifestPart]] = {
-    "detector": DetectorPart,
-    "segmenter": SegmenterPart,
-    "classifier": ClassifierPart,
-}
+"""Of weights that are trained on data of users' own, unless they say more."""
 
 
 def assemble_weights(
     out: Path,
     version: str,
-    runs: Mapping[str, Path],
-    tests: Mapping[str, Any] | None = None,
+    runs: Mapping[Part, Path],
+    tests: Mapping[Part, Record] | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> None:
     """Copy weights, write the manifest, and check that the result loads.
@@ -45,38 +45,39 @@ def assemble_weights(
     Args:
         out: folder of weights, made or updated.
         version: name of the whole.
-        runs: run folders by part: detector, segmenter, classifier.
-        tests: figures on a test cohort by part, kept in the manifest.
-        provenance: what each part was trained on, and `notice`.
+        runs: run folders by part.
+        tests: metrics on a test cohort by part, kept in the manifest.
+        provenance: what each part was trained on, by its name, and `notice`.
 
     Raises:
         WeightsError: a run lacks its files, or the result does not load.
     """
     tests, provenance = tests or {}, provenance or {}
-    entries = {part: _entry(part, run) for part, run in runs.items()}
-    base = out if (out / MANIFEST).is_file() else Path(str(files("weights")))
-    load_weights(base)
-    former = read_json(base / MANIFEST)
+    trained = {part: _trained_part(part, run).model_copy(update={"training": provenance.get(part)})
+               for part, run in runs.items()}  # fmt: skip
+    base = out if (out / MANIFEST).is_file() else shipped_weights()
+    load_bundle(base)
+    former = read_manifest(base)
     _make_folder(out)
-    models = dict(former["models"])
-    for part, names in PART_FILES.items():
-        source = runs.get(part, base)
-        if part in runs:
-            models[part] = entries[part]
-            models[part]["training"] = provenance.get(part)
-        if part in tests and part in models:
-            models[part].setdefault("metrics", {})["test"] = tests[part]
-        for name in names if part in models else ():
-            if name in BRANCH_FILES and not (source / name).is_file():
-                (out / name).unlink(missing_ok=True)
-                continue
-            if not (source / name).is_file():
-                raise WeightsError(f"{source}: {name} is missing; expected a finished run of osteolens train {part}")
-            if source.resolve() != out.resolve():
-                _copy(source / name, out / name)
-    notice = provenance.get("notice", former["notice"] if not runs else NOTICE)
-    write_manifest(out, version, notice, models)
-    load_weights(out)
+    models = {**former.models.by_name, **trained}
+    for part, metrics in tests.items():
+        if part in models:
+            models[part] = models[part].model_copy(update={"metrics": {**models[part].metrics, "test": metrics}})
+    for part in models:
+        _copy_part(part, runs.get(part, base), out)
+    notice = provenance.get("notice", former.notice if not runs else NOTICE)
+    write_manifest(out, version, notice, ManifestParts.model_validate({**models}))
+    load_bundle(out)
+
+
+def _copy_part(part: Part, source: Path, out: Path) -> None:
+    for name in PART_FILES[part]:
+        if name in BRANCH_FILES.values() and not (source / name).is_file():
+            (out / name).unlink(missing_ok=True)
+        elif not (source / name).is_file():
+            raise WeightsError(f"{source}: {name} is missing; expected a finished run of osteolens train {part}")
+        elif source.resolve() != out.resolve():
+            _copy(source / name, out / name)
 
 
 def _make_folder(out: Path) -> None:
@@ -93,36 +94,37 @@ def _copy(source: Path, target: Path) -> None:
         raise WeightsError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
 
 
-def _entry(part: str, run: Path) -> dict[str, Any]:
+def _trained_part(part: Part, run: Path) -> ManifestPart:
     """What the manifest says of a part, from its run; checked before any file is copied."""
-    figures = _object(run / "metrics.json", run, part, nan_is_null=True)
-    settings = figures.get("config")
-    if not isinstance(settings, dict) or "validation" not in figures:
-        raise WeightsError(
-            f"{run}: no metrics of a finished run of osteolens train {part} (config or validation lacks)"
-        )
-    entry: dict[str, Any] = {"settings": settings, "metrics": {"validation": figures["validation"]}}
-    if part == "detector":
+    path = run / "metrics.json"
+    document = _object(path, run, part, nan_is_null=True)
+    settings = document.get("config")
+    if not isinstance(settings, dict) or "validation" not in document:
+        raise WeightsError(f"{run}: no metrics of a finished run of osteolens train {part} (no config or validation)")
+    record = {"settings": settings, "metrics": {"validation": document["validation"]}}
+    if part is Part.DETECTOR:
         classes = [f"{view}_{level}" for view, level in CLASSES]
-        entry |= {"architecture": settings.get("model"), "input_px": settings.get("image_px"), "classes": classes}
-    elif part == "segmenter":
-        entry |= {"architecture": f"U-Net, {settings.get('encoder')}"}
-    else:
-        entry |= {
-            "architecture": "dual-channel DenseNet-121 with covariates",
-            "preprocess": figures.get("preprocess", PreprocessSpec().model_dump()),
-            "calibration": _object(run / "calibration.json", run, part),
-        }
-    checked(PART_KINDS[part], entry, run / "metrics.json")
-    return entry
+        more = {"architecture": settings.get("model"), "input_px": settings.get("image_px"), "classes": classes}
+        return checked(DetectorPart, {**more, **record}, path)
+    if part is Part.SEGMENTER:
+        return checked(SegmenterPart, {"architecture": f"U-Net, {settings.get('encoder')}", **record}, path)
+    preprocess = document.get("preprocess", PreprocessSpec().model_dump())
+    inference = inference_of({"settings": settings, "preprocess": preprocess})
+    inference |= {name: document[name] for name in ("network", "working_px") if name in document}
+    more = {
+        "architecture": "dual-channel DenseNet-121 with covariates",
+        "preprocess": preprocess,
+        "calibration": _object(run / "calibration.json", run, part),
+    }
+    return checked(ClassifierPart, {**more, **inference, **record}, path)
 
 
-def _object(path: Path, run: Path, part: str, nan_is_null: bool = False) -> dict[str, Any]:
+def _object(path: Path, run: Path, part: Part, nan_is_null: bool = False) -> dict[str, Any]:
     """The object of a run's JSON file."""
     try:
-        found = read_json(path, nan_is_null=nan_is_null)
+        document = read_json(path, nan_is_null=nan_is_null)
     except ReadError as error:
         raise WeightsError(f"{run}: no metrics of a finished run of osteolens train {part} ({error})") from error
-    if not isinstance(found, dict):
-        raise WeightsError(f"{path}: found {type(found).__name__}, expected what osteolens train {part} wrote")
-    return found
+    if not isinstance(document, dict):
+        raise WeightsError(f"{path}: found {type(document).__name__}, expected what osteolens train {part} wrote")
+    return document

@@ -1,82 +1,82 @@
-"""Weights that were checked against their manifest: every file, its hash, and the preprocessing of the classifier."""
+"""A bundle: weights that were checked against their manifest, and all that inference needs to know of them."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from classify.calibration import NO_CALIBRATION, Calibration
+from classify.calibration import Calibration
 from classify.config import NetworkSpec, PreprocessSpec
-from classify.training.config import network_spec
+from cohort.io.digest import sha256_of
 from osteolens.errors import WeightsError
-from osteolens.json_document import write_json
 from osteolens.text import visible
-from pipeline.bundle.manifest import FORMAT, MANIFEST, PART_FILES, SEGMENTER, ManifestFile, read_manifest
+from pipeline.bundle.manifest import SEGMENTER, ManifestFile, read_manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
     """Checked weights, ready to load.
 
     Attributes:
+        version: of the whole, written into every prediction.
+        hashes: start of the SHA-256 of each file that a stage loads, by its stem, written there too.
         detector: ONNX of the detector.
-        classifier: ONNX of the classifier.
-        preprocess: preprocessing of the classifier.
-        identifiers: name, version and hash of each, written into every prediction.
         segmenter: ONNX of the body segmenter, or None where the weights have none.
-        calibration: of the classifier; none where the manifest holds none.
+        classifier: ONNX of the classifier.
         network: inputs of the classifier.
         working_px: side that the classifier averages crops down to.
+        preprocess: preprocessing of the classifier.
+        calibration: of the classifier.
     """
 
+    version: str
+    hashes: Mapping[str, str]
     detector: Path
+    segmenter: Path | None
     classifier: Path
+    network: NetworkSpec
+    working_px: int
     preprocess: PreprocessSpec
-    identifiers: dict[str, str]
-    segmenter: Path | None = None
-    calibration: Calibration = NO_CALIBRATION
-    network: NetworkSpec = field(default_factory=NetworkSpec)
-    working_px: int = 256
+    calibration: Calibration
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """Version and hashes."""
+        return {"version": self.version, **self.hashes}
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+def shipped_weights() -> Path:
+    """The folder of weights that is installed with OsteoLens."""
+    return Path(str(files("weights")))
 
 
-def load_weights(folder: Path | None = None) -> Weights:
+def load_bundle(folder: Path | None = None) -> Bundle:
     """Read the manifest of the shipped weights or of another folder and check every file's SHA-256.
 
     Raises:
         WeightsError: a manifest that is missing, malformed or incomplete, a file that is missing or leads out of the
             folder, or a hash that does not match.
     """
-    if folder is None:
-        folder = Path(str(files("weights")))
+    folder = shipped_weights() if folder is None else folder
     manifest = read_manifest(folder)
-    identifiers = {"version": manifest.version}
+    hashes = {}
     for name, entry in manifest.files.items():
         _check(folder, name, entry)
         if name.endswith(".onnx") or name.startswith("classifier_"):
-            identifiers[Path(name).stem] = entry.sha256[:16]
-    identifiers["version"] = manifest.version
+            hashes[Path(name).stem] = entry.sha256[:16]
     classifier = manifest.models.classifier
-    return Weights(
-        folder / "detector.onnx",
-        folder / "classifier.onnx",
-        classifier.preprocess,
-        identifiers,
-        folder / SEGMENTER if SEGMENTER in manifest.files else None,
-        classifier.calibration,
-        network_spec(classifier.settings, classifier.preprocess),
-        classifier.settings.resolution_schedule[-1][0],
+    return Bundle(
+        version=manifest.version,
+        hashes=hashes,
+        detector=folder / "detector.onnx",
+        segmenter=folder / SEGMENTER if SEGMENTER in manifest.files else None,
+        classifier=folder / "classifier.onnx",
+        network=classifier.network,
+        working_px=classifier.working_px,
+        preprocess=classifier.preprocess,
+        calibration=classifier.calibration,
     )
 
 
@@ -91,31 +91,12 @@ def _check(folder: Path, name: str, entry: ManifestFile) -> None:
             f"{path}: is a link that leads out of the folder; expected the file itself; copy the whole weights folder"
         )
     try:
-        size, found = path.stat().st_size, sha256(path)
+        size, digest = path.stat().st_size, sha256_of(path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); expected a file of the weights") from error
     if entry.bytes is not None and size != entry.bytes:
         raise WeightsError(f"{path}: {size:,} bytes, the manifest says {entry.bytes:,}; do not use it")
-    if found != entry.sha256:
+    if digest != entry.sha256:
         raise WeightsError(
-            f"{path}: SHA-256 is {found[:12]}..., the manifest says {entry.sha256[:12]}...; do not use it"
+            f"{path}: SHA-256 is {digest[:12]}..., the manifest says {entry.sha256[:12]}...; do not use it"
         )
-
-
-def write_manifest(folder: Path, version: str, notice: str, models: dict[str, Any]) -> None:
-    """Hash the weights in a folder and write its manifest."""
-    names = [name for part in PART_FILES.values() for name in part]
-    entries = {
-        name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in names
-        if (folder / name).is_file()
-    }
-    document = {
-        "format": FORMAT,
-        "version": version,
-        "licence": "AGPL-3.0-or-later",
-        "notice": notice,
-        "files": entries,
-        "models": models,
-    }
-    write_json(folder / MANIFEST, document)

@@ -4,38 +4,54 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from classify.calibration import Calibration
-from classify.config import PreprocessSpec
+from classify.config import NetworkSpec, PreprocessSpec
 from classify.files import PARTS, part_path
-from classify.training.config import ClassifierTraining
+from cohort.io.digest import sha256_of
 from cohort.spine import View
 from osteolens.config import StrictConfig
 from osteolens.errors import ReadError, WeightsError
-from osteolens.json_document import quoted, read_json
+from osteolens.json_document import quoted, read_json, write_json
 from osteolens.text import visible
 from osteolens.validation import first_problem
+from pipeline.bundle.format_1 import upgraded
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT: Literal[2] = 2
+"""Of the manifests that this version writes; those of format 1 are read."""
 
+LICENCE = "AGPL-3.0-or-later"
 SEGMENTER = "segmenter.onnx"
 CLASSIFIER_PARTS = tuple(part_path(Path(), part).name for part in PARTS)
 """Tensors that classifier.onnx reads, by branch so that no file is large."""
 
-BRANCH_FILES = (part_path(Path(), "ap").name, part_path(Path(), "lateral").name)
-"""A classifier of one view lacks one of them."""
+BRANCH_FILES = {view: part_path(Path(), view.value.lower()).name for view in View}
+"""Tensors of the branch of each view; a classifier of one view lacks one of them."""
 
-PART_FILES = {
-    "detector": ("detector.onnx", "detector.safetensors"),
-    "segmenter": (SEGMENTER,),
-    "classifier": ("classifier.onnx", *CLASSIFIER_PARTS),
+
+class Part(StrEnum):
+    """A stage whose weights a folder holds."""
+
+    DETECTOR = "detector"
+    SEGMENTER = "segmenter"
+    CLASSIFIER = "classifier"
+
+
+PART_FILES: dict[Part, tuple[str, ...]] = {
+    Part.DETECTOR: ("detector.onnx", "detector.safetensors"),
+    Part.SEGMENTER: (SEGMENTER,),
+    Part.CLASSIFIER: ("classifier.onnx", *CLASSIFIER_PARTS),
 }
 """Files of each part of the weights; the segmenter may be absent."""
+
+Record = dict[str, JsonValue]
+"""What a run wrote down of itself; nobody parses it."""
 
 
 class ManifestFile(StrictConfig):
@@ -46,17 +62,17 @@ class ManifestFile(StrictConfig):
 
 
 class ManifestPart(StrictConfig):
-    """What is known of one part; metrics are whatever its runs and tests printed."""
+    """What is known of one part."""
 
     architecture: str = Field("", description="of the network")
-    metrics: dict[str, Any] = Field({}, description="on validation and test cohorts")
+    settings: Record = Field({}, description="of its training, as a record")
+    metrics: Record = Field({}, description="on validation and test cohorts, as its runs and tests printed them")
     training: str | None = Field(None, description="what it was trained on")
 
 
 class DetectorPart(ManifestPart):
     """The detector."""
 
-    settings: dict[str, Any] = Field({}, description="of its training")
     input_px: int | None = Field(None, ge=32, le=8192, description="side of its input")
     classes: list[str] = Field([], description="view and level of each class")
 
@@ -64,15 +80,25 @@ class DetectorPart(ManifestPart):
 class SegmenterPart(ManifestPart):
     """The segmenter of bodies."""
 
-    settings: dict[str, Any] = Field({}, description="of its training")
-
 
 class ClassifierPart(ManifestPart):
     """The classifier, with all that its inference needs to know."""
 
+    network: NetworkSpec = Field(description="inputs that it takes")
+    working_px: int = Field(ge=32, le=1024, description="side that it averages crops down to")
     preprocess: PreprocessSpec = Field(description="that it was trained with")
     calibration: Calibration = Field(Calibration(), description="fitted on validation studies")
-    settings: ClassifierTraining = Field(description="of its training")
+
+    @model_validator(mode="after")
+    def _crops_fit(self) -> ClassifierPart:
+        if self.network.crops != self.preprocess.crops:
+            raise ValueError(
+                f"network.crops is {self.network.crops}, but preprocess.roi {self.preprocess.roi} gives "
+                f"{self.preprocess.crops}"
+            )
+        if self.working_px > self.preprocess.size_px:
+            raise ValueError(f"working_px is {self.working_px}, expected at most {self.preprocess.size_px}")
+        return self
 
 
 class ManifestParts(StrictConfig):
@@ -82,16 +108,29 @@ class ManifestParts(StrictConfig):
     classifier: ClassifierPart = Field(description="classes the crops")
     segmenter: SegmenterPart | None = Field(None, description="outlines bodies")
 
+    @property
+    def by_name(self) -> dict[Part, ManifestPart]:
+        """Those that are there."""
+        parts = {Part.DETECTOR: self.detector, Part.SEGMENTER: self.segmenter, Part.CLASSIFIER: self.classifier}
+        return {name: part for name, part in parts.items() if part is not None}
+
 
 class Manifest(StrictConfig):
     """The whole document."""
 
-    format: Literal[1] = Field(description="of this document")
+    format: Literal[2] = Field(description="of this document")
     version: str = Field(min_length=1, max_length=100, description="that every prediction names")
     licence: str = Field("", description="of the weights")
     notice: str = Field("", description="what they may be used for")
     files: dict[str, ManifestFile] = Field(description="every file, by its name")
     models: ManifestParts = Field(description="what is known of each part")
+
+    @property
+    def loaded_files(self) -> list[str]:
+        """Names of every file that a stage loads, by what is said of the parts."""
+        views = self.models.classifier.network.views
+        unused = {name for view, name in BRANCH_FILES.items() if view not in views}
+        return [name for part in self.models.by_name for name in PART_FILES[part] if name not in unused]
 
 
 Kind = TypeVar("Kind", bound=StrictConfig)
@@ -112,15 +151,31 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(document, dict):
         raise WeightsError(f"{path}: found {type(document).__name__}, expected the weights' manifest; see --weights")
     found = document.get("format")
-    if found != FORMAT or isinstance(found, bool):
-        raise WeightsError(f"{path}: format {quoted(found)}, expected {FORMAT}; update OsteoLens or the weights")
-    manifest = checked(Manifest, document, path)
+    if type(found) is not int or found not in (1, FORMAT):
+        raise WeightsError(
+            f"{path}: format is {quoted(found)}, expected {FORMAT} or 1; update OsteoLens or the weights"
+        )
+    manifest = checked(Manifest, document if found == FORMAT else upgraded(document), path)
     _check_names(manifest, folder)
     return manifest
 
 
-def checked(kind: type[Kind], document: Any, path: Path) -> Kind:
+def write_manifest(folder: Path, version: str, notice: str, models: ManifestParts) -> None:
+    """Hash the weights in a folder and write its manifest."""
+    names = [name for part in PART_FILES.values() for name in part if (folder / name).is_file()]
+    entries = {name: ManifestFile(sha256=sha256_of(folder / name), bytes=_size(folder / name)) for name in names}
+    manifest = Manifest(format=FORMAT, version=version, licence=LICENCE, notice=notice, files=entries, models=models)
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json", exclude_unset=True))
+
+
+def checked(kind: type[Kind], document: object, path: Path, where: str = "") -> Kind:
     """A document as one of these types, without turning text into numbers or the like.
+
+    Args:
+        kind: the type.
+        document: from a file.
+        path: of the file.
+        where: dotted path of the document in it, for the message.
 
     Raises:
         WeightsError: with the field, what was found and what was expected.
@@ -128,38 +183,31 @@ def checked(kind: type[Kind], document: Any, path: Path) -> Kind:
     try:
         return kind.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
-        problem = first_problem(error)
-        what = "the detector's, segmenter's and classifier's parts"
-        if "classifier." in problem or kind in (Calibration, PreprocessSpec, ClassifierTraining):
-            what = "preprocessing, calibration and settings of a classifier that this version knows"
-        raise WeightsError(f"{path}: {problem} (expected {what}); update OsteoLens or the weights") from error
+        problem = f"{where}.{first_problem(error)}" if where else first_problem(error)
+        raise WeightsError(f"{path}: {problem}; update OsteoLens or the weights") from error
 
 
-def loaded_files(manifest: Manifest) -> list[str]:
-    """Names of every file that a stage loads, by what the manifest says of the parts."""
-    parts = ["detector", "classifier", *(["segmenter"] if manifest.models.segmenter is not None else [])]
-    views = manifest.models.classifier.settings.views
-    unused = {part_path(Path(), view.value.lower()).name for view in View if view not in views}
-    return [name for part in parts for name in PART_FILES[part] if name not in unused]
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _check_names(manifest: Manifest, folder: Path) -> None:
     path = folder / MANIFEST
     if not manifest.files:
-        raise WeightsError(f"{path}: files is empty; expected {_list(loaded_files(manifest))} with their SHA-256")
+        raise WeightsError(f"{path}: files is empty; expected {_list(manifest.loaded_files)} with their SHA-256")
     for name in manifest.files:
         if Path(name).name != name or name in ("", ".", "..") or any(c in name for c in "\\:\0"):
             raise WeightsError(
                 f"{path}: files lists '{visible(name)}', which leads out of the folder, so it is missing in it; "
                 "expected plain file names"
             )
-    lacking = [name for name in loaded_files(manifest) if name not in manifest.files]
+    lacking = [name for name in manifest.loaded_files if name not in manifest.files]
     known = [name for names in PART_FILES.values() for name in names]
     lacking += [n for n in known if n not in (*lacking, *manifest.files) and (folder / n).is_file()]
     if lacking:
         raise WeightsError(
             f"{path}: files does not list {_list(lacking)}; every file that a stage loads needs its SHA-256; "
-            "copy the whole weights folder, or assemble it anew with osteolens weights"
+            "copy the whole weights folder, or assemble it anew with osteolens weights assemble"
         )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from cohort.covariates import Covariates
 from cohort.findings import CobbAngle, VertebraFinding
-from cohort.rejection import LevelReason, RejectionCode
+from cohort.rejection import LevelReason
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 
 
@@ -36,14 +36,6 @@ class LengthUnit(StrEnum):
 
     MILLIMETRE = "mm"
     PIXEL = "px"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why a study gets no class: a result with a reason, never an exception."""
-
-    code: RejectionCode
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from classify.calibration import Decision
 from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
 from cohort.findings import CobbAngle
-from cohort.rejection import LevelReason
+from cohort.rejection import LevelReason, Rejection
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from osteolens.errors import ReadError
 from osteolens.json_document import read_json
@@ -36,7 +36,6 @@ from pipeline.prediction.parts import (
     ImageRecord,
     MeasuredVertebra,
     ModelIdentifiers,
-    Rejection,
     Status,
     ViewResult,
     stored_covariates,

@@ -24,7 +24,7 @@ from osteolens.atomic import write_csv
 from osteolens.extras import require
 from osteolens.json_document import write_json
 from osteolens.training.run_options import RunOptions
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.reproduction.tables import COLUMNS, PREDICTIONS, Network, ReproductionTables, tabulate
 from pipeline.screening.screener import Screener
 from pipeline.training.classifier import PACKAGES, ClassifierCrops, classifier_crops
@@ -97,7 +97,7 @@ def reproduce(
     """
     require("reproduce", *PACKAGES)
     config, options = config or ClassifierTraining(), options or ReproductionOptions()
-    screener = Screener(load_weights(options.weights))
+    screener = Screener(load_bundle(options.weights))
     how = TrainingOptions(device=options.device, seed=options.seed)
     split = training_cohorts(cohorts, out, config.validation_fraction, how, config.criteria)
     split.describe(config, notify)

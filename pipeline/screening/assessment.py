@@ -100,7 +100,7 @@ def assess(
 
 def _reason(
     spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectionConfig
-) -> tuple[RejectionCode, str] | None:
+) -> Rejection | None:
     """Why an image is of no use on its own, or with these levels left out."""
     if quality.rejection is not None or spine.detection is None:
         return quality.rejection
@@ -113,11 +113,11 @@ def assess_manual(
     """Images with boxes drawn by hand, which are taken as they are, unless the image is inverted."""
     found = []
     for radiograph, spine in zip(radiographs, spines, strict=True):
-        reason: tuple[RejectionCode, str] | None = None
+        reason: Rejection | None = None
         if spine.detection is None:
-            reason = (RejectionCode.NO_ROI, "no hand-drawn boxes of L1 to L4")
+            reason = Rejection(RejectionCode.NO_ROI, "no hand-drawn boxes of L1 to L4")
         elif looks_inverted(spine.bodies, config.min_body):
-            reason = (RejectionCode.INVERTED, INVERTED_TEXT)
+            reason = Rejection(RejectionCode.INVERTED, INVERTED_TEXT)
         found.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
     return _one_a_view(found)
 
@@ -127,9 +127,9 @@ def _assessed(
     spine: FoundSpine,
     quality: ViewQuality,
     left_out: LeftOut,
-    reason: tuple[RejectionCode, str] | None,
+    reason: Rejection | None,
 ) -> AssessedImage:
-    rejection = None if reason is None else Rejection(reason[0], f"{radiograph.path.name}: {reason[1]}")
+    rejection = None if reason is None else Rejection(reason.code, f"{radiograph.path.name}: {reason.reason}")
     return AssessedImage(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
 
 

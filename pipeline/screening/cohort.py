@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cohort.io.folder import index_cohort, only_sites
 from osteolens.errors import ReadError
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.folder import process
 from pipeline.screening.manual_rois import ManualRois
@@ -46,7 +46,7 @@ def screen_cohort(
     runs: list[tuple[Path, ManualRois | None]] = [(out / "screened", None)]
     if rois.is_file():
         runs.append((out / "manual", ManualRois.read(rois)))
-    checked, whole, now = load_weights(weights), len(runs) * len(index.studies), 0
+    checked, whole, now = load_bundle(weights), len(runs) * len(index.studies), 0
 
     def one_done(_: object) -> None:
         nonlocal now

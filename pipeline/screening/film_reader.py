@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import sys
@@ -14,6 +13,7 @@ from types import TracebackType
 
 from pebble import ProcessExpired, ProcessPool
 
+from cohort.io.digest import sha256_of
 from cohort.io.radiograph import read_radiograph
 from cohort.study import Radiograph, Study
 from osteolens.errors import OsteoLensError, StudyError
@@ -49,8 +49,7 @@ def read_file(path: Path) -> ReadFile:
 def digest_of(path: Path) -> str:
     """SHA-256 of a file; empty where it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""
 

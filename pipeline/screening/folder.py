@@ -19,7 +19,7 @@ from osteolens.atomic import cannot_write, write_whole
 from osteolens.errors import ConfigError, OsteoLensError, OutputError
 from osteolens.json_document import read_json, write_json
 from osteolens.text import visible
-from pipeline.bundle.load import Weights
+from pipeline.bundle.load import Bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
@@ -70,7 +70,7 @@ class RunSummary:
 def process(
     index: CohortIndex,
     out: Path,
-    weights: Weights,
+    weights: Bundle,
     config: ScreeningConfig,
     given: Covariates = UNKNOWN,
     resume: bool = True,
@@ -121,7 +121,7 @@ def _check_single(index: CohortIndex, config: ScreeningConfig, given: Covariates
 def _process(
     index: CohortIndex,
     out: Path,
-    weights: Weights,
+    weights: Bundle,
     config: ScreeningConfig,
     given: Covariates,
     resume: bool,

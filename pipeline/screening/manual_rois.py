@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cohort.io.annotations import Rois, check_inside, read_rois
+from cohort.io.digest import sha256_of
 from cohort.spine import SpineDetection
 from cohort.study import Radiograph
-from pipeline.bundle.load import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class ManualRois:
         Raises:
             ReadError: as for `read_rois`.
         """
-        return cls(read_rois(path), sha256(path)[:16])
+        return cls(read_rois(path), sha256_of(path)[:16])
 
     def detections(self, study_uid: str, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
         """What was drawn on each image of a study; None where boxes of L1 to L4 are not complete.

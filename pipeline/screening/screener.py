@@ -21,7 +21,7 @@ from cohort.study import Radiograph, SpacingSource
 from detect.detector import VertebraDetector
 from detect.quality import warnings_of
 from detect.segmenter import BodySegmenter, Points
-from pipeline.bundle.load import Weights
+from pipeline.bundle.load import Bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
 from pipeline.screening.assessment import AssessedImage, assess, assess_manual, image_records, views_of
 from pipeline.screening.config import ScreeningConfig
@@ -42,11 +42,10 @@ class ScreeningOutput:
     heat: dict[View, Pixels] = field(default_factory=dict)
 
 
-def identifiers(weights: Weights, config: ScreeningConfig, drawn: ManualRois | None = None) -> ModelIdentifiers:
+def identifiers(weights: Bundle, config: ScreeningConfig, drawn: ManualRois | None = None) -> ModelIdentifiers:
     """What a result came from: version and hashes of the weights, and digests of the settings and of drawn ROIs."""
-    hashes = {name: value for name, value in weights.identifiers.items() if name != "version"}
     rois = drawn.digest if drawn else None
-    return ModelIdentifiers(version=weights.identifiers["version"], settings=config.digest(), hashes=hashes, rois=rois)
+    return ModelIdentifiers(version=weights.version, settings=config.digest(), hashes=weights.hashes, rois=rois)
 
 
 class Screener:
@@ -54,7 +53,7 @@ class Screener:
 
     def __init__(
         self,
-        weights: Weights,
+        weights: Bundle,
         config: ScreeningConfig | None = None,
         drawn: ManualRois | None = None,
         root: Path | None = None,

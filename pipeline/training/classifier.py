@@ -10,7 +10,7 @@ from classify.training.config import ClassifierTraining
 from classify.training.crops import JITTERED_VARIANTS, CropPlan, CropSet, build_crops
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
 from pipeline.training.rois import detected_rois, facing_by
@@ -60,7 +60,7 @@ def train_classifier(
     from classify.training.train import fit_classifier
 
     config, options = config or ClassifierTraining(), options or TrainingOptions()
-    weights = load_weights(options.weights)
+    weights = load_bundle(options.weights)
     start = options.start_from if isinstance(options.start_from, Path) else weights.classifier.parent
     run_options = options.run_options(None if options.start_from is Start.NONE else start)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria)

@@ -8,7 +8,7 @@ from pathlib import Path
 from detect.training.config import DetectorTraining
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.training.cohorts import Cohorts, folders_of, training_cohorts
 from pipeline.training.rois import outlines_of
 from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun
@@ -65,4 +65,4 @@ def _start(options: TrainingOptions) -> Path | None:
         return None
     if isinstance(options.start_from, Path):
         return options.start_from
-    return load_weights(options.weights).detector.with_suffix(".safetensors")
+    return load_bundle(options.weights).detector.with_suffix(".safetensors")

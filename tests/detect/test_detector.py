@@ -12,7 +12,7 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import TARGET_LEVELS, View, iou
 from detect.detector import LOWER_PARTS, VertebraDetector
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from tests import EXAMPLES
 
 
@@ -27,7 +27,7 @@ def test_bodies_at_the_foot_of_a_tall_film_are_found_by_looking_again(monkeypatc
     looks = []
     look = VertebraDetector._look
     monkeypatch.setattr(VertebraDetector, "_look", lambda self, r, top, v: looks.append(top) or look(self, r, top, v))
-    detector = VertebraDetector(load_weights().detector)
+    detector = VertebraDetector(load_bundle().detector)
     found = detector.detect(replace(radiograph, pixels=tall))
     assert looks == [0, *(int(share * tall.shape[0]) for share in LOWER_PARTS)]
     assert found is not None and not found.missing and found.image_shape == tall.shape

@@ -15,7 +15,7 @@ from cohort.io.radiograph import read_radiograph
 from cohort.study import Radiograph, SpacingSource, Study
 from detect.training.distractors import draw_distractor
 from osteolens.errors import NotRadiograph
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.screener import Screener
@@ -34,7 +34,7 @@ OTHERS = (
 
 @pytest.fixture(scope="module")
 def screener() -> Screener:
-    return Screener(load_weights())
+    return Screener(load_bundle())
 
 
 def screened(screener: Screener, radiograph: Radiograph) -> Prediction:

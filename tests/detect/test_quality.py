@@ -42,7 +42,7 @@ def checked(
 
 
 def code_of(quality: ViewQuality) -> str | None:
-    return None if quality.rejection is None else quality.rejection[0].value
+    return None if quality.rejection is None else quality.rejection.code.value
 
 
 def body_at(box: VertebraBox, loss: float = 0.02, turn_deg: float = 0.0, body: float = 0.99) -> SeenBody:
@@ -156,8 +156,8 @@ def test_a_level_that_was_not_found_is_left_out_and_two_are_enough() -> None:
     assert quality.used == (L2, L3, L4) and quality.left_out[L1].code is LevelCode.NOT_FOUND
     assert too_few(View.AP, quality.left_out, 2) is None
     refused = too_few(View.AP, quality.left_out, 4)
-    assert refused is not None and refused[0] is RejectionCode.TOO_FEW_LEVELS
-    assert "L2, L3, L4 of L1-L4 can be used, at least 4 expected (L1: no body found" in refused[1]
+    assert refused is not None and refused.code is RejectionCode.TOO_FEW_LEVELS
+    assert "L2, L3, L4 of L1-L4 can be used, at least 4 expected (L1: no body found" in refused.reason
     doubtful = replace(FOUND, boxes=(replace(BOXES[0], confidence=0.1), *BOXES[1:]))
     assert checked(doubtful, picture()).left_out[L1].code is LevelCode.LOW_CONFIDENCE
     assert checked(doubtful, picture(), DetectionConfig(min_level_confidence=0.05)).used == TARGET_LEVELS
@@ -165,7 +165,7 @@ def test_a_level_that_was_not_found_is_left_out_and_two_are_enough() -> None:
 
 def test_a_naming_with_too_little_margin_is_refused_and_a_readers_is_not() -> None:
     quality = checked(replace(FOUND, labelling_margin=0.4), picture())
-    assert code_of(quality) == "ambiguous_levels" and "--shift-levels" in quality.rejection[1]  # type: ignore[index]
+    assert code_of(quality) == "ambiguous_levels" and "--shift-levels" in quality.rejection.reason  # type: ignore[union-attr]
     assert checked(replace(FOUND, labelling_margin=float("inf")), picture()).rejection is None
     assert code_of(checked(FOUND, picture(), min_confidence=0.95)) == "low_confidence"
     assert code_of(checked(None, picture())) == "no_spine"
@@ -179,7 +179,7 @@ def test_what_is_no_lumbar_film_is_refused_as_such() -> None:
     chest = replace(FOUND, boxes=below, image_shape=(520, 300))
     assert code_of(checked(chest, picture())) == "not_lumbar", "room for T11, T12 and L1 above L2, as in a chest film"
     quality = checked(FOUND, picture(), bodies=bodies_of(FOUND, body=0.2))
-    assert code_of(quality) == "not_lumbar" and "probability of 0.20" in quality.rejection[1]  # type: ignore[index]
+    assert code_of(quality) == "not_lumbar" and "probability of 0.20" in quality.rejection.reason  # type: ignore[union-attr]
     assert checked(FOUND, picture(), DetectionConfig(min_body=0.1), bodies=bodies_of(FOUND, body=0.2)).rejection is None
 
 
@@ -204,13 +204,13 @@ def test_starved_and_clipped_films_are_refused_with_their_measure() -> None:
     noise = np.random.default_rng(1).normal(0, 0.25, good.pixels.shape).astype(np.float32)
     starved = replace(good, pixels=np.clip(0.5 * good.pixels + 0.25 + noise, 0, 1))
     quality = checked(FOUND, starved)
-    assert code_of(quality) == "exposure" and "mostly noise" in quality.rejection[1]  # type: ignore[index]
+    assert code_of(quality) == "exposure" and "mostly noise" in quality.rejection.reason  # type: ignore[union-attr]
     grain = cv2.GaussianBlur(noise, (0, 0), 1.5) * 4
     grainy = replace(good, pixels=np.clip(0.5 * good.pixels + 0.25 + grain, 0, 1).astype(np.float32))
     assert checked(FOUND, grainy).rejection is None, "grain of a film hangs together"
     clipped = replace(good, pixels=good.pixels.clip(max=0.45))
     quality = checked(FOUND, clipped)
-    assert code_of(quality) == "exposure" and "clipped" in quality.rejection[1]  # type: ignore[index]
+    assert code_of(quality) == "exposure" and "clipped" in quality.rejection.reason  # type: ignore[union-attr]
     assert checked(FOUND, clipped, DetectionConfig(max_flat=1.0, min_detail=0.0)).rejection is None
 
 
@@ -247,7 +247,7 @@ def curved_bodies(degrees: float) -> dict[VertebralLevel, SeenBody]:
 
 def test_a_curve_is_measured_in_degrees_and_refuses_an_ap_view_alone() -> None:
     quality = checked(curved(50), picture(), bodies=curved_bodies(50))
-    assert code_of(quality) == "scoliosis" and "Cobb angle 50 degrees from L" in quality.rejection[1]  # type: ignore[index]
+    assert code_of(quality) == "scoliosis" and "Cobb angle 50 degrees from L" in quality.rejection.reason  # type: ignore[union-attr]
     mild = checked(curved(30), picture(), bodies=curved_bodies(30))
     assert mild.rejection is None and mild.cobb is not None and mild.cobb.degrees == pytest.approx(30, abs=1)
     strict = DetectionConfig(max_cobb_deg=25)

@@ -26,7 +26,7 @@ from detect.segmenter import (
     refined,
 )
 from osteolens.errors import ReadError, WeightsError
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
@@ -102,11 +102,11 @@ def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be loaded"):
         BodySegmenter(tmp_path / "x.onnx")
     with pytest.raises(WeightsError, match="expected n x 1 x 128 x 128"):
-        BodySegmenter(load_weights().detector)
+        BodySegmenter(load_bundle().detector)
 
 
 def test_a_body_seen_both_ways_is_the_same_in_a_mirror() -> None:
-    segmenter = BodySegmenter(load_weights().segmenter)  # type: ignore[arg-type]
+    segmenter = BodySegmenter(load_bundle().segmenter)  # type: ignore[arg-type]
     study = index_cohort(EXAMPLES).studies[0]
     radiograph = read_study(study).radiographs[1]
     boxes = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.LATERAL]
@@ -169,7 +169,7 @@ def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "s" / "metrics.json").read_text("utf-8"))
     assert 0 <= metrics["validation"]["dice"] <= 1 and len(metrics["history"]) == 2
-    weights = replace(load_weights(), segmenter=tmp_path / "s" / "segmenter.onnx")
+    weights = replace(load_bundle(), segmenter=tmp_path / "s" / "segmenter.onnx")
     study = read_study(index_cohort(folder).studies[0])
     prediction = Screener(weights).screen(study).prediction
     assert set(prediction.views) == set(View)
@@ -197,7 +197,7 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
             return inner
 
     monkeypatch.setattr("pipeline.screening.screener.BodySegmenter", Fake)
-    weights = replace(load_weights(), segmenter=Path("fake.onnx"))
+    weights = replace(load_bundle(), segmenter=Path("fake.onnx"))
     study = read_study(index_cohort(EXAMPLES).studies[0])
     plain = Screener(weights, ScreeningConfig(refine=False)).screen(study).prediction
     moved = Screener(weights, ScreeningConfig(refine=True)).screen(study).prediction

@@ -24,7 +24,7 @@ from cohort.study import Radiograph, Study
 from detect.config import DetectionConfig
 from detect.scale import BodyScale
 from osteolens.errors import ConfigError, StudyError
-from pipeline.bundle.load import Weights, load_weights
+from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.prediction import Prediction
 from pipeline.screening.config import ScreeningConfig
@@ -36,17 +36,17 @@ from tests import EXAMPLES
 
 
 @pytest.fixture(scope="module")
-def weights() -> Weights:
-    return load_weights()
+def weights() -> Bundle:
+    return load_bundle()
 
 
 @pytest.fixture(scope="module")
-def screener(weights: Weights) -> Screener:
+def screener(weights: Bundle) -> Screener:
     return Screener(weights)
 
 
 @pytest.fixture(scope="module")
-def run(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
+def run(weights: Bundle, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
     out = tmp_path_factory.mktemp("run")
     return out, process(index_cohort(EXAMPLES), out, weights, ScreeningConfig())
 
@@ -94,7 +94,7 @@ def test_tables_report_and_pictures_are_written(run: tuple[Path, RunSummary]) ->
     assert log["counts"]["screened"] == 6 and log["weights"]["version"]
 
 
-def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Weights) -> None:
+def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Bundle) -> None:
     out, _ = run
     one = sorted((out / "studies").glob("*.json"))[0]
     one.unlink()
@@ -105,7 +105,7 @@ def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Weights
     assert len(pd.read_csv(out / "predictions.csv")) == 6
 
 
-def test_other_covariates_are_screened_anew(weights: Weights, tmp_path: Path) -> None:
+def test_other_covariates_are_screened_anew(weights: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
@@ -119,12 +119,12 @@ def test_other_covariates_are_screened_anew(weights: Weights, tmp_path: Path) ->
     assert first.rows[0]["p_osteoporosis"] < second.rows[0]["p_osteoporosis"]
 
 
-def test_covariates_of_one_patient_are_refused_for_many(weights: Weights, tmp_path: Path) -> None:
+def test_covariates_of_one_patient_are_refused_for_many(weights: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cohort\.csv"):
         process(index_cohort(EXAMPLES), tmp_path, weights, ScreeningConfig(), Covariates(age_years=60))
 
 
-def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Weights, tmp_path: Path) -> None:
+def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     shutil.copytree(EXAMPLES / example(0).patient_id, source / "good")
     (source / "empty.dcm").touch()
@@ -145,7 +145,7 @@ def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Weights, tmp_path: 
     assert len(pd.read_csv(out / "predictions.csv")) == len(rows) == 7
 
 
-def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screener.screen
     bad = example(1).study_uid
 
@@ -173,7 +173,7 @@ def test_a_crash_inside_one_study_is_a_row(weights: Weights, tmp_path: Path, mon
     assert again.resumed == 1 and again.count("screened") == 2, "a failed study is tried again"
 
 
-def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weights, tmp_path: Path) -> None:
+def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     for number in (0, 1):
         shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
@@ -201,7 +201,7 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Weigh
     assert roles["2/AP.png"][0] == "AP" and roles["0/LATERAL.dcm"] == ("LATERAL", "LATERAL")
 
 
-def test_a_study_is_screened_again_when_a_file_joins_it(weights: Weights, tmp_path: Path) -> None:
+def test_a_study_is_screened_again_when_a_file_joins_it(weights: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "in"
     shutil.copytree(EXAMPLES / example(0).patient_id, source)
     (source / "LATERAL.dcm").rename(tmp_path / "later.dcm")
@@ -256,7 +256,7 @@ def test_two_levels_are_enough_for_a_class_and_are_named(screener: Screener) -> 
 
 
 def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
-    weights: Weights, monkeypatch: pytest.MonkeyPatch
+    weights: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def only_ap(seen: BodyScale) -> dict[VertebralLevel, float]:
         return {VertebralLevel.L3: 0.5 if seen.detection.view is View.AP else 0.0}
@@ -318,13 +318,13 @@ def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Pat
     assert Prediction.from_json(prediction.as_json()).rejection == prediction.rejection
 
 
-def test_a_confidence_bar_can_refuse(weights: Weights) -> None:
+def test_a_confidence_bar_can_refuse(weights: Bundle) -> None:
     strict = Screener(weights, ScreeningConfig(min_confidence=1.0))
     prediction = strict.screen(read_study(example())).prediction
     assert prediction.rejection is not None and prediction.rejection.code == "low_confidence"
 
 
-def test_a_reader_can_correct_the_levels_of_one_study(weights: Weights, tmp_path: Path) -> None:
+def test_a_reader_can_correct_the_levels_of_one_study(weights: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
@@ -367,7 +367,7 @@ def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp
 
 
 @pytest.mark.train
-def test_explanations_lie_on_the_column(weights: Weights, tmp_path: Path) -> None:
+def test_explanations_lie_on_the_column(weights: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("captum")
     index = index_cohort(EXAMPLES)
     one = replace(index, studies=index.studies[:1])
@@ -386,7 +386,7 @@ def test_explanations_lie_on_the_column(weights: Weights, tmp_path: Path) -> Non
         assert heat.max() == pytest.approx(1) and heat[y0:y1, x0:x1].sum() == pytest.approx(heat.sum())
 
 
-def test_implausible_covariates_refuse_the_study(weights: Weights) -> None:
+def test_implausible_covariates_refuse_the_study(weights: Bundle) -> None:
     study = index_cohort(EXAMPLES).studies[0]
     child = replace(study, covariates=replace(study.covariates, age_years=5))
     prediction = Screener(weights).screen(read_study(child)).prediction
@@ -394,7 +394,7 @@ def test_implausible_covariates_refuse_the_study(weights: Weights) -> None:
     assert "age is 5" in prediction.rejection.reason
 
 
-def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Weights) -> None:
+def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Bundle) -> None:
     index = index_cohort(EXAMPLES)
     truth = read_rois(EXAMPLES / "rois.csv")
     uid = index.studies[0].study_uid

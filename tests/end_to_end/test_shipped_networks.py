@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from cohort.io.folder import index_cohort  # noqa: E402
 from cohort.io.radiograph import read_radiograph  # noqa: E402
 from detect.preprocess import detector_input  # noqa: E402
-from pipeline.bundle.load import load_weights  # noqa: E402
+from pipeline.bundle.load import load_bundle  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -54,7 +54,7 @@ def test_probabilities_of_the_shipped_classifier_agree_with_torch() -> None:
     from classify.network.checkpoint import load_network
     from classify.network.densenet import DualChannelDenseNet, ProbabilityExport
 
-    weights = load_weights()
+    weights = load_bundle()
     network = DualChannelDenseNet(weights.network).eval()
     load_network(network, WEIGHTS)
     size, crops = weights.preprocess.size_px, weights.preprocess.crops

@@ -20,8 +20,8 @@ from cohort.io.tables.cohort_tables import read_cohort_csv, read_dxa_csv
 from cohort.study import Study
 from osteolens.errors import OsteoLensError
 from osteolens.text import visible
-from pipeline.bundle.load import load_weights, write_manifest
-from pipeline.bundle.manifest import MANIFEST, PART_FILES
+from pipeline.bundle.load import load_bundle
+from pipeline.bundle.manifest import MANIFEST, PART_FILES, ManifestParts, write_manifest
 from pipeline.evaluation.results import read_results
 from tests.fuzz.byte_mutators import BYTE_MUTATORS, Mutator, splice
 from tests.fuzz.dicom_mutators import DICOM_MUTATORS
@@ -184,7 +184,7 @@ def _read_result(path: Path) -> None:
     if path.name.endswith("manifest.json"):
         _weights_folder(folder)
         shutil.copy(path, folder / MANIFEST)
-        load_weights(folder)
+        load_bundle(folder)
         return
     (folder / "studies").mkdir(parents=True, exist_ok=True)
     shutil.copy(path, folder / "studies" / "a.json")
@@ -206,7 +206,7 @@ def _weights_folder(folder: Path) -> bytes:
     shipped = json.loads((WEIGHTS / MANIFEST).read_text("utf-8"))["models"]
     for part in shipped.values():
         part["metrics"] = {}
-    write_manifest(folder, "1", "", shipped)
+    write_manifest(folder, "1", "", ManifestParts.model_validate(shipped))
     return (folder / MANIFEST).read_bytes()
 
 

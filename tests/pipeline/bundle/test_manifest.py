@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.training.config import ClassifierTraining
 from cli.main import app
+from cohort.io.digest import sha256_of
 from cohort.io.folder import index_cohort
 from cohort.spine import View
 from osteolens.errors import WeightsError
 from pipeline.bundle.assemble import assemble_weights
-from pipeline.bundle.load import load_weights, sha256, write_manifest
+from pipeline.bundle.load import load_bundle
+from pipeline.bundle.manifest import ManifestParts, Part, read_manifest, write_manifest
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import WEIGHTS
@@ -33,7 +35,7 @@ def copy(tmp_path: Path) -> Path:
 def test_shipped_weights_match_their_hashes() -> None:
     manifest = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))
     for name, entry in manifest["files"].items():
-        assert sha256(WEIGHTS / name) == entry["sha256"]
+        assert sha256_of(WEIGHTS / name) == entry["sha256"]
     assert manifest["licence"] == "AGPL-3.0-or-later"
     assert manifest["models"]["detector"]["metrics"] and manifest["models"]["classifier"]["metrics"]
 
@@ -43,13 +45,13 @@ def test_an_altered_file_is_refused(copy: Path) -> None:
         stream.seek(1_000_000)
         stream.write(b"\x00\x01\x02\x03")
     with pytest.raises(WeightsError, match=r"classifier_ap\.safetensors: SHA-256 is"):
-        load_weights(copy)
+        load_bundle(copy)
 
 
 def test_a_missing_file_is_named(copy: Path) -> None:
     (copy / "detector.onnx").unlink()
     with pytest.raises(WeightsError, match=r"detector\.onnx is missing"):
-        load_weights(copy)
+        load_bundle(copy)
 
 
 def test_a_manifest_cannot_reach_outside_its_folder(copy: Path) -> None:
@@ -58,21 +60,21 @@ def test_a_manifest_cannot_reach_outside_its_folder(copy: Path) -> None:
     for name in ("../secret", "/etc/passwd", "..", "", "a/b.onnx", "a\\b.onnx", "c:x.onnx", "x\0y"):
         path.write_text(json.dumps({**document, "files": {**document["files"], name: {"sha256": "0" * 64}}}))
         with pytest.raises(WeightsError, match=r"files lists '.*', which leads out of the folder"):
-            load_weights(copy)
+            load_bundle(copy)
     path.write_text(json.dumps(document))
     (copy / "detector.onnx").unlink()
     (copy / "detector.onnx").symlink_to(WEIGHTS / "detector.onnx")
     with pytest.raises(WeightsError, match=r"detector\.onnx: is a link that leads out of the folder"):
-        load_weights(copy)
+        load_bundle(copy)
     (copy / "detector.onnx").unlink()
     (copy / "detector.onnx").mkdir()
     with pytest.raises(WeightsError, match=r"detector\.onnx is missing"):
-        load_weights(copy)
+        load_bundle(copy)
 
 
 def test_a_folder_may_be_reached_by_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(WEIGHTS, target_is_directory=True)
-    assert load_weights(tmp_path / "link").identifiers == load_weights().identifiers
+    assert load_bundle(tmp_path / "link").identifiers == load_bundle().identifiers
 
 
 def replaced(path: str, value: object) -> str:
@@ -116,11 +118,19 @@ MALFORMED = {
     "bound": (replaced(f"{CLASSIFIER}/calibration/temperature", 0), r"calibration\.temperature is 0, expected greater"),
     "calibration null": (replaced(f"{CLASSIFIER}/calibration", None), r"models\.classifier\.calibration is None"),
     "unknown setting": (replaced(f"{CLASSIFIER}/preprocess/sigma", 1), r"preprocess\.sigma is unknown"),
-    "resolution schedule": (
-        replaced(f"{CLASSIFIER}/settings/resolution_schedule", []),
-        r"models\.classifier\.settings\.resolution_schedule",
+    "no network": (replaced(f"{CLASSIFIER}/network", ...), r"models\.classifier\.network is missing"),
+    "network without views": (
+        replaced(f"{CLASSIFIER}/network/views", []),
+        r"models\.classifier\.network\.views is \[\]",
     ),
-    "format true": (replaced("format", True), "format True, expected 1"),
+    "other crops": (
+        replaced(f"{CLASSIFIER}/network/crops", 1),
+        r"network\.crops is 1, but preprocess\.roi vertebra gives 4",
+    ),
+    "working side": (replaced(f"{CLASSIFIER}/working_px", 256), r"working_px is 256, expected at most 128"),
+    "settings a list": (replaced(f"{CLASSIFIER}/settings", []), r"models\.classifier\.settings is \[\]"),
+    "format true": (replaced("format", True), "format is True, expected 2 or 1"),
+    "format a fraction": (replaced("format", 2.0), r"format is 2\.0, expected 2 or 1"),
     "a list": ("[]", "found list, expected the weights' manifest"),
     "truncated": ('{"format": 1', "no complete JSON"),
     "deep": ("[" * 100_000, "nested too deeply"),
@@ -135,7 +145,7 @@ def test_a_malformed_manifest_names_its_field(tmp_path: Path, kind: str) -> None
     text, words = MALFORMED[kind]
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(WeightsError, match=words):
-        load_weights(tmp_path)
+        load_bundle(tmp_path)
 
 
 def test_a_file_that_lies_in_the_folder_must_be_listed(tmp_path: Path) -> None:
@@ -143,41 +153,75 @@ def test_a_file_that_lies_in_the_folder_must_be_listed(tmp_path: Path) -> None:
     del document["files"]["segmenter.onnx"], document["models"]["segmenter"]
     (tmp_path / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(WeightsError, match=r"detector\.onnx is missing"):
-        load_weights(tmp_path)
+        load_bundle(tmp_path)
     (tmp_path / "segmenter.onnx").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"files does not list segmenter\.onnx"):
-        load_weights(tmp_path)
+        load_bundle(tmp_path)
 
 
 def test_another_size_is_refused(copy: Path) -> None:
     with (copy / "detector.onnx").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(WeightsError, match=r"detector\.onnx: 10,522,869 bytes, the manifest says 10,522,868"):
-        load_weights(copy)
+        load_bundle(copy)
 
 
 def test_a_folder_without_a_manifest_is_said(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"manifest\.json: is no file.*see --weights"):
-        load_weights(tmp_path)
+        load_bundle(tmp_path)
 
 
 def test_another_format_is_refused(copy: Path) -> None:
     path = copy / "manifest.json"
     document = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps({**document, "format": 2}))
-    with pytest.raises(WeightsError, match="format 2, expected 1"):
-        load_weights(copy)
+    path.write_text(json.dumps({**document, "format": 3}))
+    with pytest.raises(WeightsError, match="format is 3, expected 2 or 1; update OsteoLens or the weights"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("schedule", ["resolution_schedule", "stages"])
+def test_a_manifest_of_format_1_gives_the_same_bundle(copy: Path, schedule: str) -> None:
+    path = copy / "manifest.json"
+    document = json.loads(path.read_text("utf-8"))
+    classifier = document["models"]["classifier"]
+    del classifier["network"], classifier["working_px"]
+    settings = classifier["settings"]
+    settings[schedule] = settings.pop("resolution_schedule")
+    path.write_text(json.dumps({**document, "format": 1}))
+    assert read_manifest(copy).models.classifier.network == read_manifest(WEIGHTS).models.classifier.network
+    found, shipped = load_bundle(copy), load_bundle()
+    assert (found.network, found.working_px, found.preprocess) == (
+        shipped.network,
+        shipped.working_px,
+        shipped.preprocess,
+    )
+    settings["views"] = ["LATERAL"]
+    path.write_text(json.dumps({**document, "format": 1}))
+    assert load_bundle(copy).network.views == (View.LATERAL,)
+    del settings[schedule]
+    path.write_text(json.dumps({**document, "format": 1}))
+    with pytest.raises(WeightsError, match=r"models\.classifier\.working_px is missing"):
+        load_bundle(copy)
+
+
+def test_settings_of_trainings_are_records_that_nobody_parses(copy: Path) -> None:
+    path = copy / "manifest.json"
+    document = json.loads(path.read_text("utf-8"))
+    for part in document["models"].values():
+        part["settings"] = {"a_setting_of_tomorrow": [1, None, {"x": "y"}]}
+    path.write_text(json.dumps(document))
+    assert load_bundle(copy).network == load_bundle().network
 
 
 def test_preprocessing_is_read_from_the_manifest(copy: Path) -> None:
     models = json.loads((copy / "manifest.json").read_text("utf-8"))["models"]
     models["classifier"]["preprocess"]["sigma_px"] = 2.5
-    write_manifest(copy, "changed", "notice", models)
-    assert load_weights(copy).preprocess.sigma_px == 2.5
-    models["classifier"]["preprocess"]["roi"] = "guess"
-    write_manifest(copy, "changed", "notice", models)
-    with pytest.raises(WeightsError, match="of a classifier that this version knows"):
-        load_weights(copy)
+    write_manifest(copy, "changed", "notice", ManifestParts.model_validate(models))
+    assert load_bundle(copy).preprocess.sigma_px == 2.5
+    path = copy / "manifest.json"
+    path.write_text(path.read_text("utf-8").replace('"roi": "vertebra"', '"roi": "guess"'), "utf-8")
+    with pytest.raises(WeightsError, match=r"models\.classifier\.preprocess\.roi is 'guess'"):
+        load_bundle(copy)
 
 
 def test_a_run_replaces_its_part_alone(tmp_path: Path) -> None:
@@ -185,18 +229,22 @@ def test_a_run_replaces_its_part_alone(tmp_path: Path) -> None:
     run.mkdir()
     for name in ("detector.onnx", "detector.safetensors"):
         shutil.copyfile(WEIGHTS / name, run / name)
-    figures = {"config": {"model": "yolo11n", "image_px": 416}, "validation": {"mAP50": 0.5}}
-    (run / "metrics.json").write_text(json.dumps(figures))
+    validation = {"mAP50": 0.5, "recall": float("nan")}
+    metrics = {"config": {"model": "yolo11n", "image_px": 416}, "validation": validation}
+    (run / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "test.json").write_text('{"AP": 1}')
     command = ["weights", str(tmp_path / "mine"), "--version", "mine", "--detector", str(run)]
     done = CliRunner().invoke(app, [*command, "--test-detector", str(tmp_path / "test.json")])
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "mine" / "manifest.json").read_text("utf-8"))
     shipped = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))
-    assert found["models"]["detector"]["metrics"] == {"validation": {"mAP50": 0.5}, "test": {"AP": 1}}
+    assert found["models"]["detector"]["metrics"] == {
+        "validation": {"mAP50": 0.5, "recall": None},
+        "test": {"AP": 1},
+    }
     assert found["models"]["classifier"] == shipped["models"]["classifier"]
     assert "simulated" not in found["notice"], "what users train on is theirs to say"
-    assert load_weights(tmp_path / "mine").identifiers["version"] == "mine"
+    assert load_bundle(tmp_path / "mine").version == "mine"
 
 
 def test_a_run_without_weights_is_named(tmp_path: Path) -> None:
@@ -221,8 +269,8 @@ def test_damaged_calibration_tests_and_provenance_are_named(tmp_path: Path) -> N
     command = ["weights", str(out), "--version", "x", "--classifier", str(run)]
     for text, words in (
         ('{"temperature": NaN}', "calibration.json: temperature is NaN"),
-        ('{"temperature": "1"}', "calibration.temperature is '1'"),
-        ('{"temprature": 1}', "calibration.temprature is unknown"),
+        ('{"temperature": "1"}', "temperature is '1'"),
+        ('{"temprature": 1}', "temprature is unknown"),
         ("3", "found int"),
     ):
         (run / "calibration.json").write_text(text)
@@ -238,15 +286,6 @@ def test_damaged_calibration_tests_and_provenance_are_named(tmp_path: Path) -> N
         (tmp_path / "x.json").write_text(text)
         done = CliRunner().invoke(app, ["weights", str(out), "--version", "x", option, str(tmp_path / "x.json")])
         assert done.exit_code == 1 and words in done.stderr, done.output
-
-
-def test_a_manifest_that_we_write_holds_no_nan(copy: Path) -> None:
-    models = json.loads((copy / "manifest.json").read_text("utf-8"))["models"]
-    models["detector"]["metrics"]["test"] = {"recall": float("nan")}
-    write_manifest(copy, "x", "", models)
-    text = (copy / "manifest.json").read_text("utf-8")
-    assert "NaN" not in text and '"recall": null' in text
-    assert load_weights(copy).identifiers["version"] == "x"
 
 
 @pytest.mark.train
@@ -266,13 +305,13 @@ def test_a_classifier_of_one_view_is_assembled_and_refuses_the_other(tmp_path: P
     (run / "metrics.json").write_text(json.dumps(figures))
     (run / "calibration.json").write_text("{}")
     assemble_weights(out, "both", {})
-    assemble_weights(out, "lateral", {"classifier": run})
+    assemble_weights(out, "lateral", {Part.CLASSIFIER: run})
     assert not (out / "classifier_ap.safetensors").exists(), "the branch that stood there belongs to other weights"
-    screener = Screener(load_weights(out))
+    screener = Screener(load_bundle(out))
     study = index_cohort(WEIGHTS.parent / "examples").studies[0]
     alone = replace(study, lateral=None)
-    rejection = screener.screen(read_study(alone)).prediction.rejection
+    rejection = screener.screen_loaded(read_study(alone)).prediction.rejection
     assert (
         rejection is not None and rejection.code == "no_view" and "these weights take LATERAL alone" in rejection.reason
     )
-    assert screener.screen(read_study(study)).prediction.rejection is None
+    assert screener.screen_loaded(read_study(study)).prediction.rejection is None

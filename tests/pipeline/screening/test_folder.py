@@ -20,7 +20,7 @@ from PIL import Image
 from cohort.io.folder import index_cohort
 from cohort.io.walk import MARKER
 from osteolens.errors import OutputError
-from pipeline.bundle.load import Weights, load_weights
+from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import FilmReader
 from pipeline.screening.folder import RunSummary, process
@@ -31,11 +31,11 @@ ONE, OTHER = "SIM0011-00003", "SIM0011-00005"
 
 
 @pytest.fixture(scope="module")
-def weights() -> Weights:
-    return load_weights()
+def weights() -> Bundle:
+    return load_bundle()
 
 
-def run(source: Path, out: Path, weights: Weights) -> RunSummary:
+def run(source: Path, out: Path, weights: Bundle) -> RunSummary:
     return process(index_cohort(source, exclude=out), out, weights, ScreeningConfig())
 
 
@@ -43,7 +43,7 @@ def film(patient: str, view: str) -> bytes:
     return (EXAMPLES / patient / f"{view}.dcm").read_bytes()
 
 
-def test_a_rerun_reads_what_arrived_or_changed(weights: Weights, tmp_path: Path) -> None:
+def test_a_rerun_reads_what_arrived_or_changed(weights: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     (source / "AP.dcm").write_bytes(film(ONE, "AP"))
@@ -62,7 +62,7 @@ def test_a_rerun_reads_what_arrived_or_changed(weights: Weights, tmp_path: Path)
     assert run(source, out, weights).resumed == 0, "a damaged result is not kept"
 
 
-def test_another_patient_under_the_same_names_is_screened_anew(weights: Weights, tmp_path: Path) -> None:
+def test_another_patient_under_the_same_names_is_screened_anew(weights: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     for patient in (ONE, OTHER):
@@ -74,7 +74,7 @@ def test_another_patient_under_the_same_names_is_screened_anew(weights: Weights,
         assert summary.resumed == 0 and summary.rows[0]["patient_id"] == patient
 
 
-def test_results_of_studies_that_are_gone_are_set_aside(weights: Weights, tmp_path: Path) -> None:
+def test_results_of_studies_that_are_gone_are_set_aside(weights: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     for patient in (ONE, OTHER):
         shutil.copytree(EXAMPLES / patient, source / patient)
@@ -87,7 +87,7 @@ def test_results_of_studies_that_are_gone_are_set_aside(weights: Weights, tmp_pa
     assert json.loads((out / "run.json").read_text("utf-8"))["counts"]["former_studies"] == 1
 
 
-def test_results_lie_in_a_marked_folder_and_are_not_screened(weights: Weights, tmp_path: Path) -> None:
+def test_results_lie_in_a_marked_folder_and_are_not_screened(weights: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     (source / "AP.dcm").write_bytes(film(ONE, "AP"))
@@ -109,7 +109,7 @@ def test_a_second_run_in_the_same_folder_is_refused_by_name(tmp_path: Path) -> N
 
 
 def test_a_full_disk_stops_the_run_with_a_word(
-    weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     shutil.copytree(EXAMPLES / ONE, source / ONE)
@@ -130,7 +130,7 @@ def test_a_full_disk_stops_the_run_with_a_word(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_signal_leaves_tables_and_a_state_to_go_on_from(weights: Weights, tmp_path: Path, number: int) -> None:
+def test_a_signal_leaves_tables_and_a_state_to_go_on_from(weights: Bundle, tmp_path: Path, number: int) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     for k in range(6):
         for view in ("AP", "LATERAL"):
@@ -154,7 +154,7 @@ def test_a_signal_leaves_tables_and_a_state_to_go_on_from(weights: Weights, tmp_
     assert again.count("screened") == 6 and again.resumed >= max(len(rows), 1) - 1
 
 
-def test_names_and_identifiers_are_text_everywhere(weights: Weights, tmp_path: Path) -> None:
+def test_names_and_identifiers_are_text_everywhere(weights: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     dataset = pydicom.dcmread(EXAMPLES / ONE / "AP.dcm")

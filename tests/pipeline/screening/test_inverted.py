@@ -13,7 +13,7 @@ from cohort.rejection import RejectionCode
 from cohort.spine import VertebralLevel, View
 from cohort.study import Radiograph
 from detect.segmenter import SeenBody, looks_inverted
-from pipeline.bundle.load import load_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.prediction import ImageOutcome
 from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.manual_rois import ManualRois
@@ -23,7 +23,7 @@ from tests import EXAMPLES
 
 @pytest.fixture(scope="module")
 def screener() -> Screener:
-    return Screener(load_weights())
+    return Screener(load_bundle())
 
 
 def body(plain: float, negative: float | None) -> SeenBody:
@@ -60,7 +60,7 @@ def test_one_inverted_view_refuses_the_study(screener: Screener) -> None:
 
 def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> None:
     drawn = ManualRois.read(EXAMPLES / "rois.csv")
-    screener = Screener(load_weights(), drawn=drawn)
+    screener = Screener(load_bundle(), drawn=drawn)
     read = read_study(index_cohort(EXAMPLES).studies[0])
     dark = tuple(replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs)
     rejection = screener.screen(replace(read, radiographs=dark)).prediction.rejection
