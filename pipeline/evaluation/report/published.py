@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.evaluation.statistics import Estimate
+
 SOURCE = "Mao et al. 2022, doi 10.3389/fendo.2022.971877"
 
 
@@ -22,7 +24,7 @@ TABLE_1: dict[str, dict[str, float]] = {
 """Table 1: people by part."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaperRow:
     """One line of Table 2 (images alone) or Table 4 (with age, sex and BMI): osteoporosis against the rest.
 
@@ -32,9 +34,7 @@ class PaperRow:
     table: int
     dataset: str
     projection: str
-    auc: float
-    auc_low: float
-    auc_high: float
+    auc: Estimate
     sensitivity: float
     specificity: float
     ppv: float
@@ -42,24 +42,186 @@ class PaperRow:
 
 
 ROWS = (
-    PaperRow(2, "validation", "AP", 0.904, 0.877, 0.925, 82.14, 85.64, 76.03, 89.64),
-    PaperRow(2, "validation", "LAT", 0.889, 0.861, 0.912, 75.45, 85.64, 74.45, 86.28),
-    PaperRow(2, "validation", "AP and LAT", 0.937, 0.914, 0.954, 84.82, 86.63, 77.87, 91.15),
-    PaperRow(2, "test1", "AP", 0.889, 0.861, 0.912, 81.52, 81.77, 69.35, 89.74),
-    PaperRow(2, "test1", "LAT", 0.911, 0.885, 0.932, 80.09, 86.09, 74.45, 89.53),
-    PaperRow(2, "test1", "AP and LAT", 0.933, 0.909, 0.950, 82.94, 85.85, 74.79, 90.86),
-    PaperRow(2, "test2", "AP", 0.892, 0.864, 0.915, 80.48, 81.10, 68.15, 89.21),
-    PaperRow(2, "test2", "LAT", 0.874, 0.845, 0.898, 73.81, 81.34, 66.52, 86.08),
-    PaperRow(2, "test2", "AP and LAT", 0.909, 0.883, 0.930, 81.90, 82.54, 70.20, 90.08),
-    PaperRow(4, "validation", "AP", 0.922, 0.897, 0.941, 73.21, 92.57, 84.54, 86.18),
-    PaperRow(4, "validation", "LAT", 0.926, 0.901, 0.944, 81.70, 86.88, 77.54, 89.54),
-    PaperRow(4, "validation", "AP and LAT", 0.928, 0.904, 0.947, 75.00, 92.08, 84.00, 86.92),
-    PaperRow(4, "test1", "AP", 0.928, 0.904, 0.946, 73.93, 90.17, 79.19, 87.24),
-    PaperRow(4, "test1", "LAT", 0.930, 0.907, 0.949, 81.52, 88.73, 78.54, 90.46),
-    PaperRow(4, "test1", "AP and LAT", 0.943, 0.921, 0.960, 75.36, 91.61, 81.96, 88.02),
-    PaperRow(4, "test2", "AP", 0.912, 0.887, 0.933, 68.57, 92.34, 81.82, 85.40),
-    PaperRow(4, "test2", "LAT", 0.905, 0.878, 0.926, 70.00, 88.76, 75.77, 85.48),
-    PaperRow(4, "test2", "AP and LAT", 0.915, 0.889, 0.935, 69.05, 92.58, 82.39, 85.62),
+    PaperRow(
+        table=2,
+        dataset="validation",
+        projection="AP",
+        auc=Estimate(0.904, 0.877, 0.925),
+        sensitivity=82.14,
+        specificity=85.64,
+        ppv=76.03,
+        npv=89.64,
+    ),
+    PaperRow(
+        table=2,
+        dataset="validation",
+        projection="LAT",
+        auc=Estimate(0.889, 0.861, 0.912),
+        sensitivity=75.45,
+        specificity=85.64,
+        ppv=74.45,
+        npv=86.28,
+    ),
+    PaperRow(
+        table=2,
+        dataset="validation",
+        projection="AP and LAT",
+        auc=Estimate(0.937, 0.914, 0.954),
+        sensitivity=84.82,
+        specificity=86.63,
+        ppv=77.87,
+        npv=91.15,
+    ),
+    PaperRow(
+        table=2,
+        dataset="test1",
+        projection="AP",
+        auc=Estimate(0.889, 0.861, 0.912),
+        sensitivity=81.52,
+        specificity=81.77,
+        ppv=69.35,
+        npv=89.74,
+    ),
+    PaperRow(
+        table=2,
+        dataset="test1",
+        projection="LAT",
+        auc=Estimate(0.911, 0.885, 0.932),
+        sensitivity=80.09,
+        specificity=86.09,
+        ppv=74.45,
+        npv=89.53,
+    ),
+    PaperRow(
+        table=2,
+        dataset="test1",
+        projection="AP and LAT",
+        auc=Estimate(0.933, 0.909, 0.950),
+        sensitivity=82.94,
+        specificity=85.85,
+        ppv=74.79,
+        npv=90.86,
+    ),
+    PaperRow(
+        table=2,
+        dataset="test2",
+        projection="AP",
+        auc=Estimate(0.892, 0.864, 0.915),
+        sensitivity=80.48,
+        specificity=81.10,
+        ppv=68.15,
+        npv=89.21,
+    ),
+    PaperRow(
+        table=2,
+        dataset="test2",
+        projection="LAT",
+        auc=Estimate(0.874, 0.845, 0.898),
+        sensitivity=73.81,
+        specificity=81.34,
+        ppv=66.52,
+        npv=86.08,
+    ),
+    PaperRow(
+        table=2,
+        dataset="test2",
+        projection="AP and LAT",
+        auc=Estimate(0.909, 0.883, 0.930),
+        sensitivity=81.90,
+        specificity=82.54,
+        ppv=70.20,
+        npv=90.08,
+    ),
+    PaperRow(
+        table=4,
+        dataset="validation",
+        projection="AP",
+        auc=Estimate(0.922, 0.897, 0.941),
+        sensitivity=73.21,
+        specificity=92.57,
+        ppv=84.54,
+        npv=86.18,
+    ),
+    PaperRow(
+        table=4,
+        dataset="validation",
+        projection="LAT",
+        auc=Estimate(0.926, 0.901, 0.944),
+        sensitivity=81.70,
+        specificity=86.88,
+        ppv=77.54,
+        npv=89.54,
+    ),
+    PaperRow(
+        table=4,
+        dataset="validation",
+        projection="AP and LAT",
+        auc=Estimate(0.928, 0.904, 0.947),
+        sensitivity=75.00,
+        specificity=92.08,
+        ppv=84.00,
+        npv=86.92,
+    ),
+    PaperRow(
+        table=4,
+        dataset="test1",
+        projection="AP",
+        auc=Estimate(0.928, 0.904, 0.946),
+        sensitivity=73.93,
+        specificity=90.17,
+        ppv=79.19,
+        npv=87.24,
+    ),
+    PaperRow(
+        table=4,
+        dataset="test1",
+        projection="LAT",
+        auc=Estimate(0.930, 0.907, 0.949),
+        sensitivity=81.52,
+        specificity=88.73,
+        ppv=78.54,
+        npv=90.46,
+    ),
+    PaperRow(
+        table=4,
+        dataset="test1",
+        projection="AP and LAT",
+        auc=Estimate(0.943, 0.921, 0.960),
+        sensitivity=75.36,
+        specificity=91.61,
+        ppv=81.96,
+        npv=88.02,
+    ),
+    PaperRow(
+        table=4,
+        dataset="test2",
+        projection="AP",
+        auc=Estimate(0.912, 0.887, 0.933),
+        sensitivity=68.57,
+        specificity=92.34,
+        ppv=81.82,
+        npv=85.40,
+    ),
+    PaperRow(
+        table=4,
+        dataset="test2",
+        projection="LAT",
+        auc=Estimate(0.905, 0.878, 0.926),
+        sensitivity=70.00,
+        specificity=88.76,
+        ppv=75.77,
+        npv=85.48,
+    ),
+    PaperRow(
+        table=4,
+        dataset="test2",
+        projection="AP and LAT",
+        auc=Estimate(0.915, 0.889, 0.935),
+        sensitivity=69.05,
+        specificity=92.58,
+        ppv=82.39,
+        npv=85.62,
+    ),
 )
 
 CONFUSION: dict[str, tuple[tuple[int, int, int], ...]] = {

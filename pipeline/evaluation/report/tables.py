@@ -12,7 +12,6 @@ from pipeline.evaluation.classification import ClassMetrics
 from pipeline.evaluation.estimable import interval_text
 from pipeline.evaluation.evaluate import DatasetEvaluation, Evaluation
 from pipeline.evaluation.report.published import CONFUSION, ROWS, TABLE_1
-from pipeline.evaluation.statistics import Estimate
 from pipeline.evaluation.tables import PERCENT, class_cells
 
 THIS_RUN, PAPER = "this run", "the paper"
@@ -51,7 +50,7 @@ def _osteoporosis_table(evaluation: Evaluation, number: int) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame()
     for row in (row for row in ROWS if row.table == number and row.dataset in evaluation.datasets):
-        auc = interval_text(Estimate(row.auc, row.auc_low, row.auc_high))
+        auc = interval_text(row.auc)
         rows.append(
             {
                 "dataset": row.dataset,
