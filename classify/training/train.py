@@ -101,8 +101,6 @@ def _finish(trainer: ClassifierTrainer, validation: CropSet, out: Path) -> dict[
         "network": network.spec.model_dump(mode="json"),
         "working_px": side,
         "preprocess": spec.model_dump(),
-        "network": trainer.network.spec.model_dump(mode="json"),
-        "working_px": side,
     }
     write_json(out / "metrics.json", document)
     return metrics
