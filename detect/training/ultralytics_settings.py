@@ -26,7 +26,8 @@ def private_ultralytics(out: Path) -> Iterator[None]:
     Args:
         out: run folder.
     """
-    with _environment({"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(out.resolve())}):
+    private = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(out.resolve())}
+    with _environment(private), redirect_stdout(sys.stderr):
         from ultralytics import settings
         from ultralytics.utils.events import events
 
@@ -34,7 +35,7 @@ def private_ultralytics(out: Path) -> Iterator[None]:
         dict.update(settings, {name: PRIVATE[name] for name in former})
         events.enabled = False
         try:
-            with redirect_stdout(sys.stderr), _messages_on_stderr():
+            with _messages_on_stderr():
                 yield
         finally:
             dict.update(settings, former)

@@ -93,6 +93,8 @@ def test_a_classifier_trains_resumes_and_loads(cohort: str, tmp_path: Path) -> N
     state = json.loads((tmp_path / "c" / "state.json").read_text("utf-8"))
     assert [row["epoch"] for row in state["history"]] == [1, 2]
     assert all(row["loss"] > 0 for row in state["history"]), "steps were taken"
+    metrics = json.loads((tmp_path / "c" / "metrics.json").read_text("utf-8"))
+    assert metrics["working_px"] == 64 and metrics["network"]["crops"] == 4, "what inference needs to know"
     classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", BODIES)
     image = np.zeros((4, 128, 128), np.float32)
     found = classifier.classify({View.AP: image}, Covariates(age_years=70))
