@@ -21,6 +21,7 @@ from cohort.study import Radiograph, SpacingSource
 from detect.detector import VertebraDetector
 from detect.quality import warnings_of
 from detect.segmenter import BodySegmenter, Points
+from osteolens.extras import require
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
 from pipeline.screening.assessment import AssessedImage, assess, assess_manual, image_records, views_of
@@ -77,6 +78,7 @@ class Screener:
             self._segmenter = BodySegmenter(weights.segmenter, self.config.threads)
         self._explainer = None
         if self.config.explain:
+            require("process --explain", "torch", "captum", "segmentation_models_pytorch", "safetensors")
             from classify.network.explain import Explainer
 
             folder = weights.classifier.parent
