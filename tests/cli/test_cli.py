@@ -128,7 +128,7 @@ def test_evaluate_prints_tables_or_json(tmp_path: Path) -> None:
     done = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--json"])
     assert json.loads(done.stdout)["studies"] == 6
     table = runner.invoke(app, ["evaluate", str(tmp_path / "out")])
-    assert "mean IoU" in table.stdout and "T-score: limit of agreement, low" in table.stdout
+    assert "mean IoU" in table.stdout and "Brier score" in table.stdout and "t_score" not in table.stdout
 
 
 def test_evaluate_without_results_is_explained(tmp_path: Path) -> None:
