@@ -75,8 +75,8 @@ def _recipes(kind: type[StrictConfig]) -> dict[str, Traversable]:
     if kind.recipes is None:
         return {}
     folder = files(kind.recipes) / "recipes"
-    found = (path for path in folder.iterdir() if path.name.endswith(".yaml"))
-    return {path.name.removesuffix(".yaml").replace("_", "-"): path for path in found}
+    recipes = (path for path in folder.iterdir() if path.name.endswith(".yaml"))
+    return {path.name.removesuffix(".yaml").replace("_", "-"): path for path in recipes}
 
 
 def _of_file(kind: type[StrictConfig], config: Path | str) -> Iterator[_Given]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
+PLAIN: dict[type, str] = {int: "integer", float: "number", bool: "true or false", str: "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,12 @@ def expected_of(field: FieldInfo) -> str:
 
 
 def _settings(kind: type[BaseModel], values: dict[str, object], above: str) -> list[Setting]:
-    found: list[Setting] = []
+    settings: list[Setting] = []
     for name, field in kind.model_fields.items():
         section, value = section_of(field), values.get(name)
         if section is None:
             shown = value.value if isinstance(value, Enum) else value
-            found.append(
+            settings.append(
                 Setting(
                     key=f"{above}{name}",
                     default=shown,
@@ -70,12 +71,12 @@ def _settings(kind: type[BaseModel], values: dict[str, object], above: str) -> l
             )
         else:
             inside = {one: getattr(value, one) for one in section.model_fields} if value is not None else {}
-            found += _settings(section, inside, f"{above}{name}.")
-    return found
+            settings += _settings(section, inside, f"{above}{name}.")
+    return settings
 
 
-def _words(annotation: Any) -> str:
-    if annotation in PLAIN:
+def _words(annotation: object) -> str:
+    if isinstance(annotation, type) and annotation in PLAIN:
         return PLAIN[annotation]
     if get_origin(annotation) is not None:
         return _words_of_generic(get_origin(annotation), get_args(annotation))
@@ -84,7 +85,7 @@ def _words(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation))
 
 
-def _words_of_generic(origin: Any, inside: tuple[Any, ...]) -> str:
+def _words_of_generic(origin: object, inside: tuple[object, ...]) -> str:
     if origin is Annotated:
         return _words(inside[0])
     if origin is Literal:
@@ -102,25 +103,25 @@ def _with_article(words: str) -> str:
     return words
 
 
-def _bounds(metadata: list[Any]) -> list[str]:
+def _bounds(metadata: Sequence[object]) -> list[str]:
     """Bounds of a value, or of the number of its items."""
-    known: dict[str, Any] = {}
-    for entry in metadata:
-        for name in ("ge", "gt", "le", "lt", "multiple_of", "pattern", "min_length", "max_length"):
-            if getattr(entry, name, None) is not None:
-                known[name] = getattr(entry, name)
-    found = []
+    known = {
+        name: value
+        for entry in metadata
+        for name in ("ge", "gt", "le", "lt", "multiple_of", "pattern", "min_length", "max_length")
+        if (value := getattr(entry, name, None)) is not None
+    }
     if "ge" in known and "le" in known:
-        found.append(f"{known['ge']} to {known['le']}")
+        bounds = [f"{known['ge']} to {known['le']}"]
     else:
         words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-        found += [f"{word} {known[name]}" for name, word in words.items() if name in known]
+        bounds = [f"{word} {known[name]}" for name, word in words.items() if name in known]
     if "multiple_of" in known:
-        found.append(f"multiple of {known['multiple_of']}")
+        bounds.append(f"multiple of {known['multiple_of']}")
     if "pattern" in known:
-        found.append(f"like {known['pattern']}")
+        bounds.append(f"like {known['pattern']}")
     if "min_length" in known:
-        found.append(f"at least {known['min_length']} item{'s' if known['min_length'] > 1 else ''}")
+        bounds.append(f"at least {known['min_length']} item{'s' if known['min_length'] > 1 else ''}")
     if "max_length" in known:
-        found.append(f"at most {known['max_length']} items")
-    return found
+        bounds.append(f"at most {known['max_length']} items")
+    return bounds

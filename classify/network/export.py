@@ -47,11 +47,11 @@ def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessS
     Returns:
         largest difference of a probability or T-score between torch and onnxruntime on random input.
     """
-    whole = out / "whole.partial.safetensors"
-    save_network(network, whole)
-    load_network(network, whole)
-    split_weights(whole, out)
-    whole.unlink()
+    unsplit = out / "whole.partial.safetensors"
+    save_network(network, unsplit)
+    load_network(network, unsplit)
+    split_weights(unsplit, out)
+    unsplit.unlink()
     size = spec.size_px
     model = ProbabilityExport(network, max(1, size // working_side)).eval()
     crops = torch.randn(2, 1, spec.crops, size, size)

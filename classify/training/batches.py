@@ -102,7 +102,14 @@ def _stored(
 def network_images(
     stored: npt.NDArray[np.uint8], side: int, spec: PreprocessSpec, device: torch.device | str
 ) -> Tensor:
-    """Cached crops uint8 (n, views, crops, size, size) as the network sees them, (n, views, crops, side, side)."""
+    """Cached crops as the network sees them, (n, views, crops, side, side).
+
+    Args:
+        stored: uint8 (n, views, crops, size, size).
+        side: that they are averaged down to.
+        spec: preprocessing, for mean and standard deviation.
+        device: of the result.
+    """
     images = torch.from_numpy(np.ascontiguousarray(stored)).to(device)
     normal = (images.float() / 255 - spec.mean).div(spec.std).flatten(1, 2)
     return functional.interpolate(normal, size=(side, side), mode="area").reshape(*images.shape[:3], side, side)
@@ -111,7 +118,14 @@ def network_images(
 def sample_variants(
     crops: CropSet, count: int, config: ClassifierTraining, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Which cached variant of each of some studies a step shows: the first, as displayed, or one of the others."""
+    """Which cached variant of each study of a step is shown: the first, as displayed, or one of the others.
+
+    Args:
+        crops: with their variants.
+        count: studies of the step.
+        config: probability of the original display.
+        rng: source of the choice.
+    """
     variants = crops.images.shape[1]
     if variants == 1:
         return np.zeros(count, np.int64)

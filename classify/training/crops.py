@@ -104,15 +104,15 @@ class CropSet:
     def of_views(self, views: Sequence[View]) -> CropSet:
         """The studies that have one of these views, the other view hidden."""
         shown = self.present * np.array([float(view in views) for view in View], np.float32)
-        kept = np.flatnonzero(shown.any(1))
+        usable = np.flatnonzero(shown.any(1))
         return replace(
             self,
-            rows=self.rows[kept],
-            present=shown[kept],
-            covariates=self.covariates[kept],
-            labels=self.labels[kept],
-            t_scores=self.t_scores[kept],
-            study_uids=tuple(self.study_uids[k] for k in kept),
+            rows=self.rows[usable],
+            present=shown[usable],
+            covariates=self.covariates[usable],
+            labels=self.labels[usable],
+            t_scores=self.t_scores[usable],
+            study_uids=tuple(self.study_uids[k] for k in usable),
         )
 
 

@@ -164,9 +164,9 @@ def _beside(
     rows, columns = radiograph.pixels.shape
     corners = np.array([box.corners for box in boxes])
     size = float(np.median(corners[:, 2] - corners[:, 0]))
-    found: list[VertebraBox] = []
+    boxes_beside: list[VertebraBox] = []
     for _ in range(20 * count):
-        if len(found) == count:
+        if len(boxes_beside) == count:
             break
         wide, tall = size * np.exp(rng.uniform(np.log(0.4), np.log(2.5))) * np.exp(rng.normal(0, 0.15, 2))
         x, y = rng.uniform(0, columns), rng.uniform(0, rows)
@@ -176,14 +176,21 @@ def _beside(
         between = y0 < corners[:, 3].max() + 1.5 * size and x1 > corners[:, 0].min() and x0 < corners[:, 2].max()
         inside = min(x1, columns) - max(x0, 0) > 0.6 * wide and min(y1, rows) - max(y0, 0) > 0.6 * tall
         if apart.all() and inside and not between:
-            found.append(VertebraBox(VertebralLevel.L3, x0, y0, x1, y1))
-    return found
+            boxes_beside.append(VertebraBox(VertebralLevel.L3, x0, y0, x1, y1))
+    return boxes_beside
 
 
 def batches(
     store: CropStore, order: npt.NDArray[np.int64], size: int, rng: np.random.Generator | None
 ) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """Images and masks (size, 1, CROP_PX, CROP_PX) and targets (size, len(TARGETS)); augmented by a generator."""
+    """Images and masks (size, 1, CROP_PX, CROP_PX) and targets (size, len(TARGETS)).
+
+    Args:
+        store: crops.
+        order: of the crops.
+        size: crops a batch.
+        rng: of the augmentation; None for crops as stored.
+    """
     for start in range(0, len(order), size):
         index = order[start : start + size]
         triples = [_sample(store.planes[k], store.targets[k], rng) for k in index]

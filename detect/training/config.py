@@ -11,9 +11,9 @@ class DetectorTraining(StrictConfig):
     """How a detector is trained."""
 
     image_px: int = Field(416, ge=128, le=1280, multiple_of=32, description="side of the square input")
-    renders: int = Field(6, ge=1, le=50, description="augmented copies of each training image")
+    renders: int = Field(6, ge=1, le=50, description="augmented variants of each training image")
     model: str = Field("yolo11n", pattern=r"^yolo(11|26)[nsm]$", description="ultralytics architecture")
-    epochs: int = Field(12, ge=1, le=1000, description="passes over all copies")
+    epochs: int = Field(12, ge=1, le=1000, description="passes over all variants")
     patience: int = Field(8, ge=1, le=1000, description="epochs without progress before stopping")
     batch: int = Field(16, ge=1, le=512, description="images a step")
     lr: float = Field(0.002, gt=0, le=0.1, description="initial learning rate of AdamW")

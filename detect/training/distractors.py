@@ -1,4 +1,4 @@
-"""Drawn pictures that show no vertebral body: what a segmenter must learn to turn down. No film is copied."""
+"""Synthetic pictures that show no vertebral body, for the segmenter to reject. No radiograph is copied."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _sheet(image: Image) -> npt.NDArray[np.uint8]:
     return np.zeros(image.shape, np.uint8)
 
 
-def _shares(mask: npt.NDArray[np.uint8]) -> Image:
+def _fractions(mask: npt.NDArray[np.uint8]) -> Image:
     return np.asarray(mask.astype(np.float32) / 255, np.float32)
 
 
@@ -44,12 +44,12 @@ def _rod(image: Image, start: Point, end: Point, radius: float, dense: float) ->
     """A tube with a brighter wall, widened at its ends, added in place."""
     thickness = max(1, round(2 * radius))
     first, last = ((round(float(p[0])), round(float(p[1]))) for p in (start, end))
-    whole, core = _sheet(image), _sheet(image)
-    cv2.line(whole, first, last, 255, thickness, cv2.LINE_AA)
+    tube, core = _sheet(image), _sheet(image)
+    cv2.line(tube, first, last, 255, thickness, cv2.LINE_AA)
     for point in (first, last):
-        cv2.circle(whole, point, round(1.35 * radius), 255, -1, cv2.LINE_AA)
+        cv2.circle(tube, point, round(1.35 * radius), 255, -1, cv2.LINE_AA)
     cv2.line(core, first, last, 255, max(1, round(1.1 * radius)), cv2.LINE_AA)
-    image += np.float32(dense) * (_shares(whole) - np.float32(0.45) * _shares(core))
+    image += np.float32(dense) * (_fractions(tube) - np.float32(0.45) * _fractions(core))
 
 
 def _long_bones(image: Image, rng: np.random.Generator) -> Image:
@@ -88,7 +88,7 @@ def _joint(image: Image, rng: np.random.Generator) -> Image:
         centre = tuple(int(v) for v in rng.uniform(0, side, 2))
         size = tuple(int(v) for v in rng.uniform(0.08, 0.45, 2) * side)
         cv2.ellipse(sheet, centre, size, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
-        bone = _shares(sheet)
+        bone = _fractions(sheet)
         rim = bone - cv2.erode(bone, np.ones((5, 5), np.uint8))
         image = image + np.float32(rng.uniform(0.2, 0.8)) * (bone + np.float32(rng.uniform(0, 0.8)) * rim)
     return image
@@ -104,7 +104,7 @@ def _texture(image: Image, rng: np.random.Generator) -> Image:
         points = np.cumsum(rng.normal(0, 0.12 * side, (5, 2)), 0) + rng.uniform(0, side, 2)
         strand = _sheet(image)
         cv2.polylines(strand, [points.astype(np.int32)], False, 255, int(rng.integers(1, 6)), cv2.LINE_AA)
-        image = image + np.float32(rng.uniform(-0.3, 0.4)) * _shares(strand)
+        image = image + np.float32(rng.uniform(-0.3, 0.4)) * _fractions(strand)
     return image
 
 
@@ -120,7 +120,7 @@ def _text(image: Image, rng: np.random.Generator) -> Image:
         else:
             word = "".join(chr(65 + int(c)) for c in rng.integers(0, 26, int(rng.integers(1, 7))))
             cv2.putText(ink, word, at, cv2.FONT_HERSHEY_SIMPLEX, float(rng.uniform(0.4, 2.5)), 255, 2, cv2.LINE_AA)
-        image = image + np.float32(rng.uniform(-0.8, 1.4)) * _shares(ink)
+        image = image + np.float32(rng.uniform(-0.8, 1.4)) * _fractions(ink)
     return image
 
 
@@ -133,5 +133,5 @@ def _lines(image: Image, rng: np.random.Generator) -> Image:
         turned += rng.uniform(0.2, 0.8, 2) * side - turned[3]
         band = _sheet(image)
         cv2.polylines(band, [turned.astype(np.int32)], False, 255, int(rng.integers(1, 22)), cv2.LINE_AA)
-        image = image + np.float32(rng.uniform(-0.6, 0.8)) * _shares(band)
+        image = image + np.float32(rng.uniform(-0.6, 0.8)) * _fractions(band)
     return image

@@ -191,7 +191,14 @@ LEAST_INSIDE = 0.7
 
 
 def label_lines(boxes: Sequence[VertebraBox], corners: npt.NDArray[np.float64], view: View, side: int) -> list[str]:
-    """YOLO lines `class x y w h` as fractions of the side; bodies too little inside the image are left out."""
+    """YOLO lines `class x y w h` as fractions of the side; bodies too little inside the image are left out.
+
+    Args:
+        boxes: levels.
+        corners: (n, 4) of these on the rendered image.
+        view: of the image.
+        side: of the rendered image in pixels.
+    """
     lines = []
     for box, edges in zip(boxes, corners, strict=True):
         moved = VertebraBox(box.level, *map(float, edges))

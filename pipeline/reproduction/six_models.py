@@ -117,8 +117,8 @@ def reproduce(
     run = _Run(out=out, config=config, options=options, crops=crops, datasets=datasets, notify=notify)
     for model in models:
         is_new = run.train(model)
-        own = config.model_copy(update={"views": model.views, "covariates": model.covariates})
-        run.predict(model, own, out / model.name / "best.safetensors", out / model.name, is_new)
+        dedicated = config.model_copy(update={"views": model.views, "covariates": model.covariates})
+        run.predict(model, dedicated, out / model.name / "best.safetensors", out / model.name, is_new)
         if options.joint_network is not None:
             run.predict(model, all_inputs, options.joint_network, out / Network.JOINT / model.name)
     tables = tabulate(out, list(datasets), models)
