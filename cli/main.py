@@ -13,7 +13,7 @@ from cli.process import process
 from cli.reproduce import reproduce
 from cli.simulate import simulate_app
 from cli.train import train_app
-from cli.weights import weights
+from cli.weights import weights_app
 
 app = typer.Typer(
     name="osteolens",
@@ -31,7 +31,7 @@ app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
 app.add_typer(train_app, name="train")
-app.command()(weights)
+app.add_typer(weights_app, name="weights")
 
 
 def _version(wanted: bool) -> None:

@@ -1,45 +1,177 @@
-"""osteolens weights: from training runs to a folder that `osteolens process --weights` takes."""
+"""osteolens weights: put trained stages together, say what a folder of weights holds, and check it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import errors_as_exit_codes, say
+from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
+from cli.options import AsJson, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from pipeline.bundle.load import Bundle
+    from pipeline.bundle.manifest import Manifest, Record
+
+weights_app = typer.Typer(help="Folders of weights: assemble one, show it, verify it.", no_args_is_help=True)
+
+NO_METRICS = ("epoch", "loss", "minutes")
+"""What runs write down beside the metrics of their validation."""
+
+Folder = Annotated[Path | None, typer.Argument(help="Folder of weights; the shipped ones when left out.")]
 
 
-def weights(
+@weights_app.command("assemble")
+def assemble(
     out: Annotated[Path, typer.Argument(help="Folder of weights, made or updated.")],
-    version: Annotated[str, typer.Option(help="Version that every prediction names.")],
+    release: Annotated[str, typer.Option("--release", help="Name of the whole, which every prediction tells.")],
     detector: Annotated[Path | None, typer.Option(help="Run folder of `osteolens train detector`.")] = None,
     segmenter: Annotated[Path | None, typer.Option(help="Run folder of `osteolens train segmenter`.")] = None,
     classifier: Annotated[Path | None, typer.Option(help="Run folder of `osteolens train classifier`.")] = None,
-    test_detector: Annotated[Path | None, typer.Option(help="What `evaluate detector --json` printed.")] = None,
+    test_detector: Annotated[
+        Path | None, typer.Option(help="Metrics of the detector on a test cohort, a JSON object.")
+    ] = None,
     test_classifier: Annotated[Path | None, typer.Option(help="What `evaluate --json` printed.")] = None,
     provenance: Annotated[
         Path | None, typer.Option(help="JSON: what each part was trained on, and a notice for the whole.")
     ] = None,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Put trained stages together. A part without a run stays as it is in OUT, or comes from the shipped weights."""
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from pipeline.bundle.assemble import assemble_weights
-        from pipeline.bundle.manifest import Part
+        from pipeline.bundle.manifest import Part, read_manifest
 
         runs = {Part.DETECTOR: detector, Part.SEGMENTER: segmenter, Part.CLASSIFIER: classifier}
         tests = {Part.DETECTOR: test_detector, Part.CLASSIFIER: test_classifier}
         assemble_weights(
             out,
-            version,
+            release,
             {part: run for part, run in runs.items() if run is not None},
             {part: _read(path, nan_is_null=True) for part, path in tests.items() if path is not None},
             _provenance(provenance) if provenance is not None else None,
         )
-        say(f"weights {version} in {out}; use them with --weights {out}")
+        if as_json:
+            print_json(_document(read_manifest(out)))
+        if not quiet:
+            say(f"weights {release} in {out}; use them with --weights {out}")
 
 
-def _read(path: Path, nan_is_null: bool = False) -> dict[str, Any]:
+@weights_app.command("show")
+def show(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Show release, licence, files with their SHA-256, and what each part is, was trained on and reached."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from pipeline.bundle.load import shipped_weights
+        from pipeline.bundle.manifest import read_manifest
+
+        manifest = read_manifest(folder or shipped_weights())
+        if as_json:
+            print_json(_document(manifest))
+        else:
+            _print_manifest(manifest)
+
+
+@weights_app.command("verify")
+def verify(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Check every file against its SHA-256, load every network and screen the six examples. Exit code 1: not sound."""
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from pipeline.bundle.load import load_bundle, shipped_weights
+        from pipeline.bundle.manifest import read_manifest
+
+        bundle = load_bundle(folder)
+        counts = _classes_of_examples(bundle)
+        files = len(read_manifest(folder or shipped_weights()).files)
+        if as_json:
+            print_json({"release": bundle.version, "files": files, "examples": counts})
+        elif not quiet:
+            print_table(
+                f"examples with weights {bundle.version}", ["class", "studies"], [list(c) for c in counts.items()]
+            )
+            say(f"{files} files match their SHA-256, and every network loads")
+
+
+def _classes_of_examples(bundle: Bundle) -> dict[str, int]:
+    """How many of the examples got each class, or were rejected.
+
+    Raises:
+        WeightsError: a network does not load, or cannot run on what the others give it.
+    """
+    from importlib.resources import files
+
+    from cohort.io.folder import index_cohort
+    from osteolens.errors import OsteoLensError, WeightsError
+    from osteolens.onnx_session import LOAD_ERRORS
+    from pipeline.screening.screener import Screener
+
+    screener = Screener(bundle)
+    counts: Counter[str] = Counter()
+    for study in index_cohort(Path(str(files("examples")))).studies:
+        try:
+            prediction = screener.screen(study)
+        except (OsteoLensError, *LOAD_ERRORS) as error:
+            raise WeightsError(f"{bundle.classifier.parent}: the example {study.study_uid} fails ({error})") from error
+        counts[prediction.bmd_class or "rejected"] += 1
+    if set(counts) == {"rejected"}:
+        raise WeightsError(
+            f"{bundle.classifier.parent}: every example is rejected; expected classes; train or copy the weights anew"
+        )
+    return dict(counts)
+
+
+def _document(manifest: Manifest) -> dict[str, object]:
+    """A manifest in short: no settings of trainings, no metrics but those of validation."""
+    return {
+        "release": manifest.version,
+        "licence": manifest.licence,
+        "notice": manifest.notice,
+        "files": {name: {"sha256": file.sha256, "bytes": file.bytes} for name, file in manifest.files.items()},
+        "models": {
+            name.value: {
+                "architecture": part.architecture,
+                "training": part.training,
+                "validation": _validation(part.metrics),
+            }
+            for name, part in manifest.models.by_name.items()
+        },
+    }
+
+
+def _print_manifest(manifest: Manifest) -> None:
+    about = [["release", manifest.version], ["licence", manifest.licence], ["notice", manifest.notice]]
+    print_table("weights", ["what", "value"], about)
+    print_table(
+        "files",
+        ["file", "SHA-256", "bytes"],
+        [[name, file.sha256, file.bytes] for name, file in manifest.files.items()],
+    )
+    rows = [
+        [name.value, part.architecture, part.training, _in_short(_validation(part.metrics))]
+        for name, part in manifest.models.by_name.items()
+    ]
+    print_table("parts", ["part", "architecture", "trained on", "validation"], rows)
+
+
+def _validation(metrics: Mapping[str, object]) -> dict[str, float]:
+    """Numbers of the validation of a run."""
+    validation = metrics.get("validation")
+    values = validation if isinstance(validation, dict) else {}
+    numbers = {name: v for name, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return {name: float(v) for name, v in numbers.items() if name not in NO_METRICS}
+
+
+def _in_short(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in metrics.items())
+
+
+def _read(path: Path, nan_is_null: bool = False) -> Record:
     """The object of a JSON file."""
     from osteolens.errors import ReadError
     from osteolens.json_document import read_json
@@ -55,8 +187,10 @@ def _provenance(path: Path) -> dict[str, str]:
     from osteolens.errors import ReadError
     from osteolens.json_document import quoted
 
-    known, document = ("detector", "segmenter", "classifier", "notice"), _read(path)
-    for key, value in document.items():
+    known = ("detector", "segmenter", "classifier", "notice")
+    texts = {}
+    for key, value in _read(path).items():
         if key not in known or not isinstance(value, str):
             raise ReadError(f"{path}: {quoted(key)} is {quoted(value)}; expected {', '.join(known)}, each with a text")
-    return document
+        texts[key] = value
+    return texts

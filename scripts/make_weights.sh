@@ -30,8 +30,8 @@ eligible=(--set implant_fraction=0 --set fracture_fraction=0 --set scoliosis_fra
   --out runs/classifier --device "$device" --start-from none
 
 parts=(--detector runs/detector --segmenter runs/segmenter --classifier runs/classifier)
-"$lens" weights runs/weights-draft --version draft "${parts[@]}"
+"$lens" weights assemble runs/weights-draft --release draft "${parts[@]}"
 "$lens" process runs/cohort --site test1,test2 --weights runs/weights-draft --out runs/test-out -q >/dev/null
 "$lens" evaluate runs/test-out runs/cohort --json > runs/test.json
-"$lens" weights weights --version "$version" "${parts[@]}" \
+"$lens" weights assemble weights --release "$version" "${parts[@]}" \
   --test-classifier runs/test.json --provenance scripts/provenance.json

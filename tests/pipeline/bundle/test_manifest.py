@@ -233,7 +233,7 @@ def test_a_run_replaces_its_part_alone(tmp_path: Path) -> None:
     metrics = {"config": {"model": "yolo11n", "image_px": 416}, "validation": validation}
     (run / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "test.json").write_text('{"AP": 1}')
-    command = ["weights", str(tmp_path / "mine"), "--version", "mine", "--detector", str(run)]
+    command = ["weights", "assemble", str(tmp_path / "mine"), "--release", "mine", "--detector", str(run)]
     done = CliRunner().invoke(app, [*command, "--test-detector", str(tmp_path / "test.json")])
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "mine" / "manifest.json").read_text("utf-8"))
@@ -248,16 +248,22 @@ def test_a_run_replaces_its_part_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_without_weights_is_named(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["weights", str(tmp_path / "w"), "--version", "x", "--detector", str(tmp_path)])
+    done = CliRunner().invoke(
+        app, ["weights", "assemble", str(tmp_path / "w"), "--release", "x", "--detector", str(tmp_path)]
+    )
     assert done.exit_code == 1 and "no metrics of a finished run" in done.stderr
     for text in ("[]", "{", '{"config": 3, "validation": {}}', '{"config": {}}', "[" * 100_000):
         (tmp_path / "metrics.json").write_text(text)
-        done = CliRunner().invoke(app, ["weights", str(tmp_path / "w"), "--version", "x", "--detector", str(tmp_path)])
+        done = CliRunner().invoke(
+            app, ["weights", "assemble", str(tmp_path / "w"), "--release", "x", "--detector", str(tmp_path)]
+        )
         assert done.exit_code == 1 and done.stderr.startswith("error: ") and not (tmp_path / "w").exists()
     (tmp_path / "metrics.json").write_text(
         json.dumps({"config": {"model": "yolo11n", "image_px": 416}, "validation": {}})
     )
-    done = CliRunner().invoke(app, ["weights", str(tmp_path / "w"), "--version", "x", "--detector", str(tmp_path)])
+    done = CliRunner().invoke(
+        app, ["weights", "assemble", str(tmp_path / "w"), "--release", "x", "--detector", str(tmp_path)]
+    )
     assert done.exit_code == 1 and "detector.onnx is missing" in done.stderr
 
 
@@ -266,7 +272,7 @@ def test_damaged_calibration_tests_and_provenance_are_named(tmp_path: Path) -> N
     run.mkdir()
     config = ClassifierTraining().model_dump(mode="json")
     (run / "metrics.json").write_text(json.dumps({"config": config, "validation": {"macro_auc": float("nan")}}))
-    command = ["weights", str(out), "--version", "x", "--classifier", str(run)]
+    command = ["weights", "assemble", str(out), "--release", "x", "--classifier", str(run)]
     for text, words in (
         ('{"temperature": NaN}', "calibration.json: temperature is NaN"),
         ('{"temperature": "1"}', "temperature is '1'"),
@@ -284,7 +290,9 @@ def test_damaged_calibration_tests_and_provenance_are_named(tmp_path: Path) -> N
         ("--provenance", '{"detektor": "x"}', "'detektor' is 'x'"),
     ):
         (tmp_path / "x.json").write_text(text)
-        done = CliRunner().invoke(app, ["weights", str(out), "--version", "x", option, str(tmp_path / "x.json")])
+        done = CliRunner().invoke(
+            app, ["weights", "assemble", str(out), "--release", "x", option, str(tmp_path / "x.json")]
+        )
         assert done.exit_code == 1 and words in done.stderr, done.output
 
 
