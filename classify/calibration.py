@@ -45,7 +45,7 @@ class Decision(StrEnum):
     UNDECIDED = "undecided"
 
 
-def tempered(probabilities: Floats, temperature: float) -> Floats:
+def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Probabilities (n, classes) with their logits divided by a temperature.
 
     Source: Guo 2017.
@@ -76,11 +76,11 @@ def fit_calibration(
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
-        shares = tempered(probabilities, float(np.exp(log_temperature)))
+        shares = apply_temperature(probabilities, float(np.exp(log_temperature)))
         return float(-np.log(np.clip(shares[rows, labels], 1e-9, 1)).mean())
 
     temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
-    shares = tempered(probabilities, temperature)
+    shares = apply_temperature(probabilities, temperature)
     scores = np.sort(1 - shares[rows, labels])
     place = min(len(scores) - 1, int(np.ceil((len(scores) + 1) * coverage)) - 1)
     rule_out, rule_in = _thresholds(shares[:, OSTEOPOROSIS_INDEX], labels == OSTEOPOROSIS_INDEX, predictive_value)

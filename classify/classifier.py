@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from classify.calibration import NO_CALIBRATION, Calibration, Decision, decide, prediction_set, tempered
+from classify.calibration import NO_CALIBRATION, Calibration, Decision, apply_temperature, decide, prediction_set
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import roi_crops
 from classify.files import OUTPUTS
-from classify.preprocess import equalised, normalised
+from classify.preprocess import normalise, preprocess_crop
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Covariates
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
@@ -85,7 +85,7 @@ class BmdClassifier:
             StudyError: one of these levels has no box.
         """
         crops = roi_crops(pixels, detection, self.spec, levels)
-        plain = np.concatenate([normalised(equalised(crop, self.spec), self.spec) for crop in crops])
+        plain = np.concatenate([normalise(preprocess_crop(crop, self.spec), self.spec) for crop in crops])
         return np.ascontiguousarray(plain[..., ::-1]) if mirrored else plain
 
     def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
@@ -105,7 +105,7 @@ class BmdClassifier:
         }
         feed = {name: value for name, value in feed.items() if name in self._inputs}
         probabilities, t_score = self._session.run(OUTPUTS, feed)
-        shares = tempered(probabilities.astype(np.float64), self._calibration.temperature)[0]
+        shares = apply_temperature(probabilities.astype(np.float64), self._calibration.temperature)[0]
         by_class = {c: float(p) for c, p in zip(BMD_CLASSES, shares, strict=True)}
         decision = decide(by_class[BmdClass.OSTEOPOROSIS], self._calibration)
         return Classified(by_class, float(t_score[0]), prediction_set(shares, self._calibration), decision)

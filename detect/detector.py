@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph
 from detect.config import CLASSES, DetectionConfig
-from detect.labelling import name_levels
+from detect.labelling import label_levels
 from detect.preprocess import detector_input
 from osteolens.errors import WeightsError
 from osteolens.onnx_session import open_session
@@ -105,7 +105,7 @@ class VertebraDetector:
 
     def _look(self, radiograph: Radiograph, top: int, view: View | None) -> SpineDetection | None:
         found = self.propose(radiograph, top)
-        return name_levels(found.boxes, found.scores, found.image_shape, self.config, view)
+        return label_levels(found.boxes, found.scores, found.image_shape, self.config, view)
 
 
 def _strength(detection: SpineDetection | None) -> float:

@@ -9,7 +9,7 @@ from cohort.findings import GENANT_LOSS, BodyHeights, VertebraFinding
 from cohort.spine import TARGET_LEVELS, VertebralLevel
 from detect.config import DetectionConfig
 from detect.morphometry import body_heights
-from detect.segmenter import SeenBody
+from detect.segmenter import SegmentedBody
 
 USUAL_WEDGE: Mapping[VertebralLevel, float] = {
     VertebralLevel.L1: 0.03,
@@ -27,7 +27,7 @@ MOST_BULGE = 0.12
 
 
 def vertebra_findings(
-    bodies: Mapping[VertebralLevel, SeenBody], anterior_left: bool, config: DetectionConfig
+    bodies: Mapping[VertebralLevel, SegmentedBody], anterior_left: bool, config: DetectionConfig
 ) -> dict[VertebralLevel, VertebraFinding]:
     """Findings of those of L1-L4 that have an outline, of a lateral view."""
     measured = body_heights({level: body.outline for level, body in bodies.items()}, anterior_left)

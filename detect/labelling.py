@@ -27,7 +27,7 @@ _SPACING_SD = 0.22
 """Spread of the distance between neighbouring centres, relative to their mean height."""
 
 
-def name_levels(
+def label_levels(
     boxes: Floats,
     scores: Floats,
     image_shape: tuple[int, int],
@@ -134,7 +134,7 @@ def has_sixth_lumbar(detection: SpineDetection) -> bool:
     return sacrum.y0 - fifth.y1 > SIXTH_GAP * height
 
 
-def with_sixth_lumbar(detection: SpineDetection) -> SpineDetection:
+def relabel_with_sixth_lumbar(detection: SpineDetection) -> SpineDetection:
     """The same bodies named as in a spine of six: each name moves one body up, and the lowest lumbar one has none."""
     if has_sixth_lumbar(detection) or detection.box(VertebralLevel.S1) is None:
         return detection
@@ -147,10 +147,10 @@ def with_sixth_lumbar(detection: SpineDetection) -> SpineDetection:
     return replace(detection, boxes=tuple(named))
 
 
-def agreed(detections: Sequence[SpineDetection | None]) -> list[SpineDetection | None]:
+def reconcile_views(detections: Sequence[SpineDetection | None]) -> list[SpineDetection | None]:
     """Names that hold for a whole study: a lateral view shows no ribs, so it takes a sixth lumbar body from the AP."""
     six = any(d is not None and d.view is View.AP and has_sixth_lumbar(d) for d in detections)
-    return [with_sixth_lumbar(d) if six and d is not None and d.view is View.LATERAL else d for d in detections]
+    return [relabel_with_sixth_lumbar(d) if six and d is not None and d.view is View.LATERAL else d for d in detections]
 
 
 def shift_levels(detection: SpineDetection, by: int) -> SpineDetection:

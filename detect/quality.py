@@ -21,7 +21,7 @@ from detect.labelling import has_sixth_lumbar
 from detect.morphometry import cobb_angle
 from detect.pixel_quality import exposure_of, metal_shares
 from detect.scale import BodyScale, at_body_scale
-from detect.segmenter import SeenBody, looks_inverted
+from detect.segmenter import SegmentedBody, looks_inverted
 
 BODY_WIDTH_MM = (25.0, 85.0)
 """Plausible width of a lumbar ROI, magnified; Clouthier 2023 gives bodies of 39-59 mm."""
@@ -67,7 +67,7 @@ class ViewQuality:
 def check_view(
     detection: SpineDetection | None,
     radiograph: Radiograph,
-    bodies: Mapping[VertebralLevel, SeenBody],
+    bodies: Mapping[VertebralLevel, SegmentedBody],
     anterior_left: bool,
     config: DetectionConfig,
     min_confidence: float,
@@ -124,7 +124,7 @@ def too_few(view: View, left_out: Mapping[VertebralLevel, LevelReason], least: i
 
 
 def _not_lumbar(
-    detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], config: DetectionConfig
+    detection: SpineDetection, bodies: Mapping[VertebralLevel, SegmentedBody], config: DetectionConfig
 ) -> Rejection | None:
     """An image whose chain is too short, whose boxes hold no vertebral bodies, or whose negative does."""
     names = ", ".join(box.level.value for box in detection.boxes)

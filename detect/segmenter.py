@@ -79,7 +79,7 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenBody:
+class SegmentedBody:
     """What the network sees of one body.
 
     Attributes:
@@ -119,7 +119,7 @@ class BodySegmenter:
                 "train it anew with this version (osteolens train segmenter)"
             )
 
-    def look(self, seen: BodyScale) -> dict[VertebralLevel, SeenBody]:
+    def segment(self, seen: BodyScale) -> dict[VertebralLevel, SegmentedBody]:
         """Outline, loss of height and kind of bodies; outlines in pixels of the radiograph that `seen` was taken from.
 
         The bodies of OUTLINED_LEVELS are looked at as far as they have a box.
@@ -150,13 +150,13 @@ class BodySegmenter:
         for row, (box, matrix) in enumerate(zip(boxes, matrices, strict=True)):
             outline = mask_outline(masks[row, 0], matrix)
             values = {name: float(values[row]) for name, values in zip(TARGETS, told, strict=True)}
-            found[box.level] = SeenBody(
+            found[box.level] = SegmentedBody(
                 outline=None if outline is None else seen.to_radiograph(outline), negative=negative.get(row), **values
             )
         return found
 
 
-def looks_inverted(bodies: Mapping[VertebralLevel, SeenBody], least: float) -> bool:
+def looks_inverted(bodies: Mapping[VertebralLevel, SegmentedBody], least: float) -> bool:
     """Whether the negative of an image shows vertebral bodies, and more clearly than the image itself, on average and
     for most bodies (gas may lie over some): bones darker than the soft tissue beside them.
 
@@ -173,8 +173,8 @@ def looks_inverted(bodies: Mapping[VertebralLevel, SeenBody], least: float) -> b
     return float(surer.mean()) < 0 and float((surer < 0).mean()) > 0.5
 
 
-def refined(
-    detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody], spacing_mm: tuple[float, float] | None
+def refine_boxes(
+    detection: SpineDetection, bodies: Mapping[VertebralLevel, SegmentedBody], spacing_mm: tuple[float, float] | None
 ) -> SpineDetection:
     """The detection with each box of L1-L4 half way between the detector's and the ROI rule's on the masks.
 

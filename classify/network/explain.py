@@ -16,10 +16,10 @@ from classify.covariates import encode
 from classify.crop import CropPlaces, crop_corners
 from classify.network.checkpoint import load_network
 from classify.network.densenet import DualChannelDenseNet, column_margin
-from classify.preprocess import letterbox
 from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.covariates import Covariates
 from cohort.spine import View
+from osteolens.letterbox import Letterbox
 
 Image = npt.NDArray[np.float32]
 
@@ -87,11 +87,10 @@ class Explainer:
         for whole, levels in zip(heat, shown, strict=True):
             part = whole[:, ::-1] if places.mirrored else whole
             x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
-            top, left, tall, wide = letterbox((y1 - y0, x1 - x0), self._spec)
             size = self._spec.size_px
             margin = column_margin(size) if column else 0
             square = np.zeros((size, size), np.float32)
             square[:, margin : size - margin] = cv2.resize(part, (size - 2 * margin, size))
-            crop = square[top : top + tall, left : left + wide]
+            crop = Letterbox.of((y1 - y0, x1 - x0), size).inside(square)
             out[y0:y1, x0:x1] = np.maximum(out[y0:y1, x0:x1], cv2.resize(crop, (x1 - x0, y1 - y0)))
         return np.asarray(out / max(float(out.max()), 1e-9), np.float32)

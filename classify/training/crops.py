@@ -16,7 +16,7 @@ import numpy.typing as npt
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import roi_crops
-from classify.preprocess import equalised
+from classify.preprocess import preprocess_crop
 from cohort.bmd import BMD_CLASSES
 from cohort.cache_key import digest_of_parts, state_of_images, state_of_rois
 from cohort.io.annotations import Rois, check_inside
@@ -232,5 +232,5 @@ def _variants(
             full = radiograph.full_range
             pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
         parts = roi_crops(pixels, SpineDetection(view, moved, pixels.shape), plan.spec)
-        shown = np.stack([equalised(part, plan.spec) for part in parts])
+        shown = np.stack([preprocess_crop(part, plan.spec) for part in parts])
         yield shown if left else shown[..., ::-1]

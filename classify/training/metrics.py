@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from classify.calibration import Calibration, brier, calibration_error, tempered
+from classify.calibration import Calibration, apply_temperature, brier, calibration_error
 from classify.training.crops import CropSet
 from cohort.bmd import BMD_CLASSES, BmdClass
 
@@ -124,7 +124,7 @@ def reliability(probabilities: Floats, labels: Labels, calibration: Calibration)
         labels: (n,) index into BMD_CLASSES.
         calibration: fitted on them.
     """
-    after = tempered(probabilities, calibration.temperature)
+    after = apply_temperature(probabilities, calibration.temperature)
     return {
         "ece_before": calibration_error(probabilities, labels),
         "ece": calibration_error(after, labels),

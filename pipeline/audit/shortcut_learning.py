@@ -21,12 +21,13 @@ from sklearn.preprocessing import StandardScaler
 
 from classify.config import PreprocessSpec
 from classify.crop import column_crop
-from classify.preprocess import equalised, letterbox
+from classify.preprocess import preprocess_crop
 from cohort.io.annotations import Rois
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Study
 from osteolens.errors import OsteoLensError
+from osteolens.letterbox import Letterbox
 from osteolens.progress import Progress, silent
 
 Features = npt.NDArray[np.float64]
@@ -103,8 +104,7 @@ def _view_features(view: View, study: Study, rois: Rois) -> _ViewFeatures:
 def _image_features(path: Path, view: View, boxes: tuple[VertebraBox, ...]) -> _ViewFeatures:
     pixels = read_radiograph(path).pixels
     crop = column_crop(pixels, SpineDetection(view, boxes, pixels.shape))
-    top, left, height, width = letterbox(crop.shape, SPEC)
-    image = equalised(crop, SPEC)[top : top + height, left : left + width].astype(float)
+    image = Letterbox.of(crop.shape, SPEC.size_px).inside(preprocess_crop(crop, SPEC)).astype(float)
     return _ViewFeatures(
         [float(image.mean()), float(image.std()), *(float(v) for v in np.percentile(image, PERCENTILES))],
         [float(side) for side in pixels.shape],

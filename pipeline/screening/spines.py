@@ -11,9 +11,9 @@ from cohort.io.grey import brighter_at_left
 from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.detector import VertebraDetector
-from detect.labelling import agreed, shift_levels
+from detect.labelling import reconcile_views, shift_levels
 from detect.scale import at_body_scale, body_width
-from detect.segmenter import BodySegmenter, Points, SeenBody, refined
+from detect.segmenter import BodySegmenter, Points, SegmentedBody, refine_boxes
 
 SURE_MARGIN = 2.5
 """Naming margin below which the mirror image is looked at too; the names of the surer one count."""
@@ -39,7 +39,7 @@ class FoundSpine:
     """
 
     detection: SpineDetection | None
-    bodies: Mapping[VertebralLevel, SeenBody] = field(default_factory=dict)
+    bodies: Mapping[VertebralLevel, SegmentedBody] = field(default_factory=dict)
     anterior_left: bool = True
     mirrored: bool = False
 
@@ -70,7 +70,7 @@ def find_spines(
     """
     found = [_look(radiograph, detector, segmenter) for radiograph in radiographs]
     plain = [spine.detection for spine in found]
-    named = [None if d is None else shift_levels(d, shift) for d in plain] if shift else agreed(plain)
+    named = [None if d is None else shift_levels(d, shift) for d in plain] if shift else reconcile_views(plain)
     return [
         _named(radiograph, spine, after, segmenter, refine)
         for radiograph, spine, after in zip(radiographs, found, named, strict=True)
@@ -87,22 +87,24 @@ def _named(
     """The same spine under its final names, its boxes moved to the masks."""
     if detection is None:
         return spine
-    bodies = spine.bodies if detection is spine.detection else see_bodies(radiograph, detection, segmenter)
+    bodies = spine.bodies if detection is spine.detection else segment_bodies(radiograph, detection, segmenter)
     if refine and bodies:
-        detection = refined(detection, bodies, radiograph.pixel_spacing_mm)
+        detection = refine_boxes(detection, bodies, radiograph.pixel_spacing_mm)
     return replace(spine, detection=detection, bodies=bodies)
 
 
-def see_bodies(
+def segment_bodies(
     radiograph: Radiograph, detection: SpineDetection, segmenter: BodySegmenter | None
-) -> Mapping[VertebralLevel, SeenBody]:
+) -> Mapping[VertebralLevel, SegmentedBody]:
     """What a segmenter sees inside the boxes of one image."""
     if segmenter is None or not detection.boxes:
         return {}
-    return segmenter.look(at_body_scale(radiograph.pixels, detection))
+    return segmenter.segment(at_body_scale(radiograph.pixels, detection))
 
 
-def front_at_left(radiograph: Radiograph, detection: SpineDetection, bodies: Mapping[VertebralLevel, SeenBody]) -> bool:
+def front_at_left(
+    radiograph: Radiograph, detection: SpineDetection, bodies: Mapping[VertebralLevel, SegmentedBody]
+) -> bool:
     """Whether the front of a lateral view lies at the left: what the bodies and the lordosis show, else what the
     header says.
 
@@ -180,14 +182,14 @@ def _look_at(radiograph: Radiograph, detector: VertebraDetector, segmenter: Body
     detection = _detect(radiograph, detector)
     if detection is None:
         return FoundSpine(detection=None)
-    bodies = see_bodies(radiograph, detection, segmenter)
+    bodies = segment_bodies(radiograph, detection, segmenter)
     if bodies:
         lateral = float(np.mean([body.lateral for body in bodies.values()]))
         shown = View.LATERAL if lateral > 0.5 else View.AP
         if shown is not detection.view and max(lateral, 1 - lateral) > SURE_OF_VIEW:
             renamed = _detect(radiograph, detector, shown)
             if renamed is not None:
-                detection, bodies = renamed, see_bodies(radiograph, renamed, segmenter)
+                detection, bodies = renamed, segment_bodies(radiograph, renamed, segmenter)
     facing = front_at_left(radiograph, detection, bodies)
     mirrored = is_mirrored(radiograph, detection.view, facing)
     return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)

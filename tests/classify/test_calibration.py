@@ -8,13 +8,13 @@ import pytest
 from classify.calibration import (
     Calibration,
     Decision,
+    apply_temperature,
     brier,
     calibration_error,
     chance_calibration_error,
     decide,
     fit_calibration,
     prediction_set,
-    tempered,
 )
 from cohort.bmd import BMD_CLASSES, BmdClass
 
@@ -25,7 +25,7 @@ def forecasts(count: int, sharpness: float, seed: int) -> tuple[np.ndarray, np.n
     logits = rng.normal(0, 1.6, (count, 3))
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     labels = np.array([rng.choice(3, p=p) for p in shares])
-    return tempered(shares, 1 / sharpness), labels
+    return apply_temperature(shares, 1 / sharpness), labels
 
 
 @pytest.mark.parametrize("sharpness", [0.6, 1.0, 2.5])
@@ -36,7 +36,7 @@ def test_the_temperature_undoes_a_sharpening(sharpness: float) -> None:
 
 def test_tempering_keeps_order_and_sum() -> None:
     probabilities, _ = forecasts(100, 2.0, 2)
-    soft = tempered(probabilities, 3.0)
+    soft = apply_temperature(probabilities, 3.0)
     assert soft.sum(1) == pytest.approx(1) and (soft.argmax(1) == probabilities.argmax(1)).all()
     assert soft.max(1).mean() < probabilities.max(1).mean()
 
@@ -45,7 +45,7 @@ def test_tempering_keeps_order_and_sum() -> None:
 def test_sets_hold_the_stated_share_of_new_truths(coverage: float) -> None:
     calibration = fit_calibration(*forecasts(3000, 2.0, 3), coverage=coverage)
     probabilities, labels = forecasts(3000, 2.0, 4)
-    shares = tempered(probabilities, calibration.temperature)
+    shares = apply_temperature(probabilities, calibration.temperature)
     inside = [BMD_CLASSES[y] in prediction_set(p, calibration) for p, y in zip(shares, labels, strict=True)]
     assert np.mean(inside) == pytest.approx(coverage, abs=0.025)
 
@@ -62,7 +62,7 @@ def test_a_set_is_never_empty() -> None:
 def test_the_zone_keeps_its_predictive_values() -> None:
     probabilities, labels = forecasts(5000, 1.0, 5)
     calibration = fit_calibration(probabilities, labels, predictive_value=0.9)
-    shares = tempered(probabilities, calibration.temperature)[:, -1]
+    shares = apply_temperature(probabilities, calibration.temperature)[:, -1]
     decisions = np.array([decide(p, calibration) for p in shares])
     positive = labels == 2
     assert positive[decisions == Decision.LIKELY].mean() == pytest.approx(0.9, abs=0.02)
@@ -72,7 +72,7 @@ def test_the_zone_keeps_its_predictive_values() -> None:
 
 def test_noise_decides_nothing() -> None:
     rng = np.random.default_rng(6)
-    probabilities = tempered(rng.dirichlet([5, 5, 5], 400), 1.0)
+    probabilities = apply_temperature(rng.dirichlet([5, 5, 5], 400), 1.0)
     calibration = fit_calibration(probabilities, rng.integers(3, size=400))
     assert calibration.rule_in > 1 and calibration.rule_out < 0
     assert decide(0.99, calibration) is Decision.UNDECIDED

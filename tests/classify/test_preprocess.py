@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from classify.config import PreprocessSpec
 from classify.covariates import encode, implausible
 from classify.crop import column_crop, roi_crops
-from classify.preprocess import equalised, normalised
+from classify.preprocess import normalise, preprocess_crop
 from cohort.covariates import Covariates, Sex
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from osteolens.errors import StudyError
@@ -38,7 +38,7 @@ def test_boxes_outside_the_image_are_refused() -> None:
 
 def test_the_letterbox_keeps_proportions_and_fills_with_grey() -> None:
     spec = PreprocessSpec(size_px=128)
-    out = equalised(np.random.default_rng(0).random((200, 50), np.float32), spec)
+    out = preprocess_crop(np.random.default_rng(0).random((200, 50), np.float32), spec)
     assert out.shape == (128, 128)
     assert (out[:, :48] == 128).all() and (out[:, 80:] == 128).all()
     assert out[:, 48:80].std() > 40
@@ -46,7 +46,7 @@ def test_the_letterbox_keeps_proportions_and_fills_with_grey() -> None:
 
 def test_equalisation_flattens_the_crops_own_histogram() -> None:
     skewed = np.random.default_rng(0).random((300, 300), np.float32) ** 6
-    out = equalised(skewed, PreprocessSpec(size_px=256))
+    out = preprocess_crop(skewed, PreprocessSpec(size_px=256))
     counts, _ = np.histogram(out, 4)
     assert counts.min() > 0.15 * out.size
 
@@ -54,20 +54,20 @@ def test_equalisation_flattens_the_crops_own_histogram() -> None:
 def test_gain_and_offset_of_the_display_do_not_matter() -> None:
     crop = np.random.default_rng(0).random((200, 80), np.float32)
     spec = PreprocessSpec(size_px=128)
-    difference = equalised(crop, spec).astype(int) - equalised(0.2 + 0.3 * crop, spec).astype(int)
+    difference = preprocess_crop(crop, spec).astype(int) - preprocess_crop(0.2 + 0.3 * crop, spec).astype(int)
     assert np.abs(difference).max() <= 2
 
 
 def test_sigma_and_grey_change_the_result() -> None:
     crop = np.random.default_rng(0).random((200, 80), np.float32)
-    base = equalised(crop, PreprocessSpec(size_px=128))
-    assert not np.array_equal(base, equalised(crop, PreprocessSpec(size_px=128, sigma_px=3)))
-    assert equalised(crop, PreprocessSpec(size_px=128, grey=0.25))[0, 0] == 64
+    base = preprocess_crop(crop, PreprocessSpec(size_px=128))
+    assert not np.array_equal(base, preprocess_crop(crop, PreprocessSpec(size_px=128, sigma_px=3)))
+    assert preprocess_crop(crop, PreprocessSpec(size_px=128, grey=0.25))[0, 0] == 64
 
 
 def test_normalisation_is_the_specs() -> None:
     spec = PreprocessSpec(size_px=64, mean=0.25, std=0.5)
-    out = normalised(np.full((64, 64), 255, np.uint8), spec)
+    out = normalise(np.full((64, 64), 255, np.uint8), spec)
     assert out.shape == (1, 64, 64) and out.dtype == np.float32
     assert out[0, 0, 0] == pytest.approx(1.5)
 
@@ -117,7 +117,7 @@ def test_margins_widen_a_crop_as_far_as_the_image_goes() -> None:
 def test_a_share_of_equalisation_leaves_the_display_in() -> None:
     crop = np.random.default_rng(0).random((64, 64), np.float32) * 0.5
     specs = [PreprocessSpec(size_px=64, sigma_px=0, equalised=share) for share in (1.0, 0.5, 0.0)]
-    whole, half, none = (equalised(crop, spec).astype(float) for spec in specs)
+    whole, half, none = (preprocess_crop(crop, spec).astype(float) for spec in specs)
     np.testing.assert_allclose(none, crop * 255, atol=0.51)
     np.testing.assert_allclose(half, (whole + none) / 2, atol=1.01)
     assert whole.max() == 255 and none.max() < 129
@@ -128,7 +128,7 @@ def test_preprocessing_does_not_drift(spec: PreprocessSpec) -> None:
     """The column of both versions of the recipe, as the weights of 2026.11.1 saw it."""
     rows, columns = np.mgrid[:96, :40]
     crop = ((rows * 7 + columns * 13) % 97 / 96).astype(np.float32)
-    out = equalised(crop, spec.model_copy(update={"size_px": 64}))
+    out = preprocess_crop(crop, spec.model_copy(update={"size_px": 64}))
     assert (out.sum(), out[32, 32], out[0, 0], out[40, 25]) == (524679, 17, 128, 223)
 
 

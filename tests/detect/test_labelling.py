@@ -7,7 +7,7 @@ import pytest
 
 from cohort.spine import DETECTED_LEVELS, SpineDetection, VertebralLevel, View
 from detect.config import CLASSES, DetectionConfig
-from detect.labelling import agreed, has_sixth_lumbar, name_levels, shift_levels
+from detect.labelling import has_sixth_lumbar, label_levels, reconcile_views, shift_levels
 
 SHAPE = (800, 500)
 
@@ -24,7 +24,7 @@ def column(first: int, count: int, view: View = View.AP, doubt: float = 0.15) ->
 
 
 def names(boxes: np.ndarray, scores: np.ndarray) -> list[str]:
-    found = name_levels(boxes, scores, SHAPE, DetectionConfig())
+    found = label_levels(boxes, scores, SHAPE, DetectionConfig())
     return [] if found is None else [b.level.value for b in found.boxes]
 
 
@@ -60,7 +60,7 @@ def test_a_false_candidate_beside_the_spine_is_left_out() -> None:
 
 
 def test_the_image_decides_the_view() -> None:
-    found = name_levels(*column(2, 5, View.LATERAL), SHAPE, DetectionConfig())
+    found = label_levels(*column(2, 5, View.LATERAL), SHAPE, DetectionConfig())
     assert found is not None and found.view is View.LATERAL
 
 
@@ -68,27 +68,27 @@ def test_the_image_decides_the_view() -> None:
 def test_a_known_view_is_taken_whatever_holds_more_score(view: View) -> None:
     boxes, ap = column(2, 5, View.AP)
     _, lateral = column(2, 5, View.LATERAL)
-    found = name_levels(boxes, (0.6 * ap + 0.4 * lateral), SHAPE, DetectionConfig(), view)
+    found = label_levels(boxes, (0.6 * ap + 0.4 * lateral), SHAPE, DetectionConfig(), view)
     assert found is not None and found.view is view
-    alone = name_levels(boxes, ap, SHAPE, DetectionConfig())
+    alone = label_levels(boxes, ap, SHAPE, DetectionConfig())
     assert alone is not None and [b.level for b in found.boxes] == [b.level for b in alone.boxes]
 
 
 def test_two_bodies_are_no_spine() -> None:
-    assert name_levels(*column(2, 2), SHAPE, DetectionConfig()) is None
+    assert label_levels(*column(2, 2), SHAPE, DetectionConfig()) is None
 
 
 def test_a_doubtful_naming_has_a_small_margin() -> None:
-    sure = name_levels(*column(2, 5, doubt=0.1), SHAPE, DetectionConfig())
+    sure = label_levels(*column(2, 5, doubt=0.1), SHAPE, DetectionConfig())
     boxes, scores = column(2, 5)
     shifted = column(1, 5)[1]
-    unsure = name_levels(boxes, 0.52 * scores + 0.48 * shifted, SHAPE, DetectionConfig())
+    unsure = label_levels(boxes, 0.52 * scores + 0.48 * shifted, SHAPE, DetectionConfig())
     assert sure is not None and unsure is not None
     assert unsure.labelling_margin < 0.35 < sure.labelling_margin
 
 
 def test_a_reader_can_move_the_names() -> None:
-    found = name_levels(*column(1, 7), SHAPE, DetectionConfig())
+    found = label_levels(*column(1, 7), SHAPE, DetectionConfig())
     assert found is not None
     down, up = shift_levels(found, 1), shift_levels(found, -1)
     assert [b.level.value for b in down.boxes] == ["L1", "L2", "L3", "L4", "L5", "S1"]
@@ -103,7 +103,7 @@ def six_lumbar(view: View) -> SpineDetection:
         scores[6] = 0.001
         scores[7] = 0.001
         scores[7, CLASSES.index((view, VertebralLevel.S1))] = 0.8
-    found = name_levels(boxes, scores, SHAPE, DetectionConfig())
+    found = label_levels(boxes, scores, SHAPE, DetectionConfig())
     assert found is not None
     return found
 
@@ -112,18 +112,18 @@ def test_a_body_between_the_fifth_and_the_sacrum_stays_unnamed() -> None:
     ap = six_lumbar(View.AP)
     assert [b.level.value for b in ap.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
     assert has_sixth_lumbar(ap)
-    usual = name_levels(*column(1, 7), SHAPE, DetectionConfig())
+    usual = label_levels(*column(1, 7), SHAPE, DetectionConfig())
     assert usual is not None and not has_sixth_lumbar(usual)
 
 
 def test_a_lateral_view_takes_the_sixth_lumbar_body_from_the_ap() -> None:
     ap, lateral = six_lumbar(View.AP), six_lumbar(View.LATERAL)
     assert [b.level.value for b in lateral.boxes] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1"]
-    _, named = agreed([ap, lateral])
+    _, named = reconcile_views([ap, lateral])
     assert named is not None
     assert [b.level.value for b in named.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
     assert named.box(VertebralLevel.L4).y0 == ap.box(VertebralLevel.L4).y0
     assert has_sixth_lumbar(named)
-    usual = name_levels(*column(1, 7), SHAPE, DetectionConfig())
-    assert agreed([usual, lateral, None]) == [usual, lateral, None]
-    assert agreed([ap, named]) == [ap, named], "nothing moves twice"
+    usual = label_levels(*column(1, 7), SHAPE, DetectionConfig())
+    assert reconcile_views([usual, lateral, None]) == [usual, lateral, None]
+    assert reconcile_views([ap, named]) == [ap, named], "nothing moves twice"

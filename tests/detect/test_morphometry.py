@@ -13,7 +13,7 @@ from cohort.spine import TARGET_LEVELS, VertebralLevel
 from detect.config import DetectionConfig
 from detect.fractures import lost_height, vertebra_findings
 from detect.morphometry import body_heights, cobb_angle, endplates
-from detect.segmenter import SeenBody
+from detect.segmenter import SegmentedBody
 
 Points = npt.NDArray[np.float64]
 L1, L2, L3, L4 = TARGET_LEVELS
@@ -84,8 +84,8 @@ def test_a_cobb_angle_is_the_largest_between_two_bodies() -> None:
     assert cobb_angle({L1: body(), L2: body(at=40.0), L3: None}) is None
 
 
-def seen(outline: Points | None, loss: float) -> SeenBody:
-    return SeenBody(outline=outline, height_loss=loss, body=1.0, lateral=1.0, anterior_left=1.0)
+def seen(outline: Points | None, loss: float) -> SegmentedBody:
+    return SegmentedBody(outline=outline, height_loss=loss, body=1.0, lateral=1.0, anterior_left=1.0)
 
 
 def test_outline_and_learned_loss_decide_together() -> None:

@@ -38,7 +38,7 @@ def screener() -> Screener:
 
 
 def screened(screener: Screener, radiograph: Radiograph) -> Prediction:
-    return screener.screen(
+    return screener.screen_loaded(
         LoadedStudy(Study(study_uid="x", patient_id="x", images_of_unknown_view=(radiograph.path,)), (radiograph,), ())
     ).prediction
 

@@ -22,7 +22,7 @@ from detect.quality import (
     warnings_of,
 )
 from detect.scale import at_body_scale
-from detect.segmenter import SeenBody
+from detect.segmenter import SegmentedBody
 
 BOXES = tuple(
     VertebraBox(level, 100, 60 + 66 * k, 180, 120 + 66 * k, confidence=0.9) for k, level in enumerate(TARGET_LEVELS)
@@ -36,7 +36,7 @@ def checked(
     radiograph: Radiograph,
     config: DetectionConfig | None = None,
     min_confidence: float = 0.25,
-    bodies: dict[VertebralLevel, SeenBody] | None = None,
+    bodies: dict[VertebralLevel, SegmentedBody] | None = None,
 ) -> ViewQuality:
     return check_view(detection, radiograph, bodies or {}, True, config or DetectionConfig(), min_confidence)
 
@@ -45,16 +45,16 @@ def code_of(quality: ViewQuality) -> str | None:
     return None if quality.rejection is None else quality.rejection.code.value
 
 
-def body_at(box: VertebraBox, loss: float = 0.02, turn_deg: float = 0.0, body: float = 0.99) -> SeenBody:
+def body_at(box: VertebraBox, loss: float = 0.02, turn_deg: float = 0.0, body: float = 0.99) -> SegmentedBody:
     """An upright or turned rectangle inside a box."""
     x, y, dx, dy = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, (box.x1 - box.x0) / 2 - 3, (box.y1 - box.y0) / 2 - 6
     turn = np.radians(turn_deg)
     corners = np.array([[-dx, -dy], [dx, -dy], [dx, dy], [-dx, dy]])
     turned = corners @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + (x, y)
-    return SeenBody(outline=turned, height_loss=loss, body=body, lateral=0.5, anterior_left=0.9)
+    return SegmentedBody(outline=turned, height_loss=loss, body=body, lateral=0.5, anterior_left=0.9)
 
 
-def bodies_of(detection: SpineDetection, **changes: float) -> dict[VertebralLevel, SeenBody]:
+def bodies_of(detection: SpineDetection, **changes: float) -> dict[VertebralLevel, SegmentedBody]:
     return {box.level: body_at(box, **changes) for box in detection.boxes}
 
 
@@ -240,7 +240,7 @@ def curved(degrees: float) -> SpineDetection:
     return SpineDetection(View.AP, tuple(boxes), (400, 300), 2.0)
 
 
-def curved_bodies(degrees: float) -> dict[VertebralLevel, SeenBody]:
+def curved_bodies(degrees: float) -> dict[VertebralLevel, SegmentedBody]:
     tilts = np.array([-1, -1, 0, 1, 1]) * degrees / 2
     return {b.level: body_at(b, turn_deg=t) for b, t in zip(curved(degrees).boxes, tilts, strict=True)}
 

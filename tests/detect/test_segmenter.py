@@ -19,11 +19,11 @@ from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View, iou
 from detect.scale import BodyScale, at_body_scale
 from detect.segmenter import (
     BodySegmenter,
-    SeenBody,
+    SegmentedBody,
     crop_image,
     crop_matrix,
     mask_outline,
-    refined,
+    refine_boxes,
 )
 from osteolens.errors import ReadError, WeightsError
 from pipeline.bundle.load import load_bundle
@@ -35,9 +35,9 @@ from tests.conftest import MakeDicom
 BOX = VertebraBox(VertebralLevel.L3, 100.0, 200.0, 160.0, 250.0)
 
 
-def seen(outline: np.ndarray | None, height_loss: float = 0.05, **changes: float) -> SeenBody:
+def seen(outline: np.ndarray | None, height_loss: float = 0.05, **changes: float) -> SegmentedBody:
     kinds = {"body": 0.99, "lateral": 0.9, "anterior_left": 0.9, **changes}
-    return SeenBody(outline=outline, height_loss=height_loss, **kinds)
+    return SegmentedBody(outline=outline, height_loss=height_loss, **kinds)
 
 
 def body() -> np.ndarray:
@@ -76,25 +76,25 @@ def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     upper = replace(BOX, level=VertebralLevel.L2, y0=140.0, y1=190.0)
     detection = SpineDetection(View.AP, (upper, replace(BOX, confidence=0.7)), (400, 300))
     bodies = {VertebralLevel.L2: seen(body() - (0, 60), 0.1), VertebralLevel.L3: seen(body(), 0.3)}
-    moved = refined(detection, bodies, (0.5, 0.5))
+    moved = refine_boxes(detection, bodies, (0.5, 0.5))
     third = moved.boxes[1]
     assert third.confidence == 0.7 and third.level is VertebralLevel.L3
     assert (third.x0, third.x1) == pytest.approx((99, 161)), "half way to 1 mm, 2 px, beyond the body"
     assert third.y0 == pytest.approx((200 + 195) / 2, abs=0.5), "half way to the middle of the disc"
-    alone = refined(detection, {VertebralLevel.L3: seen(body(), 0.3)}, None)
+    alone = refine_boxes(detection, {VertebralLevel.L3: seen(body(), 0.3)}, None)
     assert alone == detection, "one outline has no neighbour and moves nothing"
-    cut = refined(replace(detection, image_shape=(400, 150)), bodies, None)
+    cut = refine_boxes(replace(detection, image_shape=(400, 150)), bodies, None)
     assert cut.boxes[1].x1 == 150
     elsewhere = {level: seen(own.outline + 40, 0.0) for level, own in bodies.items()}  # type: ignore[operator]
-    assert refined(detection, elsewhere, None) == detection, "a mask far from its box is not believed"
+    assert refine_boxes(detection, elsewhere, None) == detection, "a mask far from its box is not believed"
     context = replace(upper, level=VertebralLevel.T12), replace(BOX, level=VertebralLevel.L1)
     above = {VertebralLevel.T12: bodies[VertebralLevel.L2], VertebralLevel.L1: bodies[VertebralLevel.L3]}
-    assert refined(replace(detection, boxes=context), above, None).boxes[0] == context[0], "neighbours stay"
+    assert refine_boxes(replace(detection, boxes=context), above, None).boxes[0] == context[0], "neighbours stay"
     assert [box.height_loss for box in moved.boxes] == [None, None], "an AP view tells no loss of height"
-    lateral = refined(replace(detection, view=View.LATERAL), bodies, None)
+    lateral = refine_boxes(replace(detection, view=View.LATERAL), bodies, None)
     assert [box.height_loss for box in lateral.boxes] == [0.1, 0.3]
     blind = {level: seen(None, own.height_loss) for level, own in bodies.items()}
-    assert refined(detection, blind, None) == detection
+    assert refine_boxes(detection, blind, None) == detection
 
 
 def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_body_seen_both_ways_is_the_same_in_a_mirror() -> None:
     found = []
     for pixels, own in ((radiograph.pixels, boxes), (np.ascontiguousarray(radiograph.pixels[:, ::-1]), turned)):
         scaled = at_body_scale(pixels, SpineDetection(View.LATERAL, own, pixels.shape))
-        found.append(segmenter.look(scaled)[VertebralLevel.L3])
+        found.append(segmenter.segment(scaled)[VertebralLevel.L3])
     one, other = found
     assert one.anterior_left > 0.5 > other.anterior_left and one.lateral > 0.5 and one.body > 0.5
     assert one.height_loss == pytest.approx(other.height_loss, abs=0.02)
@@ -171,7 +171,7 @@ def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
     assert 0 <= metrics["validation"]["dice"] <= 1 and len(metrics["history"]) == 2
     weights = replace(load_bundle(), segmenter=tmp_path / "s" / "segmenter.onnx")
     study = read_study(index_cohort(folder).studies[0])
-    prediction = Screener(weights).screen(study).prediction
+    prediction = Screener(weights).screen_loaded(study).prediction
     assert set(prediction.views) == set(View)
     (folder / "annotations.json").unlink()
     done = CliRunner().invoke(app, command)
@@ -186,7 +186,7 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
     class Fake:
         def __init__(self, *_: object) -> None: ...
 
-        def look(self, scaled: BodyScale, *_: object, **__: object) -> dict[VertebralLevel, SeenBody]:
+        def segment(self, scaled: BodyScale, *_: object, **__: object) -> dict[VertebralLevel, SegmentedBody]:
             detection = scaled.detection
             calls.append(detection.view)
             inner = {}
@@ -199,8 +199,8 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
     monkeypatch.setattr("pipeline.screening.screener.BodySegmenter", Fake)
     weights = replace(load_bundle(), segmenter=Path("fake.onnx"))
     study = read_study(index_cohort(EXAMPLES).studies[0])
-    plain = Screener(weights, ScreeningConfig(refine=False)).screen(study).prediction
-    moved = Screener(weights, ScreeningConfig(refine=True)).screen(study).prediction
+    plain = Screener(weights, ScreeningConfig(refine=False)).screen_loaded(study).prediction
+    moved = Screener(weights, ScreeningConfig(refine=True)).screen_loaded(study).prediction
     assert set(calls) == set(View)
     before, after = (p.views[View.AP].detection.box(VertebralLevel.L2) for p in (plain, moved))
     assert before is not None and after is not None
