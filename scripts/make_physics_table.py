@@ -1,4 +1,4 @@
-"""Write phantom/physics.csv: X-ray spectra and mass attenuation, from spekpy and xraydb (pip install spekpy xraydb).
+"""Write phantom/xray/physics.csv: X-ray spectra and mass attenuation, from spekpy and xraydb (pip install spekpy xraydb).
 
 Tungsten anode at 12 degrees, 2.8 mm Al and 1 m of air; 4 keV bins. Compositions: ICRU muscle and adipose tissue,
 stoichiometric hydroxyapatite, CsI. Run from the repository root: python scripts/make_physics_table.py
@@ -44,7 +44,7 @@ def main() -> None:
         k, fluence = spectrum.get_spectrum(edges=False)
         binned = np.array([fluence[(k > e - 2) & (k <= e + 2)].sum() for e in energy])
         table[f"fluence_{kvp}"] = binned / binned.sum()
-    out = Path("phantom/physics.csv")
+    out = Path("phantom/xray/physics.csv")
     table.to_csv(out, index=False, float_format="%.6g")
     print(table.to_string())
 

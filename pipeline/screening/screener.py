@@ -28,7 +28,7 @@ from pipeline.screening.assessment import AssessedImage, assess, assess_manual, 
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.manual_rois import ManualRois
-from pipeline.screening.spines import FoundSpine, find_spines, front_at_left, is_mirrored, see_bodies
+from pipeline.screening.spines import FoundSpine, find_spines, front_at_left, is_mirrored, segment_bodies
 
 Pixels = npt.NDArray[np.float32]
 
@@ -143,7 +143,7 @@ class Screener:
         """Hand-drawn boxes; the segmenter tells their facing, and whether the image is inverted."""
         if detection is None:
             return FoundSpine(detection=None)
-        bodies = see_bodies(radiograph, detection, self._segmenter)
+        bodies = segment_bodies(radiograph, detection, self._segmenter)
         facing = detection.view is View.AP or front_at_left(radiograph, detection, bodies)
         mirrored = is_mirrored(radiograph, detection.view, facing)
         return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
@@ -234,7 +234,7 @@ class Screener:
         """Whether the front of a lateral image with given boxes lies at the left."""
         if detection.view is View.AP:
             return True
-        return front_at_left(radiograph, detection, see_bodies(radiograph, detection, self._segmenter))
+        return front_at_left(radiograph, detection, segment_bodies(radiograph, detection, self._segmenter))
 
     def classify_boxes(
         self, radiographs: Mapping[View, Radiograph], detections: Mapping[View, SpineDetection], covariates: Covariates

@@ -12,7 +12,7 @@ from cohort.io.folder import index_cohort
 from cohort.rejection import RejectionCode
 from cohort.spine import VertebralLevel, View
 from cohort.study import Radiograph
-from detect.segmenter import SeenBody, looks_inverted
+from detect.segmenter import SegmentedBody, looks_inverted
 from pipeline.bundle.load import load_bundle
 from pipeline.prediction import ImageOutcome
 from pipeline.screening.film_reader import LoadedStudy, read_study
@@ -26,8 +26,8 @@ def screener() -> Screener:
     return Screener(load_bundle())
 
 
-def body(plain: float, negative: float | None) -> SeenBody:
-    return SeenBody(outline=None, height_loss=0, body=plain, lateral=0, anterior_left=0, negative=negative)
+def body(plain: float, negative: float | None) -> SegmentedBody:
+    return SegmentedBody(outline=None, height_loss=0, body=plain, lateral=0, anterior_left=0, negative=negative)
 
 
 def test_most_bodies_must_look_more_like_bodies_in_the_negative() -> None:
