@@ -14,6 +14,7 @@ from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import roi_crops
 from classify.files import OUTPUTS
+from classify.inputs import branch_name
 from classify.preprocess import normalise, preprocess_crop
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Covariates
@@ -61,7 +62,7 @@ class BmdClassifier:
         if outputs != OUTPUTS:
             raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected {', '.join(OUTPUTS)}")
         self._inputs = {entry.name for entry in self._session.get_inputs()}
-        self.views = tuple(view for view in View if view.value.lower() in self._inputs)
+        self.views = tuple(view for view in View if branch_name(view) in self._inputs)
         self.spec = spec
         self._calibration = calibration
 
@@ -98,8 +99,7 @@ class BmdClassifier:
             raise StudyError(f"no usable {' or '.join(self.views)} view; these weights take no other")
         empty = np.zeros((self.spec.crops, self.spec.size_px, self.spec.size_px), np.float32)
         feed = {
-            "ap": inputs.get(View.AP, empty)[None],
-            "lateral": inputs.get(View.LATERAL, empty)[None],
+            **{branch_name(view): inputs.get(view, empty)[None] for view in View},
             "present": np.array([[float(view in inputs) for view in View]], np.float32),
             "covariates": encode(covariates)[None],
         }

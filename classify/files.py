@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from classify.inputs import branch_name
+from cohort.spine import View
+
 OUTPUTS = ["probabilities", "t_score"]
 
+FUSION = "fusion"
+"""What stands behind the branches."""
 
-PARTS = ("ap", "lateral", "fusion")
+PARTS = (*(branch_name(view) for view in View), FUSION)
 """Files of the shipped weights: both branches, and all that stands behind them."""
 
 

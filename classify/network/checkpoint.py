@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from classify.files import PARTS, part_path
-from classify.network.densenet import FUSIONS, DualChannelDenseNet
+from classify.files import FUSION, PARTS, part_path
+from classify.inputs import FUSIONS, branch_name
+from classify.network.densenet import DualChannelDenseNet
 from cohort.spine import View
 from osteolens.atomic import whole_file
 from osteolens.errors import WeightsError
@@ -69,7 +70,7 @@ def with_fusions(state: State) -> State:
         return state
     converted = {name: value for name, value in state.items() if not name.startswith(f"{ONE_FUSION}.")}
     weight, bias = state[f"{ONE_FUSION}.weight"], state[f"{ONE_FUSION}.bias"]
-    views = [view for view in View if any(name.startswith(f"{view.value.lower()}.") for name in state)]
+    views = [view for view in View if any(name.startswith(f"{branch_name(view)}.") for name in state)]
     more = len(state["covariates.2.bias"]) if "covariates.2.bias" in state else 0
     widths = [*[(weight.shape[1] - more) // len(views) - 1] * len(views), len(views), more]
     *features, present, known = torch.split(weight, widths, 1)
@@ -113,4 +114,4 @@ def _load_state(network: DualChannelDenseNet, state: State, where: str) -> None:
 
 def _part_of(name: str) -> str:
     first = name.partition(".")[0]
-    return first if first in PARTS else "fusion"
+    return first if first in PARTS else FUSION

@@ -6,15 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from classify.config import NetworkSpec
+from classify.inputs import FUSIONS, branch_name
 from cohort.bmd import BMD_CLASSES, NORMAL_FROM, OSTEOPOROSIS_TO
 from cohort.spine import View
 
 COVARIATE_INPUTS = 6
 SCALES = (64, 256, 512, 1024, 1024)
 """Channels of DenseNet-121's feature maps at strides 2, 4, 8, 16 and 32."""
-
-FUSIONS = {"both": (View.AP, View.LATERAL), "ap": (View.AP,), "lateral": (View.LATERAL,)}
-"""Which views the fusion of each name joins."""
 
 FIELDS = (4, 4, 1, 1, 1)
 """Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
@@ -50,11 +48,7 @@ class DualChannelDenseNet(nn.Module):
         features = every if self.spec.pooled == "all" else SCALES[-1]
         normed = self.spec.pooled == "all"
         self.norms = nn.ModuleDict(
-            {
-                view.value.lower(): nn.BatchNorm1d(features) if normed else nn.Identity()
-                for view in View
-                if view in views
-            }
+            {branch_name(view): nn.BatchNorm1d(features) if normed else nn.Identity() for view in View if view in views}
         )
         self.covariates = (
             nn.Sequential(nn.Linear(COVARIATE_INPUTS, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
@@ -111,7 +105,7 @@ class DualChannelDenseNet(nn.Module):
         features = [
             norm(pooled[:, k])
             for k, (view, norm) in enumerate(self.norms.items())
-            if view in {joined.value.lower() for joined in FUSIONS[name]}
+            if view in {branch_name(joined) for joined in FUSIONS[name]}
         ]
         if self.covariates is not None:
             features.append(self.covariates(covariates))

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from classify.config import PreprocessSpec
 from classify.files import OUTPUTS, PARTS, part_path
+from classify.inputs import branch_name
 from classify.network.checkpoint import load_network, save_network, split_weights
 from classify.network.densenet import COVARIATE_INPUTS, DualChannelDenseNet, ProbabilityExport
+from cohort.spine import View
 
-INPUTS = ["ap", "lateral", "present", "covariates"]
+INPUTS = [*(branch_name(view) for view in View), "present", "covariates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

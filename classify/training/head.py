@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from classify.config import PreprocessSpec
-from classify.network.densenet import FUSIONS, DualChannelDenseNet
+from classify.inputs import FUSIONS
+from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import hide_covariates, network_images, sample_variants
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet

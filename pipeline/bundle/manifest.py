@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from classify.calibration import Calibration
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.files import PARTS, part_path
+from classify.inputs import branch_name
 from cohort.io.digest import sha256_of
 from cohort.spine import View
 from osteolens.config import StrictConfig
@@ -31,7 +32,7 @@ SEGMENTER = "segmenter.onnx"
 CLASSIFIER_PARTS = tuple(part_path(Path(), part).name for part in PARTS)
 """Tensors that classifier.onnx reads, by branch so that no file is large."""
 
-BRANCH_FILES = {view: part_path(Path(), view.value.lower()).name for view in View}
+BRANCH_FILES = {view: part_path(Path(), branch_name(view)).name for view in View}
 """Tensors of the branch of each view; a classifier of one view lacks one of them."""
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from classify.calibration import Decision
+from classify.inputs import SIX
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Sex
 from cohort.rejection import LevelCode, RejectionCode
@@ -46,7 +47,6 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6)]
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 Height = Annotated[float, Field(ge=0, le=1e6)]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 BmdName = Annotated[BmdClass, Strict(False)]
 LevelName = Annotated[VertebralLevel, Strict(False)]
 ViewName = Annotated[View, Strict(False)]
@@ -61,6 +61,18 @@ def _target(level: VertebralLevel) -> VertebralLevel:
 Target = Annotated[
     LevelName, AfterValidator(_target), WithJsonSchema({"type": "string", "enum": [str(v) for v in TARGET_LEVELS]})
 ]
+
+
+INPUT_SETS = tuple(inputs.name for inputs in SIX)
+
+
+def _input_set(name: str) -> str:
+    if name not in INPUT_SETS:
+        raise ValueError(f"expected {', '.join(INPUT_SETS)}")
+    return name
+
+
+InputSetName = Annotated[str, AfterValidator(_input_set), WithJsonSchema({"type": "string", "enum": list(INPUT_SETS)})]
 
 
 class _Part(BaseModel):
@@ -225,7 +237,7 @@ class PredictionDocument(_Part):
     rejection: RejectionDocument | None
     failure: str | None
     model: dict[str, str]
-    input_ablation: dict[Identifier, ProbabilitiesDocument] = {}
+    input_ablation: dict[InputSetName, ProbabilitiesDocument] = {}
 
     @model_validator(mode="after")
     def _agrees(self) -> PredictionDocument:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from classify.inputs import SIX, PaperModel
+from classify.inputs import SIX, InputSet
 from classify.training.config import ClassifierTraining, network_spec
 from classify.training.crops import CropPlan, CropSet, build_crops
 from cohort.eligibility import EligibilityCriteria, exclusions
@@ -73,7 +73,7 @@ def reproduce(
     out: Path,
     config: ClassifierTraining | None = None,
     options: ReproductionOptions | None = None,
-    models: Sequence[PaperModel] = SIX,
+    models: Sequence[InputSet] = SIX,
     notify: Notify = log.info,
 ) -> ReproductionTables:
     """Train the six, predict and evaluate; every finished step is read back on a rerun.
@@ -137,7 +137,7 @@ class _Run:
     datasets: Mapping[str, CropSet]
     notify: Notify
 
-    def train(self, model: PaperModel) -> bool:
+    def train(self, model: InputSet) -> bool:
         """Train a model, unless an earlier run did; returns whether it was trained now."""
         from classify.training.train import fit_classifier
 
@@ -162,7 +162,7 @@ class _Run:
         return True
 
     def predict(
-        self, model: PaperModel, config: ClassifierTraining, weights: Path, folder: Path, is_new: bool = False
+        self, model: InputSet, config: ClassifierTraining, weights: Path, folder: Path, is_new: bool = False
     ) -> None:
         """predictions.csv of one network over all datasets, with the inputs that the model lacks hidden.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from classify.inputs import PAIRS, SIX, PaperModel
+from classify.inputs import PAIRS, SIX, InputSet
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from osteolens.errors import ReadError
 from pipeline.evaluation.classification import (
@@ -49,7 +49,7 @@ class ModelRow:
     """
 
     network: Network
-    model: PaperModel
+    model: InputSet
     dataset: str
     metrics: ClassificationMetrics
 
@@ -110,7 +110,7 @@ class ReproductionTables:
         }
 
 
-def tabulate(out: Path, datasets: Iterable[str], models: Iterable[PaperModel] = SIX) -> ReproductionTables:
+def tabulate(out: Path, datasets: Iterable[str], models: Iterable[InputSet] = SIX) -> ReproductionTables:
     """Tables from the predictions below a run folder.
 
     Args:
@@ -149,7 +149,7 @@ def _read(path: Path, dataset: str) -> pd.DataFrame:
     return table[table["dataset"] == dataset].set_index("study_uid")
 
 
-def _row(network: Network, model: PaperModel, dataset: str, table: pd.DataFrame) -> ModelRow:
+def _row(network: Network, model: InputSet, dataset: str, table: pd.DataFrame) -> ModelRow:
     cases = EvaluatedCases(
         labels=table["label"].to_numpy(np.int64),
         probabilities=table[list(COLUMNS)].to_numpy(float),

@@ -16,10 +16,10 @@ from safetensors.torch import load_file  # noqa: E402
 
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
+from classify.inputs import FUSIONS  # noqa: E402
 from classify.network.checkpoint import load_network, save_network, with_fusions  # noqa: E402
 from classify.network.densenet import (  # noqa: E402
     FIELDS,
-    FUSIONS,
     SCALES,
     DualChannelDenseNet,
     ProbabilityExport,
