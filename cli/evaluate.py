@@ -102,10 +102,8 @@ def validate(
 
         settings = _settings(config, set_)
         with progress("screening, %", 100) as bar:
-            results, manual = screen_cohort(
-                cohort, out, site, weights, lambda done, total: bar(100 * done // max(total, 1))
-            )
-        evaluation = run(results, cohort, settings, site, include_ineligible, manual)
+            screened = screen_cohort(cohort, out, site, weights, lambda done, total: bar(100 * done // max(total, 1)))
+        evaluation = run(screened.automatic, cohort, settings, site, include_ineligible, screened.manual)
         _write(evaluation, cohort, out)
         _print(evaluation, as_json, published, quiet)
 

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import options
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+
+if TYPE_CHECKING:
+    from cohort.io.folder import CohortIndex
+    from pipeline.screening.output.rows import PredictionRow
+
+SHOWN = 200
+"""Studies that the terminal shows."""
+
+NOTE_LENGTH = 90
+"""Letters of a note that the terminal shows."""
+
+
+class GivenSex(StrEnum):
+    """Sex on the command line."""
+
+    F = "F"
+    M = "M"
 
 
 def process(
@@ -17,32 +37,28 @@ def process(
             help="Folder of studies or images, one image, or a manifest CSV; the six examples when left out."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("osteolens-out"),
+    out: options.Out = Path("osteolens-out"),
     age: Annotated[float | None, typer.Option(min=0, max=120, help="Age in years, for a single study.")] = None,
-    sex: Annotated[str | None, typer.Option(help="F or M, for a single study.")] = None,
+    sex: Annotated[GivenSex | None, typer.Option(case_sensitive=False, help="F or M, for a single study.")] = None,
     height: Annotated[float | None, typer.Option(min=50, max=260, help="Height in cm, for a single study.")] = None,
     weight: Annotated[float | None, typer.Option(min=10, max=400, help="Weight in kg, for a single study.")] = None,
     bmi: Annotated[float | None, typer.Option(min=8, max=90, help="BMI in kg/m2, for a single study.")] = None,
     shift: Annotated[
         int, typer.Option("--shift-levels", min=-3, max=3, help="Rename all levels of one study: +1 makes L2 of L1.")
     ] = 0,
-    site: Annotated[
-        str | None, typer.Option(help="Only studies of this site in cohort.csv; several with commas.")
-    ] = None,
-    rois: Annotated[
-        Path | None, typer.Option(help="Classify on the hand-drawn boxes of this rois.csv; no detector, no gate.")
-    ] = None,
+    site: options.Site = None,
+    manual_rois: options.ManualRois = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also draw where the classifier looked; needs the extra 'train'.")
     ] = False,
-    weights: Annotated[Path | None, typer.Option(help="Another folder of weights with its manifest.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML of settings.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="One setting as key=value; may be repeated.")] = None,
-    resume: Annotated[bool, typer.Option(help="Keep results of an earlier run into the same folder.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List studies and skipped files; screen nothing.")] = False,
-    verbose: Annotated[int, typer.Option("-v", count=True, help="More messages.")] = 0,
-    quiet: Annotated[bool, typer.Option("-q", help="Errors alone.")] = False,
+    weights: options.Weights = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    resume: options.Resume = True,
+    as_json: options.AsJson = False,
+    dry_run: options.DryRun = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find L1-L4 in AP and lateral lumbar radiographs and class each study by bone density.
 
@@ -51,94 +67,91 @@ def process(
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from importlib.resources import files
-
-        from cohort.covariates import Covariates, Sex
-        from cohort.io.folder import index_cohort, only_sites
         from cohort.io.tables.notes import table_notes
         from osteolens.config import load_config
-        from osteolens.errors import ConfigError
+        from pipeline.prediction import Status
         from pipeline.screening.config import ScreeningConfig
+        from pipeline.screening.folder import ScreeningOptions, screen_folder
+        from pipeline.screening.manual_rois import ManualRois
+        from pipeline.screening.study_input import given_covariates
 
-        if sex is not None and sex.upper() not in ("F", "M"):
-            raise typer.BadParameter(f"got {sex!r}, expected F or M", param_hint="--sex")
-        given = Covariates(
-            age_years=age,
-            sex=Sex(sex.upper()) if sex else None,
-            height_cm=height,
-            weight_kg=weight,
-            bmi_given=bmi,
-        )
+        given = given_covariates(age, sex, bmi, height, weight)
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
         settings = load_config(ScreeningConfig, config, overrides)
-        folder = source if source is not None else Path(str(files("examples")))
-        if out.resolve() == folder.resolve():
-            raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
-        index = index_cohort(folder, exclude=out)
+        folder = source if source is not None else _examples()
+        index = _index(folder, out, site)
         if folder.is_dir():
             for note in table_notes(folder, index.studies):
                 say(note)
-        if site is not None:
-            index = only_sites(index, site)
         if dry_run:
             _print_index(index, as_json)
             return
-        if not index.studies:
-            raise ConfigError(
-                f"{folder}: no radiographs found ({len(index.skipped)} other files); "
-                "expected DICOM, PNG, JPEG or TIFF images, in folders or flat"
-            )
-        from pipeline.bundle.load import load_bundle
-        from pipeline.screening.folder import process as run
-        from pipeline.screening.manual_rois import ManualRois
-
-        checked = load_bundle(weights)
-        drawn = None if rois is None else ManualRois.read(rois)
-        finished = 0
+        chosen = ScreeningOptions(
+            config=settings,
+            covariates=given,
+            manual_rois=None if manual_rois is None else ManualRois.read(manual_rois),
+            resume=resume,
+        )
         with progress("screening", len(index.studies)) as bar:
-
-            def one_done(_: dict[str, Any]) -> None:
-                nonlocal finished
-                finished += 1
-                bar(finished)
-
-            summary = run(index, out, checked, settings, given, resume, drawn, one_done)
+            summary = screen_folder(index, out, weights, chosen, progress=lambda done, _: bar(done))
         if as_json:
-            print_json(summary.rows)
+            print_json([row.as_cells() for row in summary.rows])
         else:
             _print_rows(summary.rows)
         if not quiet:
             say(
-                f"{summary.count('screened')} screened, {summary.count('rejected')} rejected, "
-                f"{summary.count('failed')} failed, {summary.resumed} kept from before, "
+                f"{summary.count(Status.SCREENED)} screened, {summary.count(Status.REJECTED)} rejected, "
+                f"{summary.count(Status.FAILED)} failed, {summary.resumed} kept from before, "
                 f"{len(index.skipped)} files left out; report: {out / 'report.html'}"
             )
         if summary.stopped:
             reached = f"{len(summary.rows)} of {len(index.studies)} studies"
             say(f"stopped after {reached}; the same command goes on from there")
             raise typer.Exit(130)
-        if summary.count("failed"):
+        if summary.count(Status.FAILED):
             raise typer.Exit(3)
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
+def _examples() -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("examples")))
+
+
+def _index(folder: Path, out: Path, site: str | None) -> CohortIndex:
+    """Studies of a folder that is not the output folder itself."""
+    from cohort.io.folder import index_cohort, only_sites
+    from osteolens.errors import ConfigError
+
+    if out.resolve() == folder.resolve():
+        raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
+    index = index_cohort(folder, exclude=out)
+    return index if site is None else only_sites(index, site)
+
+
+def _print_rows(rows: Sequence[PredictionRow]) -> None:
     from cohort.bmd import BMD_CLASSES
 
-    shown = []
-    for row in rows[:200]:
-        shares = [f"{row[f'p_{c}']:.2f}" if row[f"p_{c}"] != "" else "" for c in BMD_CLASSES]
-        result = row["bmd_class"] or row["status"]
-        note = row["reason"] or row["warnings"]
-        shown.append(
-            [row["patient_id"][:40], row["views"], result, *shares, note[:90] + ("..." if len(note) > 90 else "")]
+    lines = []
+    for row in rows[:SHOWN]:
+        probabilities = (row.p_normal, row.p_osteopenia, row.p_osteoporosis)
+        note = row.reason or row.warnings
+        lines.append(
+            [
+                row.patient_id[:40],
+                row.views,
+                row.bmd_class or row.status,
+                *("" if p is None else f"{p:.2f}" for p in probabilities),
+                note[:NOTE_LENGTH] + ("..." if len(note) > NOTE_LENGTH else ""),
+            ]
         )
-    print_table("OsteoLens", ["patient", "views", "class", *(str(c) for c in BMD_CLASSES), "notes"], shown)
-    if len(rows) > 200:
-        say(f"the first 200 of {len(rows)} studies are shown; predictions.csv holds all")
+    print_table("OsteoLens", ["patient", "views", "class", *BMD_CLASSES, "notes"], lines)
+    if len(rows) > SHOWN:
+        say(f"the first {SHOWN} of {len(rows)} studies are shown; predictions.csv holds all")
 
 
-def _print_index(index: Any, as_json: bool) -> None:
+def _print_index(index: CohortIndex, as_json: bool) -> None:
     studies = [[s.study_uid, s.patient_id, len(s.images)] for s in index.studies]
     skipped = [[str(item.path), item.reason] for item in index.skipped]
     if as_json:

@@ -32,6 +32,7 @@ from pipeline.prediction.document import (
     ViewDocument,
     parse_prediction,
 )
+from pipeline.prediction.notebook import result_html
 from pipeline.prediction.parts import (
     ImageRecord,
     MeasuredVertebra,
@@ -66,6 +67,7 @@ class Prediction:
         decision: whether osteoporosis is ruled in, ruled out or neither at the weights' predictive values, or None.
         input_ablation: probabilities by the paper's models (`SIX` of classify/inputs.py) from a part of the inputs,
             if asked for.
+        overlays: PNG pictures by view that a notebook shows; no part of the JSON, nor of equality.
     """
 
     study_uid: str
@@ -83,6 +85,7 @@ class Prediction:
     prediction_set: tuple[BmdClass, ...] = ()
     decision: Decision | None = None
     input_ablation: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
+    overlays: dict[View, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def status(self) -> Status:
@@ -109,6 +112,15 @@ class Prediction:
             ReadError: another format, or a field that is missing, unknown or out of its bounds, named by its path.
         """
         return _prediction(parse_prediction(document))
+
+    def _repr_html_(self) -> str:
+        """For a notebook: class, probabilities, warnings and pictures."""
+        title = str(self.bmd_class) if self.t_score is None else f"{self.bmd_class}, T-score about {self.t_score:.1f}"
+        if self.rejection is not None:
+            title = f"rejected ({self.rejection.code}): {self.rejection.reason}"
+        if self.failure is not None:
+            title = f"failed: {self.failure}"
+        return result_html(title, self.probabilities, self.warnings, self.overlays)
 
 
 def read_prediction(path: Path) -> Prediction:

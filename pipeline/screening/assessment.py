@@ -21,7 +21,7 @@ LeftOut = dict[VertebralLevel, LevelReason]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssessedImage:
+class AssessedView:
     """One image of a study: what was found in it and why it cannot be classified, if so.
 
     Attributes:
@@ -73,34 +73,54 @@ class AssessedImage:
 
 def assess(
     radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectionConfig, min_confidence: float
-) -> list[AssessedImage]:
-    """Check all images of a study; what is wrong with a vertebra in one view leaves it out of the other too."""
-    qualities = [
-        check_view(spine.detection, radiograph, spine.bodies, spine.anterior_left, config, min_confidence)
-        for radiograph, spine in zip(radiographs, spines, strict=True)
-    ]
-    alone = [
-        _assessed(radiograph, spine, quality, quality.left_out, _reason(spine, quality, quality.left_out, config))
-        for radiograph, spine, quality in zip(radiographs, spines, qualities, strict=True)
-    ]
-    fittest = views_of(_one_a_view(alone))
+) -> list[AssessedView]:
+    """Each image of a study on its own, then all of them together.
+
+    Args:
+        radiographs: of one study.
+        spines: what was found in each.
+        config: thresholds of quality control.
+        min_confidence: least mean box confidence of L1-L4 in a view.
+    """
+    pairs = zip(radiographs, spines, strict=True)
+    return combine([assess_view(radiograph, spine, config, min_confidence) for radiograph, spine in pairs], config)
+
+
+def assess_view(
+    radiograph: Radiograph, spine: FoundSpine, config: DetectionConfig, min_confidence: float
+) -> AssessedView:
+    """One image on its own.
+
+    Args:
+        radiograph: the image.
+        spine: what was found in it.
+        config: thresholds of quality control.
+        min_confidence: least mean box confidence of L1-L4.
+    """
+    quality = check_view(spine.detection, radiograph, spine.bodies, spine.anterior_left, config, min_confidence)
+    return _assessed(radiograph, spine, quality, quality.left_out, _reason(spine, quality, quality.left_out, config))
+
+
+def combine(images: Sequence[AssessedView], config: DetectionConfig) -> list[AssessedView]:
+    """The same images together: the fittest of each view counts, and what is wrong with a vertebra in one of them
+    leaves it out of the other too."""
+    fittest = views_of(_one_a_view(images))
     of_vertebra: LeftOut = {}
     for view, image in fittest.items():
         if image.quality.rejection is None:
             for level, why in image.quality.left_out.items():
                 if why.code in WHOLE_VERTEBRA:
                     of_vertebra[level] = replace(why, reason=f"{why.reason} ({view} view)")
-    found = []
-    for image in alone:
-        own = {**of_vertebra, **image.quality.left_out}
-        reason = _reason(image.spine, image.quality, own, config)
-        found.append(_assessed(image.radiograph, image.spine, image.quality, own, reason))
-    return _one_a_view(found, [k for k, image in enumerate(alone) if any(image is one for one in fittest.values())])
+    together = []
+    for image in images:
+        left_out = {**of_vertebra, **image.quality.left_out}
+        reason = _reason(image.spine, image.quality, left_out, config)
+        together.append(_assessed(image.radiograph, image.spine, image.quality, left_out, reason))
+    counting = [k for k, image in enumerate(images) if any(image is one for one in fittest.values())]
+    return _one_a_view(together, counting)
 
 
-def _reason(
-    spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectionConfig
-) -> Rejection | None:
+def _reason(spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectionConfig) -> Rejection | None:
     """Why an image is of no use on its own, or with these levels left out."""
     if quality.rejection is not None or spine.detection is None:
         return quality.rejection
@@ -109,13 +129,13 @@ def _reason(
 
 def assess_manual(
     radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectionConfig
-) -> list[AssessedImage]:
-    """Images with boxes drawn by hand, which are taken as they are, unless the image is inverted."""
+) -> list[AssessedView]:
+    """Images with manual ROIs, which are taken as they are, unless the image is inverted."""
     found = []
     for radiograph, spine in zip(radiographs, spines, strict=True):
         reason: Rejection | None = None
         if spine.detection is None:
-            reason = Rejection(RejectionCode.NO_ROI, "no hand-drawn boxes of L1 to L4")
+            reason = Rejection(RejectionCode.NO_ROI, "no manual ROIs of L1 to L4")
         elif looks_inverted(spine.bodies, config.min_body):
             reason = Rejection(RejectionCode.INVERTED, INVERTED_TEXT)
         found.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
@@ -128,12 +148,12 @@ def _assessed(
     quality: ViewQuality,
     left_out: LeftOut,
     reason: Rejection | None,
-) -> AssessedImage:
+) -> AssessedView:
     rejection = None if reason is None else Rejection(reason.code, f"{radiograph.path.name}: {reason.reason}")
-    return AssessedImage(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
+    return AssessedView(radiograph=radiograph, spine=spine, quality=quality, left_out=left_out, rejection=rejection)
 
 
-def _one_a_view(images: Sequence[AssessedImage], fittest: Sequence[int] | None = None) -> list[AssessedImage]:
+def _one_a_view(images: Sequence[AssessedView], fittest: Sequence[int] | None = None) -> list[AssessedView]:
     """The same, all but the fittest image of each view turned down: a spot film, a repeat, flexion and extension.
 
     Args:
@@ -156,14 +176,14 @@ def _one_a_view(images: Sequence[AssessedImage], fittest: Sequence[int] | None =
     return found
 
 
-def _fitness(image: AssessedImage) -> tuple[bool, int, float, float]:
+def _fitness(image: AssessedView) -> tuple[bool, int, float, float]:
     """Usable before rejected, then by levels, by sureness of their names, and of their boxes."""
     boxes = [box.confidence for box in image.detection.boxes if box.level in TARGET_LEVELS]
     margin = min(image.detection.labelling_margin, SURE_MARGIN)
     return image.rejection is None, len(image.used), margin, sum(boxes)
 
 
-def views_of(images: Sequence[AssessedImage]) -> dict[View, AssessedImage]:
+def views_of(images: Sequence[AssessedView]) -> dict[View, AssessedView]:
     """The image of each view that counts."""
     kept = [
         image for image in images if image.rejection is None or image.rejection.code is not RejectionCode.ANOTHER_IMAGE
@@ -172,31 +192,31 @@ def views_of(images: Sequence[AssessedImage]) -> dict[View, AssessedImage]:
 
 
 def image_records(
-    read: LoadedStudy, images: Sequence[AssessedImage], classified: bool, root: Path | None
+    loaded: LoadedStudy, images: Sequence[AssessedView], classified: bool, root: Path | None
 ) -> tuple[ImageRecord, ...]:
     """Every file of a study in the order of its table, header or names, and what became of it.
 
     Args:
-        read: the study and its files.
+        loaded: the study and its files.
         images: those that were looked at; none where the study failed.
         classified: whether the study got a class.
         root: folder that paths are told from.
     """
-    looked_at, reasons = iter(images), dict(read.unread)
+    looked_at, reasons = iter(images), dict(loaded.unread)
     records = []
-    for role, path in read.study.images:
+    for role, path in loaded.study.images:
         image = None if path in reasons else next(looked_at, None)
         record = _record(role, path, image, reasons.get(path), classified, root)
-        records.append(replace(record, sha256=read.digests.get(path, "")))
+        records.append(replace(record, sha256=loaded.digests.get(path, "")))
     records += [
         ImageRecord(path=told_path(path, root), role=role, view=None, outcome=ImageOutcome.NOT_USED, reason=reason)
-        for role, path, reason in read.study.set_aside
+        for role, path, reason in loaded.study.set_aside
     ]
     return tuple(records)
 
 
 def _record(
-    role: View | None, path: Path, image: AssessedImage | None, unread: str | None, classified: bool, root: Path | None
+    role: View | None, path: Path, image: AssessedView | None, unread: str | None, classified: bool, root: Path | None
 ) -> ImageRecord:
     outcome, reason = ImageOutcome.NOT_USED, "the study failed"
     if unread is not None:

@@ -1,25 +1,30 @@
-"""A cohort that nobody has screened yet: screened here, on the detector's ROIs and on hand-drawn ones."""
+"""A cohort that nobody has screened yet: screened on the detector's ROIs and on manual ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cohort.io.folder import index_cohort, only_sites
 from osteolens.errors import ReadError
+from osteolens.progress import Progress, silent
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.folder import process
+from pipeline.screening.folder import ScreeningOptions, screen_folder
 from pipeline.screening.manual_rois import ManualRois
 
 
+@dataclass(frozen=True, slots=True)
+class ScreenedCohort:
+    """Folders of results on the detector's ROIs and, where the cohort has rois.csv, on manual ones."""
+
+    automatic: Path
+    manual: Path | None
+
+
 def screen_cohort(
-    cohort: Path,
-    out: Path,
-    site: str | None = None,
-    weights: Path | None = None,
-    done: Callable[[int, int], None] = lambda _now, _all: None,
-) -> tuple[Path, Path | None]:
+    cohort: Path, out: Path, site: str | None = None, weights: Path | None = None, progress: Progress = silent
+) -> ScreenedCohort:
     """Screen a cohort into out/screened, from each part of the inputs too, and, where it has rois.csv, on those
     boxes into out/manual; a rerun resumes.
 
@@ -28,10 +33,7 @@ def screen_cohort(
         out: folder of both results.
         site: only studies of these sites, separated by commas.
         weights: another folder of weights.
-        done: called with how many of all screenings are done.
-
-    Returns:
-        folders of results; the second is None without rois.csv.
+        progress: told after each screening of a study.
 
     Raises:
         ReadError: no radiograph.
@@ -40,19 +42,14 @@ def screen_cohort(
     index = index_cohort(cohort, exclude=out)
     if site is not None:
         index = only_sites(index, site)
-    if not index.studies:
+    count, bundle, rois = len(index.studies), load_bundle(weights), cohort / "rois.csv"
+    if not count:
         raise ReadError(f"{cohort}: no radiographs found; expected DICOM, PNG, JPEG or TIFF images beside cohort.csv")
-    rois = cohort / "rois.csv"
-    runs: list[tuple[Path, ManualRois | None]] = [(out / "screened", None)]
-    if rois.is_file():
-        runs.append((out / "manual", ManualRois.read(rois)))
-    checked, whole, now = load_bundle(weights), len(runs) * len(index.studies), 0
-
-    def one_done(_: object) -> None:
-        nonlocal now
-        now += 1
-        done(now, whole)
-
-    for folder, drawn in runs:
-        process(index, folder, checked, ScreeningConfig(input_ablation=drawn is None), drawn=drawn, done=one_done)
-    return runs[0][0], runs[1][0] if len(runs) > 1 else None
+    runs = 2 if rois.is_file() else 1
+    options = ScreeningOptions(config=ScreeningConfig(input_ablation=True))
+    screen_folder(index, out / "screened", bundle, options, progress=lambda done, _: progress(done, runs * count))
+    if runs == 1:
+        return ScreenedCohort(out / "screened", None)
+    options = ScreeningOptions(manual_rois=ManualRois.read(rois))
+    screen_folder(index, out / "manual", bundle, options, progress=lambda done, _: progress(count + done, runs * count))
+    return ScreenedCohort(out / "screened", out / "manual")

@@ -14,7 +14,7 @@ from cohort.study import Radiograph
 
 @dataclass(frozen=True, slots=True)
 class ManualRois:
-    """Hand-drawn boxes that are classified on in place of the detector's, and a digest of their file."""
+    """Boxes that a reader drew, which are classified on in place of the detector's, and a digest of their file."""
 
     rois: Rois
     digest: str
@@ -29,17 +29,20 @@ class ManualRois:
         return cls(read_rois(path), sha256_of(path)[:16])
 
     def detections(self, study_uid: str, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
-        """What was drawn on each image of a study; None where boxes of L1 to L4 are not complete.
+        """The boxes of each image of a study; None where boxes of L1 to L4 are not complete.
 
         Raises:
             ReadError: a box lies outside its image.
         """
-        found: list[SpineDetection | None] = []
-        for radiograph in radiographs:
-            view, shape = radiograph.view, radiograph.pixels.shape
-            boxes = self.rois.get((study_uid, view), ()) if view is not None else ()
-            drawn = None if view is None else SpineDetection(view, boxes, shape)
-            if drawn is not None and not drawn.missing:
-                check_inside(study_uid, drawn.view, boxes, shape)
-            found.append(None if drawn is None or drawn.missing else drawn)
-        return found
+        return [self._detection(study_uid, radiograph) for radiograph in radiographs]
+
+    def _detection(self, study_uid: str, radiograph: Radiograph) -> SpineDetection | None:
+        view, shape = radiograph.view, radiograph.pixels.shape
+        if view is None:
+            return None
+        boxes = self.rois.get((study_uid, view), ())
+        detection = SpineDetection(view, boxes, shape)
+        if detection.missing:
+            return None
+        check_inside(study_uid, view, boxes, shape)
+        return detection

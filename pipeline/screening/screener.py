@@ -1,8 +1,8 @@
-"""One study: detect, check, crop, classify."""
+"""One study through the models: detect, check, crop, classify."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,25 +17,34 @@ from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
 from cohort.rejection import WHOLE_STUDY, RejectionCode
 from cohort.spine import SpineDetection, VertebralLevel, View
-from cohort.study import Radiograph, SpacingSource
+from cohort.study import Radiograph
 from detect.detector import VertebraDetector
-from detect.quality import warnings_of
 from detect.segmenter import BodySegmenter, Points
 from osteolens.extras import require
-from pipeline.bundle.load import Bundle
+from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
-from pipeline.screening.assessment import AssessedImage, assess, assess_manual, image_records, views_of
+from pipeline.screening.assessment import AssessedView, assess, assess_manual, image_records, views_of
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.manual_rois import ManualRois
+from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.spines import FoundSpine, find_spines, front_at_left, is_mirrored, segment_bodies
+from pipeline.screening.study_input import Source, given_covariates, load_study
+from pipeline.screening.warnings import study_warnings
 
 Pixels = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreeningOutput:
-    """A prediction, the pixels it was made from, the bodies' outlines, and where the classifier looked if asked for."""
+    """A prediction and what pictures of it are drawn from.
+
+    Attributes:
+        prediction: the result.
+        pixels: of each view that counts, (rows, columns) in [0, 1].
+        outlines: of the bodies in each view, (n, 2) in pixels of the image.
+        heat: where the classifier looked in each view, (rows, columns) in [0, 1], if asked for.
+    """
 
     prediction: Prediction
     pixels: dict[View, Pixels]
@@ -43,84 +52,105 @@ class ScreeningOutput:
     heat: dict[View, Pixels] = field(default_factory=dict)
 
 
-def identifiers(weights: Bundle, config: ScreeningConfig, drawn: ManualRois | None = None) -> ModelIdentifiers:
-    """What a result came from: version and hashes of the weights, and digests of the settings and of drawn ROIs."""
-    rois = drawn.digest if drawn else None
-    return ModelIdentifiers(version=weights.version, settings=config.digest(), hashes=weights.hashes, rois=rois)
+def identifiers(bundle: Bundle, config: ScreeningConfig, manual_rois: ManualRois | None = None) -> ModelIdentifiers:
+    """What a result comes from: version and hashes of the weights, digests of the settings and of manual ROIs."""
+    rois = manual_rois.digest if manual_rois else None
+    return ModelIdentifiers(version=bundle.version, settings=config.digest(), hashes=bundle.hashes, rois=rois)
 
 
 class Screener:
-    """All models, loaded once for a whole folder."""
+    """All models, loaded once for any number of studies."""
 
     def __init__(
         self,
-        weights: Bundle,
+        bundle: Bundle | Path | str | None = None,
         config: ScreeningConfig | None = None,
-        drawn: ManualRois | None = None,
+        manual_rois: ManualRois | None = None,
         root: Path | None = None,
     ) -> None:
-        """Load them.
+        """Load the models.
 
         Args:
-            weights: checked weights.
+            bundle: checked weights, or a folder of them; the shipped ones when left out.
             config: settings.
-            drawn: hand-drawn ROIs to classify on in place of the detector's.
+            manual_rois: boxes to classify on in place of the detector's.
             root: folder that paths of images are told from.
+
+        Raises:
+            WeightsError: weights that are missing, altered or of another version.
         """
+        if not isinstance(bundle, Bundle):
+            bundle = load_bundle(None if bundle is None else Path(bundle))
         self.config = config or ScreeningConfig()
-        self._drawn, self.root = drawn, root
-        self._detector = VertebraDetector(weights.detector, self.config.detection, self.config.threads)
-        self._classifier = BmdClassifier(
-            weights.classifier, weights.preprocess, self.config.threads, weights.calibration
-        )
-        self._segmenter = None
-        if weights.segmenter is not None:
-            self._segmenter = BodySegmenter(weights.segmenter, self.config.threads)
+        self.root = root
+        self._manual_rois = manual_rois
+        threads = self.config.threads
+        self._detector = VertebraDetector(bundle.detector, self.config.detection, threads)
+        self._classifier = BmdClassifier(bundle.classifier, bundle.preprocess, threads, bundle.calibration)
+        self._segmenter = None if bundle.segmenter is None else BodySegmenter(bundle.segmenter, threads)
         self._explainer = None
         if self.config.explain:
             require("process --explain", "torch", "captum", "segmentation_models_pytorch", "safetensors")
             from classify.network.explain import Explainer
 
-            folder = weights.classifier.parent
-            self._explainer = Explainer(folder, weights.network, weights.preprocess, weights.working_px)
-        self.identifiers = identifiers(weights, self.config, drawn)
+            folder = bundle.classifier.parent
+            self._explainer = Explainer(folder, bundle.network, bundle.preprocess, bundle.working_px)
+        self.identifiers = identifiers(bundle, self.config, manual_rois)
 
-    def screen(self, read: LoadedStudy) -> ScreeningOutput:
-        """Classify one study from every view and level that is fit for it; refuse it when too little is.
+    def screen(
+        self,
+        source: Source,
+        *,
+        age_years: float | None = None,
+        sex: str | None = None,
+        bmi_kg_m2: float | None = None,
+        height_cm: float | None = None,
+        weight_kg: float | None = None,
+    ) -> Prediction:
+        """Screen one study.
+
+        Args:
+            source: a folder or a file of one study, a `Study`, or arrays (rows, columns) of grey values, bright = dense
+                bone: one, several, or by view.
+            age_years: overrides what headers and tables say, as do all of these.
+            sex: F or M.
+            bmi_kg_m2: body mass index.
+            height_cm: body height.
+            weight_kg: body weight.
+
+        Returns:
+            the result; in a notebook it shows its pictures.
+
+        Raises:
+            ReadError: no such file, or no radiograph.
+            StudyError: no study, several, or one without a readable image.
+        """
+        given = given_covariates(age_years, sex, bmi_kg_m2, height_cm, weight_kg)
+        output = self.screen_loaded(load_study(source, given))
+        pictures = {
+            view: overlay_png(output.prediction, view, pixels, self.config.overlay_px, output.outlines[view])
+            for view, pixels in output.pixels.items()
+        }
+        return replace(output.prediction, overlays=pictures)
+
+    def screen_loaded(self, loaded: LoadedStudy) -> ScreeningOutput:
+        """Classify one study from every view and level that is fit for it; reject it when too little is.
 
         Raises:
             StudyError: none of its images could be read.
         """
-        read.check()
-        study, covariates = read.study, read.study.covariates
-        images = self._assess(read)
+        loaded.check()
+        covariates = loaded.study.covariates
+        images = self._assess(loaded)
         views = views_of(images)
         usable = {view: image for view, image in views.items() if image.rejection is None}
         rejection = self._rejection(images, usable, covariates)
-        inputs = {} if rejection else {view: self._network_input(image) for view, image in usable.items()}
-        prediction = Prediction(
-            study_uid=study.study_uid,
-            patient_id=study.patient_id,
-            model=self.identifiers,
-            covariates=covariates,
-            views={view: image.as_view() for view, image in views.items()},
-            images=image_records(read, images, bool(inputs), self.root),
-            warnings=tuple(self._warnings(read, images, set(inputs), covariates)),
-            rejection=rejection,
-        )
-        heat = {}
-        if inputs:
-            classified = self._classifier.classify(inputs, covariates)
-            prediction = replace(
-                prediction,
-                bmd_class=max(classified.probabilities, key=lambda c: classified.probabilities[c]),
-                probabilities=classified.probabilities,
-                t_score=classified.t_score,
-                prediction_set=classified.prediction_set,
-                decision=classified.decision,
-                input_ablation=self._subsets(inputs, covariates) if self.config.input_ablation else {},
-            )
-            heat = self._heat(usable, inputs, covariates)
+        crops = {} if rejection else {view: self._crops(image) for view, image in usable.items()}
+        prediction = self._unclassified(loaded, images, crops, rejection)
+        heat: dict[View, Pixels] = {}
+        if crops:
+            prediction = self._classified(prediction, crops, covariates)
+            heat = self._heat(usable, crops, covariates)
         return ScreeningOutput(
             prediction=prediction,
             pixels={view: image.radiograph.pixels for view, image in views.items()},
@@ -128,19 +158,52 @@ class Screener:
             heat=heat,
         )
 
-    def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedImage]:
+    def _unclassified(
+        self,
+        loaded: LoadedStudy,
+        images: Sequence[AssessedView],
+        crops: Mapping[View, Pixels],
+        rejection: Rejection | None,
+    ) -> Prediction:
+        """The result of a study without its class: what was found, and why it is rejected, if so."""
+        automatic = self._manual_rois is None
+        return Prediction(
+            study_uid=loaded.study.study_uid,
+            patient_id=loaded.study.patient_id,
+            model=self.identifiers,
+            covariates=stored_covariates(loaded.study.covariates),
+            views={view: image.as_view() for view, image in views_of(images).items()},
+            images=image_records(loaded, images, bool(crops), self.root),
+            warnings=study_warnings(loaded, images, set(crops), self.config, automatic),
+            rejection=rejection,
+        )
+
+    def _classified(self, prediction: Prediction, crops: dict[View, Pixels], covariates: Covariates) -> Prediction:
+        """The same result with the class that its crops give."""
+        classified = self._classifier.classify(crops, covariates)
+        return replace(
+            prediction,
+            bmd_class=max(classified.probabilities, key=lambda c: classified.probabilities[c]),
+            probabilities=classified.probabilities,
+            t_score=classified.t_score,
+            prediction_set=classified.prediction_set,
+            decision=classified.decision,
+            input_ablation=self._ablation(crops, covariates) if self.config.input_ablation else {},
+        )
+
+    def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedView]:
         """What the detector finds in a study's images and what quality control says of it."""
         return assess(radiographs, self.find(radiographs), self.config.detection, self.config.min_confidence)
 
-    def _assess(self, read: LoadedStudy) -> list[AssessedImage]:
-        if self._drawn is None:
-            return self.assess(read.radiographs)
-        drawn = self._drawn.detections(read.study.study_uid, read.radiographs)
-        spines = [self._manual_spine(r, d) for r, d in zip(read.radiographs, drawn, strict=True)]
-        return assess_manual(read.radiographs, spines, self.config.detection)
+    def _assess(self, loaded: LoadedStudy) -> list[AssessedView]:
+        if self._manual_rois is None:
+            return self.assess(loaded.radiographs)
+        manual = self._manual_rois.detections(loaded.study.study_uid, loaded.radiographs)
+        spines = [self._manual_spine(r, d) for r, d in zip(loaded.radiographs, manual, strict=True)]
+        return assess_manual(loaded.radiographs, spines, self.config.detection)
 
     def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> FoundSpine:
-        """Hand-drawn boxes; the segmenter tells their facing, and whether the image is inverted."""
+        """Manual ROIs; the segmenter tells their facing, and whether the image is inverted."""
         if detection is None:
             return FoundSpine(detection=None)
         bodies = segment_bodies(radiograph, detection, self._segmenter)
@@ -149,7 +212,7 @@ class Screener:
         return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
 
     def _rejection(
-        self, images: Sequence[AssessedImage], usable: Mapping[View, AssessedImage], covariates: Covariates
+        self, images: Sequence[AssessedView], usable: Mapping[View, AssessedView], covariates: Covariates
     ) -> Rejection | None:
         """Why the whole study gets no class, or None."""
         rejections = [
@@ -157,44 +220,24 @@ class Screener:
             for image in images
             if image.rejection is not None and image.rejection.code is not RejectionCode.ANOTHER_IMAGE
         ]
-        excluded = next((r for r in rejections if r.code in WHOLE_STUDY), None)
-        if excluded is None and (wrong := implausible(covariates)) is not None:
-            excluded = Rejection(RejectionCode.COVARIATES, wrong)
-        if excluded is None and usable and not set(usable) & set(self._classifier.views):
+        if (whole := next((r for r in rejections if r.code in WHOLE_STUDY), None)) is not None:
+            return whole
+        if (wrong := implausible(covariates)) is not None:
+            return Rejection(RejectionCode.COVARIATES, wrong)
+        if not usable:
+            return rejections[0]
+        if not set(usable) & set(self._classifier.views):
             taken = " or ".join(view.value for view in self._classifier.views)
-            excluded = Rejection(RejectionCode.NO_VIEW, f"found {', '.join(usable)}; these weights take {taken} alone")
-        if excluded is None and not usable:
-            excluded = rejections[0]
-        return excluded
+            return Rejection(RejectionCode.NO_VIEW, f"found {', '.join(usable)}; these weights take {taken} alone")
+        return None
 
-    def _network_input(self, image: AssessedImage) -> Pixels:
+    def _crops(self, image: AssessedView) -> Pixels:
         return self._classifier.network_input(
             image.radiograph.pixels, image.detection, image.used, image.spine.mirrored
         )
 
-    def _warnings(
-        self, read: LoadedStudy, images: Sequence[AssessedImage], used: Set[View], covariates: Covariates
-    ) -> list[str]:
-        warnings = [*read.study.notes, *(f"an image was left out: {reason}" for _, reason in read.unread)]
-        if self.config.shift_levels:
-            warnings.append(f"a reader moved all levels by {self.config.shift_levels:+d}")
-        for image in images:
-            warnings += [f"{image.radiograph.path.name}: {note}" for note in image.radiograph.notes]
-            if image.rejection is not None:
-                if image.rejection.code is RejectionCode.ANOTHER_IMAGE:
-                    warnings.append(f"an image was left out: {image.rejection.reason}")
-                elif used:
-                    warnings.append(f"a view was left out ({image.rejection.code}): {image.rejection.reason}")
-                continue
-            if self._drawn is None:
-                warnings += warnings_of(image.detection, image.radiograph, image.quality.cobb, self.config.detection)
-            warnings += [f"{image.view}: {level} is left out: {why.reason}" for level, why in image.left_out.items()]
-        if any(image.radiograph.spacing_source is SpacingSource.NONE for image in images):
-            warnings.append("no pixel spacing; heights are in pixels, and sizes cannot be checked")
-        return warnings + (_input_warnings(used, covariates) if used else [])
-
     def _heat(
-        self, usable: Mapping[View, AssessedImage], inputs: Mapping[View, Pixels], covariates: Covariates
+        self, usable: Mapping[View, AssessedView], crops: Mapping[View, Pixels], covariates: Covariates
     ) -> dict[View, Pixels]:
         """Where the classifier looked, on each radiograph, if that was asked for."""
         if self._explainer is None:
@@ -208,18 +251,19 @@ class Screener:
             )
             for view, image in usable.items()
         }
-        return self._explainer.maps(inputs, places, covariates)
+        return self._explainer.maps(crops, places, covariates)
 
-    def _subsets(self, inputs: dict[View, Pixels], covariates: Covariates) -> dict[str, dict[BmdClass, float]]:
+    def _ablation(self, crops: Mapping[View, Pixels], covariates: Covariates) -> dict[str, dict[BmdClass, float]]:
         """Probabilities from the inputs of each of the paper's models that this study and these weights have."""
-        given = set(inputs) & set(self._classifier.views)
-        found = {}
+        given = set(crops) & set(self._classifier.views)
+        unknown = stored_covariates(covariates) == Covariates()
+        probabilities = {}
         for model in SIX:
-            if set(model.views) <= given and (not model.covariates or stored_covariates(covariates) != Covariates()):
-                shown = {view: inputs[view] for view in model.views}
-                known = covariates if model.covariates else Covariates()
-                found[model.name] = self._classifier.classify(shown, known).probabilities
-        return found
+            if set(model.views) <= given and not (model.covariates and unknown):
+                shown = {view: crops[view] for view in model.views}
+                joined = covariates if model.covariates else Covariates()
+                probabilities[model.name] = self._classifier.classify(shown, joined).probabilities
+        return probabilities
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[FoundSpine]:
         """Spines of a study's images."""
@@ -227,7 +271,7 @@ class Screener:
         return find_spines(radiographs, self._detector, self._segmenter, shift, refine)
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
-        """Level-labelled boxes of a study's images, named together, then refined; None where no lumbar spine is."""
+        """Level-labelled boxes of a study's images, labelled together, then refined; None where no lumbar spine is."""
         return [spine.detection for spine in self.find(radiographs)]
 
     def anterior_left(self, radiograph: Radiograph, detection: SpineDetection) -> bool:
@@ -244,19 +288,8 @@ class Screener:
         Raises:
             StudyError: a view lacks one of L1 to L4.
         """
-        inputs = {}
+        crops = {}
         for view, boxes in detections.items():
             mirrored = self._manual_spine(radiographs[view], boxes).mirrored
-            inputs[view] = self._classifier.network_input(radiographs[view].pixels, boxes, mirrored=mirrored)
-        return self._classifier.classify(inputs, covariates)
-
-
-def _input_warnings(views: Set[View], covariates: Covariates) -> list[str]:
-    """What is absent from the inputs, or outside the population of the weights."""
-    warnings = [f"no {view.value} view; accuracy is lower with one view" for view in View if view not in views]
-    for name in ("age_years", "sex", "bmi_kg_m2"):
-        if getattr(covariates, name) is None:
-            warnings.append(f"{name} is unknown; accuracy is lower without it")
-    if covariates.age_years is not None and covariates.age_years < 50:
-        warnings.append(f"age {covariates.age_years:.0f} is below 50 years, outside the population of the weights")
-    return warnings
+            crops[view] = self._classifier.network_input(radiographs[view].pixels, boxes, mirrored=mirrored)
+        return self._classifier.classify(crops, covariates)

@@ -27,9 +27,10 @@ from osteolens.errors import ConfigError, StudyError
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.prediction import Prediction
+from pipeline.prediction.parts import Status
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.film_reader import LoadedStudy, read_study
-from pipeline.screening.folder import RunSummary, process
+from pipeline.screening.folder import RunSummary, ScreeningOptions, screen_folder
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
@@ -48,7 +49,7 @@ def screener(weights: Bundle) -> Screener:
 @pytest.fixture(scope="module")
 def run(weights: Bundle, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
     out = tmp_path_factory.mktemp("run")
-    return out, process(index_cohort(EXAMPLES), out, weights, ScreeningConfig())
+    return out, screen_folder(index_cohort(EXAMPLES), out, weights)
 
 
 def example(number: int = 0) -> Study:
@@ -57,7 +58,7 @@ def example(number: int = 0) -> Study:
 
 def test_all_examples_get_a_class_and_valid_json(run: tuple[Path, RunSummary]) -> None:
     out, summary = run
-    assert summary.count("screened") == 6
+    assert summary.count(Status.SCREENED) == 6
     for path in (out / "studies").glob("*.json"):
         document = json.loads(path.read_text("utf-8"))
         Prediction.from_json(document)
@@ -99,7 +100,7 @@ def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Bundle)
     one = sorted((out / "studies").glob("*.json"))[0]
     one.unlink()
     stamps = {p: p.stat().st_mtime_ns for p in (out / "studies").glob("*.json")}
-    summary = process(index_cohort(EXAMPLES), out, weights, ScreeningConfig())
+    summary = screen_folder(index_cohort(EXAMPLES), out, weights)
     assert summary.resumed == 5 and one.is_file()
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items())
     assert len(pd.read_csv(out / "predictions.csv")) == 6
@@ -109,19 +110,26 @@ def test_other_covariates_are_screened_anew(weights: Bundle, tmp_path: Path) -> 
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
-    first = process(
-        index, tmp_path / "out", weights, ScreeningConfig(), Covariates(age_years=55, sex=Sex.MALE, bmi_given=30)
+    first = screen_folder(
+        index,
+        tmp_path / "out",
+        weights,
+        ScreeningOptions(covariates=Covariates(age_years=55, sex=Sex.MALE, bmi_given=30)),
     )
-    second = process(
-        index, tmp_path / "out", weights, ScreeningConfig(), Covariates(age_years=90, sex=Sex.FEMALE, bmi_given=18)
+    second = screen_folder(
+        index,
+        tmp_path / "out",
+        weights,
+        ScreeningOptions(covariates=Covariates(age_years=90, sex=Sex.FEMALE, bmi_given=18)),
     )
     assert second.resumed == 0
-    assert first.rows[0]["p_osteoporosis"] < second.rows[0]["p_osteoporosis"]
+    younger, older = first.rows[0].p_osteoporosis, second.rows[0].p_osteoporosis
+    assert younger is not None and older is not None and younger < older
 
 
 def test_covariates_of_one_patient_are_refused_for_many(weights: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cohort\.csv"):
-        process(index_cohort(EXAMPLES), tmp_path, weights, ScreeningConfig(), Covariates(age_years=60))
+        screen_folder(index_cohort(EXAMPLES), tmp_path, weights, ScreeningOptions(covariates=Covariates(age_years=60)))
 
 
 def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Bundle, tmp_path: Path) -> None:
@@ -134,19 +142,19 @@ def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Bundle, tmp_path: P
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(source / "colour.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 300), np.uint8)).save(source / "noise.png")
     Image.fromarray(np.zeros((400, 300), np.uint8)).save(source / "black.png")
-    summary = process(index_cohort(source), out, weights, ScreeningConfig())
-    rows = {row["patient_id"]: row for row in summary.rows}
-    assert rows[example(0).patient_id]["status"] == "screened"
-    reasons = {name: row["reason"] for name, row in rows.items() if row["status"] == "failed"}
+    summary = screen_folder(index_cohort(source), out, weights)
+    rows = {row.patient_id: row for row in summary.rows}
+    assert rows[example(0).patient_id].status == "screened"
+    reasons = {name: row.reason for name, row in rows.items() if row.status == "failed"}
     assert any("empty" in r for r in reasons.values())
     assert any("cannot be decoded" in r for r in reasons.values())
     assert any("colour" in r for r in reasons.values())
-    assert rows["noise"]["status"] == rows["black"]["status"] == "rejected"
+    assert rows["noise"].status == rows["black"].status == "rejected"
     assert len(pd.read_csv(out / "predictions.csv")) == len(rows) == 7
 
 
 def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Screener.screen
+    screen = Screener.screen_loaded
     bad = example(1).study_uid
 
     def crash(self: Screener, read: object) -> object:
@@ -154,13 +162,13 @@ def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monk
             raise ZeroDivisionError("boom")
         return screen(self, read)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Screener, "screen", crash)
+    monkeypatch.setattr(Screener, "screen_loaded", crash)
     source = tmp_path / "in"
     for number in (0, 1):
         shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
-    summary = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
-    assert {row["status"] for row in summary.rows} == {"screened", "failed"}
-    assert any("ZeroDivisionError: boom" in row["reason"] for row in summary.rows)
+    summary = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    assert {row.status for row in summary.rows} == {"screened", "failed"}
+    assert any("ZeroDivisionError: boom" in row.reason for row in summary.rows)
     document = json.loads((tmp_path / "out" / "studies" / f"{bad}.json").read_text("utf-8"))
     Prediction.from_json(document)
     assert document["status"] == "failed" and document["failure"] == "ZeroDivisionError: boom"
@@ -168,9 +176,9 @@ def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monk
         ("1/AP.dcm", "not used"),
         ("1/LATERAL.dcm", "not used"),
     ]
-    monkeypatch.setattr(Screener, "screen", screen)
-    again = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
-    assert again.resumed == 1 and again.count("screened") == 2, "a failed study is tried again"
+    monkeypatch.setattr(Screener, "screen_loaded", screen)
+    again = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    assert again.resumed == 1 and again.count(Status.SCREENED) == 2, "a failed study is tried again"
 
 
 def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Bundle, tmp_path: Path) -> None:
@@ -183,7 +191,7 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Bundl
     (source / "2").mkdir()
     blank.save(source / "2" / "AP.png")
     blank.save(source / "2" / "LAT.png")
-    process(index_cohort(source), out, weights, ScreeningConfig())
+    screen_folder(index_cohort(source), out, weights)
     documents = [json.loads(path.read_text("utf-8")) for path in (out / "studies").glob("*.json")]
     told = {image["path"]: (d["status"], image["outcome"]) for d in documents for image in d["images"]}
     assert told == {
@@ -205,11 +213,11 @@ def test_a_study_is_screened_again_when_a_file_joins_it(weights: Bundle, tmp_pat
     source = tmp_path / "in"
     shutil.copytree(EXAMPLES / example(0).patient_id, source)
     (source / "LATERAL.dcm").rename(tmp_path / "later.dcm")
-    first = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
-    assert first.rows[0]["views"] == "AP"
+    first = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    assert first.rows[0].views == "AP"
     (tmp_path / "later.dcm").rename(source / "LATERAL.dcm")
-    second = process(index_cohort(source), tmp_path / "out", weights, ScreeningConfig())
-    assert second.resumed == 0 and second.rows[0]["views"] == "AP+LATERAL"
+    second = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    assert second.resumed == 0 and second.rows[0].views == "AP+LATERAL"
 
 
 def with_pixels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> Radiograph:
@@ -231,7 +239,7 @@ def test_size_and_mirroring_change_neither_class_nor_levels(screener: Screener, 
     found = {}
     for name, change in changes.items():
         read = LoadedStudy(replace(study, ap=None, lateral=path), (with_pixels(path, change),), ())
-        found[name] = screener.screen(read).prediction
+        found[name] = screener.screen_loaded(read).prediction
     plain = found["plain"]
     assert plain.t_score is not None and plain.views[view].used == TARGET_LEVELS
     for name in ("mirrored", "three times as fine"):
@@ -247,7 +255,7 @@ def test_two_levels_are_enough_for_a_class_and_are_named(screener: Screener) -> 
     rois = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]
     second = next(b for b in rois if b.level.value == "L2")
     read = LoadedStudy(replace(study, lateral=None), (with_pixels(study.ap, lambda p: p[int(second.y0 - 2) :]),), ())
-    prediction = screener.screen(read).prediction
+    prediction = screener.screen_loaded(read).prediction
     assert prediction.bmd_class is not None and VertebralLevel.L1 not in prediction.views[View.AP].used
     assert any("L1 is left out" in warning for warning in prediction.warnings)
     document = prediction.as_json()
@@ -261,15 +269,15 @@ def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
     def only_ap(seen: BodyScale) -> dict[VertebralLevel, float]:
         return {VertebralLevel.L3: 0.5 if seen.detection.view is View.AP else 0.0}
 
-    monkeypatch.setattr("detect.quality.metal_shares", only_ap)
+    monkeypatch.setattr("detect.quality.metal_fractions", only_ap)
     screener = Screener(weights)
-    prediction = screener.screen(read_study(example())).prediction
+    prediction = screener.screen_loaded(read_study(example())).prediction
     assert prediction.bmd_class is not None
     for view in View:
         assert VertebralLevel.L3 not in prediction.views[view].used
     assert "(AP view)" in prediction.views[View.LATERAL].left_out[VertebralLevel.L3].reason
     needs_all = Screener(weights, ScreeningConfig(detection=DetectionConfig(min_levels=4)))
-    rejected = needs_all.screen(read_study(example())).prediction
+    rejected = needs_all.screen_loaded(read_study(example())).prediction
     assert rejected.rejection is not None and rejected.rejection.code == "too_few_levels"
 
 
@@ -283,7 +291,7 @@ def test_one_view_is_enough_and_said(screener: Screener, keep: View) -> None:
         ap=kept if keep is View.AP else None,
         lateral=kept if keep is View.LATERAL else None,
     )
-    prediction = screener.screen(read_study(single)).prediction
+    prediction = screener.screen_loaded(read_study(single)).prediction
     assert prediction.rejection is None and set(prediction.views) == {keep}
     assert any("accuracy is lower with one view" in w for w in prediction.warnings)
     assert any("age_years is unknown" in w for w in prediction.warnings)
@@ -293,13 +301,13 @@ def test_the_image_corrects_a_wrong_view(screener: Screener) -> None:
     study = example()
     assert study.ap is not None
     swapped = Study(study_uid="swap", patient_id="swap", lateral=study.ap)
-    prediction = screener.screen(read_study(swapped)).prediction
+    prediction = screener.screen_loaded(read_study(swapped)).prediction
     assert set(prediction.views) == {View.AP}
 
 
 def test_two_images_of_one_view_are_told(screener: Screener) -> None:
     study = example()
-    prediction = screener.screen(
+    prediction = screener.screen_loaded(
         read_study(Study(study_uid="twice", patient_id="twice", ap=study.ap, lateral=study.ap))
     ).prediction
     assert any("has another AP image" in w for w in prediction.warnings)
@@ -312,7 +320,7 @@ def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Pat
     pixels = read_study(study).radiographs[0].pixels[: int(second.y0 - 2)]
     path = tmp_path / "cut_AP.png"
     Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
-    prediction = screener.screen(read_study(Study(study_uid="cut", patient_id="cut", ap=path))).prediction
+    prediction = screener.screen_loaded(read_study(Study(study_uid="cut", patient_id="cut", ap=path))).prediction
     assert prediction.rejection is not None and prediction.bmd_class is None
     assert prediction.rejection.code in ("too_few_levels", "not_lumbar", "no_spine", "ambiguous_levels")
     assert Prediction.from_json(prediction.as_json()).rejection == prediction.rejection
@@ -320,7 +328,7 @@ def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Pat
 
 def test_a_confidence_bar_can_refuse(weights: Bundle) -> None:
     strict = Screener(weights, ScreeningConfig(min_confidence=1.0))
-    prediction = strict.screen(read_study(example())).prediction
+    prediction = strict.screen_loaded(read_study(example())).prediction
     assert prediction.rejection is not None and prediction.rejection.code == "low_confidence"
 
 
@@ -328,15 +336,17 @@ def test_a_reader_can_correct_the_levels_of_one_study(weights: Bundle, tmp_path:
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
-    process(index, tmp_path / "out", weights, ScreeningConfig())
+    screen_folder(index, tmp_path / "out", weights)
     path = next((tmp_path / "out" / "studies").glob("*.json"))
     plain = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
-    summary = process(index, tmp_path / "out", weights, ScreeningConfig(shift_levels=-1))
+    summary = screen_folder(index, tmp_path / "out", weights, ScreeningOptions(config=ScreeningConfig(shift_levels=-1)))
     moved = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
-    assert summary.resumed == 0 and "a reader moved all levels by -1" in summary.rows[0]["warnings"]
+    assert summary.resumed == 0 and "a reader moved all levels by -1" in summary.rows[0].warnings
     assert [moved["L1"], moved["L3"]] == pytest.approx([plain["L2"], plain["L4"]], abs=1)
     with pytest.raises(ConfigError, match="shift_levels corrects one study"):
-        process(index_cohort(EXAMPLES), tmp_path / "all", weights, ScreeningConfig(shift_levels=1))
+        screen_folder(
+            index_cohort(EXAMPLES), tmp_path / "all", weights, ScreeningOptions(config=ScreeningConfig(shift_levels=1))
+        )
 
 
 def test_a_study_without_readable_images_raises(tmp_path: Path) -> None:
@@ -345,7 +355,7 @@ def test_a_study_without_readable_images_raises(tmp_path: Path) -> None:
 
 
 def test_the_same_image_twice_gives_the_same_answer(screener: Screener) -> None:
-    first, second = (screener.screen(read_study(example())).prediction for _ in range(2))
+    first, second = (screener.screen_loaded(read_study(example())).prediction for _ in range(2))
     assert first == second
 
 
@@ -371,15 +381,15 @@ def test_explanations_lie_on_the_column(weights: Bundle, tmp_path: Path) -> None
     pytest.importorskip("captum")
     index = index_cohort(EXAMPLES)
     one = replace(index, studies=index.studies[:1])
-    plain = process(one, tmp_path, weights, ScreeningConfig())
-    explained = process(one, tmp_path, weights, ScreeningConfig(explain=True))
+    plain = screen_folder(one, tmp_path, weights)
+    explained = screen_folder(one, tmp_path, weights, ScreeningOptions(config=ScreeningConfig(explain=True)))
     assert explained.resumed == 0, "other settings are screened anew"
-    assert plain.rows[0]["p_osteoporosis"] == explained.rows[0]["p_osteoporosis"]
+    assert plain.rows[0].p_osteoporosis == explained.rows[0].p_osteoporosis
     uid = index.studies[0].study_uid
     assert {path.name for path in (tmp_path / "overlays").glob("*_explained.png")} == {
         f"{uid}_{view}_explained.png" for view in View
     }
-    screened = Screener(weights, ScreeningConfig(explain=True)).screen(read_study(index.studies[0]))
+    screened = Screener(weights, ScreeningConfig(explain=True)).screen_loaded(read_study(index.studies[0]))
     for view, heat in screened.heat.items():
         detection = screened.prediction.views[view].detection
         x0, y0, x1, y1 = crop_corners(heat.shape, detection, TARGET_LEVELS, weights.preprocess)
@@ -389,7 +399,7 @@ def test_explanations_lie_on_the_column(weights: Bundle, tmp_path: Path) -> None
 def test_implausible_covariates_refuse_the_study(weights: Bundle) -> None:
     study = index_cohort(EXAMPLES).studies[0]
     child = replace(study, covariates=replace(study.covariates, age_years=5))
-    prediction = Screener(weights).screen(read_study(child)).prediction
+    prediction = Screener(weights).screen_loaded(read_study(child)).prediction
     assert prediction.rejection is not None and prediction.rejection.code == "covariates"
     assert "age is 5" in prediction.rejection.reason
 
@@ -401,14 +411,14 @@ def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Bundle) ->
     table = pd.read_csv(EXAMPLES / "rois.csv")
     lacking = table[~((table["study_uid"] == uid) & (table["level"] == "L2"))]
     lacking.to_csv(tmp_path / "rois.csv", index=False)
-    drawn = ManualRois.read(tmp_path / "rois.csv")
-    summary = process(index, tmp_path / "out", weights, ScreeningConfig(), drawn=drawn)
-    assert summary.count("rejected") == 1 and summary.count("screened") == 5
-    (row,) = [row for row in summary.rows if row["status"] == "rejected"]
-    assert row["study_uid"] == uid and row["reason"].startswith("no_roi")
+    manual = ManualRois.read(tmp_path / "rois.csv")
+    summary = screen_folder(index, tmp_path / "out", weights, ScreeningOptions(manual_rois=manual))
+    assert summary.count(Status.REJECTED) == 1 and summary.count(Status.SCREENED) == 5
+    (row,) = [row for row in summary.rows if row.status == "rejected"]
+    assert row.study_uid == uid and row.reason.startswith("no_roi")
     other = json.loads((tmp_path / "out" / "studies" / f"{index.studies[1].study_uid}.json").read_text("utf-8"))
     shown = {box["level"]: box["x0"] for box in other["views"]["AP"]["boxes"]}
     for box in truth[other["study_uid"], View.AP]:
         assert shown[box.level] == pytest.approx(box.x0, abs=0.06)
-    assert process(index, tmp_path / "out", weights, ScreeningConfig(), drawn=drawn).resumed == 6
-    assert process(index, tmp_path / "out", weights, ScreeningConfig()).resumed == 0, "the detector's are other results"
+    assert screen_folder(index, tmp_path / "out", weights, ScreeningOptions(manual_rois=manual)).resumed == 6
+    assert screen_folder(index, tmp_path / "out", weights).resumed == 0, "the detector's are other results"

@@ -150,4 +150,4 @@ def test_only_the_study_boundary_catches_everything() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception":
                 found.add(name_of(path))
-    assert found == {"pipeline/screening/folder.py"}
+    assert found == {"pipeline/screening/stored_study.py"}

@@ -128,7 +128,7 @@ def test_json_of_any_result_is_read_back_and_written_the_same(seed: int) -> None
 @pytest.mark.parametrize("number", range(6))
 def test_results_of_the_examples_are_read_back_and_written_the_same(screener: Screener, number: int) -> None:
     study = index_cohort(EXAMPLES).studies[number]
-    prediction = screener.screen(read_study(study)).prediction
+    prediction = screener.screen_loaded(read_study(study)).prediction
     back = through_json(prediction)
     assert back.as_json() == prediction.as_json() and prediction.as_json()["format"] == 2
     assert back.status is Status.SCREENED and back.bmd_class is prediction.bmd_class

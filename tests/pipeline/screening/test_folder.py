@@ -21,10 +21,10 @@ from cohort.io.folder import index_cohort
 from cohort.io.walk import MARKER
 from osteolens.errors import OutputError
 from pipeline.bundle.load import Bundle, load_bundle
-from pipeline.screening.config import ScreeningConfig
+from pipeline.prediction.parts import Status
 from pipeline.screening.film_reader import FilmReader
-from pipeline.screening.folder import RunSummary, process
-from pipeline.screening.run_record import locked
+from pipeline.screening.folder import RunSummary, screen_folder
+from pipeline.screening.output.run_record import locked
 from tests import EXAMPLES
 
 ONE, OTHER = "SIM0011-00003", "SIM0011-00005"
@@ -36,7 +36,7 @@ def weights() -> Bundle:
 
 
 def run(source: Path, out: Path, weights: Bundle) -> RunSummary:
-    return process(index_cohort(source, exclude=out), out, weights, ScreeningConfig())
+    return screen_folder(index_cohort(source, exclude=out), out, weights)
 
 
 def film(patient: str, view: str) -> bytes:
@@ -48,10 +48,10 @@ def test_a_rerun_reads_what_arrived_or_changed(weights: Bundle, tmp_path: Path) 
     source.mkdir()
     (source / "AP.dcm").write_bytes(film(ONE, "AP"))
     first = run(source, out, weights)
-    assert first.rows[0]["views"] == "AP"
+    assert first.rows[0].views == "AP"
     (source / "LATERAL.dcm").write_bytes(film(ONE, "LATERAL"))
     second = run(source, out, weights)
-    assert second.resumed == 0 and second.rows[0]["views"] == "AP+LATERAL", "a lateral that arrives later is read"
+    assert second.resumed == 0 and second.rows[0].views == "AP+LATERAL", "a lateral that arrives later is read"
     assert run(source, out, weights).resumed == 1
     dataset = pydicom.dcmread(source / "AP.dcm")
     dataset.InstitutionName = "X"
@@ -71,7 +71,7 @@ def test_another_patient_under_the_same_names_is_screened_anew(weights: Bundle, 
             dataset.StudyInstanceUID = "1.2.3"
             dataset.save_as(source / f"{view}.dcm")
         summary = run(source, out, weights)
-        assert summary.resumed == 0 and summary.rows[0]["patient_id"] == patient
+        assert summary.resumed == 0 and summary.rows[0].patient_id == patient
 
 
 def test_results_of_studies_that_are_gone_are_set_aside(weights: Bundle, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_results_lie_in_a_marked_folder_and_are_not_screened(weights: Bundle, tm
 
 def test_a_second_run_in_the_same_folder_is_refused_by_name(tmp_path: Path) -> None:
     held = f"with locked(Path({str(tmp_path)!r})): ..."
-    script = f"from pathlib import Path\nfrom pipeline.screening.run_record import locked\n{held}"
+    script = f"from pathlib import Path\nfrom pipeline.screening.output.run_record import locked\n{held}"
     with locked(tmp_path):
         found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert found.returncode and "another run is writing here" in found.stderr and str(os.getpid()) in found.stderr
@@ -126,7 +126,7 @@ def test_a_full_disk_stops_the_run_with_a_word(
         run(source, out, weights)
     assert not list(out.rglob("*.partial"))
     monkeypatch.setattr(Path, "replace", real)
-    assert run(source, out, weights).count("screened") == 2
+    assert run(source, out, weights).count(Status.SCREENED) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -151,7 +151,7 @@ def test_a_signal_leaves_tables_and_a_state_to_go_on_from(weights: Bundle, tmp_p
         assert child.returncode == 130 and "the same command goes on" in said
         assert json.loads((out / "run.json").read_text("utf-8"))["counts"]["not_reached"] == 6 - len(rows)
     again = run(source, out, weights)
-    assert again.count("screened") == 6 and again.resumed >= max(len(rows), 1) - 1
+    assert again.count(Status.SCREENED) == 6 and again.resumed >= max(len(rows), 1) - 1
 
 
 def test_names_and_identifiers_are_text_everywhere(weights: Bundle, tmp_path: Path) -> None:

@@ -44,28 +44,28 @@ def test_most_bodies_must_look_more_like_bodies_in_the_negative() -> None:
 def test_an_inverted_film_never_gets_a_class(screener: Screener, number: int) -> None:
     read = read_study(index_cohort(EXAMPLES).studies[number])
     dark = [replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs]
-    prediction = screener.screen(replace(read, radiographs=tuple(dark))).prediction
+    prediction = screener.screen_loaded(replace(read, radiographs=tuple(dark))).prediction
     assert prediction.bmd_class is None and prediction.rejection is not None
     assert prediction.rejection.code == "inverted" and "PhotometricInterpretation" in prediction.rejection.reason
-    assert screener.screen(read).prediction.bmd_class is not None
+    assert screener.screen_loaded(read).prediction.bmd_class is not None
 
 
 def test_one_inverted_view_refuses_the_study(screener: Screener) -> None:
     read = read_study(index_cohort(EXAMPLES).studies[0])
     frontal, lateral = read.radiographs
     dark = replace(lateral, pixels=np.ascontiguousarray(1 - lateral.pixels))
-    rejection = screener.screen(replace(read, radiographs=(frontal, dark))).prediction.rejection
+    rejection = screener.screen_loaded(replace(read, radiographs=(frontal, dark))).prediction.rejection
     assert rejection is not None and rejection.code == "inverted" and "LATERAL.dcm" in rejection.reason
 
 
 def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> None:
-    drawn = ManualRois.read(EXAMPLES / "rois.csv")
-    screener = Screener(load_bundle(), drawn=drawn)
+    manual = ManualRois.read(EXAMPLES / "rois.csv")
+    screener = Screener(load_bundle(), manual_rois=manual)
     read = read_study(index_cohort(EXAMPLES).studies[0])
     dark = tuple(replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs)
-    rejection = screener.screen(replace(read, radiographs=dark)).prediction.rejection
+    rejection = screener.screen_loaded(replace(read, radiographs=dark)).prediction.rejection
     assert rejection is not None and rejection.code == "inverted"
-    assert screener.screen(read).prediction.bmd_class is not None
+    assert screener.screen_loaded(read).prediction.bmd_class is not None
 
 
 def test_the_fittest_of_several_films_is_used(screener: Screener) -> None:
@@ -79,7 +79,7 @@ def test_the_fittest_of_several_films_is_used(screener: Screener) -> None:
         paths = [film.path for film in films]
         one = replace(study, ap=paths[0], lateral=paths[-1], further=tuple((View.AP, p) for p in paths[1:-1]))
         order = [films[0], films[-1], *films[1:-1]]
-        prediction = screener.screen(LoadedStudy(one, tuple(order), ())).prediction
+        prediction = screener.screen_loaded(LoadedStudy(one, tuple(order), ())).prediction
         told = [image.path for image in prediction.images if image.outcome is ImageOutcome.LEFT_OUT]
         reasons = [image.reason for image in prediction.images if image.outcome is ImageOutcome.LEFT_OUT]
         assert all(reason.startswith(RejectionCode.ANOTHER_IMAGE) for reason in reasons)

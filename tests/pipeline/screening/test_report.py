@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.screening.report import write_report
+from pipeline.screening.output.report import write_report
 
 RUN = {
     "osteolens": "1",

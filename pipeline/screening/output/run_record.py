@@ -10,67 +10,25 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from cohort.bmd import BMD_CLASSES
 from cohort.io.walk import MARKER, Skipped
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.errors import OutputError
 from osteolens.text import csv_cell
 from pipeline.screening.assessment import told_path
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.output.rows import COLUMNS, PredictionRow
 
 fcntl: ModuleType | None
 try:
     import fcntl
 except ImportError:  # systems without POSIX locks go without
     fcntl = None
-
-COLUMNS = (
-    "study_uid", "patient_id", "status", "bmd_class", *(f"p_{c}" for c in BMD_CLASSES), "t_score_estimate",
-    "prediction_set", "decision", "views", "levels", "suspected_fractures", "cobb_deg", "age_years", "sex", "bmi_kg_m2",
-    "reason", "warnings", "images", "seconds",
-)  # fmt: skip
-"""Of predictions.csv."""
-
-
-def row_of(document: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """One line of predictions.csv from a study's JSON."""
-    rejection, findings = document["rejection"], document["findings"]
-    shares = document["probabilities"] or {}
-    grades = {v["level"]: v["genant_grade"] for v in findings["vertebrae"]}
-    reason = f"{rejection['code']}: {rejection['reason']}" if rejection else document["failure"] or ""
-    return {
-        "study_uid": document["study_uid"],
-        "patient_id": document["patient_id"],
-        "status": document["status"],
-        "bmd_class": document["bmd_class"] or "",
-        **{f"p_{c}": shares.get(c.value, "") for c in BMD_CLASSES},
-        "t_score_estimate": "" if document["t_score_estimate"] is None else document["t_score_estimate"],
-        "prediction_set": "|".join(document["prediction_set"]),
-        "decision": document["decision"] or "",
-        "views": "+".join(document["views"]),
-        "levels": " ".join(
-            f"{view}:{'+'.join(name for name, level in shown['levels'].items() if level['used'])}"
-            for view, shown in document["views"].items()
-        ),
-        "suspected_fractures": " ".join(f"{name}:grade-{grades[name]}" for name in findings["suspected_fractures"]),
-        "cobb_deg": findings["cobb"]["degrees"] if findings["cobb"] else "",
-        **{name: "" if value is None else value for name, value in document["covariates"].items()},
-        "reason": reason,
-        "warnings": " | ".join(document["warnings"]),
-        "images": " | ".join(_image_text(image) for image in document["images"]),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _image_text(image: dict[str, Any]) -> str:
-    view = image["view"] or image["role"]
-    what = f"{image['outcome']} as {view}" if view else image["outcome"]
-    return f"{image['path']}: {what}" + (f" ({image['reason']})" if image["reason"] else "")
 
 
 @contextmanager
@@ -108,21 +66,21 @@ class RowWriter:
         self._path = out / "predictions.csv"
         write_whole(self._path, table_text(COLUMNS, []))
 
-    def __call__(self, row: Mapping[str, Any]) -> None:
+    def __call__(self, row: PredictionRow) -> None:
         """Add a study."""
         try:
             with self._path.open("a", encoding="utf-8", newline="", errors="backslashreplace") as stream:
-                stream.write(_lines(COLUMNS, [row]))
+                stream.write(_lines(COLUMNS, [row.as_cells()]))
         except OSError as error:
             raise cannot_write(self._path, error) from error
 
 
-def table_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def table_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """A CSV whose cells a spreadsheet does not run."""
     return ",".join(columns) + "\n" + _lines(columns, rows)
 
 
-def _lines(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def _lines(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([csv_cell(row[name]) for name in columns] for row in rows)
@@ -157,17 +115,55 @@ def skipped_rows(skipped: Sequence[Skipped], root: Path | None) -> list[dict[str
     return [{"file": told_path(item.path, root), "reason": item.reason} for item in skipped]
 
 
-def run_document(
-    config: Mapping[str, Any], weights: Mapping[str, str], counts: Mapping[str, int], seconds: Mapping[str, float]
-) -> dict[str, Any]:
-    """run.json: versions, settings, weights, counts and time by stage."""
-    return {
-        "osteolens": version("osteolens"),
-        "python": platform.python_version(),
-        "onnxruntime": version("onnxruntime"),
-        "device": "cpu",
-        "config": dict(config),
-        "weights": dict(weights),
-        "counts": dict(counts),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCounts:
+    """What became of the studies and files of a run.
+
+    Attributes:
+        screened: studies with a class.
+        rejected: studies without one, by quality control.
+        failed: studies that could not be read or screened.
+        resumed: studies whose result of an earlier run was kept.
+        skipped_files: files that became part of no study.
+        former_studies: studies of an earlier run that the folder does not hold any more.
+        not_reached: studies that a stopped run did not come to.
+    """
+
+    screened: int
+    rejected: int
+    failed: int
+    resumed: int
+    skipped_files: int
+    former_studies: int
+    not_reached: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What run.json holds.
+
+    Attributes:
+        settings: of the screening.
+        weights: version and hashes.
+        counts: of studies and files.
+        seconds: time by stage.
+    """
+
+    settings: ScreeningConfig
+    weights: Mapping[str, str]
+    counts: RunCounts
+    seconds: Mapping[str, float]
+
+    def as_json(self) -> dict[str, object]:
+        """With the versions of what ran."""
+        counts = asdict(self.counts)
+        return {
+            "osteolens": version("osteolens"),
+            "python": platform.python_version(),
+            "onnxruntime": version("onnxruntime"),
+            "device": "cpu",
+            "config": self.settings.model_dump(),
+            "weights": dict(self.weights),
+            "counts": {name: n for name, n in counts.items() if n or name != "not_reached"},
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+        }

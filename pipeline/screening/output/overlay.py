@@ -1,9 +1,8 @@
-"""Pictures of what was found: levelled boxes on the radiograph, the result below."""
+"""Pictures of a result: level-labelled boxes on the radiograph, the class below."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +10,6 @@ import numpy.typing as npt
 
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from detect.segmenter import Points
-from osteolens.atomic import write_whole
 from pipeline.prediction import Prediction
 
 _TARGET = (80, 220, 255)
@@ -20,15 +18,14 @@ _LEFT_OUT = (90, 90, 255)
 _OUTLINE = (140, 230, 140)
 
 
-def write_overlay(
+def overlay_png(
     prediction: Prediction,
     view: View,
     pixels: npt.NDArray[np.float32],
     side: int,
-    path: Path,
     outlines: Mapping[VertebralLevel, Points] | None = None,
     heat: npt.NDArray[np.float32] | None = None,
-) -> None:
+) -> bytes:
     """One view as PNG: used levels of L1-L4 in yellow, those left out in red with the reason, context levels in blue,
     outlines of bodies in green, class and findings in a band below.
 
@@ -37,7 +34,6 @@ def write_overlay(
         view: which view.
         pixels: (rows, columns) in [0, 1].
         side: longest side of the picture in pixels.
-        path: file to write.
         outlines: points (n, 2) of bodies in pixels of the image.
         heat: (rows, columns) in [0, 1], laid over the image in colour.
     """
@@ -68,9 +64,8 @@ def write_overlay(
     band = np.full((8 + 22 * len(lines), picture.shape[1], 3), 24, np.uint8)
     for line, text in enumerate(lines):
         cv2.putText(band, text, (8, 20 + 22 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)
-    ok, encoded = cv2.imencode(".png", np.vstack((picture, band)))
-    if ok:
-        write_whole(path, encoded.tobytes())
+    encoded = cv2.imencode(".png", np.vstack((picture, band)))[1]
+    return encoded.tobytes()
 
 
 def _result_lines(prediction: Prediction, view: View) -> list[str]:

@@ -39,4 +39,4 @@ def write_report(
         for row in rows
     ]
     context = {"studies": studies, "skipped": skipped, "run": run, "classes": [c.value for c in BMD_CLASSES]}
-    write_whole(out / "report.html", render("pipeline.screening", "report", "Screening", NOTICE, context))
+    write_whole(out / "report.html", render("pipeline.screening.output", "report", "Screening", NOTICE, context))

@@ -1,0 +1,111 @@
+"""One study of a folder: screened and written, or kept from an earlier run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+from cohort.study import Study
+from osteolens.atomic import write_whole
+from osteolens.errors import OsteoLensError, OutputError
+from osteolens.json_document import read_json, write_json
+from osteolens.text import visible
+from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
+from pipeline.screening.assessment import image_records, told_path
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.film_reader import LoadedStudy, digest_of
+from pipeline.screening.output.overlay import overlay_png
+from pipeline.screening.output.rows import PredictionRow, row_of
+from pipeline.screening.screener import Screener, ScreeningOutput
+
+log = logging.getLogger(__name__)
+
+
+def screen_study(
+    study: Study, future: Future[LoadedStudy], screener: Screener, out: Path, seconds: dict[str, float]
+) -> PredictionRow:
+    """Screen and write one study; its row.
+
+    Raises:
+        OutputError: results cannot be written, so that going on is of no use.
+    """
+    clock = begun = time.perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        seconds[stage] += now - clock
+        clock = now
+
+    loaded = LoadedStudy(study, (), ())
+    try:
+        loaded = future.result()
+        lap("read_wait")
+        output = screener.screen_loaded(loaded)
+        lap("screen")
+        _write_overlays(output, screener.config, out)
+        stored = _stored(output.prediction, out)
+        lap("write")
+        return row_of(stored, time.perf_counter() - begun)
+    except OutputError:
+        raise
+    except OsteoLensError as error:
+        failure = str(error)
+    except Exception as error:  # the one broad catch: a broken study never ends the run
+        log.warning("a study failed with %s", type(error).__name__)
+        log.debug("details", exc_info=True)
+        failure = f"{type(error).__name__}: {error}"
+    failed = Prediction(
+        study_uid=study.study_uid,
+        patient_id=study.patient_id,
+        model=screener.identifiers,
+        covariates=study.covariates,
+        images=image_records(loaded, [], False, screener.root),
+        failure=" ".join(failure.split()),
+    )
+    return row_of(_stored(failed, out), time.perf_counter() - begun)
+
+
+def _stored(prediction: Prediction, out: Path) -> Prediction:
+    """Write a study's JSON; the result as the file holds it."""
+    document = prediction.as_json()
+    write_json(out / "studies" / f"{prediction.study_uid}.json", document)
+    return Prediction.from_json(document)
+
+
+def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path) -> None:
+    prediction = output.prediction
+    for view, pixels in output.pixels.items():
+        outlines, name = output.outlines.get(view, {}), f"{prediction.study_uid}_{view}"
+        picture = overlay_png(prediction, view, pixels, config.overlay_px, outlines)
+        write_whole(out / "overlays" / f"{name}.png", picture)
+        if view in output.heat:
+            hot = overlay_png(prediction, view, pixels, config.overlay_px, outlines, output.heat[view])
+            write_whole(out / "overlays" / f"{name}_explained.png", hot)
+
+
+def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | None) -> PredictionRow | None:
+    """The row of an earlier result, if it is whole and came from the same weights, settings, patient, covariates and
+    files, by their digests."""
+    path = out / "studies" / f"{study.study_uid}.json"
+    if not path.is_file():
+        return None
+    try:
+        document = read_json(path)
+        earlier = Prediction.from_json(document)
+    except OsteoLensError:
+        return None
+    before = {image.path: image.sha256 for image in earlier.images}
+    now = {told_path(image, root): digest_of(image) for _, image in study.images}
+    now |= {told_path(image, root): before.get(told_path(image, root), "") for _, image, _ in study.set_aside}
+    same = (
+        document == earlier.as_json()
+        and earlier.model == source
+        and earlier.status is not Status.FAILED
+        and earlier.patient_id == visible(study.patient_id)
+        and earlier.covariates == stored_covariates(study.covariates)
+        and before == now
+    )
+    return row_of(earlier, 0.0) if same else None

@@ -1,0 +1,133 @@
+"""What one study may be given as: a file, a folder, a `Study`, or arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cohort.covariates import Covariates, Sex
+from cohort.io.folder import index_cohort
+from cohort.io.grey import radiograph_range
+from cohort.spine import View
+from cohort.study import Radiograph, SpacingSource, Study
+from osteolens.errors import ConfigError, NotRadiograph, StudyError
+from pipeline.screening.film_reader import LoadedStudy, read_study
+
+Array: TypeAlias = npt.NDArray[np.generic]
+Source: TypeAlias = str | PathLike[str] | Study | Array | Sequence[Array] | Mapping[str, Array]
+"""A path, a study, or arrays (rows, columns): one, several, or by view (`AP`, `LATERAL`)."""
+
+LEAST_SIDE = 64
+"""Pixels along a side that an array needs; it is an image in which vertebral bodies can be told."""
+
+FROM_ARRAYS = "arrays"
+"""Identifier of a study that has no files."""
+
+
+def load_study(source: Source, given: Covariates) -> LoadedStudy:
+    """One study with its pixels.
+
+    Args:
+        source: as `Screener.screen` takes it.
+        given: covariates that override what headers and tables say.
+
+    Raises:
+        ReadError: no such file or folder, or an array that is no radiograph.
+        StudyError: no study, several, or one without a readable image.
+    """
+    if isinstance(source, Study):
+        return read_study(replace(source, covariates=source.covariates.overridden_by(given)))
+    if isinstance(source, (str, PathLike)):
+        study = _only_study(Path(fspath(source)))
+        return read_study(replace(study, covariates=study.covariates.overridden_by(given)))
+    if isinstance(source, np.ndarray):
+        return _of_arrays([(None, source)], given)
+    if isinstance(source, Mapping):
+        by_view = {_view(name): pixels for name, pixels in source.items()}
+        return _of_arrays([(view, by_view[view]) for view in View if view in by_view], given)
+    return _of_arrays([(None, pixels) for pixels in source], given)
+
+
+def given_covariates(
+    age_years: float | None, sex: str | None, bmi_kg_m2: float | None, height_cm: float | None, weight_kg: float | None
+) -> Covariates:
+    """What a caller states of a patient.
+
+    Args:
+        age_years: of the patient.
+        sex: F or M.
+        bmi_kg_m2: body mass index.
+        height_cm: body height.
+        weight_kg: body weight.
+
+    Raises:
+        ConfigError: another sex than F or M.
+    """
+    if sex is not None and sex.upper() not in tuple(Sex):
+        raise ConfigError(f"sex is {sex!r}, expected F or M")
+    return Covariates(
+        age_years=age_years,
+        sex=None if sex is None else Sex(sex.upper()),
+        height_cm=height_cm,
+        weight_kg=weight_kg,
+        bmi_given=bmi_kg_m2,
+    )
+
+
+def _only_study(path: Path) -> Study:
+    index = index_cohort(path)
+    if len(index.studies) == 1:
+        return index.studies[0]
+    if not index.studies:
+        raise StudyError(f"{path}: no radiograph found ({len(index.skipped)} other files); expected one study")
+    raise StudyError(f"{path}: {len(index.studies)} studies found, expected one; screen a folder with screen_folder")
+
+
+def _view(name: str) -> View:
+    try:
+        return View(name.upper())
+    except ValueError as error:
+        raise ConfigError(f"view {name!r} is unknown; expected AP or LATERAL") from error
+
+
+def _of_arrays(images: Sequence[tuple[View | None, Array]], given: Covariates) -> LoadedStudy:
+    radiographs = tuple(_radiograph(view, pixels, number) for number, (view, pixels) in enumerate(images, start=1))
+    study = Study(
+        study_uid=FROM_ARRAYS,
+        patient_id="",
+        ap=next((r.path for r in radiographs if r.view is View.AP), None),
+        lateral=next((r.path for r in radiographs if r.view is View.LATERAL), None),
+        images_of_unknown_view=tuple(r.path for r in radiographs if r.view is None),
+        covariates=given,
+    )
+    return LoadedStudy(study, radiographs, ())
+
+
+def _radiograph(view: View | None, pixels: Array, number: int) -> Radiograph:
+    """An array as a plain image of the same grey values would be read."""
+    name = Path(view.value if view is not None else f"array {number}")
+    kind, shape = pixels.dtype.kind, " x ".join(map(str, pixels.shape))
+    if pixels.ndim != 2 or min(pixels.shape) < LEAST_SIDE or kind not in "uif":
+        raise NotRadiograph(
+            f"{name}: found {pixels.dtype} of {shape}, expected grey values (rows, columns) of {LEAST_SIDE} pixels a "
+            "side or more"
+        )
+    values = pixels.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise NotRadiograph(f"{name}: pixel values are not finite; expected grey values, bright = dense bone")
+    low, high = radiograph_range(values)
+    scaled = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
+    return Radiograph(
+        pixels=np.ascontiguousarray(scaled, np.float32),
+        pixel_spacing_mm=None,
+        spacing_source=SpacingSource.NONE,
+        view=view,
+        path=name,
+        bits=8 * pixels.dtype.itemsize,
+    )

@@ -1,0 +1,97 @@
+"""One study as a notebook gives it: a path, a study, arrays."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cohort.io.folder import index_cohort
+from cohort.io.radiograph import read_radiograph
+from cohort.spine import VertebralLevel, View
+from osteolens.errors import ConfigError, NotRadiograph, StudyError
+from pipeline.prediction import Prediction, Status
+from pipeline.screening.film_reader import read_study
+from pipeline.screening.screener import Screener
+from tests import EXAMPLES
+
+STUDY = index_cohort(EXAMPLES).studies[0]
+FOLDER = EXAMPLES / STUDY.patient_id
+
+
+def arrays() -> dict[str, np.ndarray]:
+    images = {View.AP: STUDY.ap, View.LATERAL: STUDY.lateral}
+    return {view.value: read_radiograph(path).pixels for view, path in images.items() if path is not None}
+
+
+def test_a_folder_a_study_and_their_result_agree(screener: Screener) -> None:
+    covariates = STUDY.covariates
+    by_path = screener.screen(
+        str(FOLDER), age_years=covariates.age_years, sex=covariates.sex, bmi_kg_m2=covariates.bmi_kg_m2
+    )
+    loaded = screener.screen_loaded(read_study(STUDY)).prediction
+    assert by_path.status is Status.SCREENED
+    assert by_path.probabilities == loaded.probabilities
+    assert by_path.views[View.AP].boxes[VertebralLevel.L3] == loaded.views[View.AP].boxes[VertebralLevel.L3]
+    assert Prediction.from_json(by_path.as_json()).bmd_class == screener.screen(STUDY).bmd_class
+
+
+def test_given_covariates_override_the_header(screener: Screener) -> None:
+    young, old = (screener.screen(FOLDER, age_years=age, sex="f", bmi_kg_m2=24) for age in (52, 88))
+    assert young.covariates.age_years == 52 and old.covariates.age_years == 88
+    assert young.probabilities != old.probabilities
+
+
+def test_arrays_are_screened_by_view_or_by_themselves(screener: Screener) -> None:
+    named = screener.screen(arrays(), age_years=66, sex="F", bmi_kg_m2=24)
+    unnamed = screener.screen(list(arrays().values()), age_years=66, sex="F", bmi_kg_m2=24)
+    assert named.status is unnamed.status is Status.SCREENED
+    assert set(named.views) == set(unnamed.views) == {View.AP, View.LATERAL}
+    assert named.probabilities == unnamed.probabilities
+    single = screener.screen((arrays()["AP"] * 65535).astype(np.uint16))
+    assert list(single.views) == [View.AP] and "no LATERAL view; accuracy is lower with one view" in single.warnings
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (np.zeros((200, 200, 3), np.uint8), "found uint8 of 200 x 200 x 3, expected grey values"),
+        (np.zeros((8, 200), np.uint8), "of 64 pixels a side or more"),
+        (np.zeros((200, 200), bool), "found bool of 200 x 200"),
+        (np.full((200, 200), np.nan), "pixel values are not finite"),
+    ],
+)
+def test_arrays_that_are_no_radiograph_are_refused(screener: Screener, pixels: np.ndarray, words: str) -> None:
+    with pytest.raises(NotRadiograph, match=re.escape(words)):
+        screener.screen(pixels)
+
+
+def test_several_studies_point_to_screen_folder(screener: Screener, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="6 studies found, expected one; screen a folder with screen_folder"):
+        screener.screen(EXAMPLES)
+    with pytest.raises(StudyError, match="no radiograph found"):
+        screener.screen(tmp_path)
+
+
+def test_words_that_are_unknown_are_refused(screener: Screener) -> None:
+    with pytest.raises(ConfigError, match="sex is 'x', expected F or M"):
+        screener.screen(FOLDER, sex="x")
+    with pytest.raises(ConfigError, match="view 'oblique' is unknown; expected AP or LATERAL"):
+        screener.screen({"oblique": arrays()["AP"]})
+
+
+def test_a_notebook_shows_the_pictures(screener: Screener) -> None:
+    prediction = screener.screen(FOLDER)
+    page = prediction._repr_html_()
+    assert page.count("data:image/png;base64,") == 2
+    assert str(prediction.bmd_class) in page and "Research use; not a medical device." in page
+    assert "overlays" not in prediction.as_json() and "png" not in repr(prediction)
+
+
+def test_a_notebook_shows_text_of_files_as_text(screener: Screener) -> None:
+    prediction = screener.screen(FOLDER)
+    page = replace(prediction, warnings=("<script>alert(1)</script>\x1b[2J",))._repr_html_()
+    assert "<script>" not in page and "\x1b" not in page and "&lt;script&gt;" in page
