@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from classify.calibration import NO_CALIBRATION, Calibration, Decision, apply_temperature, decide, prediction_set
+from classify.calibration import (
+    NO_CALIBRATION,
+    Calibration,
+    Decision,
+    apply_temperature,
+    prediction_set,
+    rule_in_or_out,
+)
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import roi_crops
@@ -23,7 +30,7 @@ from osteolens.errors import StudyError, WeightsError
 from osteolens.onnx_session import open_session
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Classified:
     """What the classifier says of one study.
 
@@ -31,7 +38,7 @@ class Classified:
         probabilities: calibrated, by class, summing to one.
         t_score: estimate of the L1-L4 T-score.
         prediction_set: classes that hold the truth with the calibration's coverage.
-        decision: whether the share of osteoporosis decides at the calibration's predictive values.
+        decision: whether osteoporosis is ruled in, ruled out or neither at the calibration's predictive values.
     """
 
     probabilities: dict[BmdClass, float]
@@ -79,7 +86,7 @@ class BmdClassifier:
             pixels: (rows, columns) in [0, 1].
             detection: boxes of that image.
             levels: those of L1-L4 that are classified on.
-            mirrored: whether the crops are mirrored, so that all films face one way
+            mirrored: whether the crops are mirrored, so that all radiographs face one way
                 (`pipeline.screening.spines.FoundSpine`).
 
         Raises:
@@ -89,8 +96,8 @@ class BmdClassifier:
         plain = np.concatenate([normalise(preprocess_crop(crop, self.spec), self.spec) for crop in crops])
         return np.ascontiguousarray(plain[..., ::-1]) if mirrored else plain
 
-    def classify(self, inputs: dict[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
-        """Classes and T-score from one or two views; absent views and covariates are told so.
+    def classify(self, inputs: Mapping[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:
+        """Classes and T-score from one or two views, and from the covariates that are known.
 
         Raises:
             StudyError: no view that these weights take.
@@ -105,7 +112,11 @@ class BmdClassifier:
         }
         feed = {name: value for name, value in feed.items() if name in self._inputs}
         probabilities, t_score = self._session.run(OUTPUTS, feed)
-        shares = apply_temperature(probabilities.astype(np.float64), self._calibration.temperature)[0]
-        by_class = {c: float(p) for c, p in zip(BMD_CLASSES, shares, strict=True)}
-        decision = decide(by_class[BmdClass.OSTEOPOROSIS], self._calibration)
-        return Classified(by_class, float(t_score[0]), prediction_set(shares, self._calibration), decision)
+        calibrated = apply_temperature(probabilities.astype(np.float64), self._calibration.temperature)[0]
+        by_class = {c: float(p) for c, p in zip(BMD_CLASSES, calibrated, strict=True)}
+        return Classified(
+            probabilities=by_class,
+            t_score=float(t_score[0]),
+            prediction_set=prediction_set(calibrated, self._calibration),
+            decision=rule_in_or_out(by_class[BmdClass.OSTEOPOROSIS], self._calibration),
+        )

@@ -21,18 +21,20 @@ class PreprocessSpec(StrictConfig):
         3,
         ge=1,
         le=3,
-        description="of the recipe; 1 knew neither margins nor a share of equalisation; until 2 the greys of a DICOM "
-        "window went from its least to its largest value, since 3 by percentiles of the film (cohort/io/grey.py)",
+        description="of the recipe; 1 knew neither margins nor partial equalisation; until 2 the greys of a DICOM "
+        "window went from its least to its largest value, since 3 by percentiles of the radiograph (cohort/io/grey.py)",
     )
     roi: Literal["column", "vertebra"] = Field(
         "column", description="one crop of L1-L4 a view, or one crop of each of the four bodies"
     )
     size_px: int = Field(512, ge=64, le=1024, multiple_of=32, description="side of the square crop")
-    margin_across: float = Field(0.0, ge=0, le=1, description="share of a box's width added at each side")
-    margin_along: float = Field(0.0, ge=0, le=1, description="share of a box's height added above and below")
+    margin_across: float = Field(0.0, ge=0, le=1, description="fraction of a box's width added at each side")
+    margin_along: float = Field(0.0, ge=0, le=1, description="fraction of a box's height added above and below")
     grey: float = Field(0.5, ge=0, le=1, description="value of the filled border")
     sigma_px: float = Field(0.8, ge=0, le=10, description="Gaussian filter")
-    equalised: float = Field(1.0, ge=0, le=1, description="share of the equalised crop; the rest is as displayed")
+    equalised: float = Field(
+        1.0, ge=0, le=1, description="fraction of the equalised crop that is mixed with the displayed one"
+    )
     mean: float = Field(0.5, description="subtracted after equalisation")
     std: float = Field(0.29, gt=0, description="divided by after equalisation (of a uniform histogram)")
 

@@ -14,7 +14,6 @@ AGE_MEAN_SD = (65.4, 9.3)
 BMI_MEAN_SD = (23.97, 3.51)
 """Source: Mao et al. 2022, Table 1."""
 
-
 PLAUSIBLE = {"age_years": (18.0, 115.0), "bmi_kg_m2": (10.0, 80.0)}
 """Adults; outside these bounds a value is an error of entry, or a person whom no weights were made for."""
 

@@ -1,4 +1,4 @@
-"""From levelled boxes to the crop that the classifier sees."""
+"""From level-labelled boxes to the crop that the classifier sees."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def screened(uid: str, t_score: float, sharpness: float = 0.6, patient_id: str |
         views={View.AP: view_result()},
         t_score=t_score + 0.3,
         prediction_set=(predicted,),
-        decision=Decision.UNDECIDED,
+        decision=Decision.INDETERMINATE,
     )
 
 
@@ -61,6 +61,9 @@ def former(document: Mapping[str, object]) -> dict[str, object]:
         "usable, but the study was rejected": "usable, but the study was refused",
         "ambiguous_levels": "doubtful_levels",
         "low_confidence": "doubtful",
+        "osteoporosis ruled in": "osteoporosis likely",
+        "osteoporosis ruled out": "osteoporosis unlikely",
+        "indeterminate": "undecided",
     }
 
     def old(value: object) -> object:

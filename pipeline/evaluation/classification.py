@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from classify.calibration import Decision, brier, calibration_error, chance_calibration_error
+from classify.calibration import Decision, brier, calibration_error, perfect_calibration_error
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, area_word, class_words
 from pipeline.evaluation.statistics import (
@@ -180,7 +180,7 @@ def classification_metrics(cases: EvaluatedCases, draws: int = 2000, seed: int =
     """
     labels, probabilities, predicted = cases.labels, cases.probabilities, cases.predicted
     order = range(len(BMD_CLASSES))
-    expected, expected_high = chance_calibration_error(probabilities)
+    expected, expected_high = perfect_calibration_error(probabilities)
     return ClassificationMetrics(
         studies=len(labels),
         accuracy=proportion(int((predicted == labels).sum()), len(labels)),
@@ -276,14 +276,14 @@ def _decisions(cases: EvaluatedCases) -> Decisions | None:
     if not any(cases.decisions):
         return None
     ruled_in, ruled_out = (
-        np.array([decision is kind for decision in cases.decisions]) for kind in (Decision.LIKELY, Decision.UNLIKELY)
+        np.array([decision is kind for decision in cases.decisions]) for kind in (Decision.RULED_IN, Decision.RULED_OUT)
     )
     return Decisions(
         rule_in=int(ruled_in.sum()),
         rule_in_ppv=_fraction(cases.positive[ruled_in]),
         rule_out=int(ruled_out.sum()),
         rule_out_npv=_fraction(~cases.positive[ruled_out]),
-        indeterminate=sum(decision is Decision.UNDECIDED for decision in cases.decisions),
+        indeterminate=sum(decision is Decision.INDETERMINATE for decision in cases.decisions),
     )
 
 

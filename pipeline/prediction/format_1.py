@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from classify.calibration import Decision
 from cohort.rejection import LITTLE_MARGIN, LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS
 
@@ -13,6 +14,9 @@ _NEW_WORDS = {
     "refused": "rejected",
     "usable, but the study was refused": "usable, but the study was rejected",
     "doubtful_levels": RejectionCode.AMBIGUOUS_LEVELS.value,
+    "osteoporosis likely": Decision.RULED_IN.value,
+    "osteoporosis unlikely": Decision.RULED_OUT.value,
+    "undecided": Decision.INDETERMINATE.value,
     "doubtful": LevelCode.LOW_CONFIDENCE.value,
 }
 _OLD_MARGIN = "levels are named with little margin"
@@ -69,7 +73,7 @@ def _renamed(value: Any, key: str = "") -> Any:
         return [_renamed(part, key) for part in value]
     if not isinstance(value, str):
         return value
-    if key in ("status", "code", "outcome"):
+    if key in ("status", "code", "outcome", "decision"):
         return _NEW_WORDS.get(value, value)
     if key == "reason" and ": " in value:
         code, text = value.split(": ", 1)

@@ -114,9 +114,9 @@ def test_margins_widen_a_crop_as_far_as_the_image_goes() -> None:
     assert whole.shape == (350, 180), "cut where the image ends"
 
 
-def test_a_share_of_equalisation_leaves_the_display_in() -> None:
+def test_partial_equalisation_leaves_the_display_in() -> None:
     crop = np.random.default_rng(0).random((64, 64), np.float32) * 0.5
-    specs = [PreprocessSpec(size_px=64, sigma_px=0, equalised=share) for share in (1.0, 0.5, 0.0)]
+    specs = [PreprocessSpec(size_px=64, sigma_px=0, equalised=fraction) for fraction in (1.0, 0.5, 0.0)]
     whole, half, none = (preprocess_crop(crop, spec).astype(float) for spec in specs)
     np.testing.assert_allclose(none, crop * 255, atol=0.51)
     np.testing.assert_allclose(half, (whole + none) / 2, atol=1.01)

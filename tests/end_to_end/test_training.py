@@ -100,5 +100,5 @@ def test_a_classifier_trains_resumes_and_loads(cohort: str, tmp_path: Path) -> N
     found = classifier.classify({View.AP: image}, Covariates(age_years=70))
     assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert -6 < found.t_score < 3
-    assert len(found.prediction_set) == 3 and found.decision == "undecided", "six studies calibrate nothing"
+    assert len(found.prediction_set) == 3 and found.decision == "indeterminate", "six studies calibrate nothing"
     assert json.loads((tmp_path / "c" / "calibration.json").read_text("utf-8"))["studies"] == 0

@@ -25,7 +25,7 @@ def cases(probabilities: np.ndarray, labels: np.ndarray = LABELS, t_scores: np.n
         t_scores=t_scores,
         t_estimates=t_scores + 0.5,
         prediction_sets=[frozenset({BMD_CLASSES[k]}) for k in predicted],
-        decisions=[Decision.LIKELY if k == 2 else Decision.UNDECIDED for k in predicted],
+        decisions=[Decision.RULED_IN if k == 2 else Decision.INDETERMINATE for k in predicted],
     )
 
 

@@ -102,7 +102,7 @@ def any_prediction(rng: np.random.Generator) -> Prediction:
         warnings=("a\x1b[31m", LITTLE_MARGIN),
         t_score=float(rng.normal(-1.8, 1.0)),
         prediction_set=(likely,),
-        decision=Decision.UNDECIDED,
+        decision=Decision.INDETERMINATE,
         input_ablation={model.name: probabilities for model in SIX} if rng.random() < 0.5 else {},
     )
     no_class = replace(

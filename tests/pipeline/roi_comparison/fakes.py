@@ -42,7 +42,12 @@ class FakeScreener:
     ) -> Classified:
         edge = detections[View.AP].boxes[0].x0 % 1.0
         probabilities = dict(zip(BMD_CLASSES, (0.4 - 0.4 * edge, 0.6 - 0.6 * edge, edge), strict=True))
-        return Classified(probabilities, -1.0, (BmdClass.NORMAL,), Decision.UNDECIDED)
+        return Classified(
+            probabilities=probabilities,
+            t_score=-1.0,
+            prediction_set=(BmdClass.NORMAL,),
+            decision=Decision.INDETERMINATE,
+        )
 
 
 def studies_of(labels: Sequence[int], manual: Floats, automatic: Floats) -> ComparedStudies:

@@ -22,7 +22,7 @@ SCREENED = {
     "p_osteoporosis": 0.2,
     "t_score_estimate": -1.6,
     "prediction_set": "osteopenia|osteoporosis",
-    "decision": "undecided",
+    "decision": "indeterminate",
     "levels": "AP:L1+L2 LATERAL:L1",
     "suspected_fractures": "L1:grade-2 L2:grade-1",
     "cobb_deg": 12.4,
