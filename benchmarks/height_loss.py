@@ -1,8 +1,8 @@
-"""Which faults of a film make whole bodies look fractured to the learned loss of height.
+"""Which faults of a radiograph make whole bodies look fractured to the learned loss of height.
 
-Usage: python scripts/judge_height_loss.py COHORT SEGMENTER.onnx [--patients 110] [--limit 0.21]
-COHORT is a simulated one with annotations.json. Prints a line of JSON a degradation: the share of whole bodies of L1-L4
-in lateral views whose loss is above the limit, and of bodies of Genant grade 2 and above.
+Usage: python benchmarks/height_loss.py COHORT SEGMENTER.onnx [--patients 110] [--limit 0.21]
+COHORT is a simulated one with annotations.json. Prints a line of JSON a degradation: the fraction of whole bodies of
+L1-L4 in lateral views whose loss is above the limit, and of bodies of Genant grade 2 and above.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def degradations(rng: np.random.Generator) -> dict[str, Callable[[Image], Image]
 
 
 def main() -> None:
-    """Degrade, look, count."""
+    """Degrade, segment, count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", type=Path)
     parser.add_argument("segmenter", type=Path)
@@ -86,11 +86,11 @@ def main() -> None:
     crops: list[Image] = []
     losses: list[float] = []
     for study in studies:
-        own = outlines.get((study.study_uid, View.LATERAL))
-        if study.lateral is None or not own:
+        bodies = outlines.get((study.study_uid, View.LATERAL))
+        if study.lateral is None or not bodies:
             continue
         pixels = read_radiograph(study.lateral).pixels
-        for box in (box for box in roi_boxes(own, None) if box.level in TARGET_LEVELS):
+        for box in (box for box in roi_boxes(bodies, None) if box.level in TARGET_LEVELS):
             matrix = crop_matrix(box)
             crop = cv2.warpAffine(pixels, matrix, (CROP_PX,) * 2, borderMode=cv2.BORDER_REPLICATE)
             crops.append(np.asarray(crop, np.float32))
@@ -98,10 +98,10 @@ def main() -> None:
     true, session = np.array(losses), open_session(options.segmenter, 0)
     for name, change in degradations(np.random.default_rng(0)).items():
         shown = np.stack([_stretched(change(crop)) for crop in crops])[:, None]
-        called = session.run(["height_loss"], {"crops": shown})[0] > options.limit
-        whole, grade_2 = called[true == 0], called[true >= GENANT_LOSS[1]]
-        row = {"degradation": name, "bodies": len(true), "whole_called": float(whole.mean())}
-        print(json.dumps({**row, "grade_2_called": float(grade_2.mean())}))
+        suspected = session.run(["height_loss"], {"crops": shown})[0] > options.limit
+        whole, grade_2 = suspected[true == 0], suspected[true >= GENANT_LOSS[1]]
+        row = {"degradation": name, "bodies": len(true), "whole_suspected": float(whole.mean())}
+        print(json.dumps({**row, "grade_2_suspected": float(grade_2.mean())}))
 
 
 def _stretched(crop: Image) -> Image:

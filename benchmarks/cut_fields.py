@@ -1,7 +1,8 @@
-"""How often a body that the field cuts is not used: every eligible film of a cohort, cut at the middle of L1 or L4.
+"""How often a body that the field cuts is not used: every eligible radiograph, cut at the middle of L1 or L4.
 
-Usage: python scripts/judge_cut_fields.py COHORT [--site test1,test2] [--every N] [--weights FOLDER]
-Prints JSON: by view and cut, films, share in which the cut body is left out or the view rejected, and the former alone.
+Usage: python benchmarks/cut_fields.py COHORT [--site test1,test2] [--every N] [--weights FOLDER]
+Prints JSON: by view and cut, radiographs, the fraction in which the cut body is left out or the view rejected, and that
+in which it is left out.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ LEFT_OUT = "left out"
 
 
 def main() -> None:
-    """Cut, look, count."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Cut, assess, count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", type=Path)
     parser.add_argument("--site", default="test1,test2")
-    parser.add_argument("--every", type=int, default=1, help="judge every n-th study")
+    parser.add_argument("--every", type=int, default=1, help="evaluate every n-th study")
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
     screener = Screener(load_bundle(options.weights))
@@ -40,7 +41,7 @@ def main() -> None:
             if view is None or (study.study_uid, view) not in rois:
                 continue
             radiograph = read_radiograph(path)
-            middles = {box.level: round((box.y0 + box.y1) / 2) for box in rois[study.study_uid, view]}
+            middles = {box.level: round(box.centre[1]) for box in rois[study.study_uid, view]}
             if not {VertebralLevel.L1, VertebralLevel.L4} <= set(middles):
                 continue
             parts = {
@@ -49,20 +50,20 @@ def main() -> None:
             }
             for level, pixels in parts.items():
                 cut = replace(radiograph, pixels=pixels)
-                (found,) = screener.assess([cut])
-                code = found.rejection.code if found.rejection else None
-                if code is None and VertebralLevel(level) in found.left_out:
+                (image,) = screener.assess([cut])
+                code: str | None = image.rejection.code if image.rejection else None
+                if code is None and VertebralLevel(level) in image.left_out:
                     code = LEFT_OUT
                 codes.setdefault(f"{view} cut at {level}", []).append(code)
-    figures = {
+    metrics = {
         name: {
-            "films": len(own),
-            "cut_body_not_used": sum(code is not None for code in own) / len(own),
-            "left_out_alone": own.count(LEFT_OUT) / len(own),
+            "radiographs": len(outcomes),
+            "cut_body_not_used": sum(code is not None for code in outcomes) / len(outcomes),
+            "left_out_alone": outcomes.count(LEFT_OUT) / len(outcomes),
         }
-        for name, own in codes.items()
+        for name, outcomes in codes.items()
     }
-    print(json.dumps(figures, indent=1))
+    print(json.dumps(metrics, indent=1))
 
 
 if __name__ == "__main__":
