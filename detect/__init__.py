@@ -1,1 +1,1 @@
-"""Radiograph to levelled boxes. Inference needs onnxruntime alone; training needs the extra 'train'."""
+"""Radiograph to level-labelled boxes. Inference needs onnxruntime alone; training needs the extra 'train'."""

@@ -12,15 +12,20 @@ CLASSES: tuple[tuple[View, VertebralLevel], ...] = tuple((view, level) for view 
 
 
 class DetectionConfig(StrictConfig):
-    """How candidates become levelled boxes."""
+    """How candidates become level-labelled boxes, and the limits of quality control."""
 
     min_score: float = Field(0.08, ge=0.001, le=0.9, description="least summed class score of a candidate")
     nms_iou: float = Field(0.45, ge=0.1, le=0.9, description="overlap above which two candidates are one body")
-    max_candidates: int = Field(40, ge=8, le=200, description="most candidates that enter the naming")
+    max_candidates: int = Field(40, ge=8, le=200, description="most candidates that level labelling considers")
     min_levels: int = Field(
         2, ge=1, le=4, description="levels of L1-L4 that a view needs for a class; the ISCD asks for two"
     )
-    max_metal_ap: float = Field(0.016, ge=0, le=1, description="share of metal at a level of an AP view that costs it")
+    max_metal_ap: float = Field(
+        0.016,
+        ge=0,
+        le=1,
+        description="fraction of a body of an AP view that is metal, above which the level is left out",
+    )
     max_metal_lateral: float = Field(0.006, ge=0, le=1, description="the same in a lateral view")
     max_detail: float = Field(0.55, gt=0, le=10, description="fine detail of the column above which it may be noise")
     min_structure_ap: float = Field(
@@ -28,7 +33,9 @@ class DetectionConfig(StrictConfig):
     )
     min_structure_lateral: float = Field(0.21, ge=-1, le=1, description="the same for a lateral view")
     min_detail: float = Field(0.04, ge=0, le=10, description="detail of the column below which a view is rejected")
-    max_flat: float = Field(0.02, ge=0, le=1, description="share of the column without structure that is rejected")
+    max_flat: float = Field(
+        0.02, ge=0, le=1, description="fraction of the column without structure above which a view is rejected"
+    )
     warn_cobb_deg: float = Field(
         20.0, gt=0, le=90, description="Cobb angle in an AP view above which a warning is given"
     )
@@ -36,7 +43,7 @@ class DetectionConfig(StrictConfig):
     min_cut_height: float = Field(
         0.80, ge=0, le=1, description="height at the image's border, of the other bodies', below which a body is cut"
     )
-    min_level_confidence: float = Field(0.15, ge=0, le=1, description="box confidence below which a level is doubtful")
+    min_level_confidence: float = Field(0.15, ge=0, le=1, description="box confidence below which a level is left out")
     min_body: float = Field(
         0.5, ge=0, le=1, description="mean probability of vertebral bodies below which an image is not lumbar"
     )

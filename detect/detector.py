@@ -18,16 +18,16 @@ from osteolens.errors import WeightsError
 from osteolens.onnx_session import open_session
 
 TALL = 1.7
-"""Height over width from which a film may show the whole spine, whose bodies are small."""
+"""Height over width from which a radiograph may be one of the whole spine, in which the bodies are small."""
 SURE = 3.0
-"""Summed confidence of L1-L4 below which a tall film is looked at again, its lower part alone."""
+"""Summed confidence of L1-L4 below which the detector runs again on the lower parts of a tall radiograph."""
 LOWER_PARTS = (0.3, 0.45)
-"""Shares of a tall film's rows that further looks leave out at the top."""
+"""Fractions of the rows of a tall radiograph that are left out at the top in these runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Bodies before they have a name.
+    """Bodies before their levels are labelled.
 
     Attributes:
         boxes: float64 (n, 4), x0, y0, x1, y1 in pixels of the original image.
@@ -63,23 +63,23 @@ class VertebraDetector:
         self.config = config or DetectionConfig()
 
     def propose(self, radiograph: Radiograph, top: int = 0) -> Candidates:
-        """All candidate bodies after class-agnostic non-maximum suppression, whole score vectors kept.
+        """All candidate bodies after class-agnostic non-maximum suppression, with the scores of every class.
 
         Args:
             radiograph: one image.
-            top: first row that is looked at.
+            top: first row of the part that the detector sees.
         """
         image, matrix = detector_input(radiograph.pixels[top:], self.side)
         blob = np.repeat(image[None, None].astype(np.float32) / 255, 3, axis=1)
         raw = self._session.run(None, {self._input.name: blob})[0][0].astype(np.float64).T
         scores = raw[:, 4:]
         strength = scores.sum(1)
-        keep = strength >= self.config.min_score
-        raw, scores, strength = raw[keep], scores[keep], strength[keep]
+        strong = strength >= self.config.min_score
+        raw, scores, strength = raw[strong], scores[strong], strength[strong]
         corners = np.concatenate((raw[:, :2] - raw[:, 2:4] / 2, raw[:, :2] + raw[:, 2:4] / 2), 1)
         if len(corners):
-            plain = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), 1)
-            chosen = cv2.dnn.NMSBoxes(plain.tolist(), strength.tolist(), self.config.min_score, self.config.nms_iou)
+            places = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), 1)
+            chosen = cv2.dnn.NMSBoxes(places.tolist(), strength.tolist(), self.config.min_score, self.config.nms_iou)
             order = np.asarray(chosen, int).reshape(-1)[: self.config.max_candidates]
             corners, scores = corners[order], scores[order]
         scale, shift = np.array([matrix[0, 0], matrix[1, 1]] * 2), np.array([matrix[0, 2], matrix[1, 2]] * 2)
@@ -90,22 +90,23 @@ class VertebraDetector:
         return Candidates(boxes[solid], scores[solid], (rows, columns))
 
     def detect(self, radiograph: Radiograph, view: View | None = None) -> SpineDetection | None:
-        """Levelled boxes of one image, or None where it shows no chain of lumbar bodies.
+        """Level-labelled boxes of one image, or None where no chain of lumbar bodies is found.
 
         Args:
             radiograph: one image.
-            view: the projection that it is known to show; the one that holds most score when left out.
+            view: projection of the image, if known; the one with the larger summed score when left out.
         """
-        found = self._look(radiograph, 0, view)
+        detection = self._detect_below(radiograph, 0, view)
         rows, columns = radiograph.pixels.shape
-        if rows > TALL * columns and _strength(found) < SURE:
-            lower = [self._look(radiograph, int(share * rows), view) for share in LOWER_PARTS]
-            found = max([found, *lower], key=_strength)
-        return found
+        if rows > TALL * columns and _strength(detection) < SURE:
+            lower = [self._detect_below(radiograph, int(fraction * rows), view) for fraction in LOWER_PARTS]
+            detection = max([detection, *lower], key=_strength)
+        return detection
 
-    def _look(self, radiograph: Radiograph, top: int, view: View | None) -> SpineDetection | None:
-        found = self.propose(radiograph, top)
-        return label_levels(found.boxes, found.scores, found.image_shape, self.config, view)
+    def _detect_below(self, radiograph: Radiograph, top: int, view: View | None) -> SpineDetection | None:
+        """Level-labelled boxes of the image from a row downwards."""
+        candidates = self.propose(radiograph, top)
+        return label_levels(candidates.boxes, candidates.scores, candidates.image_shape, self.config, view)
 
 
 def _strength(detection: SpineDetection | None) -> float:

@@ -19,25 +19,31 @@ USUAL_WEDGE: Mapping[VertebralLevel, float] = {
 }
 """By how much of its back a whole body's front is lower: upper lumbar bodies are lower in front, lower ones behind.
 
-Source: medians of the outlines found in whole simulated bodies of the training site, rounded.
+Source: medians of the outlines of whole simulated bodies of the training site, rounded.
 """
 
 MOST_BULGE = 0.12
-"""Share by which an outline's middle may exceed the mean of its front and back; where it does more, it is wrong."""
+"""Fraction by which an outline's middle may exceed the mean of its front and back; where it does more, it is wrong."""
 
 
 def vertebra_findings(
     bodies: Mapping[VertebralLevel, SegmentedBody], anterior_left: bool, config: DetectionConfig
 ) -> dict[VertebralLevel, VertebraFinding]:
-    """Findings of those of L1-L4 that have an outline, of a lateral view."""
+    """Findings of those of L1-L4 that have an outline in a lateral view.
+
+    Args:
+        bodies: segmented bodies by level.
+        anterior_left: whether the front lies at the left.
+        config: limits.
+    """
     measured = body_heights({level: body.outline for level, body in bodies.items()}, anterior_left)
     learned = {level: body.height_loss for level, body in bodies.items()}
-    found = {}
+    findings = {}
     for level in TARGET_LEVELS:
         if level not in measured or level not in learned:
             continue
         loss = lost_height(level, measured[level], learned)
-        found[level] = VertebraFinding(
+        findings[level] = VertebraFinding(
             level=level,
             heights=measured[level],
             height_loss=loss,
@@ -45,21 +51,21 @@ def vertebra_findings(
             confidence=NormalDist(0, config.height_loss_sd).cdf(loss - GENANT_LOSS[0]),
             suspected=loss >= config.fracture_loss,
         )
-    return found
+    return findings
 
 
 def lost_height(level: VertebralLevel, heights: BodyHeights, learned: Mapping[VertebralLevel, float]) -> float:
-    """Share of its height that a body has lost: what the network says beyond what it says of the other bodies of the
-    film, and half of what the outline shows.
+    """Fraction of its height that a body has lost: the network's estimate above that of the other bodies of the
+    radiograph, plus half of the loss that the outline shows.
 
-    A film's grain and its bodies' proportions raise the network's word of every body alike, so only the excess over the
-    median of the others counts. The outline of a body whose endplate alone has sunk follows its rims, so the outline
-    alone is not enough either.
+    The grain of a radiograph and the proportions of its bodies raise the network's estimates of all bodies alike, so
+    only the excess over the median of the others counts. Where one endplate alone has sunk, the outline follows the
+    rims of the body, so the outline alone is not enough either.
 
     Args:
         level: of the body.
         heights: from its outline.
-        learned: the network's loss of height of every body that was seen.
+        learned: the network's estimate of every body that was segmented.
     """
     others = [loss for name, loss in learned.items() if name is not level]
     excess = learned[level] - (median(others) if others else 0.0)

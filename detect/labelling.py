@@ -1,4 +1,4 @@
-"""Naming: a chain through all candidate bodies that fits their scores, order and spacing best."""
+"""Vertebral level labelling: the chain through the candidate bodies that best fits their scores, order and spacing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from detect.config import CLASSES, DetectionConfig
 Floats = npt.NDArray[np.float64]
 
 _FLOOR = 0.02
-"""Share of a candidate's strength that every level keeps, so that one odd score cannot forbid a chain."""
+"""Fraction of a candidate's summed score that every level gets at least, so that one wrong score rules no chain out."""
 _WORTH = 0.06
-"""Score from which a candidate is better in the chain than out of it."""
+"""Score from which a candidate adds to the value of a chain."""
 _MISSED_COST = 2.5
 """Cost of a level without a candidate inside the chain."""
 _SIXTH_COST = 1.0
-"""Cost of a body without a name between L5 and S1: a sixth lumbar one (about 3 % of people)."""
+"""Cost of an unlabelled body between L5 and S1: a sixth lumbar vertebra (about 3 % of people)."""
 SIXTH_GAP = 0.3
 """Gap between the boxes of L5 and S1, in heights of a box, from which a sixth lumbar body lies there."""
 _SPACING_SD = 0.22
@@ -41,7 +41,7 @@ def label_levels(
         scores: (n, 16) by class.
         image_shape: (rows, columns).
         config: thresholds.
-        view: the projection, where it is known; else the one that holds most score.
+        view: the projection, where it is known; else the one with the larger summed score.
 
     Returns:
         None when fewer than three bodies form a chain.
@@ -57,12 +57,12 @@ def label_levels(
     chain = _best_chain(boxes, level_scores)
     if len(chain) < 3:
         return None
-    named = []
+    labelled = []
     for i, level in chain:
         x0, y0, x1, y1 = map(float, boxes[i])
         confidence = min(1.0, float(level_scores[i].sum()))
-        named.append(VertebraBox(DETECTED_LEVELS[level], x0, y0, x1, y1, confidence=confidence))
-    return SpineDetection(view, tuple(named), image_shape, labelling_margin(level_scores, chain))
+        labelled.append(VertebraBox(DETECTED_LEVELS[level], x0, y0, x1, y1, confidence=confidence))
+    return SpineDetection(view, tuple(labelled), image_shape, labelling_margin(level_scores, chain))
 
 
 def _gain(level_scores: Floats) -> Floats:
@@ -109,10 +109,16 @@ def _spacing_cost(distance: float, expected: float) -> float:
 
 
 def labelling_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> float:
-    """Mean log-score by which a chain beats itself shifted one level up or down; small means a doubtful naming."""
+    """Mean log-score of a chain minus that of the same chain shifted one level up or down, whichever is closer; small
+    where the levels are ambiguous.
+
+    Args:
+        level_scores: (n, levels) of the chosen view.
+        chain: candidate and level of each of its bodies.
+    """
     gain = _gain(level_scores)
     strength = level_scores.sum(1)
-    own = np.mean([gain[i, level] for i, level in chain])
+    as_labelled = np.mean([gain[i, level] for i, level in chain])
     shifted = []
     for shift in (-1, 1):
         moved = [
@@ -122,7 +128,7 @@ def labelling_margin(level_scores: Floats, chain: list[tuple[int, int]]) -> floa
             for i, level in chain
         ]
         shifted.append(np.mean(moved))
-    return float(own - max(shifted))
+    return float(as_labelled - max(shifted))
 
 
 def has_sixth_lumbar(detection: SpineDetection) -> bool:
@@ -135,32 +141,34 @@ def has_sixth_lumbar(detection: SpineDetection) -> bool:
 
 
 def relabel_with_sixth_lumbar(detection: SpineDetection) -> SpineDetection:
-    """The same bodies named as in a spine of six: each name moves one body up, and the lowest lumbar one has none."""
+    """The same bodies labelled as in a spine with six lumbar vertebrae: each label moves one body up, and the lowest
+    lumbar body has none."""
     if has_sixth_lumbar(detection) or detection.box(VertebralLevel.S1) is None:
         return detection
-    named = []
+    labelled = []
     for box in detection.boxes:
         if box.level is VertebralLevel.S1:
-            named.append(box)
+            labelled.append(box)
         elif box.level is not VertebralLevel.L5:
-            named.append(replace(box, level=DETECTED_LEVELS[DETECTED_LEVELS.index(box.level) + 1]))
-    return replace(detection, boxes=tuple(named))
+            labelled.append(replace(box, level=DETECTED_LEVELS[DETECTED_LEVELS.index(box.level) + 1]))
+    return replace(detection, boxes=tuple(labelled))
 
 
 def reconcile_views(detections: Sequence[SpineDetection | None]) -> list[SpineDetection | None]:
-    """Names that hold for a whole study: a lateral view shows no ribs, so it takes a sixth lumbar body from the AP."""
+    """Labels that agree between the views of a study: a sixth lumbar vertebra in the AP view is one in the lateral view
+    too, which shows no ribs."""
     six = any(d is not None and d.view is View.AP and has_sixth_lumbar(d) for d in detections)
     return [relabel_with_sixth_lumbar(d) if six and d is not None and d.view is View.LATERAL else d for d in detections]
 
 
 def shift_levels(detection: SpineDetection, by: int) -> SpineDetection:
-    """The same boxes under other names, as a reader corrects a naming: +1 makes L2 of L1; what falls outside goes.
+    """The same boxes with labels that a reader has corrected: +1 makes L2 of L1; boxes outside T11 to S1 are dropped.
 
-    The margin becomes infinite, since a person decided.
+    The labelling margin becomes infinite, since a person decided.
     """
-    named = []
+    labelled = []
     for box in detection.boxes:
         place = DETECTED_LEVELS.index(box.level) + by
         if 0 <= place < len(DETECTED_LEVELS):
-            named.append(replace(box, level=DETECTED_LEVELS[place]))
-    return replace(detection, boxes=tuple(named), labelling_margin=float("inf"))
+            labelled.append(replace(box, level=DETECTED_LEVELS[place]))
+    return replace(detection, boxes=tuple(labelled), labelling_margin=float("inf"))

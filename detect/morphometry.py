@@ -1,4 +1,4 @@
-"""Heights of vertebral bodies and the curve of a spine, measured on outlines: what a reader would measure by hand."""
+"""Heights of vertebral bodies and the curve of a spine, measured on outlines as a reader measures them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Endplates:
 
 
 def endplates(outline: Points) -> Endplates | None:
-    """Both endplates of an outline (n, 2) of x and y, y downwards; None when they cannot be told from the walls.
+    """Both endplates of an outline (n, 2) of x and y, y downwards; None where they cannot be told from walls.
 
     The body's axis starts upright and is turned twice to the mean direction of the two endplates.
     """
@@ -66,7 +66,7 @@ def endplates(outline: Points) -> Endplates | None:
         inner = slice(round(0.15 * SLICES), round(0.85 * SLICES))
         along = at[inner] - at[inner].mean()
         slopes = [float(np.arctan(edge[inner] @ along / (along @ along))) for edge in (upper, lower)]
-        found = Endplates(
+        plates = Endplates(
             upper=upper,
             lower=lower,
             upper_deg=float(np.degrees(turn + slopes[0])),
@@ -75,7 +75,7 @@ def endplates(outline: Points) -> Endplates | None:
         turn += float(np.mean(slopes))
         if abs(turn) > np.radians(60):
             return None
-    return found
+    return plates
 
 
 def _profiles(points: Points) -> tuple[Points, Points, Points] | None:
@@ -83,11 +83,11 @@ def _profiles(points: Points) -> tuple[Points, Points, Points] | None:
     start, run = points, np.roll(points, -1, axis=0) - points
     left, right = float(points[:, 0].min()), float(points[:, 0].max())
     at = left + (right - left) * (np.arange(SLICES) + 0.5) / SLICES
-    share = (at[:, None] - start[None, :, 0]) / np.where(run[:, 0] == 0, np.inf, run[:, 0])[None]
-    crosses = (share >= 0) & (share <= 1) & (run[None, :, 0] != 0)
+    fraction = (at[:, None] - start[None, :, 0]) / np.where(run[:, 0] == 0, np.inf, run[:, 0])[None]
+    crosses = (fraction >= 0) & (fraction <= 1) & (run[None, :, 0] != 0)
     if (crosses.sum(1) < 2).any():
         return None
-    y = start[None, :, 1] + share * run[None, :, 1]
+    y = start[None, :, 1] + fraction * run[None, :, 1]
     return at, np.where(crosses, y, np.inf).min(1), np.where(crosses, y, -np.inf).max(1)
 
 
@@ -99,16 +99,17 @@ def body_heights(
     Sources: Genant 1993 (doi 10.1002/jbmr.5650080915), the three heights and their comparison within the body and with
     its neighbours.
     """
-    plain: dict[VertebralLevel, tuple[float, float, float]] = {}
+    by_level: dict[VertebralLevel, tuple[float, float, float]] = {}
     for level, outline in outlines.items():
         plates = None if outline is None else endplates(outline)
         if plates is not None:
-            plain[level] = plates.heights(anterior_left)
-    found = {}
-    for level, (front, middle, back) in plain.items():
+            by_level[level] = plates.heights(anterior_left)
+    heights = {}
+    for level, (front, middle, back) in by_level.items():
         place = LEVELS.index(level)
-        beside = [plain[LEVELS[k]][2] for k in (place - 1, place + 1) if 0 <= k < len(LEVELS) and LEVELS[k] in plain]
-        found[level] = BodyHeights(
+        neighbours = [LEVELS[k] for k in (place - 1, place + 1) if 0 <= k < len(LEVELS)]
+        beside = [by_level[level][2] for level in neighbours if level in by_level]
+        heights[level] = BodyHeights(
             anterior=front,
             middle=middle,
             posterior=back,
@@ -116,15 +117,15 @@ def body_heights(
             biconcave=1 - middle / max((front + back) / 2, 1e-6),
             crush=1 - max(back, front) / max(float(np.mean(beside)), 1e-6) if beside else 0.0,
         )
-    return found
+    return heights
 
 
 def cobb_angle(outlines: Mapping[VertebralLevel, Points | None]) -> CobbAngle | None:
     """Estimate of the Cobb angle among the outlined bodies of an AP view; None with fewer than three.
 
     A body's tilt is the mean of three directions: of its two endplates, and twice across the line of centres through
-    its neighbours. Single endplates, as Cobb drew them, are read with some degrees of error on films whose discs are
-    narrow, and the largest of many differences then comes out too large; centres hardly err.
+    its neighbours. Single endplates, which Cobb used, are measured with an error of some degrees where discs are
+    narrow, and the largest of many differences is then too large; centres are more exact.
 
     Source: Cobb 1948, "Outline for the study of scoliosis".
     """
@@ -138,9 +139,9 @@ def cobb_angle(outlines: Mapping[VertebralLevel, Points | None]) -> CobbAngle | 
     for k, level in enumerate(levels):
         across, down = centres[min(k + 1, len(levels) - 1)] - centres[max(k - 1, 0)]
         of_chain = -float(np.degrees(np.arctan2(across, down)))
-        found = plates[level]
-        assert found is not None
-        tilts[level] = ((found.upper_deg + found.lower_deg) / 2 + 2 * of_chain) / 3
+        ends_of_body = plates[level]
+        assert ends_of_body is not None
+        tilts[level] = ((ends_of_body.upper_deg + ends_of_body.lower_deg) / 2 + 2 * of_chain) / 3
     ends = max(tilts, key=lambda k: tilts[k]), min(tilts, key=lambda k: tilts[k])
     upper, lower = sorted(ends, key=LEVELS.index)
     return CobbAngle(degrees=abs(tilts[upper] - tilts[lower]), upper=upper, lower=lower)

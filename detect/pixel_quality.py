@@ -1,4 +1,4 @@
-"""What the pixels of a column tell of metal and exposure, at the scale of its bodies; `detect.quality` judges by it."""
+"""Measures of metal and exposure in the column of bodies, at the scale of its bodies, for `detect.quality`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ METAL_TEXTURE = 0.04
 """Standard deviation within metal, on the same scale, at most."""
 
 
-def metal_shares(seen: BodyScale) -> dict[VertebralLevel, float]:
-    """Share of each of L1-L4 that is far brighter than its surroundings and wider than any cortex.
+def metal_fractions(scaled: BodyScale) -> dict[VertebralLevel, float]:
+    """Fraction of each of L1-L4 that is far brighter than its surroundings and wider than any cortex.
 
     An opening by 6 % of a body's width (about 3 mm) removes cortical lines; what then stands METAL_RISE above the
     median of the surrounding body's width and has no texture of its own (a standard deviation below METAL_TEXTURE) is
@@ -28,9 +28,9 @@ def metal_shares(seen: BodyScale) -> dict[VertebralLevel, float]:
     bodies, so the part of a lateral view is widened.
 
     Args:
-        seen: at the scale of its bodies, so that every window has a size of its own.
+        scaled: a radiograph at the scale of its bodies, at which the sizes of the windows hold.
     """
-    pixels, detection = seen.pixels, seen.detection
+    pixels, detection = scaled.pixels, scaled.detection
     boxes = {box.level: box for box in detection.boxes if box.level in TARGET_LEVELS}
     if not boxes:
         return {}
@@ -43,29 +43,30 @@ def metal_shares(seen: BodyScale) -> dict[VertebralLevel, float]:
     variance = cv2.blur(pixels * pixels, window) - cv2.blur(pixels, window) ** 2
     bright = (thick - around > METAL_RISE) & (variance < METAL_TEXTURE**2)
     wide = (0.8 if detection.view is View.LATERAL else 0.15) * width
-    shares = {}
+    fractions = {}
     for level, box in boxes.items():
         part = bright[_rows(box.y0, box.y1, pixels.shape[0]), _rows(box.x0 - wide, box.x1 + wide, pixels.shape[1])]
-        shares[level] = float(part.mean()) if part.size else 0.0
-    return shares
+        fractions[level] = float(part.mean()) if part.size else 0.0
+    return fractions
 
 
-def brighter_than_beside(seen: BodyScale) -> float:
+def brighter_than_beside(scaled: BodyScale) -> float:
     """Median over L1-L4 of how much brighter a body's middle is than what lies beside it, on the scale of 0 to 1; 0
-    where nothing of it can be seen."""
-    found = []
-    for box in seen.detection.boxes:
+    where the image holds none of this."""
+    differences = []
+    for box in scaled.detection.boxes:
         if box.level in TARGET_LEVELS:
             wide, tall = box.width, box.height
-            rows = _rows(box.y0 + 0.2 * tall, box.y1 - 0.2 * tall, seen.pixels.shape[0])
+            rows = _rows(box.y0 + 0.2 * tall, box.y1 - 0.2 * tall, scaled.pixels.shape[0])
             parts = ((0.2, 0.8), (-0.45, -0.1), (1.1, 1.45))
             inside, *beside = (
-                seen.pixels[rows, _rows(box.x0 + a * wide, box.x0 + b * wide, seen.pixels.shape[1])] for a, b in parts
+                scaled.pixels[rows, _rows(box.x0 + a * wide, box.x0 + b * wide, scaled.pixels.shape[1])]
+                for a, b in parts
             )
             sides = [float(np.median(part)) for part in beside if part.size]
             if inside.size and sides:
-                found.append(float(np.median(inside)) - float(np.mean(sides)))
-    return float(np.median(found)) if found else 0.0
+                differences.append(float(np.median(inside)) - float(np.mean(sides)))
+    return float(np.median(differences)) if differences else 0.0
 
 
 def _median_around(pixels: npt.NDArray[np.float32], window: float) -> npt.NDArray[np.float32]:
@@ -92,8 +93,8 @@ class Exposure:
         detail: median of the absolute Laplacian over the standard deviation; a saturated column has none, quantum noise
             of a starved detector and the grain or the sharpening of a photograph have much.
         structure: correlation of what is finer than 4 pixels between pixels 2 rows apart; quantum noise has none, bone
-            and the grain of a photographed film have some.
-        flat: share of the column that is constant over 5 x 5 pixels.
+            and the grain of a photographed radiograph have some.
+        flat: fraction of the column that is constant over 5 x 5 pixels.
     """
 
     detail: float
@@ -103,8 +104,10 @@ class Exposure:
 
 def exposure_of(radiograph: Radiograph, detection: SpineDetection) -> Exposure:
     """Exposure of the column of L1-L4 of an image with boxes of some of them, at EXPOSURE_BODY_PX a body."""
-    own = tuple(box for box in detection.boxes if box.level in TARGET_LEVELS)
-    column = at_body_scale(radiograph.pixels, replace(detection, boxes=own), EXPOSURE_BODY_PX, around=0.0).pixels
+    target_boxes = tuple(box for box in detection.boxes if box.level in TARGET_LEVELS)
+    column = at_body_scale(
+        radiograph.pixels, replace(detection, boxes=target_boxes), EXPOSURE_BODY_PX, around=0.0
+    ).pixels
     middle, beside = column[1:-1, 1:-1], (column[:-2, 1:-1], column[2:, 1:-1], column[1:-1, :-2], column[1:-1, 2:])
     fine = column - cv2.GaussianBlur(column, (0, 0), 4.0)
     kernel = np.ones((5, 5), np.uint8)

@@ -19,7 +19,7 @@ from detect.config import DetectionConfig
 from detect.fractures import vertebra_findings
 from detect.labelling import has_sixth_lumbar
 from detect.morphometry import cobb_angle
-from detect.pixel_quality import exposure_of, metal_shares
+from detect.pixel_quality import exposure_of, metal_fractions
 from detect.scale import BodyScale, at_body_scale
 from detect.segmenter import SegmentedBody, looks_inverted
 
@@ -36,7 +36,7 @@ INVERTED_TEXT = (
 )
 
 MIN_CHAIN = 4
-"""Bodies that a lumbar film shows at least, with or without names of L1-L4."""
+"""Fewest bodies of a lumbar radiograph, whatever their labels."""
 
 MOST_UNSEEN = 2
 """Bodies from T11 down that may be missing above the chain although the image has room for them."""
@@ -77,7 +77,7 @@ def check_view(
     Args:
         detection: level-labelled boxes, None where there is no chain.
         radiograph: the image.
-        bodies: what the segmenter saw of them; empty without one.
+        bodies: segmented bodies by level; empty without a segmenter.
         anterior_left: whether the front of a lateral view lies at the left.
         config: limits.
         min_confidence: least mean box confidence of L1-L4.
@@ -85,26 +85,21 @@ def check_view(
     if detection is None:
         return ViewQuality(
             rejection=Rejection(
-                RejectionCode.NO_SPINE, "no chain of vertebral bodies; expected an AP or lateral lumbar film"
+                RejectionCode.NO_SPINE, "no chain of vertebral bodies; expected an AP or lateral lumbar radiograph"
             )
         )
-    unsuitable = _not_lumbar(detection, bodies, config) or _doubtful(detection, config.min_margin, min_confidence)
+    unsuitable = _not_lumbar(detection, bodies, config) or _ambiguous(detection, config.min_margin, min_confidence)
     if unsuitable is not None:
         return ViewQuality(rejection=unsuitable)
-    seen = at_body_scale(radiograph.pixels, detection)
+    scaled = at_body_scale(radiograph.pixels, detection)
     lateral = detection.view is View.LATERAL
-    unsure = {**_doubtful_bodies(detection, config), **_cut(detection, config.min_cut_height)}
-    whole = {level: body for level, body in bodies.items() if level not in unsure}
+    unreliable = {**_low_confidence(detection, config), **_cut(detection, config.min_cut_height)}
+    whole = {level: body for level, body in bodies.items() if level not in unreliable}
     vertebrae = vertebra_findings(whole, anterior_left, config) if lateral else {}
     cobb = None if lateral else cobb_angle({level: body.outline for level, body in whole.items()})
     return ViewQuality(
         rejection=_poor_exposure(radiograph, detection, config) or _scoliosis(cobb, config),
-        left_out={
-            **_fractured(vertebrae),
-            **_metal(seen, config),
-            **unsure,
-            **_not_found(detection),
-        },
+        left_out={**_fractured(vertebrae), **_metal(scaled, config), **unreliable, **_not_found(detection)},
         vertebrae=vertebrae,
         cobb=cobb,
     )
@@ -116,10 +111,10 @@ def too_few(view: View, left_out: Mapping[VertebralLevel, LevelReason], least: i
     if len(used) >= least:
         return None
     reasons = "; ".join(f"{level}: {left_out[level].reason}" for level in TARGET_LEVELS if level in left_out)
-    kept = ", ".join(used) or "none"
+    usable = ", ".join(used) or "none"
     return Rejection(
         RejectionCode.TOO_FEW_LEVELS,
-        f"{view}: {kept} of L1-L4 can be used, at least {least} expected ({reasons})",
+        f"{view}: {usable} of L1-L4 can be used, at least {least} expected ({reasons})",
     )
 
 
@@ -127,18 +122,18 @@ def _not_lumbar(
     detection: SpineDetection, bodies: Mapping[VertebralLevel, SegmentedBody], config: DetectionConfig
 ) -> Rejection | None:
     """An image whose chain is too short, whose boxes hold no vertebral bodies, or whose negative does."""
-    names = ", ".join(box.level.value for box in detection.boxes)
+    levels = ", ".join(box.level.value for box in detection.boxes)
     if len(detection.boxes) < MIN_CHAIN:
         return Rejection(
             RejectionCode.NOT_LUMBAR,
-            f"a chain of {len(detection.boxes)} bodies ({names}), at least {MIN_CHAIN} expected; is it a lumbar film?",
+            f"a chain of {len(detection.boxes)} bodies ({levels}), {MIN_CHAIN} or more expected; is it lumbar?",
         )
     unseen = _unseen_above(detection)
     if unseen > MOST_UNSEEN:
         return Rejection(
             RejectionCode.NOT_LUMBAR,
             f"the chain begins at {detection.boxes[0].level} although the image has room for {unseen} more bodies "
-            f"above, at most {MOST_UNSEEN} expected; is it a chest film?",
+            f"above, at most {MOST_UNSEEN} expected; is it a chest radiograph?",
         )
     if looks_inverted(bodies, config.min_body):
         return Rejection(RejectionCode.INVERTED, INVERTED_TEXT)
@@ -147,22 +142,23 @@ def _not_lumbar(
         if mean < config.min_body:
             return Rejection(
                 RejectionCode.NOT_LUMBAR,
-                f"what was taken for {names} looks like vertebral bodies with a probability of {mean:.2f}, "
-                f"{config.min_body:.2f} or more expected; is it a lumbar film?",
+                f"what was labelled {levels} looks like vertebral bodies with a probability of {mean:.2f}, "
+                f"{config.min_body:.2f} or more expected; is it a lumbar radiograph?",
             )
     return None
 
 
 def _unseen_above(detection: SpineDetection) -> int:
-    """Bodies between T11 and the chain's first that the image has room for; a lumbar film shows them."""
+    """Bodies between T11 and the chain's first that the image has room for; a lumbar radiograph shows them."""
     first = detection.boxes[0]
     height = float(np.median([box.height for box in detection.boxes]))
     return min(DETECTED_LEVELS.index(first.level), int(first.y0 / height + 0.3))
 
 
-def _doubtful(detection: SpineDetection, least_margin: float, least_confidence: float) -> Rejection | None:
-    own = [box.confidence for box in detection.boxes if box.level in TARGET_LEVELS]
-    confidence = float(np.mean(own)) if own else 0.0
+def _ambiguous(detection: SpineDetection, least_margin: float, least_confidence: float) -> Rejection | None:
+    """A view whose boxes have little confidence, or whose levels are ambiguous."""
+    confidences = [box.confidence for box in detection.boxes if box.level in TARGET_LEVELS]
+    confidence = float(np.mean(confidences)) if confidences else 0.0
     if confidence < least_confidence:
         return Rejection(
             RejectionCode.LOW_CONFIDENCE,
@@ -172,16 +168,16 @@ def _doubtful(detection: SpineDetection, least_margin: float, least_confidence: 
     if detection.labelling_margin < least_margin:
         return Rejection(
             RejectionCode.AMBIGUOUS_LEVELS,
-            f"levels are named with a margin of {detection.labelling_margin:.2f}, expected {least_margin:.2f} or more; "
-            "is the field too short to count? A reader can name them with --shift-levels",
+            f"labelling margin {detection.labelling_margin:.2f}, expected {least_margin:.2f} or more; "
+            "is the field too short to count? A reader can correct them with --shift-levels",
         )
     return None
 
 
 def _not_found(detection: SpineDetection) -> dict[VertebralLevel, LevelReason]:
-    found = ", ".join(box.level.value for box in detection.boxes)
+    labelled = ", ".join(box.level.value for box in detection.boxes)
     return {
-        level: LevelReason(code=LevelCode.NOT_FOUND, reason=f"no body found (found {found})")
+        level: LevelReason(code=LevelCode.NOT_FOUND, reason=f"no body found (found {labelled})")
         for level in detection.missing
     }
 
@@ -190,25 +186,25 @@ def _cut(detection: SpineDetection, least: float) -> dict[VertebralLevel, LevelR
     """Bodies that the border of the image cuts: their box reaches it and is lower or narrower than the others."""
     boxes = {box.level: box for box in detection.boxes if box.level in TARGET_LEVELS}
     rows, columns = detection.image_shape
-    found = {}
+    cut = {}
     for level, box in boxes.items():
         others = [other for name, other in boxes.items() if name is not level] or [box]
         tall = float(np.median([other.height for other in others]))
         wide = float(np.median([other.width for other in others]))
-        shares = []
+        fractions = []
         if min(box.y0, rows - box.y1) < AT_BORDER * tall:
-            shares.append(box.height / tall)
+            fractions.append(box.height / tall)
         if min(box.x0, columns - box.x1) < AT_BORDER * wide:
-            shares.append(box.width / wide)
-        if shares and min(shares) < least:
-            found[level] = LevelReason(
+            fractions.append(box.width / wide)
+        if fractions and min(fractions) < least:
+            cut[level] = LevelReason(
                 code=LevelCode.CUT,
-                reason=f"cut off by the border of the image ({100 * min(shares):.0f} % of its neighbours' size)",
+                reason=f"cut off by the border of the image ({100 * min(fractions):.0f} % of its neighbours' size)",
             )
-    return found
+    return cut
 
 
-def _doubtful_bodies(detection: SpineDetection, config: DetectionConfig) -> dict[VertebralLevel, LevelReason]:
+def _low_confidence(detection: SpineDetection, config: DetectionConfig) -> dict[VertebralLevel, LevelReason]:
     least = config.min_level_confidence
     return {
         box.level: LevelReason(
@@ -223,42 +219,42 @@ def _fractured(vertebrae: Mapping[VertebralLevel, VertebraFinding]) -> dict[Vert
     return {
         level: LevelReason(
             code=LevelCode.FRACTURE,
-            reason=f"suspected fracture, {100 * own.height_loss:.0f} % of the height lost; to be confirmed by a reader",
+            reason=f"suspected fracture, {100 * f.height_loss:.0f} % of the height lost; to be confirmed by a reader",
         )
-        for level, own in vertebrae.items()
-        if own.suspected
+        for level, f in vertebrae.items()
+        if f.suspected
     }
 
 
-def _metal(seen: BodyScale, config: DetectionConfig) -> dict[VertebralLevel, LevelReason]:
-    limit = config.max_metal_ap if seen.detection.view is View.AP else config.max_metal_lateral
+def _metal(scaled: BodyScale, config: DetectionConfig) -> dict[VertebralLevel, LevelReason]:
+    limit = config.max_metal_ap if scaled.detection.view is View.AP else config.max_metal_lateral
     return {
         level: LevelReason(
             code=LevelCode.METAL,
-            reason=f"{100 * share:.1f} % looks like metal or cement, at most {100 * limit:.1f} % expected",
+            reason=f"{100 * fraction:.1f} % looks like metal or cement, at most {100 * limit:.1f} % expected",
         )
-        for level, share in metal_shares(seen).items()
-        if share > limit
+        for level, fraction in metal_fractions(scaled).items()
+        if fraction > limit
     }
 
 
 def _poor_exposure(radiograph: Radiograph, detection: SpineDetection, config: DetectionConfig) -> Rejection | None:
-    found = exposure_of(radiograph, detection)
+    exposure = exposure_of(radiograph, detection)
     where = f"{detection.view}: the column of L1-L4"
     least = config.min_structure_ap if detection.view is View.AP else config.min_structure_lateral
-    if found.detail > config.max_detail and found.structure < least:
+    if exposure.detail > config.max_detail and exposure.structure < least:
         return Rejection(
             RejectionCode.EXPOSURE,
-            f"{where} is mostly noise (detail {found.detail:.2f} of its contrast, at most {config.max_detail:.2f} "
-            f"expected where it hangs together by less than {least:.2f}, here {found.structure:.2f}); "
-            "underexposed films are excluded",
+            f"{where} is mostly noise (detail {exposure.detail:.2f} of its contrast, at most {config.max_detail:.2f} "
+            f"expected where its structure is below {least:.2f}, here {exposure.structure:.2f}); "
+            "underexposed radiographs are excluded",
         )
-    if found.detail < config.min_detail or found.flat > config.max_flat:
+    if exposure.detail < config.min_detail or exposure.flat > config.max_flat:
         return Rejection(
             RejectionCode.EXPOSURE,
-            f"{where} is clipped (detail {found.detail:.3f}, {config.min_detail:.3f} or more expected; "
-            f"{100 * found.flat:.1f} % without any structure, at most {100 * config.max_flat:.1f} % expected); "
-            "overexposed films are excluded",
+            f"{where} is clipped (detail {exposure.detail:.3f}, {config.min_detail:.3f} or more expected; "
+            f"{100 * exposure.flat:.1f} % without any structure, at most {100 * config.max_flat:.1f} % expected); "
+            "overexposed radiographs are excluded",
         )
     return None
 
@@ -277,20 +273,27 @@ def _scoliosis(cobb: CobbAngle | None, config: DetectionConfig) -> Rejection | N
 def warnings_of(
     detection: SpineDetection, radiograph: Radiograph, cobb: CobbAngle | None, config: DetectionConfig
 ) -> list[str]:
-    """Things to know about a usable view."""
-    found = []
+    """What users should know of a usable view.
+
+    Args:
+        detection: its boxes.
+        radiograph: the image.
+        cobb: the largest angle between bodies of an AP view, where it could be measured.
+        config: limits.
+    """
+    warnings = []
     view = detection.view.value
     if radiograph.view is not None and radiograph.view is not detection.view:
-        found.append(f"{view}: the file says {radiograph.view.value}, the image shows {view}; the image is believed")
+        warnings.append(f"{view}: the file says {radiograph.view.value}, the image shows {view}; the image is believed")
     if has_sixth_lumbar(detection):
-        found.append(f"{view}: a body without a name lies between L5 and S1: {SIX_LUMBAR} Check the levels")
+        warnings.append(f"{view}: an unlabelled body lies between L5 and S1: {SIX_LUMBAR} Check the levels")
     if cobb is not None and cobb.degrees > config.warn_cobb_deg:
-        found.append(f"{view}: scoliosis, Cobb angle about {cobb.degrees:.0f} degrees; accuracy is unknown there")
+        warnings.append(f"{view}: scoliosis, Cobb angle about {cobb.degrees:.0f} degrees; accuracy is unknown there")
     if detection.labelling_margin < config.warn_margin:
-        found.append(f"{view}: {LITTLE_MARGIN} ({detection.labelling_margin:.2f}); check them")
+        warnings.append(f"{view}: {LITTLE_MARGIN} ({detection.labelling_margin:.2f}); check them")
     if radiograph.pixel_spacing_mm is not None and radiograph.spacing_source is not SpacingSource.NONE:
         widths = [b.width for b in detection.boxes if b.level in TARGET_LEVELS]
         width = float(np.mean(widths)) * radiograph.pixel_spacing_mm[1]
         if detection.view is View.AP and not BODY_WIDTH_MM[0] <= width <= BODY_WIDTH_MM[1]:
-            found.append(f"{view}: mean body width {width:.0f} mm is implausible; check the pixel spacing")
-    return found
+            warnings.append(f"{view}: mean body width {width:.0f} mm is implausible; check the pixel spacing")
+    return warnings

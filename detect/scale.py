@@ -1,4 +1,4 @@
-"""One scale for every measure: the column of bodies resampled to a fixed width of a body, whatever the film's size."""
+"""The column of bodies resampled to a fixed width of a body, so that every measure is taken at one scale."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox
 
 BODY_PX = 96
-"""Mean width of the boxes of L1-L4 in pixels at which a radiograph is looked at closely."""
+"""Mean width of the boxes of L1-L4 in pixels in the resampled column."""
 
 AROUND = 1.0
-"""How far the column is kept at each side of its boxes, in widths of a body."""
+"""Margin of the column at each side of its boxes, in widths of a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class BodyScale:
 
 def body_width(boxes: Sequence[VertebraBox]) -> float:
     """Mean width in pixels of the boxes of L1-L4, or of all where none of these is."""
-    own = [box.width for box in boxes if box.level in TARGET_LEVELS] or [box.width for box in boxes]
-    return float(np.mean(own))
+    widths = [box.width for box in boxes if box.level in TARGET_LEVELS] or [box.width for box in boxes]
+    return float(np.mean(widths))
 
 
 def at_body_scale(
@@ -48,13 +48,13 @@ def at_body_scale(
 ) -> BodyScale:
     """The part of a radiograph that holds all boxes and `around` widths of a body at each side, resampled by area.
 
-    Only this part is read, once, so the cost grows with its pixels and what follows has a size of its own: a film at
-    full size and the same film shrunk to a quarter give the same picture but for what was lost by shrinking.
+    Everything that follows works at this size, so its cost does not depend on the size of the radiograph, and a
+    radiograph at full size and the same one shrunk to a quarter give the same column but for the detail that was lost.
 
     Args:
         pixels: (rows, columns) in [0, 1].
         detection: at least one box.
-        body_px: wanted mean width of a body.
+        body_px: mean width of a body in the result.
         around: margin in widths of a body.
     """
     width = body_width(detection.boxes)

@@ -1,4 +1,4 @@
-"""Bodies inside the boxes: the only inference of masks and heights, and boxes by the ROI rule from the masks."""
+"""Segmentation of bodies inside the boxes, and boxes by the ROI rule from the masks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CROP_PX = 128
 """Side of the square crop that the network sees."""
 
 FINER = 4
-"""How much finer than the mask its outline is drawn, which would else run half a pixel inside; of its points one a
-pixel of the mask is kept."""
+"""By how much the mask is enlarged before its outline is taken, which would else run half a pixel inside; the outline
+has one point a pixel of the mask."""
 
 CONTEXT = 1.45
 """Side of the crop over the longer side of the box."""
@@ -33,19 +33,20 @@ OUTLINED_LEVELS: Mapping[View, tuple[VertebralLevel, ...]] = {
 }
 """Bodies that are outlined: the boxes of L1-L4 follow from them and their neighbours, and the curve of an AP view."""
 
-SEEN_BOTH_WAYS: Mapping[View, tuple[VertebralLevel, ...]] = {View.AP: (), View.LATERAL: TARGET_LEVELS}
-"""Bodies that are also seen mirrored, the mean of both given, which errs less: those whose heights are measured."""
+MIRRORED_TOO: Mapping[View, tuple[VertebralLevel, ...]] = {View.AP: (), View.LATERAL: TARGET_LEVELS}
+"""Bodies of which the mirrored crop is segmented too and the mean of both is given, which has the smaller error: those
+whose heights are measured."""
 
 TARGETS = ("height_loss", "body", "lateral", "anterior_left")
-"""What the network says of a crop beside its mask: loss of height, and the probabilities that it shows a vertebral
+"""Outputs of the network for a crop beside its mask: loss of height, and the probabilities that it shows a vertebral
 body, from the side, with its front at the left."""
 
 CLEARLY_BRIGHTER = 0.1
-"""By how much the bodies of an AP view are brighter than what lies beside them when it needs no look at its negative,
-on the image's scale of 0 to 1. Inverted ones of simulated and real films stayed below -0.04."""
+"""By how much, on the image's scale of 0 to 1, the bodies of an AP view are brighter than what lies beside them where
+its negative need not be checked. Inverted simulated and real radiographs stayed below -0.04."""
 
 AGREED_IOU = 0.6
-"""Overlap of the detector's and the masks' box below which the mask is not believed."""
+"""Overlap of the detector's and the masks' box below which the mask is not used."""
 
 Points = npt.NDArray[np.float64]
 
@@ -68,10 +69,10 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
     """Outline (n, 2) in image pixels of the largest part of a mask (rows, columns) above one half, or None."""
     fine = cv2.resize(mask, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
     solid = (fine > 0.5).astype(np.uint8)
-    found, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not found:
+    contours, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
         return None
-    largest = max(found, key=cv2.contourArea)
+    largest = max(contours, key=cv2.contourArea)
     if cv2.contourArea(largest) < 0.04 * fine.size:
         return None
     points = (largest[::FINER, 0] + 0.5) / FINER - 0.5
@@ -80,15 +81,15 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentedBody:
-    """What the network sees of one body.
+    """What the segmenter gives of one body.
 
     Attributes:
         outline: (n, 2) in pixels of the radiograph, None without a clear mask.
-        height_loss: share of the body's height that a compression took; learned on lateral views.
+        height_loss: fraction of the body's height that a compression took; learned on lateral views.
         body: probability that this is a vertebral body at all.
         lateral: probability that it is seen from the side.
         anterior_left: probability that its front lies at the left, for one seen from the side.
-        negative: probability that the negative of the image shows a vertebral body here; None where not looked at.
+        negative: probability that the negative of the image shows a vertebral body here; None where it was not checked.
     """
 
     outline: Points | None
@@ -119,46 +120,45 @@ class BodySegmenter:
                 "train it anew with this version (osteolens train segmenter)"
             )
 
-    def segment(self, seen: BodyScale) -> dict[VertebralLevel, SegmentedBody]:
-        """Outline, loss of height and kind of bodies; outlines in pixels of the radiograph that `seen` was taken from.
-
-        The bodies of OUTLINED_LEVELS are looked at as far as they have a box.
+    def segment(self, scaled: BodyScale) -> dict[VertebralLevel, SegmentedBody]:
+        """Outline, loss of height and kind of the bodies of OUTLINED_LEVELS that have a box; outlines in pixels of the
+        radiograph.
 
         Args:
-            seen: a column at the scale of its bodies.
+            scaled: a column at the scale of its bodies.
         """
-        view = seen.detection.view
-        boxes = [box for box in seen.detection.boxes if box.level in OUTLINED_LEVELS[view]]
+        view = scaled.detection.view
+        boxes = [box for box in scaled.detection.boxes if box.level in OUTLINED_LEVELS[view]]
         if not boxes:
             return {}
         matrices = [crop_matrix(box) for box in boxes]
-        crops = np.stack([crop_image(seen.pixels, matrix) for matrix in matrices])[:, None]
-        twice = [row for row, box in enumerate(boxes) if box.level in SEEN_BOTH_WAYS[view]]
-        sure = view is View.AP and brighter_than_beside(seen) > CLEARLY_BRIGHTER
-        doubtful = [] if sure else [row for row, box in enumerate(boxes) if box.level in TARGET_LEVELS]
+        crops = np.stack([crop_image(scaled.pixels, matrix) for matrix in matrices])[:, None]
+        twice = [row for row, box in enumerate(boxes) if box.level in MIRRORED_TOO[view]]
+        clearly_positive = view is View.AP and brighter_than_beside(scaled) > CLEARLY_BRIGHTER
+        inverted = [] if clearly_positive else [row for row, box in enumerate(boxes) if box.level in TARGET_LEVELS]
         mirrored = np.ascontiguousarray(crops[twice, ..., ::-1])
-        every, *said = self._session.run(None, {"crops": np.concatenate((crops, mirrored, 1 - crops[doubtful]))})
+        all_masks, *outputs = self._session.run(None, {"crops": np.concatenate((crops, mirrored, 1 - crops[inverted]))})
         end = len(boxes) + len(twice)
-        masks, told = every[: len(boxes)], [values[: len(boxes)] for values in said]
-        said[TARGETS.index("anterior_left")][len(boxes) : end] *= -1
-        said[TARGETS.index("anterior_left")][len(boxes) : end] += 1
-        masks[twice] = (masks[twice] + every[len(boxes) : end, ..., ::-1]) / 2
-        for values, again in zip(told, said, strict=True):
+        masks, values_of = all_masks[: len(boxes)], [values[: len(boxes)] for values in outputs]
+        outputs[TARGETS.index("anterior_left")][len(boxes) : end] *= -1
+        outputs[TARGETS.index("anterior_left")][len(boxes) : end] += 1
+        masks[twice] = (masks[twice] + all_masks[len(boxes) : end, ..., ::-1]) / 2
+        for values, again in zip(values_of, outputs, strict=True):
             values[twice] = (values[twice] + again[len(boxes) : end]) / 2
-        negative = {row: float(p) for row, p in zip(doubtful, said[TARGETS.index("body")][end:], strict=True)}
-        found = {}
+        negative = {row: float(p) for row, p in zip(inverted, outputs[TARGETS.index("body")][end:], strict=True)}
+        bodies = {}
         for row, (box, matrix) in enumerate(zip(boxes, matrices, strict=True)):
             outline = mask_outline(masks[row, 0], matrix)
-            values = {name: float(values[row]) for name, values in zip(TARGETS, told, strict=True)}
-            found[box.level] = SegmentedBody(
-                outline=None if outline is None else seen.to_radiograph(outline), negative=negative.get(row), **values
+            values = {name: float(values[row]) for name, values in zip(TARGETS, values_of, strict=True)}
+            bodies[box.level] = SegmentedBody(
+                outline=None if outline is None else scaled.to_radiograph(outline), negative=negative.get(row), **values
             )
-        return found
+        return bodies
 
 
 def looks_inverted(bodies: Mapping[VertebralLevel, SegmentedBody], least: float) -> bool:
     """Whether the negative of an image shows vertebral bodies, and more clearly than the image itself, on average and
-    for most bodies (gas may lie over some): bones darker than the soft tissue beside them.
+    for most bodies (gas may lie over some): bones are darker than the soft tissue beside them.
 
     Args:
         bodies: of the image.
@@ -167,20 +167,20 @@ def looks_inverted(bodies: Mapping[VertebralLevel, SegmentedBody], least: float)
     pairs = np.array([(body.body, body.negative) for body in bodies.values() if body.negative is not None])
     if not len(pairs) or float(pairs[:, 1].mean()) < least:
         return False
-    shares = np.clip(pairs, 1e-3, 1 - 1e-3)
-    odds = np.log(shares / (1 - shares))
-    surer = odds[:, 0] - odds[:, 1]
-    return float(surer.mean()) < 0 and float((surer < 0).mean()) > 0.5
+    probabilities = np.clip(pairs, 1e-3, 1 - 1e-3)
+    log_odds = np.log(probabilities / (1 - probabilities))
+    excess = log_odds[:, 0] - log_odds[:, 1]
+    return float(excess.mean()) < 0 and float((excess < 0).mean()) > 0.5
 
 
 def refine_boxes(
     detection: SpineDetection, bodies: Mapping[VertebralLevel, SegmentedBody], spacing_mm: tuple[float, float] | None
 ) -> SpineDetection:
-    """The detection with each box of L1-L4 half way between the detector's and the ROI rule's on the masks.
+    """The detection with each box of L1-L4 half way between the detector's box and that of the ROI rule on the masks.
 
-    Two estimates with errors of their own are better together than either alone. A body without a mask, or whose mask
-    gives a box that overlaps the detector's by less than AGREED_IOU, keeps the detector's. Boxes of a lateral view also
-    get their loss of height.
+    The mean of two estimates with independent errors has a smaller error than either. A body without a mask, or whose
+    mask gives a box that overlaps the detector's by less than AGREED_IOU, keeps the detector's. Boxes of a lateral view
+    also get their loss of height.
     """
     outlines = {level: body.outline for level, body in bodies.items() if body.outline is not None}
     by_rule = {box.level: box for box in roi_boxes(outlines, spacing_mm)} if len(outlines) > 1 else {}

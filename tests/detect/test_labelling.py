@@ -78,7 +78,7 @@ def test_two_bodies_are_no_spine() -> None:
     assert label_levels(*column(2, 2), SHAPE, DetectionConfig()) is None
 
 
-def test_a_doubtful_naming_has_a_small_margin() -> None:
+def test_ambiguous_levels_have_a_small_margin() -> None:
     sure = label_levels(*column(2, 5, doubt=0.1), SHAPE, DetectionConfig())
     boxes, scores = column(2, 5)
     shifted = column(1, 5)[1]
@@ -119,11 +119,12 @@ def test_a_body_between_the_fifth_and_the_sacrum_stays_unnamed() -> None:
 def test_a_lateral_view_takes_the_sixth_lumbar_body_from_the_ap() -> None:
     ap, lateral = six_lumbar(View.AP), six_lumbar(View.LATERAL)
     assert [b.level.value for b in lateral.boxes] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1"]
-    _, named = reconcile_views([ap, lateral])
-    assert named is not None
-    assert [b.level.value for b in named.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
-    assert named.box(VertebralLevel.L4).y0 == ap.box(VertebralLevel.L4).y0
-    assert has_sixth_lumbar(named)
+    _, labelled = reconcile_views([ap, lateral])
+    assert labelled is not None
+    assert [b.level.value for b in labelled.boxes] == ["T12", "L1", "L2", "L3", "L4", "L5", "S1"]
+    in_lateral, in_ap = labelled.box(VertebralLevel.L4), ap.box(VertebralLevel.L4)
+    assert in_lateral is not None and in_ap is not None and in_lateral.y0 == in_ap.y0
+    assert has_sixth_lumbar(labelled)
     usual = label_levels(*column(1, 7), SHAPE, DetectionConfig())
     assert reconcile_views([usual, lateral, None]) == [usual, lateral, None]
-    assert reconcile_views([ap, named]) == [ap, named], "nothing moves twice"
+    assert reconcile_views([ap, labelled]) == [ap, labelled], "nothing moves twice"

@@ -25,7 +25,8 @@ def body(left: float = 30.0, right: float = 30.0, wide: float = 40.0, turn_deg: 
     half = (left + (right - left) * (x + wide / 2) / wide) / 2
     points = np.concatenate((np.c_[x, -half], np.c_[x[::-1], half[::-1]]))
     turn = np.radians(turn_deg)
-    return points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + (100.0, 100.0 + at)
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    return np.asarray(points @ rotation + (100.0, 100.0 + at), np.float64)
 
 
 def column(**odd: Points) -> dict[VertebralLevel, Points | None]:

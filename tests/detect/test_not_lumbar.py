@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import data_store
+import data_store  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 import pydicom
@@ -15,7 +15,6 @@ from cohort.io.radiograph import read_radiograph
 from cohort.study import Radiograph, SpacingSource, Study
 from detect.training.distractors import draw_distractor
 from osteolens.errors import NotRadiograph
-from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.screener import Screener
@@ -29,12 +28,7 @@ OTHERS = (
     "mlut_18.dcm", "vlut_04.dcm", "RG1_J2KR.dcm", "693_UNCI.dcm", "CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm",
     "693_J2KI.dcm", "examples_palette.dcm",
 )  # fmt: skip
-"""Wrists, chests, slices, ultrasound, a face and test patterns that the test packages hold; no lumbar film."""
-
-
-@pytest.fixture(scope="module")
-def screener() -> Screener:
-    return Screener(load_bundle())
+"""Wrists, chests, slices, ultrasound, a face and test patterns that the test packages hold; no lumbar radiograph."""
 
 
 def screened(screener: Screener, radiograph: Radiograph) -> Prediction:
@@ -57,9 +51,9 @@ def test_images_of_the_test_packages_get_no_class(screener: Screener, name: str)
     assert prediction.rejection.code in ("no_spine", "not_lumbar", "low_confidence")
 
 
-def shown(pixels: Image) -> Radiograph:
+def shown(pixels: npt.ArrayLike) -> Radiograph:
     return Radiograph(
-        pixels=pixels.astype(np.float32),
+        pixels=np.asarray(pixels, np.float32),
         pixel_spacing_mm=None,
         spacing_source=SpacingSource.NONE,
         view=None,
@@ -74,7 +68,7 @@ def test_drawn_pictures_get_no_class(screener: Screener, seed: int) -> None:
     assert prediction.rejection is not None and prediction.rejection.code in ("no_spine", "not_lumbar")
 
 
-def test_a_blank_film_and_a_page_of_text_get_no_class(screener: Screener) -> None:
+def test_a_blank_image_and_a_page_of_text_get_no_class(screener: Screener) -> None:
     page = np.full((900, 640), 255, np.uint8)
     for row in range(40, 880, 30):
         cv2.putText(page, "lumbar spine, two views, no fracture seen", (30, row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 0, 2)

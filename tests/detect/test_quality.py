@@ -14,7 +14,7 @@ from cohort.rejection import LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectionConfig
-from detect.pixel_quality import exposure_of, metal_shares
+from detect.pixel_quality import exposure_of, metal_fractions
 from detect.quality import (
     ViewQuality,
     check_view,
@@ -93,7 +93,7 @@ def test_metal_costs_the_levels_that_it_hides_and_no_others() -> None:
 
 @pytest.mark.parametrize("metal", ["", "wire"])
 def test_cortices_and_wires_are_no_implants(metal: str) -> None:
-    assert max(metal_shares(at_body_scale(picture(metal).pixels, FOUND)).values()) < 0.01
+    assert max(metal_fractions(at_body_scale(picture(metal).pixels, FOUND)).values()) < 0.01
     assert checked(FOUND, picture(metal)) == replace(checked(FOUND, picture(metal)), left_out={}, rejection=None)
 
 
@@ -102,7 +102,7 @@ def test_bright_bone_with_texture_is_no_implant() -> None:
     rough = np.random.default_rng(2).normal(0, 0.12, radiograph.pixels.shape).astype(np.float32)
     bright = radiograph.pixels > 0.97
     pixels = np.where(bright, np.clip(0.88 + rough, 0, 1), radiograph.pixels).astype(np.float32)
-    plain, textured = (metal_shares(at_body_scale(shown, FOUND))[L2] for shown in (radiograph.pixels, pixels))
+    plain, textured = (metal_fractions(at_body_scale(shown, FOUND))[L2] for shown in (radiograph.pixels, pixels))
     assert plain > 0.02 and textured < 0.2 * plain
 
 
@@ -125,8 +125,8 @@ def test_no_measure_depends_on_the_size_of_a_pixel(times: float) -> None:
     found = replace(FOUND, boxes=boxes, image_shape=large.shape)
     quality = checked(found, replace(plain, pixels=np.clip(large, 0, 1)))
     assert quality.rejection is None and quality.used == (L1, L3, L4)
-    share = metal_shares(at_body_scale(large, found))[L2]
-    assert share == pytest.approx(metal_shares(at_body_scale(plain.pixels, FOUND))[L2], rel=0.35)
+    share = metal_fractions(at_body_scale(large, found))[L2]
+    assert share == pytest.approx(metal_fractions(at_body_scale(plain.pixels, FOUND))[L2], rel=0.35)
     exposure, again = exposure_of(plain, FOUND), exposure_of(replace(plain, pixels=large), found)
     assert again.flat == pytest.approx(exposure.flat, abs=0.01)
     assert again.structure == pytest.approx(exposure.structure, abs=0.15)
@@ -196,7 +196,7 @@ def test_warnings_name_view_and_margin() -> None:
 
 def test_no_boxes_have_no_metal() -> None:
     empty = SpineDetection(View.AP, (VertebraBox(VertebralLevel.L5, 100, 60, 180, 120),), (400, 300))
-    assert metal_shares(at_body_scale(picture("screws").pixels, empty)) == {}
+    assert metal_fractions(at_body_scale(picture("screws").pixels, empty)) == {}
 
 
 def test_starved_and_clipped_films_are_refused_with_their_measure() -> None:

@@ -85,8 +85,10 @@ def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     assert alone == detection, "one outline has no neighbour and moves nothing"
     cut = refine_boxes(replace(detection, image_shape=(400, 150)), bodies, None)
     assert cut.boxes[1].x1 == 150
-    elsewhere = {level: seen(own.outline + 40, 0.0) for level, own in bodies.items()}  # type: ignore[operator]
-    assert refine_boxes(detection, elsewhere, None) == detection, "a mask far from its box is not believed"
+    elsewhere = {
+        level: seen(body() + 40 - (0, up), 0.0) for level, up in ((VertebralLevel.L2, 60), (VertebralLevel.L3, 0))
+    }
+    assert refine_boxes(detection, elsewhere, None) == detection, "a mask far from its box is not used"
     context = replace(upper, level=VertebralLevel.T12), replace(BOX, level=VertebralLevel.L1)
     above = {VertebralLevel.T12: bodies[VertebralLevel.L2], VertebralLevel.L1: bodies[VertebralLevel.L3]}
     assert refine_boxes(replace(detection, boxes=context), above, None).boxes[0] == context[0], "neighbours stay"
@@ -129,7 +131,8 @@ def with_outlines(tmp_path: Path) -> Path:
     shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "*.py", "annotations.json"))
     studies = {s.study_uid: s for s in index_cohort(folder).studies}
     names = [str(level) for level in VertebralLevel]
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for (uid, view), boxes in read_rois(folder / "rois.csv").items():
         path = studies[uid].ap if view is View.AP else studies[uid].lateral
         assert path is not None
