@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import errors_as_exit_codes, print_json, print_table
-from cli.options import AsJson
+from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
+from cli.options import AsJson, Quiet, Verbose
 
 if TYPE_CHECKING:
     from osteolens.config import StrictConfig
@@ -32,7 +32,7 @@ SETTINGS = {
 """Where the class of each group of settings is defined, by the name that people use."""
 
 USED_BY = {
-    "screening": "process, validate",
+    "screening": "process",
     "evaluation": "evaluate, validate",
     "comparison": "compare-rois",
     "check": "cohort check",
@@ -56,8 +56,9 @@ def settings_class(name: str) -> type[StrictConfig]:
 
 
 @config_app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(as_json: AsJson = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
     """List the groups of settings, the commands that take them, and the recipes that are shipped for them."""
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from osteolens.config import recipes_of
 
@@ -73,8 +74,11 @@ def list_(as_json: AsJson = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Group of settings, as `osteolens config list` names them.")],
     as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Show every setting of a group: its key for --set, default, what it may be, and what it does."""
+    set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from osteolens.settings import settings_of
 

@@ -138,9 +138,9 @@ def evaluate_bodies(
 
 
 def _examples() -> Path:
-    from importlib.resources import files
+    from osteolens.shipped import shipped_examples
 
-    return Path(str(files("examples")))
+    return shipped_examples()
 
 
 def _settings(config: str | None, overrides: list[str] | None) -> EvaluationConfig:

@@ -69,6 +69,7 @@ def process(
     with errors_as_exit_codes():
         from cohort.io.tables.notes import table_notes
         from osteolens.config import load_config
+        from osteolens.shipped import shipped_examples
         from pipeline.prediction import Status
         from pipeline.screening.config import ScreeningConfig
         from pipeline.screening.folder import ScreeningOptions, screen_folder
@@ -79,7 +80,7 @@ def process(
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
         settings = load_config(ScreeningConfig, config, overrides)
-        folder = source if source is not None else _examples()
+        folder = source if source is not None else shipped_examples()
         index = _index(folder, out, site)
         if folder.is_dir():
             for note in table_notes(folder, index.studies):
@@ -111,12 +112,6 @@ def process(
             raise typer.Exit(130)
         if summary.count(Status.FAILED):
             raise typer.Exit(3)
-
-
-def _examples() -> Path:
-    from importlib.resources import files
-
-    return Path(str(files("examples")))
 
 
 def _index(folder: Path, out: Path, site: str | None) -> CohortIndex:

@@ -68,7 +68,7 @@ def show(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0, q
     """Show release, licence, files with their SHA-256, and what each part is, was trained on and reached."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.bundle.load import shipped_weights
+        from osteolens.shipped import shipped_weights
         from pipeline.bundle.manifest import read_manifest
 
         manifest = read_manifest(folder or shipped_weights())
@@ -83,7 +83,8 @@ def verify(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0,
     """Check every file against its SHA-256, load every network and screen the six examples. Exit code 1: not sound."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from pipeline.bundle.load import load_bundle, shipped_weights
+        from osteolens.shipped import shipped_weights
+        from pipeline.bundle.load import load_bundle
         from pipeline.bundle.manifest import read_manifest
 
         bundle = load_bundle(folder)
@@ -104,16 +105,15 @@ def _classes_of_examples(bundle: Bundle) -> dict[str, int]:
     Raises:
         WeightsError: a network does not load, or cannot run on what the others give it.
     """
-    from importlib.resources import files
-
     from cohort.io.folder import index_cohort
     from osteolens.errors import OsteoLensError, WeightsError
     from osteolens.onnx_session import LOAD_ERRORS
+    from osteolens.shipped import shipped_examples
     from pipeline.screening.screener import Screener
 
     screener = Screener(bundle)
     counts: Counter[str] = Counter()
-    for study in index_cohort(Path(str(files("examples")))).studies:
+    for study in index_cohort(shipped_examples()).studies:
         try:
             prediction = screener.screen(study)
         except (OsteoLensError, *LOAD_ERRORS) as error:

@@ -32,7 +32,7 @@ PUBLIC = {
 }
 """Where each public name is defined."""
 
-OURS = ("cohort", "detect", "classify", "phantom", "pipeline", "cli", "weights", "examples")
+OURS = ("cohort", "detect", "classify", "phantom", "pipeline", "cli")
 """Top-level packages that are installed beside this one."""
 
 __all__ = [*PUBLIC, "__version__", "errors"]  # noqa: PLE0604

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ from pydicom.uid import generate_uid
 
 from cohort.covariates import Sex
 from cohort.spine import VertebralLevel
+from osteolens.processes import spawn_context
 from phantom.bones.anatomy import Anatomy
 from phantom.bones.meshes import load_anatomies
 from phantom.patient import Hospital, SimulatedPatient, build_body, scan, simulate_patient
@@ -62,8 +62,7 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
         finally:
             torch.set_num_threads(threads)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), context, _start, (pickle.dumps(_LOADED),)) as pool:
+    with ProcessPoolExecutor(min(jobs, len(tasks)), spawn_context(), _start, (pickle.dumps(_LOADED),)) as pool:
         yield from pool.map(function, tasks)
 
 

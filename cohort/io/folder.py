@@ -73,7 +73,7 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
     return replace(index, studies=kept)
 
 
-def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
+def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
     DICOM files group by StudyInstanceUID and PatientID; plain images by folder and name without the words for a view
@@ -88,6 +88,7 @@ def index_cohort(source: Path, exclude: Path | None = None) -> CohortIndex:
     Raises:
         ReadError: the source does not exist, or its table cannot be read.
     """
+    source = Path(source)
     if source.is_file() and source.suffix.lower() == ".csv":
         return _index_manifest(source)
     skipped: list[Skipped] = []

@@ -69,7 +69,7 @@ _DAMAGES = (
 """What Pillow raises for a broken file; they have no common base."""
 
 
-def read_radiograph(path: Path, with_full_range: bool = False) -> Radiograph:
+def read_radiograph(path: Path | str, with_full_range: bool = False) -> Radiograph:
     """Any supported file as a radiograph; the content decides the format, not the name.
 
     Args:
@@ -80,6 +80,7 @@ def read_radiograph(path: Path, with_full_range: bool = False) -> Radiograph:
         NotRadiograph: readable, but not one grey radiograph.
         ReadError: unreadable.
     """
+    path = Path(path)
     try:
         if not path.is_file():
             raise ReadError(f"{path.name}: no such file")

@@ -11,8 +11,9 @@ from classify.config import PreprocessSpec
 from detect.config import CLASSES
 from osteolens.errors import ReadError, WeightsError
 from osteolens.json_document import read_json
+from osteolens.shipped import shipped_weights
 from pipeline.bundle.format_1 import inference_of
-from pipeline.bundle.load import load_bundle, shipped_weights
+from pipeline.bundle.load import load_bundle
 from pipeline.bundle.manifest import (
     BRANCH_FILES,
     MANIFEST,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from classify.calibration import Calibration
 from classify.config import NetworkSpec, PreprocessSpec
 from cohort.io.digest import sha256_of
 from osteolens.errors import WeightsError
+from osteolens.shipped import shipped_weights
 from osteolens.text import visible
 from pipeline.bundle.manifest import SEGMENTER, ManifestFile, read_manifest
 
@@ -45,11 +45,6 @@ class Bundle:
     def identifiers(self) -> dict[str, str]:
         """Version and hashes."""
         return {"version": self.version, **self.hashes}
-
-
-def shipped_weights() -> Path:
-    """The folder of weights that is installed with OsteoLens."""
-    return Path(str(files("weights")))
 
 
 def load_bundle(folder: Path | None = None) -> Bundle:

@@ -17,8 +17,8 @@ from pipeline.screening.screener import Screener
 
 
 def compare_rois(
-    cohort: Path,
-    manual_rois: Path,
+    cohort: Path | str,
+    manual_rois: Path | str,
     screener: Screener,
     config: ComparisonConfig = DEFAULT_COMPARISON,
     site: str | None = None,
@@ -38,6 +38,7 @@ def compare_rois(
         ReadError: no ROI can be read, or no study has manual boxes of L1-L4 in both views and a T-score.
         ConfigError: no study is of the site.
     """
+    cohort, manual_rois = Path(cohort), Path(manual_rois)
     unreadable: list[str] = []
     readers = _read_readers(manual_rois, unreadable)
     index = index_cohort(cohort)

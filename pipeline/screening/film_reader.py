@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from cohort.io.digest import sha256_of
 from cohort.io.radiograph import read_radiograph
 from cohort.study import Radiograph, Study
 from osteolens.errors import OsteoLensError, StudyError
+from osteolens.processes import spawn_context
 
 MEMORY_BYTES = 3 * 2**30
 """Memory that a reading process may take beyond what it starts with; the largest image that is read needs about 2."""
@@ -68,8 +68,7 @@ class FilmReader:
             seconds: that one file may take.
         """
         self._seconds = seconds
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(max_workers=1, initializer=_confine, context=context)
+        self._pool = ProcessPool(max_workers=1, initializer=_confine, context=spawn_context())
 
     def __enter__(self) -> FilmReader:
         return self

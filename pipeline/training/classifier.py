@@ -32,7 +32,7 @@ class ClassifierCrops:
 
 def train_classifier(
     cohorts: Cohorts,
-    out: Path,
+    out: Path | str,
     config: ClassifierTraining | None = None,
     options: TrainingOptions | None = None,
     progress: Progress = silent,
@@ -57,6 +57,7 @@ def train_classifier(
         WeightsError: weights to start from that are missing or do not fit.
     """
     require("train classifier", *PACKAGES)
+    out = Path(out)
     from classify.training.train import fit_classifier
 
     config, options = config or ClassifierTraining(), options or TrainingOptions()

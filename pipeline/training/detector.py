@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def train_detector(
     cohorts: Cohorts,
-    out: Path,
+    out: Path | str,
     config: DetectorTraining | None = None,
     options: TrainingOptions | None = None,
     progress: Progress = silent,
@@ -42,6 +42,7 @@ def train_detector(
         WeightsError: weights to start from that are missing or of another architecture.
     """
     require("train detector", "torch", "torchvision", "ultralytics", "safetensors")
+    out = Path(out)
     from detect.training.detector import fit_detector
     from detect.training.yolo_folder import LabelledStudies, write_yolo_folder
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def train_segmenter(
     cohorts: Cohorts,
-    out: Path,
+    out: Path | str,
     config: SegmenterTraining | None = None,
     options: TrainingOptions | None = None,
     progress: Progress = silent,
@@ -42,6 +42,7 @@ def train_segmenter(
         ConfigError: a start from weights, or resuming, which a segmenter does not know.
     """
     require("train segmenter", "torch", "lightning", "segmentation_models_pytorch", "safetensors")
+    out = Path(out)
     from detect.training.body_crops import build_store
     from detect.training.segmenter import fit_segmenter
 

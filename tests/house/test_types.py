@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.house.test_architecture import FILES, Path, name_of
+from tests.house.test_architecture import FILES, name_of
 
 MOST_UNTYPED_DICTIONARIES, MOST_ANY = 49, 79
 """A third of what there was (149 and 239) before results were types."""

@@ -65,3 +65,22 @@ def test_a_file_that_hides_a_package_is_named(name: str, tmp_path: Path) -> None
 def test_errors_and_version_are_part_of_the_face() -> None:
     assert issubclass(osteolens.errors.ReadError, osteolens.errors.OsteoLensError)
     assert osteolens.__version__[0].isdigit()
+
+
+def test_folders_of_data_in_the_working_folder_hide_nothing(tmp_path: Path) -> None:
+    for name in ("weights", "examples"):
+        (tmp_path / name).mkdir()
+    code = "from osteolens.shipped import shipped_weights as w, shipped_examples as e; print(w(), e())"
+    assert python(code, tmp_path).stdout.split() == [str(ROOT / "weights"), str(ROOT / "examples")]
+
+
+@pytest.mark.slow
+def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
+    study = sorted((ROOT / "examples").glob("SIM*"))[0]
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import osteolens as ol\nprint('begun')\n"
+        f"print([str(row.status) for row in ol.screen_folder({str(study)!r}, 'out').rows])\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["begun", "['screened']"], done.stderr
