@@ -100,8 +100,12 @@ def main() -> None:
         shown = np.stack([_stretched(change(crop)) for crop in crops])[:, None]
         suspected = session.run(["height_loss"], {"crops": shown})[0] > options.limit
         whole, grade_2 = suspected[true == 0], suspected[true >= GENANT_LOSS[1]]
-        row = {"degradation": name, "bodies": len(true), "whole_suspected": float(whole.mean())}
-        print(json.dumps({**row, "grade_2_suspected": float(grade_2.mean())}))
+        row = {"degradation": name, "bodies": len(true), "whole_suspected": _fraction(whole)}
+        print(json.dumps({**row, "grade_2_suspected": _fraction(grade_2)}))
+
+
+def _fraction(suspected: npt.NDArray[np.bool_]) -> float | None:
+    return float(suspected.mean()) if len(suspected) else None
 
 
 def _stretched(crop: Image) -> Image:

@@ -30,8 +30,8 @@ from cohort.io.radiograph import read_radiograph
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, Study
 from osteolens.atomic import write_whole
+from osteolens.documents.json_document import read_json
 from osteolens.errors import OsteoLensError
-from osteolens.json_document import read_json
 from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction
 from pipeline.screening.film_reader import LoadedStudy

@@ -86,7 +86,7 @@ def import_(
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from cohort.importers.convert import ImportFormat, import_cohort
-        from osteolens.text import visible
+        from osteolens.documents.text import visible
 
         if source_format not in list(ImportFormat):
             known = ", ".join(ImportFormat)
@@ -100,7 +100,7 @@ def import_(
 
 def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
     from cohort.importers.convert import by_reason, named
-    from osteolens.text import visible
+    from osteolens.documents.text import visible
 
     if report.skipped and with_table:
         rows = [[reason, len(where), named(where)] for reason, where in by_reason(report.skipped)]

@@ -31,7 +31,7 @@ def shown(text: object) -> str:
 
     `print_table` and `say` do this themselves; rich markup is never read, so brackets stay as they are.
     """
-    from osteolens.text import visible
+    from osteolens.documents.text import visible
 
     return visible(text)
 
@@ -110,7 +110,7 @@ def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
 
 def print_json(document: Any) -> None:
     """A JSON document on stdout; what is no number is null."""
-    from osteolens.json_document import json_ready
+    from osteolens.documents.json_document import json_ready
 
     print(_fitting_json(json_ready(document)))
 

@@ -173,8 +173,8 @@ def _in_short(metrics: Mapping[str, float]) -> str:
 
 def _read(path: Path, nan_is_null: bool = False) -> Record:
     """The object of a JSON file."""
+    from osteolens.documents.json_document import read_json
     from osteolens.errors import ReadError
-    from osteolens.json_document import read_json
 
     document = read_json(path, nan_is_null=nan_is_null)
     if not isinstance(document, dict):
@@ -184,8 +184,8 @@ def _read(path: Path, nan_is_null: bool = False) -> Record:
 
 def _provenance(path: Path) -> dict[str, str]:
     """What each part was trained on, in words."""
+    from osteolens.documents.json_document import quoted
     from osteolens.errors import ReadError
-    from osteolens.json_document import quoted
 
     known = ("detector", "segmenter", "classifier", "notice")
     texts = {}

@@ -1,6 +1,5 @@
 """The public names of OsteoLens and their types; `__init__.py` loads them when they are first used."""
 
-from osteolens import errors as errors
 from cohort.bmd import BmdClass as BmdClass
 from cohort.covariates import Covariates as Covariates
 from cohort.io.folder import index_cohort as index_cohort
@@ -10,6 +9,7 @@ from cohort.spine import VertebralLevel as VertebralLevel
 from cohort.spine import View as View
 from cohort.study import Radiograph as Radiograph
 from cohort.study import Study as Study
+from osteolens import errors as errors
 from phantom.cohort import simulate_cohort as simulate_cohort
 from pipeline.evaluation.evaluate import evaluate as evaluate
 from pipeline.evaluation.results import load_predictions as load_predictions

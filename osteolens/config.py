@@ -12,11 +12,11 @@ from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
+from osteolens.documents.yaml_document import MOST_BYTES, parse_yaml
 from osteolens.errors import ConfigError
-from osteolens.json_document import quoted
 from osteolens.settings import default_of, expected_of, section_of, settings_of
-from osteolens.text import visible
-from osteolens.yaml_document import MOST_BYTES, parse_yaml
 
 LIST_COMMAND = "osteolens config show"
 

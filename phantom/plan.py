@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from cohort.in_silico import IN_SILICO_NOTICE
 from osteolens.atomic import write_whole
+from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError
-from osteolens.json_document import read_json
 from phantom.records import FILE_NAME, Record
 from phantom.subject.population import DEFAULT_POPULATION, PopulationConfig
 from phantom.variety import Variety

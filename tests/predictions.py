@@ -9,7 +9,7 @@ from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES, classify_t_score
 from cohort.covariates import Covariates, Sex
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View
-from osteolens.json_document import write_json
+from osteolens.documents.json_document import write_json
 from pipeline.prediction import ModelIdentifiers, Prediction, ViewResult
 
 MODEL = ModelIdentifiers(version="test", settings="0" * 16, hashes={"detector": "1" * 16})

@@ -20,7 +20,7 @@ from classify.training.head import pooled_features, predict_from_features
 from classify.training.metrics import Epoch, best_epoch, reliability
 from classify.training.trainer import ClassifierTrainer
 from osteolens.atomic import write_whole
-from osteolens.json_document import write_json
+from osteolens.documents.json_document import write_json
 from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.precision import training_precision
 from osteolens.training.run_options import RunOptions

@@ -22,8 +22,8 @@ from classify.training.crops import CropSet
 from classify.training.head import HeadPlan, fit_head, pooled_features, predict_from_features
 from classify.training.loss import classifier_loss
 from classify.training.metrics import Epoch, ValidationMetrics, validation_metrics
+from osteolens.documents.json_document import read_json, write_json
 from osteolens.errors import ConfigError, ReadError
-from osteolens.json_document import read_json, write_json
 from osteolens.training.precision import bfloat16_is_fast
 from osteolens.training.run_options import RunOptions
 

@@ -10,8 +10,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 MAX_MEMBERS = 20_000
 """Most members of one archive."""

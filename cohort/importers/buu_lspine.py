@@ -14,8 +14,8 @@ from cohort.importers.geometry import Canvas, Polygon, canvas_of, fault_of, over
 from cohort.io.tables.rows import CohortRow
 from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebralLevel, View
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 LUMBAR = tuple(VertebralLevel(f"L{k}") for k in range(1, 6))
 

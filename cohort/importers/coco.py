@@ -12,9 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 from cohort.importers.documents import first_error, image_at, load_json, only_file
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
 from cohort.importers.geometry import Polygon, Shape, shape_of_parts
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 WHAT = "a COCO document with images, annotations and categories"
 

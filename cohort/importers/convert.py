@@ -24,8 +24,8 @@ from cohort.io.folder import index_cohort, safe_name
 from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.writer import write_cohort_csv
 from cohort.spine import VertebraBox, View
+from osteolens.documents.text import visible
 from osteolens.errors import ConfigError, ReadError
-from osteolens.text import visible
 
 NAMED = 5
 """Files that a sentence names before it counts the rest."""

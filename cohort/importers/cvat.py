@@ -11,9 +11,9 @@ from cohort.importers.documents import image_at, load_xml, only_file
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
 from cohort.importers.geometry import Polygon, Shape
 from cohort.io.dicom.read import MAX_PIXELS
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 WHAT = "CVAT for images 1.1"
 

@@ -17,9 +17,9 @@ from defusedxml.common import DTDForbidden, EntitiesForbidden, ExternalReference
 from pydantic import ValidationError
 
 from cohort.io.radiograph import PLAIN_SUFFIXES
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 MAX_BYTES = 512 * 2**20
 """Largest label file that is read; LabelMe may hold the picture itself."""

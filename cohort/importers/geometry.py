@@ -12,8 +12,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from cohort.io.radiograph import FORMATS, read_radiograph
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 Polygon = npt.NDArray[np.float64]
 """Points (n, 2) as x, y; x to the right, y downwards."""

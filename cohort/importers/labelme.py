@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from cohort.importers.documents import IMAGE_SUFFIXES, first_error, image_at, image_named, is_file, load_json, siblings
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
 from cohort.importers.geometry import Shape
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 WHAT = "a LabelMe document with imagePath and shapes"
 

@@ -22,8 +22,8 @@ from cohort.importers.lumos_table import KAGGLE, OWNERS, Line, cohort_row_of, pa
 from cohort.io.dicom.read import MAX_PIXELS, read_header
 from cohort.io.tables.rows import CohortRow
 from cohort.spine import View
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 LICENCE = "LUMOS is CC BY-NC 4.0: name its authors, and use it and what was trained on it for no commercial purpose"
 

@@ -19,8 +19,8 @@ from cohort.io.tables.reader import lines_of, read_table
 from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.words import sex_of
 from cohort.spine import TARGET_LEVELS
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 MAX_ROWS, MAX_COLUMNS = 100_000, 500
 """Largest table that is read; LUMOS has some eight hundred rows of sixty columns."""

@@ -10,9 +10,9 @@ import numpy as np
 from cohort.importers.documents import image_named, images_under, is_file, load_yaml, read_text
 from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents
 from cohort.importers.geometry import Shape, shape_of_parts
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 WHAT = "data.yaml with `names` of the classes"
 

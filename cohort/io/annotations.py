@@ -16,9 +16,9 @@ from cohort.io.tables.words import known
 from cohort.io.view_names import view_from_text
 from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
 from osteolens.atomic import write_csv
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 __all__ = (
     "Outlines",

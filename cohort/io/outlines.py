@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cohort.spine import LEVELS, VertebralLevel, View
 from cohort.study import Study
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 
 Outlines = dict[tuple[str, View], dict[VertebralLevel, npt.NDArray[np.float64]]]
 """Polygons (n, 2) as x, y in pixels of the original image, by (study_uid, view) and level."""

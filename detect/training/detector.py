@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from detect.training.config import DetectorTraining
 from detect.training.export_detector import export_detector
 from detect.training.ultralytics_settings import private_ultralytics
+from osteolens.documents.json_document import write_json
 from osteolens.errors import WeightsError
-from osteolens.json_document import write_json
 from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.precision import bfloat16_is_fast
 from osteolens.training.run_options import RunOptions

@@ -22,8 +22,8 @@ from detect.segmenter import CROP_PX, TARGETS
 from detect.training.body_crops import CropStore, batches
 from detect.training.config import SegmenterTraining
 from osteolens.atomic import whole_file
+from osteolens.documents.json_document import write_json
 from osteolens.errors import WeightsError
-from osteolens.json_document import write_json
 from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.precision import training_precision
 from osteolens.training.run_options import RunOptions

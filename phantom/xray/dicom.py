@@ -11,8 +11,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEGLSLossless, generate_uid
 
 from cohort.in_silico import IN_SILICO_NOTICE
-from cohort.spine import View
 from cohort.io.dicom.photometric import Photometric
+from cohort.spine import View
 from cohort.study import SpacingSource
 from phantom.subject.population import Person
 from phantom.xray.radiograph import SOURCE_TO_DETECTOR_MM, SimulatedImage

@@ -9,8 +9,8 @@ from typing import Any
 
 from classify.config import PreprocessSpec
 from detect.config import CLASSES
+from osteolens.documents.json_document import read_json
 from osteolens.errors import ReadError, WeightsError
-from osteolens.json_document import read_json
 from osteolens.shipped import shipped_weights
 from pipeline.bundle.format_1 import inference_of
 from pipeline.bundle.load import load_bundle

@@ -9,9 +9,9 @@ from pathlib import Path
 from classify.calibration import Calibration
 from classify.config import NetworkSpec, PreprocessSpec
 from cohort.io.digest import sha256_of
+from osteolens.documents.text import visible
 from osteolens.errors import WeightsError
 from osteolens.shipped import shipped_weights
-from osteolens.text import visible
 from pipeline.bundle.manifest import SEGMENTER, ManifestFile, read_manifest
 
 

@@ -17,10 +17,10 @@ from classify.inputs import branch_name
 from cohort.io.digest import sha256_of
 from cohort.spine import View
 from osteolens.config import StrictConfig
+from osteolens.documents.json_document import quoted, read_json, write_json
+from osteolens.documents.text import visible
+from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError, WeightsError
-from osteolens.json_document import quoted, read_json, write_json
-from osteolens.text import visible
-from osteolens.validation import first_problem
 from pipeline.bundle.format_1 import upgraded
 
 MANIFEST = "manifest.json"

@@ -15,9 +15,9 @@ from cohort.io.folder import site_names
 from cohort.io.tables.cohort_tables import CohortRow, read_cohort_csv
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from cohort.study import Study
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 from pipeline.evaluation.classification import EvaluatedCases
 from pipeline.prediction import Prediction, Status, read_prediction
 

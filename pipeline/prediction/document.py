@@ -25,9 +25,9 @@ from cohort.covariates import Sex
 from cohort.rejection import LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from osteolens.atomic import write_whole
+from osteolens.documents.json_document import quoted
+from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.validation import first_problem
 from pipeline.prediction.format_1 import upgraded
 from pipeline.prediction.parts import ImageOutcome, LengthUnit, Status
 

@@ -8,7 +8,7 @@ from html import escape
 
 from cohort.bmd import BmdClass
 from cohort.spine import View
-from osteolens.text import visible
+from osteolens.documents.text import visible
 
 
 def result_html(

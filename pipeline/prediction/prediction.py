@@ -13,9 +13,9 @@ from cohort.covariates import Covariates
 from cohort.findings import CobbAngle
 from cohort.rejection import LevelReason, Rejection
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from osteolens.documents.json_document import read_json
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import read_json
-from osteolens.text import visible
 from pipeline.prediction.document import (
     FORMAT,
     MOST_MARGIN,

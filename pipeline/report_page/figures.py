@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from osteolens.atomic import whole_file, write_whole
-from osteolens.text import visible
+from osteolens.documents.text import visible
 
 DOTS_PER_INCH = 150
 """Resolution of a figure as PNG, and of points that are stored as pixels in its SVG."""

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from osteolens.atomic import write_whole
+from osteolens.documents.json_document import write_json
+from osteolens.documents.text import visible
 from osteolens.errors import ConfigError
-from osteolens.json_document import write_json
-from osteolens.text import visible
 from pipeline.report_page.figures import save_figure
 from pipeline.report_page.tables import page_tables, save_tables
 

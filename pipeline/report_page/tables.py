@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from osteolens.atomic import write_csv
-from osteolens.text import csv_cell
+from osteolens.documents.text import csv_cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from cohort.spine import View
 from cohort.splits import Split, is_test_site
 from cohort.study import Study
 from osteolens.atomic import write_csv
+from osteolens.documents.json_document import write_json
 from osteolens.extras import require
-from osteolens.json_document import write_json
 from osteolens.training.run_options import RunOptions
 from pipeline.bundle.load import load_bundle
 from pipeline.reproduction.tables import COLUMNS, PREDICTIONS, Network, ReproductionTables, tabulate

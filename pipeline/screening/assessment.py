@@ -12,7 +12,7 @@ from cohort.study import Radiograph
 from detect.config import DetectionConfig
 from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
 from detect.segmenter import looks_inverted
-from osteolens.text import visible
+from osteolens.documents.text import visible
 from pipeline.prediction import ImageOutcome, ImageRecord, MeasuredVertebra, Rejection, ViewResult
 from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.spines import SURE_MARGIN, FoundSpine

@@ -14,8 +14,8 @@ from cohort.covariates import Covariates
 from cohort.io.folder import CohortIndex, index_cohort, only_sites
 from cohort.study import Study
 from osteolens.atomic import cannot_write, write_whole
+from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError
-from osteolens.json_document import write_json
 from osteolens.progress import Progress, silent
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import Status

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cohort.study import Study
 from osteolens.atomic import write_whole
+from osteolens.documents.json_document import read_json, write_json
+from osteolens.documents.text import visible
 from osteolens.errors import OsteoLensError, OutputError
-from osteolens.json_document import read_json, write_json
-from osteolens.text import visible
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig

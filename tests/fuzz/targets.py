@@ -18,8 +18,8 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.cohort_tables import read_cohort_csv, read_dxa_csv
 from cohort.study import Study
+from osteolens.documents.text import visible
 from osteolens.errors import OsteoLensError
-from osteolens.text import visible
 from pipeline.bundle.load import load_bundle
 from pipeline.bundle.manifest import MANIFEST, PART_FILES, ManifestParts, write_manifest
 from pipeline.evaluation.results import read_results

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from osteolens.atomic import whole_file, write_csv, write_whole
+from osteolens.documents.json_document import write_json
 from osteolens.errors import OutputError
-from osteolens.json_document import write_json
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pydicom.errors import BytesLengthException
 from cohort.covariates import Covariates, Sex
 from cohort.io.tables.words import sex_of
 from cohort.study import SpacingSource
-from osteolens.text import visible
+from osteolens.documents.text import visible
 
 VALUE_ERRORS = (
     ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, OverflowError, LookupError,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from cohort.io.tables.words import is_unknown, plain
+from osteolens.documents.json_document import quoted
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
 
 YEARS = 1900, 2100
 """Years that a study or scan can be of."""

@@ -14,8 +14,8 @@ from cohort.io.tables.columns import COLUMNS, KEY_COLUMNS
 from cohort.io.tables.reader import columns_text, lines_of, read_table
 from cohort.io.tables.rows import CohortRow, cohort_row, dxa_result, sex_of_row
 from cohort.io.tables.words import known
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 __all__ = (
     "CohortLine",

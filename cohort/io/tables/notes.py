@@ -12,8 +12,8 @@ from cohort.io.annotations import Rois, read_readings, read_rois
 from cohort.io.folder import safe_name
 from cohort.io.tables.cohort_tables import CohortTable, ScanTable, cohort_table, scan_table
 from cohort.io.tables.encodings import GUESSED
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 MOST_NAMES = 3
 """Identifiers named with a problem; the others are counted."""

@@ -15,8 +15,8 @@ from cohort.io.tables.cells import settled_days
 from cohort.io.tables.columns import COLUMNS, DAY_COLUMNS
 from cohort.io.tables.encodings import SAVE_AS, decode_table
 from cohort.io.tables.words import settled_sexes
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 MOST_BYTES, MOST_LINES, MOST_COLUMNS, MOST_CELLS = 64 * 2**20, 1_000_000, 2_000, 20_000_000
 """Caps of one table; a cohort of a million radiographs stays under them."""

@@ -12,8 +12,8 @@ from cohort.io.tables.columns import LEVEL_T_SCORE_COLUMNS
 from cohort.io.tables.words import is_no, known, plain, sex_of
 from cohort.spine import LEVELS, VertebralLevel
 from cohort.study import Findings
+from osteolens.documents.json_document import quoted
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
 
 MIN_LEVELS = 2
 """Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer say too little (ISCD 2019)."""

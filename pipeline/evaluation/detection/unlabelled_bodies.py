@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cohort.spine import iou
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.json_document import quoted
-from osteolens.text import visible
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, result_json
 from pipeline.evaluation.results import read_results
 from pipeline.prediction import ViewResult

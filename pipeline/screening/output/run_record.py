@@ -18,8 +18,8 @@ from types import ModuleType
 
 from cohort.io.walk import MARKER, Skipped
 from osteolens.atomic import cannot_write, write_whole
+from osteolens.documents.text import csv_cell
 from osteolens.errors import OutputError
-from osteolens.text import csv_cell
 from pipeline.screening.assessment import told_path
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.rows import COLUMNS, PredictionRow

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from cohort.bmd import BMD_CLASSES
 from cohort.rejection import RejectionCode
+from osteolens.documents.json_document import json_ready, parse_json, read_json
 from osteolens.errors import ReadError
-from osteolens.json_document import json_ready, parse_json, read_json
 from pipeline.evaluation.classification import ClassificationMetrics
 from pipeline.evaluation.config import EvaluationConfig
 from pipeline.evaluation.detection.unlabelled_bodies import evaluate_bodies
@@ -143,7 +143,7 @@ def test_what_is_no_text_no_file_or_too_large_is_named(make: Callable[..., Folde
     (folder / "s3.json").unlink()
     (folder / "s3.json").symlink_to(out / "nowhere")
     (folder / "s4.json").write_text(json.dumps(screened("s5", -2.1).as_json()))
-    monkeypatch.setattr("osteolens.json_document.MOST_BYTES", 10)
+    monkeypatch.setattr("osteolens.documents.json_document.MOST_BYTES", 10)
     assert read_json.__defaults__ == (16 * 2**20, False)
     with (folder / "s6.json").open("r+b") as stream:
         stream.truncate(16 * 2**20 + 1)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from classify.inputs import SIX
+from osteolens.documents.json_document import json_ready
 from osteolens.errors import ReadError
-from osteolens.json_document import json_ready
 from pipeline.reproduction.tables import COLUMNS, Network, tabulate
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cohort.bmd import BMD_CLASSES, BmdClass
-from osteolens.json_document import json_ready
+from osteolens.documents.json_document import json_ready
 from pipeline.roi_comparison.classification import PairedAucs
 from pipeline.roi_comparison.comparison import Comparison, compare_readings
 from pipeline.roi_comparison.config import ComparisonConfig

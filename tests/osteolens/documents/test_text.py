@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from cli.console import errors_as_exit_codes, print_json, print_table, say, say_damaged, set_verbosity, shown
+from osteolens.documents.text import csv_cell, visible
 from osteolens.errors import ReadError
-from osteolens.text import csv_cell, visible
 
 ESCAPES = {
     "\x1b[31mred\x1b[0m": "\\x1b[31mred\\x1b[0m",

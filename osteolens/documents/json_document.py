@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from osteolens.atomic import write_whole
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from osteolens.text import visible
 
 MOST_BYTES = 16 * 2**20
 """Largest JSON file that is read; a study's result has some ten kilobytes."""

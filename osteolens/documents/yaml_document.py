@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import yaml
 
-from osteolens.text import visible
+from osteolens.documents.text import visible
 
 MOST_BYTES = 2**20
 """Largest text; settings have a few hundred bytes."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from osteolens.json_document import quoted
-from osteolens.text import visible
+from osteolens.documents.json_document import quoted
+from osteolens.documents.text import visible
 
 
 def first_problem(error: ValidationError) -> str:

@@ -1,0 +1,1 @@
+"""Text and documents that came from files: read with limits, told in one line, and safe to show."""
