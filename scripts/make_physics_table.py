@@ -1,4 +1,4 @@
-"""Write phantom/xray/physics.csv: X-ray spectra and mass attenuation, from spekpy and xraydb (pip install spekpy xraydb).
+"""Write phantom/xray/physics.csv, X-ray spectra and mass attenuation, from spekpy and xraydb (pip install both).
 
 Tungsten anode at 12 degrees, 2.8 mm Al and 1 m of air; 4 keV bins. Compositions: ICRU muscle and adipose tissue,
 stoichiometric hydroxyapatite, CsI. Run from the repository root: python scripts/make_physics_table.py
