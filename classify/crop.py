@@ -38,6 +38,12 @@ def roi_crops(
 ) -> list[npt.NDArray[np.float32]]:
     """The crops (rows, columns) of one view that a preprocessing asks for: the column of some levels, or each body.
 
+    Args:
+        pixels: (rows, columns) in [0, 1].
+        detection: boxes of that image.
+        spec: preprocessing.
+        levels: those of L1-L4 that are cropped.
+
     Raises:
         StudyError: a level has no box, or its box lies outside the image.
     """
@@ -70,6 +76,12 @@ def crop_corners(
 ) -> tuple[int, int, int, int]:
     """Whole pixels x0, y0, x1, y1 of the smallest rectangle that holds some levels of an image (rows, columns), with
     the margins of a preprocessing as far as the image goes.
+
+    Args:
+        shape: (rows, columns) of the image.
+        detection: its boxes.
+        levels: those that the rectangle holds.
+        spec: preprocessing whose margins are added; none when left out.
 
     Raises:
         StudyError: one of these levels has no box, or the boxes lie outside the image.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from classify.config import PreprocessSpec
 from detect.config import CLASSES
@@ -120,7 +119,7 @@ def _trained_part(part: Part, run: Path) -> ManifestPart:
     return checked(ClassifierPart, {**more, **inference, **record}, path)
 
 
-def _object(path: Path, run: Path, part: Part, nan_is_null: bool = False) -> dict[str, Any]:
+def _object(path: Path, run: Path, part: Part, nan_is_null: bool = False) -> Record:
     """The object of a run's JSON file."""
     try:
         document = read_json(path, nan_is_null=nan_is_null)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 DEFAULTS: Mapping[str, object] = {"views": ["AP", "LATERAL"], "covariates": True, "pooled": "all"}
 """Settings of format 1 that a manifest may leave out."""
@@ -12,9 +11,9 @@ CROPS = {"column": 1, "vertebra": 4}
 """Crops a view by the kind of ROI."""
 
 
-def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
+def upgraded(document: Mapping[str, object]) -> dict[str, object]:
     """A manifest of format 1 in the fields of format 2; what is malformed stays as it is, for its type to name."""
-    new: dict[str, Any] = {**document, "format": 2}
+    new: dict[str, object] = {**document, "format": 2}
     models = document.get("models")
     part = models.get("classifier") if isinstance(models, dict) else None
     if isinstance(models, dict) and isinstance(part, dict):
@@ -22,7 +21,7 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     return new
 
 
-def inference_of(part: Mapping[str, Any]) -> dict[str, Any]:
+def inference_of(part: Mapping[str, object]) -> dict[str, object]:
     """What inference needs, as far as the settings of a classifier's training tell it."""
     settings, preprocess = part.get("settings"), part.get("preprocess")
     if not isinstance(settings, dict) or not isinstance(preprocess, dict):

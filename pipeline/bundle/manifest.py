@@ -162,7 +162,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, version: str, notice: str, models: ManifestParts) -> None:
-    """Hash the weights in a folder and write its manifest."""
+    """Hash the weights in a folder and write its manifest.
+
+    Args:
+        folder: of the weights.
+        version: name of the whole.
+        notice: what they may be used for.
+        models: what is known of each part.
+    """
     names = [name for part in PART_FILES.values() for name in part if (folder / name).is_file()]
     entries = {name: ManifestFile(sha256=sha256_of(folder / name), bytes=_size(folder / name)) for name in names}
     manifest = Manifest(format=FORMAT, version=version, licence=LICENCE, notice=notice, files=entries, models=models)
