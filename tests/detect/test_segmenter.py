@@ -26,11 +26,10 @@ from detect.segmenter import (
     refine_boxes,
 )
 from osteolens.errors import ReadError, WeightsError
-from pipeline.bundle.load import load_bundle
+from pipeline.bundle.load import Bundle
 from pipeline.screening.film_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
-from tests.conftest import MakeDicom
 
 BOX = VertebraBox(VertebralLevel.L3, 100.0, 200.0, 160.0, 250.0)
 
@@ -99,16 +98,17 @@ def test_boxes_move_to_the_rule_and_keep_name_and_confidence() -> None:
     assert refine_boxes(detection, blind, None) == detection
 
 
-def test_a_file_that_is_no_segmenter_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_segmenter_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="cannot be loaded"):
         BodySegmenter(tmp_path / "x.onnx")
     with pytest.raises(WeightsError, match="expected n x 1 x 128 x 128"):
-        BodySegmenter(load_bundle().detector)
+        BodySegmenter(bundle.detector)
 
 
-def test_a_body_seen_both_ways_is_the_same_in_a_mirror() -> None:
-    segmenter = BodySegmenter(load_bundle().segmenter)  # type: ignore[arg-type]
+def test_a_body_seen_both_ways_is_the_same_in_a_mirror(bundle: Bundle) -> None:
+    assert bundle.segmenter is not None
+    segmenter = BodySegmenter(bundle.segmenter)
     study = index_cohort(EXAMPLES).studies[0]
     radiograph = read_study(study).radiographs[1]
     boxes = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.LATERAL]
@@ -163,7 +163,7 @@ def test_outlines_are_read_by_study_view_and_level(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
-def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
+def test_a_segmenter_trains_loads_and_refines(bundle: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     folder = with_outlines(tmp_path)
     command = ["train", "segmenter", str(folder), "--out", str(tmp_path / "s"), "--set", "batch=4"]
@@ -172,16 +172,16 @@ def test_a_segmenter_trains_loads_and_refines(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "s" / "metrics.json").read_text("utf-8"))
     assert 0 <= metrics["validation"]["dice"] <= 1 and len(metrics["history"]) == 2
-    weights = replace(load_bundle(), segmenter=tmp_path / "s" / "segmenter.onnx")
+    trained = replace(bundle, segmenter=tmp_path / "s" / "segmenter.onnx")
     study = read_study(index_cohort(folder).studies[0])
-    prediction = Screener(weights).screen_loaded(study).prediction
+    prediction = Screener(trained).screen_loaded(study).prediction
     assert set(prediction.views) == set(View)
     (folder / "annotations.json").unlink()
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1 and "no cohort has outlines" in done.stderr
 
 
-def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refinement_can_be_switched_off(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.screening.config import ScreeningConfig
 
     calls = []
@@ -200,10 +200,10 @@ def test_refinement_can_be_switched_off(make_dicom: MakeDicom, monkeypatch: pyte
             return inner
 
     monkeypatch.setattr("pipeline.screening.screener.BodySegmenter", Fake)
-    weights = replace(load_bundle(), segmenter=Path("fake.onnx"))
+    faked = replace(bundle, segmenter=Path("fake.onnx"))
     study = read_study(index_cohort(EXAMPLES).studies[0])
-    plain = Screener(weights, ScreeningConfig(refine=False)).screen_loaded(study).prediction
-    moved = Screener(weights, ScreeningConfig(refine=True)).screen_loaded(study).prediction
+    plain = Screener(faked, ScreeningConfig(refine=False)).screen_loaded(study).prediction
+    moved = Screener(faked, ScreeningConfig(refine=True)).screen_loaded(study).prediction
     assert set(calls) == set(View)
     before, after = (p.views[View.AP].detection.box(VertebralLevel.L2) for p in (plain, moved))
     assert before is not None and after is not None

@@ -24,7 +24,7 @@ from cohort.study import Radiograph, Study
 from detect.config import DetectionConfig
 from detect.scale import BodyScale
 from osteolens.errors import ConfigError, StudyError
-from pipeline.bundle.load import Bundle, load_bundle
+from pipeline.bundle.load import Bundle
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.prediction import Prediction
 from pipeline.prediction.parts import Status
@@ -37,19 +37,9 @@ from tests import EXAMPLES
 
 
 @pytest.fixture(scope="module")
-def weights() -> Bundle:
-    return load_bundle()
-
-
-@pytest.fixture(scope="module")
-def screener(weights: Bundle) -> Screener:
-    return Screener(weights)
-
-
-@pytest.fixture(scope="module")
-def run(weights: Bundle, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
+def run(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
     out = tmp_path_factory.mktemp("run")
-    return out, screen_folder(index_cohort(EXAMPLES), out, weights)
+    return out, screen_folder(index_cohort(EXAMPLES), out, bundle)
 
 
 def example(number: int = 0) -> Study:
@@ -95,31 +85,31 @@ def test_tables_report_and_pictures_are_written(run: tuple[Path, RunSummary]) ->
     assert log["counts"]["screened"] == 6 and log["weights"]["version"]
 
 
-def test_the_same_command_resumes(run: tuple[Path, RunSummary], weights: Bundle) -> None:
+def test_the_same_command_resumes(run: tuple[Path, RunSummary], bundle: Bundle) -> None:
     out, _ = run
     one = sorted((out / "studies").glob("*.json"))[0]
     one.unlink()
     stamps = {p: p.stat().st_mtime_ns for p in (out / "studies").glob("*.json")}
-    summary = screen_folder(index_cohort(EXAMPLES), out, weights)
+    summary = screen_folder(index_cohort(EXAMPLES), out, bundle)
     assert summary.resumed == 5 and one.is_file()
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items())
     assert len(pd.read_csv(out / "predictions.csv")) == 6
 
 
-def test_other_covariates_are_screened_anew(weights: Bundle, tmp_path: Path) -> None:
+def test_other_covariates_are_screened_anew(bundle: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
     first = screen_folder(
         index,
         tmp_path / "out",
-        weights,
+        bundle,
         ScreeningOptions(covariates=Covariates(age_years=55, sex=Sex.MALE, bmi_given=30)),
     )
     second = screen_folder(
         index,
         tmp_path / "out",
-        weights,
+        bundle,
         ScreeningOptions(covariates=Covariates(age_years=90, sex=Sex.FEMALE, bmi_given=18)),
     )
     assert second.resumed == 0
@@ -127,12 +117,12 @@ def test_other_covariates_are_screened_anew(weights: Bundle, tmp_path: Path) -> 
     assert younger is not None and older is not None and younger < older
 
 
-def test_covariates_of_one_patient_are_refused_for_many(weights: Bundle, tmp_path: Path) -> None:
+def test_covariates_of_one_patient_are_refused_for_many(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cohort\.csv"):
-        screen_folder(index_cohort(EXAMPLES), tmp_path, weights, ScreeningOptions(covariates=Covariates(age_years=60)))
+        screen_folder(index_cohort(EXAMPLES), tmp_path, bundle, ScreeningOptions(covariates=Covariates(age_years=60)))
 
 
-def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Bundle, tmp_path: Path) -> None:
+def test_a_broken_file_gets_a_row_and_stops_nothing(bundle: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     shutil.copytree(EXAMPLES / example(0).patient_id, source / "good")
     (source / "empty.dcm").touch()
@@ -142,7 +132,7 @@ def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Bundle, tmp_path: P
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(source / "colour.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 300), np.uint8)).save(source / "noise.png")
     Image.fromarray(np.zeros((400, 300), np.uint8)).save(source / "black.png")
-    summary = screen_folder(index_cohort(source), out, weights)
+    summary = screen_folder(index_cohort(source), out, bundle)
     rows = {row.patient_id: row for row in summary.rows}
     assert rows[example(0).patient_id].status == "screened"
     reasons = {name: row.reason for name, row in rows.items() if row.status == "failed"}
@@ -153,7 +143,7 @@ def test_a_broken_file_gets_a_row_and_stops_nothing(weights: Bundle, tmp_path: P
     assert len(pd.read_csv(out / "predictions.csv")) == len(rows) == 7
 
 
-def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_inside_one_study_is_a_row(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screener.screen_loaded
     bad = example(1).study_uid
 
@@ -166,7 +156,7 @@ def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monk
     source = tmp_path / "in"
     for number in (0, 1):
         shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
-    summary = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    summary = screen_folder(index_cohort(source), tmp_path / "out", bundle)
     assert {row.status for row in summary.rows} == {"screened", "failed"}
     assert any("ZeroDivisionError: boom" in row.reason for row in summary.rows)
     document = json.loads((tmp_path / "out" / "studies" / f"{bad}.json").read_text("utf-8"))
@@ -177,11 +167,11 @@ def test_a_crash_inside_one_study_is_a_row(weights: Bundle, tmp_path: Path, monk
         ("1/LATERAL.dcm", "not used"),
     ]
     monkeypatch.setattr(Screener, "screen_loaded", screen)
-    again = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    again = screen_folder(index_cohort(source), tmp_path / "out", bundle)
     assert again.resumed == 1 and again.count(Status.SCREENED) == 2, "a failed study is tried again"
 
 
-def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Bundle, tmp_path: Path) -> None:
+def test_every_file_is_accounted_for_whatever_became_of_its_study(bundle: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     for number in (0, 1):
         shutil.copytree(EXAMPLES / example(number).patient_id, source / str(number))
@@ -191,7 +181,7 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Bundl
     (source / "2").mkdir()
     blank.save(source / "2" / "AP.png")
     blank.save(source / "2" / "LAT.png")
-    screen_folder(index_cohort(source), out, weights)
+    screen_folder(index_cohort(source), out, bundle)
     documents = [json.loads(path.read_text("utf-8")) for path in (out / "studies").glob("*.json")]
     told = {image["path"]: (d["status"], image["outcome"]) for d in documents for image in d["images"]}
     assert told == {
@@ -209,14 +199,14 @@ def test_every_file_is_accounted_for_whatever_became_of_its_study(weights: Bundl
     assert roles["2/AP.png"][0] == "AP" and roles["0/LATERAL.dcm"] == ("LATERAL", "LATERAL")
 
 
-def test_a_study_is_screened_again_when_a_file_joins_it(weights: Bundle, tmp_path: Path) -> None:
+def test_a_study_is_screened_again_when_a_file_joins_it(bundle: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "in"
     shutil.copytree(EXAMPLES / example(0).patient_id, source)
     (source / "LATERAL.dcm").rename(tmp_path / "later.dcm")
-    first = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    first = screen_folder(index_cohort(source), tmp_path / "out", bundle)
     assert first.rows[0].views == "AP"
     (tmp_path / "later.dcm").rename(source / "LATERAL.dcm")
-    second = screen_folder(index_cohort(source), tmp_path / "out", weights)
+    second = screen_folder(index_cohort(source), tmp_path / "out", bundle)
     assert second.resumed == 0 and second.rows[0].views == "AP+LATERAL"
 
 
@@ -264,19 +254,19 @@ def test_two_levels_are_enough_for_a_class_and_are_named(screener: Screener) -> 
 
 
 def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
-    weights: Bundle, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def only_ap(seen: BodyScale) -> dict[VertebralLevel, float]:
         return {VertebralLevel.L3: 0.5 if seen.detection.view is View.AP else 0.0}
 
     monkeypatch.setattr("detect.quality.metal_fractions", only_ap)
-    screener = Screener(weights)
+    screener = Screener(bundle)
     prediction = screener.screen_loaded(read_study(example())).prediction
     assert prediction.bmd_class is not None
     for view in View:
         assert VertebralLevel.L3 not in prediction.views[view].used
     assert "(AP view)" in prediction.views[View.LATERAL].left_out[VertebralLevel.L3].reason
-    needs_all = Screener(weights, ScreeningConfig(detection=DetectionConfig(min_levels=4)))
+    needs_all = Screener(bundle, ScreeningConfig(detection=DetectionConfig(min_levels=4)))
     rejected = needs_all.screen_loaded(read_study(example())).prediction
     assert rejected.rejection is not None and rejected.rejection.code == "too_few_levels"
 
@@ -313,7 +303,7 @@ def test_two_images_of_one_view_are_told(screener: Screener) -> None:
     assert any("has another AP image" in w for w in prediction.warnings)
 
 
-def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Path) -> None:
+def test_a_radiograph_with_too_few_bodies_is_rejected(screener: Screener, tmp_path: Path) -> None:
     study = example()
     rois = read_rois(EXAMPLES / "rois.csv")[study.study_uid, View.AP]
     second = next(b for b in rois if b.level.value == "L2")
@@ -326,26 +316,26 @@ def test_a_film_with_too_few_bodies_is_refused(screener: Screener, tmp_path: Pat
     assert Prediction.from_json(prediction.as_json()).rejection == prediction.rejection
 
 
-def test_a_confidence_bar_can_refuse(weights: Bundle) -> None:
-    strict = Screener(weights, ScreeningConfig(min_confidence=1.0))
+def test_a_confidence_limit_can_reject(bundle: Bundle) -> None:
+    strict = Screener(bundle, ScreeningConfig(min_confidence=1.0))
     prediction = strict.screen_loaded(read_study(example())).prediction
     assert prediction.rejection is not None and prediction.rejection.code == "low_confidence"
 
 
-def test_a_reader_can_correct_the_levels_of_one_study(weights: Bundle, tmp_path: Path) -> None:
+def test_a_reader_can_correct_the_levels_of_one_study(bundle: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "one"
     shutil.copytree(EXAMPLES / example().patient_id, source)
     index = index_cohort(source)
-    screen_folder(index, tmp_path / "out", weights)
+    screen_folder(index, tmp_path / "out", bundle)
     path = next((tmp_path / "out" / "studies").glob("*.json"))
     plain = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
-    summary = screen_folder(index, tmp_path / "out", weights, ScreeningOptions(config=ScreeningConfig(shift_levels=-1)))
+    summary = screen_folder(index, tmp_path / "out", bundle, ScreeningOptions(config=ScreeningConfig(shift_levels=-1)))
     moved = {b["level"]: b["x0"] for b in json.loads(path.read_text())["views"]["AP"]["boxes"]}
     assert summary.resumed == 0 and "a reader moved all levels by -1" in summary.rows[0].warnings
     assert [moved["L1"], moved["L3"]] == pytest.approx([plain["L2"], plain["L4"]], abs=1)
     with pytest.raises(ConfigError, match="shift_levels corrects one study"):
         screen_folder(
-            index_cohort(EXAMPLES), tmp_path / "all", weights, ScreeningOptions(config=ScreeningConfig(shift_levels=1))
+            index_cohort(EXAMPLES), tmp_path / "all", bundle, ScreeningOptions(config=ScreeningConfig(shift_levels=1))
         )
 
 
@@ -377,34 +367,34 @@ def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp
 
 
 @pytest.mark.train
-def test_explanations_lie_on_the_column(weights: Bundle, tmp_path: Path) -> None:
+def test_explanations_lie_on_the_column(bundle: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("captum")
     index = index_cohort(EXAMPLES)
     one = replace(index, studies=index.studies[:1])
-    plain = screen_folder(one, tmp_path, weights)
-    explained = screen_folder(one, tmp_path, weights, ScreeningOptions(config=ScreeningConfig(explain=True)))
+    plain = screen_folder(one, tmp_path, bundle)
+    explained = screen_folder(one, tmp_path, bundle, ScreeningOptions(config=ScreeningConfig(explain=True)))
     assert explained.resumed == 0, "other settings are screened anew"
     assert plain.rows[0].p_osteoporosis == explained.rows[0].p_osteoporosis
     uid = index.studies[0].study_uid
     assert {path.name for path in (tmp_path / "overlays").glob("*_explained.png")} == {
         f"{uid}_{view}_explained.png" for view in View
     }
-    screened = Screener(weights, ScreeningConfig(explain=True)).screen_loaded(read_study(index.studies[0]))
+    screened = Screener(bundle, ScreeningConfig(explain=True)).screen_loaded(read_study(index.studies[0]))
     for view, heat in screened.heat.items():
         detection = screened.prediction.views[view].detection
-        x0, y0, x1, y1 = crop_corners(heat.shape, detection, TARGET_LEVELS, weights.preprocess)
+        x0, y0, x1, y1 = crop_corners(heat.shape, detection, TARGET_LEVELS, bundle.preprocess)
         assert heat.max() == pytest.approx(1) and heat[y0:y1, x0:x1].sum() == pytest.approx(heat.sum())
 
 
-def test_implausible_covariates_refuse_the_study(weights: Bundle) -> None:
+def test_implausible_covariates_reject_the_study(bundle: Bundle) -> None:
     study = index_cohort(EXAMPLES).studies[0]
     child = replace(study, covariates=replace(study.covariates, age_years=5))
-    prediction = Screener(weights).screen_loaded(read_study(child)).prediction
+    prediction = Screener(bundle).screen_loaded(read_study(child)).prediction
     assert prediction.rejection is not None and prediction.rejection.code == "covariates"
     assert "age is 5" in prediction.rejection.reason
 
 
-def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Bundle) -> None:
+def test_manual_rois_take_the_detectors_place(tmp_path: Path, bundle: Bundle) -> None:
     index = index_cohort(EXAMPLES)
     truth = read_rois(EXAMPLES / "rois.csv")
     uid = index.studies[0].study_uid
@@ -412,7 +402,7 @@ def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Bundle) ->
     lacking = table[~((table["study_uid"] == uid) & (table["level"] == "L2"))]
     lacking.to_csv(tmp_path / "rois.csv", index=False)
     manual = ManualRois.read(tmp_path / "rois.csv")
-    summary = screen_folder(index, tmp_path / "out", weights, ScreeningOptions(manual_rois=manual))
+    summary = screen_folder(index, tmp_path / "out", bundle, ScreeningOptions(manual_rois=manual))
     assert summary.count(Status.REJECTED) == 1 and summary.count(Status.SCREENED) == 5
     (row,) = [row for row in summary.rows if row.status == "rejected"]
     assert row.study_uid == uid and row.reason.startswith("no_roi")
@@ -420,5 +410,5 @@ def test_drawn_rois_take_the_detectors_place(tmp_path: Path, weights: Bundle) ->
     shown = {box["level"]: box["x0"] for box in other["views"]["AP"]["boxes"]}
     for box in truth[other["study_uid"], View.AP]:
         assert shown[box.level] == pytest.approx(box.x0, abs=0.06)
-    assert screen_folder(index, tmp_path / "out", weights, ScreeningOptions(manual_rois=manual)).resumed == 6
-    assert screen_folder(index, tmp_path / "out", weights).resumed == 0, "the detector's are other results"
+    assert screen_folder(index, tmp_path / "out", bundle, ScreeningOptions(manual_rois=manual)).resumed == 6
+    assert screen_folder(index, tmp_path / "out", bundle).resumed == 0, "the detector's are other results"

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from cohort.io.folder import index_cohort  # noqa: E402
 from cohort.io.radiograph import read_radiograph  # noqa: E402
 from detect.preprocess import detector_input  # noqa: E402
-from pipeline.bundle.load import load_bundle  # noqa: E402
+from pipeline.bundle.load import Bundle  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -50,15 +50,14 @@ def test_boxes_of_the_shipped_detector_agree_with_torch() -> None:
         np.testing.assert_allclose(found[0, 4:], expected[0, 4:], atol=1e-3)
 
 
-def test_probabilities_of_the_shipped_classifier_agree_with_torch() -> None:
+def test_probabilities_of_the_shipped_classifier_agree_with_torch(bundle: Bundle) -> None:
     from classify.network.checkpoint import load_network
     from classify.network.densenet import DualChannelDenseNet, ProbabilityExport
 
-    weights = load_bundle()
-    network = DualChannelDenseNet(weights.network).eval()
+    network = DualChannelDenseNet(bundle.network).eval()
     load_network(network, WEIGHTS)
-    size, crops = weights.preprocess.size_px, weights.preprocess.crops
-    model = ProbabilityExport(network, size // weights.working_px).eval()
+    size, crops = bundle.preprocess.size_px, bundle.preprocess.crops
+    model = ProbabilityExport(network, size // bundle.working_px).eval()
     rng = np.random.default_rng(0)
     inputs = {name: rng.normal(0, 1, (2, crops, size, size)).astype(np.float32) for name in ("ap", "lateral")}
     inputs["present"] = np.array([[1, 1], [0, 1]], np.float32)

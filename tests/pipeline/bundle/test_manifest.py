@@ -297,7 +297,7 @@ def test_damaged_calibration_tests_and_provenance_are_named(tmp_path: Path) -> N
 
 
 @pytest.mark.train
-def test_a_classifier_of_one_view_is_assembled_and_refuses_the_other(tmp_path: Path) -> None:
+def test_a_classifier_of_one_view_is_assembled_and_rejects_the_other(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from classify.network.densenet import DualChannelDenseNet
     from classify.network.export import export_classifier

@@ -20,7 +20,7 @@ from PIL import Image
 from cohort.io.folder import index_cohort
 from cohort.io.walk import MARKER
 from osteolens.errors import OutputError
-from pipeline.bundle.load import Bundle, load_bundle
+from pipeline.bundle.load import Bundle
 from pipeline.prediction.parts import Status
 from pipeline.screening.film_reader import FilmReader
 from pipeline.screening.folder import RunSummary, screen_folder
@@ -30,39 +30,34 @@ from tests import EXAMPLES
 ONE, OTHER = "SIM0011-00003", "SIM0011-00005"
 
 
-@pytest.fixture(scope="module")
-def weights() -> Bundle:
-    return load_bundle()
-
-
-def run(source: Path, out: Path, weights: Bundle) -> RunSummary:
-    return screen_folder(index_cohort(source, exclude=out), out, weights)
+def run(source: Path, out: Path, bundle: Bundle) -> RunSummary:
+    return screen_folder(index_cohort(source, exclude=out), out, bundle)
 
 
 def film(patient: str, view: str) -> bytes:
     return (EXAMPLES / patient / f"{view}.dcm").read_bytes()
 
 
-def test_a_rerun_reads_what_arrived_or_changed(weights: Bundle, tmp_path: Path) -> None:
+def test_a_rerun_reads_what_arrived_or_changed(bundle: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     (source / "AP.dcm").write_bytes(film(ONE, "AP"))
-    first = run(source, out, weights)
+    first = run(source, out, bundle)
     assert first.rows[0].views == "AP"
     (source / "LATERAL.dcm").write_bytes(film(ONE, "LATERAL"))
-    second = run(source, out, weights)
+    second = run(source, out, bundle)
     assert second.resumed == 0 and second.rows[0].views == "AP+LATERAL", "a lateral that arrives later is read"
-    assert run(source, out, weights).resumed == 1
+    assert run(source, out, bundle).resumed == 1
     dataset = pydicom.dcmread(source / "AP.dcm")
     dataset.InstitutionName = "X"
     dataset.save_as(source / "AP.dcm")
-    assert run(source, out, weights).resumed == 0, "other bytes under the same name"
+    assert run(source, out, bundle).resumed == 0, "other bytes under the same name"
     path = next((out / "studies").glob("*.json"))
     path.write_text(path.read_text("utf-8")[:-20], "utf-8")
-    assert run(source, out, weights).resumed == 0, "a damaged result is not kept"
+    assert run(source, out, bundle).resumed == 0, "a damaged result is not kept"
 
 
-def test_another_patient_under_the_same_names_is_screened_anew(weights: Bundle, tmp_path: Path) -> None:
+def test_another_patient_under_the_same_names_is_screened_anew(bundle: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     for patient in (ONE, OTHER):
@@ -70,28 +65,28 @@ def test_another_patient_under_the_same_names_is_screened_anew(weights: Bundle, 
             dataset = pydicom.dcmread(EXAMPLES / patient / f"{view}.dcm")
             dataset.StudyInstanceUID = "1.2.3"
             dataset.save_as(source / f"{view}.dcm")
-        summary = run(source, out, weights)
+        summary = run(source, out, bundle)
         assert summary.resumed == 0 and summary.rows[0].patient_id == patient
 
 
-def test_results_of_studies_that_are_gone_are_set_aside(weights: Bundle, tmp_path: Path) -> None:
+def test_results_of_studies_that_are_gone_are_set_aside(bundle: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     for patient in (ONE, OTHER):
         shutil.copytree(EXAMPLES / patient, source / patient)
-    run(source, out, weights)
+    run(source, out, bundle)
     shutil.rmtree(source / OTHER)
-    assert run(source, out, weights).resumed == 1
+    assert run(source, out, bundle).resumed == 1
     assert len(list((out / "studies").glob("*.json"))) == 1
     assert len(list((out / "former" / "studies").glob("*.json"))) == 1
     assert len(list((out / "former" / "overlays").glob("*.png"))) == 2
     assert json.loads((out / "run.json").read_text("utf-8"))["counts"]["former_studies"] == 1
 
 
-def test_results_lie_in_a_marked_folder_and_are_not_screened(weights: Bundle, tmp_path: Path) -> None:
+def test_results_lie_in_a_marked_folder_and_are_not_screened(bundle: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     (source / "AP.dcm").write_bytes(film(ONE, "AP"))
-    run(source, source / "out", weights)
+    run(source, source / "out", bundle)
     assert (source / "out" / MARKER).is_file()
     index = index_cohort(source, exclude=source / "other")
     assert len(index.studies) == 1
@@ -108,9 +103,7 @@ def test_a_second_run_in_the_same_folder_is_refused_by_name(tmp_path: Path) -> N
         pass
 
 
-def test_a_full_disk_stops_the_run_with_a_word(
-    weights: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_the_run_with_a_word(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     shutil.copytree(EXAMPLES / ONE, source / ONE)
     shutil.copytree(EXAMPLES / OTHER, source / OTHER)
@@ -123,14 +116,14 @@ def test_a_full_disk_stops_the_run_with_a_word(
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OutputError, match=r"the disk is full .* run the same command to go on"):
-        run(source, out, weights)
+        run(source, out, bundle)
     assert not list(out.rglob("*.partial"))
     monkeypatch.setattr(Path, "replace", real)
-    assert run(source, out, weights).count(Status.SCREENED) == 2
+    assert run(source, out, bundle).count(Status.SCREENED) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_signal_leaves_tables_and_a_state_to_go_on_from(weights: Bundle, tmp_path: Path, number: int) -> None:
+def test_a_signal_leaves_tables_and_a_state_to_go_on_from(bundle: Bundle, tmp_path: Path, number: int) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     for k in range(6):
         for view in ("AP", "LATERAL"):
@@ -150,11 +143,11 @@ def test_a_signal_leaves_tables_and_a_state_to_go_on_from(weights: Bundle, tmp_p
     if number != signal.SIGKILL:
         assert child.returncode == 130 and "the same command goes on" in said
         assert json.loads((out / "run.json").read_text("utf-8"))["counts"]["not_reached"] == 6 - len(rows)
-    again = run(source, out, weights)
+    again = run(source, out, bundle)
     assert again.count(Status.SCREENED) == 6 and again.resumed >= max(len(rows), 1) - 1
 
 
-def test_names_and_identifiers_are_text_everywhere(weights: Bundle, tmp_path: Path) -> None:
+def test_names_and_identifiers_are_text_everywhere(bundle: Bundle, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     dataset = pydicom.dcmread(EXAMPLES / ONE / "AP.dcm")

@@ -1,4 +1,4 @@
-"""Images whose bones are dark, and studies with several films of a view."""
+"""Images whose bones are dark, and studies with several radiographs of a view."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from cohort.rejection import RejectionCode
 from cohort.spine import VertebralLevel, View
 from cohort.study import Radiograph
 from detect.segmenter import SegmentedBody, looks_inverted
-from pipeline.bundle.load import load_bundle
+from pipeline.bundle.load import Bundle
 from pipeline.prediction import ImageOutcome
 from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
-
-
-@pytest.fixture(scope="module")
-def screener() -> Screener:
-    return Screener(load_bundle())
 
 
 def body(plain: float, negative: float | None) -> SegmentedBody:
@@ -41,7 +36,7 @@ def test_most_bodies_must_look_more_like_bodies_in_the_negative() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_an_inverted_film_never_gets_a_class(screener: Screener, number: int) -> None:
+def test_an_inverted_radiograph_never_gets_a_class(screener: Screener, number: int) -> None:
     read = read_study(index_cohort(EXAMPLES).studies[number])
     dark = [replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs]
     prediction = screener.screen_loaded(replace(read, radiographs=tuple(dark))).prediction
@@ -50,7 +45,7 @@ def test_an_inverted_film_never_gets_a_class(screener: Screener, number: int) ->
     assert screener.screen_loaded(read).prediction.bmd_class is not None
 
 
-def test_one_inverted_view_refuses_the_study(screener: Screener) -> None:
+def test_one_inverted_view_rejects_the_study(screener: Screener) -> None:
     read = read_study(index_cohort(EXAMPLES).studies[0])
     frontal, lateral = read.radiographs
     dark = replace(lateral, pixels=np.ascontiguousarray(1 - lateral.pixels))
@@ -58,9 +53,9 @@ def test_one_inverted_view_refuses_the_study(screener: Screener) -> None:
     assert rejection is not None and rejection.code == "inverted" and "LATERAL.dcm" in rejection.reason
 
 
-def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> None:
+def test_manual_rois_do_not_make_an_inverted_radiograph_right(bundle: Bundle) -> None:
     manual = ManualRois.read(EXAMPLES / "rois.csv")
-    screener = Screener(load_bundle(), manual_rois=manual)
+    screener = Screener(bundle, manual_rois=manual)
     read = read_study(index_cohort(EXAMPLES).studies[0])
     dark = tuple(replace(r, pixels=np.ascontiguousarray(1 - r.pixels)) for r in read.radiographs)
     rejection = screener.screen_loaded(replace(read, radiographs=dark)).prediction.rejection
@@ -68,7 +63,7 @@ def test_hand_drawn_boxes_do_not_make_an_inverted_film_right(tmp_path: Path) -> 
     assert screener.screen_loaded(read).prediction.bmd_class is not None
 
 
-def test_the_fittest_of_several_films_is_used(screener: Screener) -> None:
+def test_the_fittest_of_several_radiographs_is_used(screener: Screener) -> None:
     study = index_cohort(EXAMPLES).studies[0]
     frontal, lateral = read_study(study).radiographs
     rows = frontal.pixels.shape[0]
