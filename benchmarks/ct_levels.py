@@ -20,7 +20,7 @@ from phantom.ct import simulate_ct
 from phantom.xray.system import SimulatedSite
 from pipeline.bundle.load import load_bundle
 from pipeline.evaluation.detection.boxes import RIGHT_IOU
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 
 

@@ -23,7 +23,7 @@ from cohort.spine import TARGET_LEVELS, View
 from cohort.study import Study
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.assessment import views_of
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 
 CHOICES = ("L1 L2 L3 L4", "L2 L3 L4", "L1 L3 L4", "L1 L2 L4", "L1 L2 L3", "L1 L2", "L2 L3", "L3 L4", "L1 L4")

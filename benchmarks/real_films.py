@@ -34,8 +34,8 @@ from osteolens.documents.json_document import read_json
 from osteolens.errors import OsteoLensError
 from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction
-from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.output.overlay import overlay_png
+from pipeline.screening.radiograph_reader import LoadedStudy
 from pipeline.screening.screener import Screener, ScreeningOutput
 
 SMALL_PX = 1200

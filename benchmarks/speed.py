@@ -29,7 +29,7 @@ from osteolens.onnx_session import open_session
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.assessment import AssessedView, views_of
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.film_reader import LoadedStudy, read_study
+from pipeline.screening.radiograph_reader import LoadedStudy, read_study
 from pipeline.screening.screener import Screener
 
 Result = TypeVar("Result")

@@ -87,7 +87,7 @@ class BmdClassifier:
             detection: boxes of that image.
             levels: those of L1-L4 that are classified on.
             mirrored: whether the crops are mirrored, so that all radiographs face one way
-                (`pipeline.screening.spines.FoundSpine`).
+                (`pipeline.screening.spines.DetectedSpine`).
 
         Raises:
             StudyError: one of these levels has no box.

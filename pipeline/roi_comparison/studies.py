@@ -14,7 +14,7 @@ from cohort.io.annotations import Rois
 from cohort.spine import TARGET_LEVELS, SpineDetection, View
 from cohort.study import Radiograph, Study
 from osteolens.errors import StudyError
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 
 AUTOMATIC = "detector"

@@ -14,8 +14,8 @@ from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
 from detect.segmenter import looks_inverted
 from osteolens.documents.text import visible
 from pipeline.prediction import ImageOutcome, ImageRecord, MeasuredVertebra, Rejection, ViewResult
-from pipeline.screening.film_reader import LoadedStudy
-from pipeline.screening.spines import SURE_MARGIN, FoundSpine
+from pipeline.screening.radiograph_reader import LoadedStudy
+from pipeline.screening.spines import SURE_MARGIN, DetectedSpine
 
 LeftOut = dict[VertebralLevel, LevelReason]
 
@@ -33,7 +33,7 @@ class AssessedView:
     """
 
     radiograph: Radiograph
-    spine: FoundSpine
+    spine: DetectedSpine
     quality: ViewQuality
     left_out: LeftOut
     rejection: Rejection | None
@@ -72,7 +72,7 @@ class AssessedView:
 
 
 def assess(
-    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectionConfig, min_confidence: float
+    radiographs: Sequence[Radiograph], spines: Sequence[DetectedSpine], config: DetectionConfig, min_confidence: float
 ) -> list[AssessedView]:
     """Each image of a study on its own, then all of them together.
 
@@ -87,7 +87,7 @@ def assess(
 
 
 def assess_view(
-    radiograph: Radiograph, spine: FoundSpine, config: DetectionConfig, min_confidence: float
+    radiograph: Radiograph, spine: DetectedSpine, config: DetectionConfig, min_confidence: float
 ) -> AssessedView:
     """One image on its own.
 
@@ -120,7 +120,7 @@ def combine(images: Sequence[AssessedView], config: DetectionConfig) -> list[Ass
     return _one_a_view(together, counting)
 
 
-def _reason(spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: DetectionConfig) -> Rejection | None:
+def _reason(spine: DetectedSpine, quality: ViewQuality, left_out: LeftOut, config: DetectionConfig) -> Rejection | None:
     """Why an image is of no use on its own, or with these levels left out."""
     if quality.rejection is not None or spine.detection is None:
         return quality.rejection
@@ -128,7 +128,7 @@ def _reason(spine: FoundSpine, quality: ViewQuality, left_out: LeftOut, config: 
 
 
 def assess_manual(
-    radiographs: Sequence[Radiograph], spines: Sequence[FoundSpine], config: DetectionConfig
+    radiographs: Sequence[Radiograph], spines: Sequence[DetectedSpine], config: DetectionConfig
 ) -> list[AssessedView]:
     """Images with manual ROIs, which are taken as they are, unless the image is inverted."""
     found = []
@@ -144,7 +144,7 @@ def assess_manual(
 
 def _assessed(
     radiograph: Radiograph,
-    spine: FoundSpine,
+    spine: DetectedSpine,
     quality: ViewQuality,
     left_out: LeftOut,
     reason: Rejection | None,
@@ -154,7 +154,7 @@ def _assessed(
 
 
 def _one_a_view(images: Sequence[AssessedView], fittest: Sequence[int] | None = None) -> list[AssessedView]:
-    """The same, all but the fittest image of each view turned down: a spot film, a repeat, flexion and extension.
+    """The same, all but the fittest image of each view rejected: a spot view, a repeat, flexion and extension.
 
     Args:
         images: of one study.
@@ -177,7 +177,7 @@ def _one_a_view(images: Sequence[AssessedView], fittest: Sequence[int] | None = 
 
 
 def _fitness(image: AssessedView) -> tuple[bool, int, float, float]:
-    """Usable before rejected, then by levels, by sureness of their names, and of their boxes."""
+    """Usable before rejected, then by levels, by the labelling margin, and by the confidence of boxes."""
     boxes = [box.confidence for box in image.detection.boxes if box.level in TARGET_LEVELS]
     margin = min(image.detection.labelling_margin, SURE_MARGIN)
     return image.rejection is None, len(image.used), margin, sum(boxes)

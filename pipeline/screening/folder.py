@@ -20,7 +20,6 @@ from osteolens.progress import Progress, silent
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import Status
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.film_reader import FilmReader, LoadedStudy, read_images
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.output.report import write_report
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
@@ -33,6 +32,7 @@ from pipeline.screening.output.run_record import (
     skipped_rows,
     table_text,
 )
+from pipeline.screening.radiograph_reader import LoadedStudy, RadiographReader, read_images
 from pipeline.screening.screener import Screener, identifiers
 from pipeline.screening.stop import stop_asked
 from pipeline.screening.stored_study import earlier_row, screen_study
@@ -171,7 +171,7 @@ class _Run:
         """Screen what no earlier run has screened, then write the tables and the report."""
         pending, config = self._keep_earlier(), self._options.config
         if pending:
-            with FilmReader(config.read_seconds) as reader:
+            with RadiographReader(config.read_seconds) as reader:
                 screener = Screener(self._bundle, config, self._options.manual_rois, self._index.root)
                 self._summary.seconds["load"] = time.perf_counter() - self._started
                 for study, future in _read_ahead(pending, config.read_ahead, reader, self._stop):
@@ -226,7 +226,7 @@ class _Run:
 
 
 def _read_ahead(
-    studies: list[Study], ahead: int, reader: FilmReader, stop: threading.Event
+    studies: list[Study], ahead: int, reader: RadiographReader, stop: threading.Event
 ) -> Iterator[tuple[Study, Future[LoadedStudy]]]:
     """Studies in order with their pixels on the way, until a stop is asked for; at most `ahead` are held in memory."""
     with ThreadPoolExecutor(max_workers=1) as pool:

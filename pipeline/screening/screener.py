@@ -25,10 +25,10 @@ from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
 from pipeline.screening.assessment import AssessedView, assess, assess_manual, image_records, views_of
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.film_reader import LoadedStudy
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.output.overlay import overlay_png
-from pipeline.screening.spines import FoundSpine, find_spines, front_at_left, is_mirrored, segment_bodies
+from pipeline.screening.radiograph_reader import LoadedStudy
+from pipeline.screening.spines import DetectedSpine, find_spines, front_at_left, is_mirrored, segment_bodies
 from pipeline.screening.study_input import Source, given_covariates, load_study
 from pipeline.screening.warnings import study_warnings
 
@@ -202,14 +202,14 @@ class Screener:
         spines = [self._manual_spine(r, d) for r, d in zip(loaded.radiographs, manual, strict=True)]
         return assess_manual(loaded.radiographs, spines, self.config.detection)
 
-    def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> FoundSpine:
+    def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> DetectedSpine:
         """Manual ROIs; the segmenter tells their facing, and whether the image is inverted."""
         if detection is None:
-            return FoundSpine(detection=None)
+            return DetectedSpine(detection=None)
         bodies = segment_bodies(radiograph, detection, self._segmenter)
         facing = detection.view is View.AP or front_at_left(radiograph, detection, bodies)
         mirrored = is_mirrored(radiograph, detection.view, facing)
-        return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
+        return DetectedSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
 
     def _rejection(
         self, images: Sequence[AssessedView], usable: Mapping[View, AssessedView], covariates: Covariates
@@ -265,7 +265,7 @@ class Screener:
                 probabilities[model.name] = self._classifier.classify(shown, joined).probabilities
         return probabilities
 
-    def find(self, radiographs: Sequence[Radiograph]) -> list[FoundSpine]:
+    def find(self, radiographs: Sequence[Radiograph]) -> list[DetectedSpine]:
         """Spines of a study's images."""
         shift, refine = self.config.shift_levels, self.config.refine
         return find_spines(radiographs, self._detector, self._segmenter, shift, refine)

@@ -1,4 +1,4 @@
-"""Spines of a study's images: boxes, names, bodies and facing, found together."""
+"""Spines of a study's images: level-labelled boxes, bodies and facing, detected together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detect.scale import at_body_scale, body_width
 from detect.segmenter import BodySegmenter, Points, SegmentedBody, refine_boxes
 
 SURE_MARGIN = 2.5
-"""Naming margin below which the mirror image is looked at too; the names of the surer one count."""
+"""Labelling margin below which the mirror image is labelled too; the larger margin counts."""
 
 LORDOSIS_WEIGHT = 8.0
 """Log-odds that a bend of the chain by one width of a body adds to the bodies' own."""
@@ -26,16 +26,16 @@ SURE_OF_VIEW = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundSpine:
-    """What was found in one image.
+class DetectedSpine:
+    """What was detected in one image.
 
     Attributes:
         detection: level-labelled boxes, None where there is no chain of bodies.
-        bodies: what the segmenter sees of them; empty without one.
+        bodies: what the segmenter gives for them; empty without one.
         anterior_left: whether the front of a lateral view lies at the left.
         mirrored: whether the classifier sees it mirrored: a lateral view whose front lies at the right, an AP view
-            whose brighter side does not lie at the left (where both sides are not shown anyway). So a film and its
-            mirror image give the same.
+            whose brighter side does not lie at the left (where both sides are not shown anyway). So a radiograph
+            and its mirror image give the same.
     """
 
     detection: SpineDetection | None
@@ -55,36 +55,36 @@ def find_spines(
     segmenter: BodySegmenter | None,
     shift: int = 0,
     refine: bool = True,
-) -> list[FoundSpine]:
-    """Level-labelled boxes of a study's images, named together, then moved to the edges of the bodies' masks.
+) -> list[DetectedSpine]:
+    """Level-labelled boxes of a study's images, labelled together, then moved to the edges of the bodies' masks.
 
-    The bodies decide the projection where they are sure of it: on single films a detector takes a long AP view for a
-    lateral one.
+    The bodies decide the projection where they are sure of it: on single radiographs a detector takes a long AP view
+    for a lateral one.
 
     Args:
         radiographs: of one study.
-        detector: finds boxes and names.
+        detector: gives level-labelled boxes.
         segmenter: outlines bodies; None leaves the detector's word alone.
-        shift: levels by which a reader moved all names.
+        shift: levels by which a reader moved all labels.
         refine: whether boxes move to the masks.
     """
-    found = [_look(radiograph, detector, segmenter) for radiograph in radiographs]
-    plain = [spine.detection for spine in found]
-    named = [None if d is None else shift_levels(d, shift) for d in plain] if shift else reconcile_views(plain)
+    spines = [_detected(radiograph, detector, segmenter) for radiograph in radiographs]
+    alone = [spine.detection for spine in spines]
+    together = [None if d is None else shift_levels(d, shift) for d in alone] if shift else reconcile_views(alone)
     return [
-        _named(radiograph, spine, after, segmenter, refine)
-        for radiograph, spine, after in zip(radiographs, found, named, strict=True)
+        _relabelled(radiograph, spine, detection, segmenter, refine)
+        for radiograph, spine, detection in zip(radiographs, spines, together, strict=True)
     ]
 
 
-def _named(
+def _relabelled(
     radiograph: Radiograph,
-    spine: FoundSpine,
+    spine: DetectedSpine,
     detection: SpineDetection | None,
     segmenter: BodySegmenter | None,
     refine: bool,
-) -> FoundSpine:
-    """The same spine under its final names, its boxes moved to the masks."""
+) -> DetectedSpine:
+    """The same spine under its final labels, its boxes moved to the masks."""
     if detection is None:
         return spine
     bodies = spine.bodies if detection is spine.detection else segment_bodies(radiograph, detection, segmenter)
@@ -96,7 +96,7 @@ def _named(
 def segment_bodies(
     radiograph: Radiograph, detection: SpineDetection, segmenter: BodySegmenter | None
 ) -> Mapping[VertebralLevel, SegmentedBody]:
-    """What a segmenter sees inside the boxes of one image."""
+    """What a segmenter gives for the boxes of one image."""
     if segmenter is None or not detection.boxes:
         return {}
     return segmenter.segment(at_body_scale(radiograph.pixels, detection))
@@ -112,8 +112,8 @@ def front_at_left(
     """
     if not bodies:
         return radiograph.anterior_left is not False
-    seen = np.clip([body.anterior_left for body in bodies.values()], 0.02, 0.98)
-    votes = float(np.mean(np.log(seen / (1 - seen))))
+    probabilities = np.clip([body.anterior_left for body in bodies.values()], 0.02, 0.98)
+    votes = float(np.mean(np.log(probabilities / (1 - probabilities))))
     return votes + LORDOSIS_WEIGHT * _bend_to_left(detection) >= 0
 
 
@@ -127,22 +127,22 @@ def _bend_to_left(detection: SpineDetection) -> float:
     return float(np.polyfit((y - y.mean()) / max(half, 1e-6), x, 2)[0]) / body_width(detection.boxes)
 
 
-def _look(radiograph: Radiograph, detector: VertebraDetector, segmenter: BodySegmenter | None) -> FoundSpine:
-    """One image, looked at with its brighter side always at the same side, so that mirroring changes nothing."""
+def _detected(radiograph: Radiograph, detector: VertebraDetector, segmenter: BodySegmenter | None) -> DetectedSpine:
+    """The spine of one image, detected with the brighter side always at the left, so that mirroring changes nothing."""
     if brighter_at_left(radiograph.pixels):
-        return _look_at(radiograph, detector, segmenter)
+        return _detected_as_shown(radiograph, detector, segmenter)
     pixels = np.ascontiguousarray(radiograph.pixels[:, ::-1])
     facing = None if radiograph.anterior_left is None else not radiograph.anterior_left
-    return _mirrored(_look_at(replace(radiograph, pixels=pixels, anterior_left=facing), detector, segmenter))
+    return _mirrored(_detected_as_shown(replace(radiograph, pixels=pixels, anterior_left=facing), detector, segmenter))
 
 
 def is_mirrored(radiograph: Radiograph, view: View, anterior_left: bool) -> bool:
-    """Whether the classifier sees a view mirrored (`FoundSpine.mirrored`)."""
+    """Whether the classifier sees a view mirrored (`DetectedSpine.mirrored`)."""
     return not (anterior_left if view is View.LATERAL else brighter_at_left(radiograph.pixels))
 
 
-def _mirrored(spine: FoundSpine) -> FoundSpine:
-    """A spine found in a mirrored image, in the image itself."""
+def _mirrored(spine: DetectedSpine) -> DetectedSpine:
+    """A spine that was detected in a mirrored image, in the image itself."""
     if spine.detection is None:
         return spine
     wide = float(spine.detection.image_shape[1])
@@ -154,7 +154,7 @@ def _mirrored(spine: FoundSpine) -> FoundSpine:
         )
         for level, body in spine.bodies.items()
     }
-    return FoundSpine(
+    return DetectedSpine(
         detection=_mirrored_boxes(spine.detection),
         bodies=bodies,
         anterior_left=not spine.anterior_left,
@@ -168,28 +168,30 @@ def _mirrored_boxes(detection: SpineDetection) -> SpineDetection:
 
 
 def _detect(radiograph: Radiograph, detector: VertebraDetector, view: View | None = None) -> SpineDetection | None:
-    """Boxes of one image; where their names are doubtful, those of its mirror image if these are surer."""
-    found = detector.detect(radiograph, view)
-    if found is not None and found.labelling_margin >= SURE_MARGIN:
-        return found
+    """Boxes of one image; where their labelling margin is small, those of its mirror image if theirs is larger."""
+    detection = detector.detect(radiograph, view)
+    if detection is not None and detection.labelling_margin >= SURE_MARGIN:
+        return detection
     other = detector.detect(replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[:, ::-1])), view)
-    if other is None or (found is not None and found.labelling_margin >= other.labelling_margin):
-        return found
+    if other is None or (detection is not None and detection.labelling_margin >= other.labelling_margin):
+        return detection
     return _mirrored_boxes(other)
 
 
-def _look_at(radiograph: Radiograph, detector: VertebraDetector, segmenter: BodySegmenter | None) -> FoundSpine:
+def _detected_as_shown(
+    radiograph: Radiograph, detector: VertebraDetector, segmenter: BodySegmenter | None
+) -> DetectedSpine:
     detection = _detect(radiograph, detector)
     if detection is None:
-        return FoundSpine(detection=None)
+        return DetectedSpine(detection=None)
     bodies = segment_bodies(radiograph, detection, segmenter)
     if bodies:
         lateral = float(np.mean([body.lateral for body in bodies.values()]))
         shown = View.LATERAL if lateral > 0.5 else View.AP
         if shown is not detection.view and max(lateral, 1 - lateral) > SURE_OF_VIEW:
-            renamed = _detect(radiograph, detector, shown)
-            if renamed is not None:
-                detection, bodies = renamed, segment_bodies(radiograph, renamed, segmenter)
+            of_that_view = _detect(radiograph, detector, shown)
+            if of_that_view is not None:
+                detection, bodies = of_that_view, segment_bodies(radiograph, of_that_view, segmenter)
     facing = front_at_left(radiograph, detection, bodies)
     mirrored = is_mirrored(radiograph, detection.view, facing)
-    return FoundSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)
+    return DetectedSpine(detection=detection, bodies=bodies, anterior_left=facing, mirrored=mirrored)

@@ -15,9 +15,9 @@ from osteolens.errors import OsteoLensError, OutputError
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.film_reader import LoadedStudy, digest_of
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.rows import PredictionRow, row_of
+from pipeline.screening.radiograph_reader import LoadedStudy, digest_of
 from pipeline.screening.screener import Screener, ScreeningOutput
 
 log = logging.getLogger(__name__)

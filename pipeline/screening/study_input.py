@@ -17,7 +17,7 @@ from cohort.io.grey import radiograph_range
 from cohort.spine import View
 from cohort.study import Radiograph, SpacingSource, Study
 from osteolens.errors import ConfigError, NotRadiograph, StudyError
-from pipeline.screening.film_reader import LoadedStudy, read_study
+from pipeline.screening.radiograph_reader import LoadedStudy, read_study
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Source: TypeAlias = str | PathLike[str] | Study | Array | Sequence[Array] | Mapping[str, Array]

@@ -11,7 +11,7 @@ from cohort.study import SpacingSource
 from detect.quality import warnings_of
 from pipeline.screening.assessment import AssessedView
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.film_reader import LoadedStudy
+from pipeline.screening.radiograph_reader import LoadedStudy
 
 YOUNGEST_YEARS = 50
 """Age below which a patient lies outside the population of the shipped weights."""

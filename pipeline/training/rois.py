@@ -12,7 +12,7 @@ from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study
 from osteolens.errors import StudyError
 from osteolens.progress import Progress, silent
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from cohort.study import Radiograph, SpacingSource, Study
 from detect.training.distractors import draw_distractor
 from osteolens.errors import NotRadiograph
 from pipeline.prediction import Prediction
-from pipeline.screening.film_reader import LoadedStudy
+from pipeline.screening.radiograph_reader import LoadedStudy
 from pipeline.screening.screener import Screener
 
 Image = npt.NDArray[np.float32]

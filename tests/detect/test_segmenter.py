@@ -27,7 +27,7 @@ from detect.segmenter import (
 )
 from osteolens.errors import ReadError, WeightsError
 from pipeline.bundle.load import Bundle
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 

@@ -29,9 +29,9 @@ from pipeline.evaluation.evaluate import evaluate
 from pipeline.prediction import Prediction
 from pipeline.prediction.parts import Status
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.folder import RunSummary, ScreeningOptions, screen_folder
 from pipeline.screening.manual_rois import ManualRois
+from pipeline.screening.radiograph_reader import LoadedStudy, read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 

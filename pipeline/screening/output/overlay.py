@@ -46,8 +46,8 @@ def overlay_png(
     if heat is not None:
         hot = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
         colours = cv2.applyColorMap(np.round(np.clip(hot, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-        share = 0.6 * np.clip(hot, 0, 1)[..., None]
-        picture = np.round(picture * (1 - share) + colours * share).astype(np.uint8)
+        opacity = 0.6 * np.clip(hot, 0, 1)[..., None]
+        picture = np.round(picture * (1 - opacity) + colours * opacity).astype(np.uint8)
     for outline in (outlines or {}).values():
         cv2.polylines(picture, [np.round(scale * outline).astype(np.int32)], True, _OUTLINE, 1, cv2.LINE_AA)
     left_out = prediction.views[view].left_out

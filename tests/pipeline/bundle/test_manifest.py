@@ -20,7 +20,7 @@ from osteolens.errors import WeightsError
 from pipeline.bundle.assemble import assemble_weights
 from pipeline.bundle.load import load_bundle
 from pipeline.bundle.manifest import ManifestParts, Part, read_manifest, write_manifest
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import WEIGHTS
 

@@ -33,7 +33,7 @@ from pipeline.prediction import (
     read_prediction,
 )
 from pipeline.prediction.document import SCHEMA, schema_text
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 from tests.predictions import former, screened

@@ -22,9 +22,9 @@ from cohort.io.walk import MARKER
 from osteolens.errors import OutputError
 from pipeline.bundle.load import Bundle
 from pipeline.prediction.parts import Status
-from pipeline.screening.film_reader import FilmReader
 from pipeline.screening.folder import RunSummary, screen_folder
 from pipeline.screening.output.run_record import locked
+from pipeline.screening.radiograph_reader import RadiographReader
 from tests import EXAMPLES
 
 ONE, OTHER = "SIM0011-00003", "SIM0011-00005"
@@ -172,7 +172,7 @@ def test_a_file_that_takes_too_long_is_stopped_and_the_next_is_read(
     good = EXAMPLES / ONE / "AP.dcm"
     slow = tmp_path / "slow.png"
     Image.effect_noise((9000, 9000), 90).save(slow, compress_level=0)
-    with FilmReader(30) as reader:
+    with RadiographReader(30) as reader:
         assert reader(good).radiograph is not None
         reader._seconds = 0.05
         stopped = reader(slow)
@@ -189,6 +189,6 @@ def test_panics_of_decoders_are_reasons(tmp_path: Path) -> None:
     raw[90:3000] = b"\x7f" * 2910
     dataset.PixelData = bytes(raw)
     dataset.save_as(tmp_path / "a.dcm")
-    with FilmReader(20) as reader:
+    with RadiographReader(20) as reader:
         found = reader(tmp_path / "a.dcm")
     assert found.radiograph is not None or "a.dcm" in found.reason

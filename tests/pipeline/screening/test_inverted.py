@@ -15,8 +15,8 @@ from cohort.study import Radiograph
 from detect.segmenter import SegmentedBody, looks_inverted
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import ImageOutcome
-from pipeline.screening.film_reader import LoadedStudy, read_study
 from pipeline.screening.manual_rois import ManualRois
+from pipeline.screening.radiograph_reader import LoadedStudy, read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 

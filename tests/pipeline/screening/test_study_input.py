@@ -14,7 +14,7 @@ from cohort.io.radiograph import read_radiograph
 from cohort.spine import VertebralLevel, View
 from osteolens.errors import ConfigError, NotRadiograph, StudyError
 from pipeline.prediction import Prediction, Status
-from pipeline.screening.film_reader import read_study
+from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 

@@ -58,7 +58,7 @@ Reader = Callable[[Path], ReadFile]
 """What reads a file: this process, or one that can be stopped."""
 
 
-class FilmReader:
+class RadiographReader:
     """A process that reads one file after another and is replaced when it has to be stopped."""
 
     def __init__(self, seconds: float) -> None:
@@ -70,7 +70,7 @@ class FilmReader:
         self._seconds = seconds
         self._pool = ProcessPool(max_workers=1, initializer=_confine, context=spawn_context())
 
-    def __enter__(self) -> FilmReader:
+    def __enter__(self) -> RadiographReader:
         return self
 
     def __exit__(
