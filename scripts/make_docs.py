@@ -1,4 +1,5 @@
-"""Write the pages of docs/reference that are generated from the code; a test holds that they are up to date.
+"""Write the pages and tables of the docs that are generated from the code and from results; a test holds that they are
+up to date. Tables of results stand as CSV in docs/results/VERSION and in the page of that version.
 
 Usage: python scripts/make_docs.py [--check]
 """
@@ -6,8 +7,11 @@ Usage: python scripts/make_docs.py [--check]
 from __future__ import annotations
 
 import argparse
+import csv
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,11 @@ from typer.main import get_command
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from cli.config import SETTINGS, USED_BY, settings_class  # noqa: E402
 from cli.main import app  # noqa: E402
+from cohort.rejection import LevelCode, RejectionCode  # noqa: E402
+from osteolens.config import recipes_of  # noqa: E402
+from osteolens.settings import settings_of  # noqa: E402
 
 NOTICE = "<!-- written by scripts/make_docs.py from the code; do not edit -->"
 
@@ -72,7 +80,69 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
-PAGES = {"docs/reference/cli.md": cli_page}
+def settings_page() -> str:
+    """docs/reference/settings.md: every setting of every group."""
+    lines = ["# Settings", "", NOTICE, ""]
+    lines += [
+        "`--config FILE` reads settings from YAML, `--set key=value` sets one. Both may name a part of a section, the"
+    ]
+    lines += ["rest of which keeps its defaults. `osteolens config show NAME` prints the same.", ""]
+    for name in SETTINGS:
+        recipes = ", ".join(f"`--config {recipe}`" for recipe in recipes_of(settings_class(name)))
+        lines += [f"## {name}", "", f"Taken by: {USED_BY[name]}.{f' Recipes: {recipes}.' if recipes else ''}", ""]
+        lines += ["| key | default | expected | meaning |", "|---|---|---|---|"]
+        for setting in settings_of(settings_class(name)):
+            default = "" if setting.default is None else f"`{_cell(str(setting.default))}`"
+            row = (f"`{setting.key}`", default, _cell(setting.expected), _cell(setting.description))
+            lines.append(f"| {' | '.join(row)} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def codes_page() -> str:
+    """docs/reference/rejection-codes.md: why an image, a study or a level does not count."""
+    lines = ["# Rejection codes", "", NOTICE, ""]
+    lines += [
+        "## Images and studies",
+        "",
+        "`rejection.code` of a result, and the code before the reason of an image.",
+        "",
+    ]
+    lines += [
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| `{code}` | {_cell(code.meaning)} |" for code in RejectionCode),
+        "",
+    ]
+    lines += ["## Levels", "", "`levels.L1.code` and the like: why one of L1-L4 is left out of the class.", ""]
+    lines += ["| code | meaning |", "|---|---|", *(f"| `{code}` | {_cell(code.meaning)} |" for code in LevelCode)]
+    return "\n".join(lines) + "\n"
+
+
+def results_page(place: str) -> str:
+    """A page of results with its tables as the CSV files beside it hold them."""
+    page = ROOT / place
+
+    def filled(found: re.Match[str]) -> str:
+        with (page.with_suffix("") / f"{found[1]}.csv").open(encoding="utf-8", newline="") as stream:
+            head, *rows = csv.reader(stream)
+        lines = [head, ["---"] * len(head), *rows]
+        table = "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+        return f"<!-- table: {found[1]} -->\n{table}\n<!-- end of table -->"
+
+    return TABLE.sub(filled, page.read_text("utf-8"))
+
+
+TABLE = re.compile(r"<!-- table: (\w+) -->\n(?:.*?\n)?<!-- end of table -->", re.S)
+
+RESULTS = ("docs/results/2026.11.5.md",)
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/cli.md": cli_page,
+    "docs/reference/settings.md": settings_page,
+    "docs/reference/rejection-codes.md": codes_page,
+    **{place: partial(results_page, place) for place in RESULTS},
+}
 """What is generated, by its place."""
 
 
