@@ -24,13 +24,13 @@ class _Process(SpawnProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:
         with _without_script():
-            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+            return SpawnProcess._Popen(process_obj)
 
 
 class _Context(SpawnContext):
     """As `multiprocessing.get_context("spawn")`, with these processes."""
 
-    Process = _Process  # type: ignore[assignment]
+    Process = _Process
 
 
 def spawn_context() -> SpawnContext:

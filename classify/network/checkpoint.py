@@ -61,7 +61,8 @@ def split_weights(whole: Path, out: Path) -> None:
         tensors = {name: value for name, value in state.items() if _part_of(name) == part}
         part_path(out, part).unlink(missing_ok=True)
         if tensors:
-            save_file(tensors, part_path(out, part))
+            with whole_file(part_path(out, part)) as unfinished:
+                save_file(tensors, unfinished)
 
 
 def with_fusions(state: State) -> State:

@@ -21,6 +21,7 @@ from classify.inputs import branch_name
 from classify.network.checkpoint import load_network, save_network, split_weights
 from classify.network.densenet import COVARIATE_INPUTS, DualChannelDenseNet, ProbabilityExport
 from cohort.spine import View
+from osteolens.atomic import write_whole
 
 INPUTS = [*(branch_name(view) for view in View), "present", "covariates"]
 
@@ -49,7 +50,7 @@ def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessS
     Returns:
         largest difference of a probability or T-score between torch and onnxruntime on random input.
     """
-    unsplit = out / "whole.partial.safetensors"
+    unsplit = out / ".unsplit.safetensors"
     save_network(network, unsplit)
     load_network(network, unsplit)
     split_weights(unsplit, out)
@@ -68,7 +69,7 @@ def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessS
     graph = onnx.load(path)
     parts = [part_path(out, part) for part in PARTS]
     _point_to_safetensors(graph, [part for part in parts if part.is_file()], prefix="network.")
-    onnx.save(graph, path)
+    write_whole(path, graph.SerializeToString())
     return _difference(path, model, inputs)
 
 

@@ -62,7 +62,7 @@ def pooled_features(
         spec: preprocessing of the crops.
         device: to compute on.
     """
-    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.eval().to(memory_format=torch.channels_last)
     features = []
     for view in (view for view in View if view in network.spec.views):
         path = crops.folder / f"features-{_digest(network, view, side)}.npy"

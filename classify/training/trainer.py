@@ -62,7 +62,7 @@ class ClassifierTrainer:
         self._files = {name: out / f"{name}.safetensors" for name in ("last", "averaged", "best")}
         self._state = out / "state.json"
         self.network = DualChannelDenseNet(network_spec(config, spec))
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
         self.history = self._finished_epochs() if options.resume else []
         if self.history:
             load_network(self.network, self._files["last"])

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from detect.config import CLASSES
+from osteolens.atomic import whole_file
 from osteolens.errors import WeightsError
 
 AGREED_PX = 0.5
@@ -30,7 +31,8 @@ def export_detector(checkpoint: Path, out: Path, image_px: int) -> float:
     model = YOLO(str(checkpoint)).model.float().eval()
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    save_file({k: v.contiguous() for k, v in state.items()}, out / "detector.safetensors")
+    with whole_file(out / "detector.safetensors") as unfinished:
+        save_file({k: v.contiguous() for k, v in state.items()}, unfinished)
     head = model.model[-1]
     head.export, head.format = True, "onnx"
     image = torch.rand(1, 3, image_px, image_px)

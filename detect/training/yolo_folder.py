@@ -161,7 +161,7 @@ def _render(rendering: _Rendering, labelled: LabelledStudies, out: Path, side: i
             image, matrix = detector_input(radiograph.pixels, side)
             moved = move_boxes(corners, matrix)
         picture = out / "images" / rendering.subset / f"{name}.png"
-        cv2.imwrite(str(picture), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_whole(picture, cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
         write_whole(labels / f"{name}.txt", "\n".join(label_lines(boxes, moved, rendering.view, side)))
 
 

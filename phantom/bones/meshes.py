@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -22,6 +21,7 @@ import numpy.typing as npt
 import platformdirs
 
 from cohort.spine import LEVELS, VertebralLevel
+from osteolens.atomic import whole_file
 from osteolens.errors import AnatomyError, MissingExtra
 from phantom.bones.anatomy import Anatomy, Bone, Pelvis, Vector, Vertebra, pelvis_from_bones, vertebra_from_bone
 from phantom.bones.builtin import procedural_anatomy
@@ -238,9 +238,8 @@ def _signed_distance(name: str, files: tuple[Path, ...], build: Callable[[], Sur
     distance = igl.signed_distance(points, vertices, faces, sign_type=igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER)[0]
     sdf = np.asarray(distance, np.float32).reshape(shape)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".partial", delete=False) as partly:
-        np.savez_compressed(partly, sdf=sdf, origin=origin)
-    Path(partly.name).replace(cache)
+    with whole_file(cache) as unfinished, unfinished.open("wb") as stream:
+        np.savez_compressed(stream, sdf=sdf, origin=origin)
     return Bone(name=name, sdf=sdf, origin=origin, step_mm=step_mm)
 
 

@@ -62,7 +62,7 @@ def train_segmenter(
             out / f"{name}.npy",
             config,
             options.seed,
-            lambda done, _, before=before: progress(before + done, total),  # type: ignore[misc]
+            lambda done, _, before=before: progress(before + done, total),
         )
         for name, studies, before in (
             ("crops", split.training, 0),

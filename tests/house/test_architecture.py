@@ -151,3 +151,26 @@ def test_only_the_study_boundary_catches_everything() -> None:
             if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception":
                 found.add(name_of(path))
     assert found == {"pipeline/screening/stored_study.py"}
+
+
+SEVERAL_MODULES = {
+    "cli/test_cli.py",
+    "cohort/importers/test_importers.py",
+    "detect/test_not_lumbar.py",
+    "osteolens/test_face.py",
+    "pipeline/screening/test_inverted.py",
+    "pipeline/training/test_extras.py",
+}
+"""Tests of a behaviour that no single module has."""
+
+
+def test_tests_mirror_the_house() -> None:
+    """A test of a module has its name and lies in a folder of the same name; the first words will do."""
+    lost = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        place = path.relative_to(ROOT / "tests")
+        if place.parts[0] in LAYERS and place.as_posix() not in SEVERAL_MODULES:
+            modules = [module.stem for module in (ROOT / place.parent).glob("*") if module.name != "__init__.py"]
+            if not any(place.stem.removeprefix("test_").startswith(module) for module in modules):
+                lost.append(place.as_posix())
+    assert not lost, f"no module of this name: {lost}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cohort.check import Step
+from osteolens.atomic import whole_file
 
 
 def draw_flow(flow: Sequence[Step], splits: Mapping[str, Mapping[str, int]], path: Path) -> None:
@@ -38,4 +39,5 @@ def draw_flow(flow: Sequence[Step], splits: Mapping[str, Mapping[str, int]], pat
     )
     if text:
         axes.text(5.2, last - 0.2, text, ha="left", va="center", fontsize=9)
-    figure.savefig(path, bbox_inches="tight", dpi=150)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format=path.suffix.lstrip(".") or "png", bbox_inches="tight", dpi=150)

@@ -146,7 +146,7 @@ def test_the_export_averages_down_to_the_working_side(network: DualChannelDenseN
     small = torch.nn.functional.avg_pool2d(image, 2)
     with torch.inference_mode():
         shipped, t_score = ProbabilityExport(network, 2)(image, image, torch.ones(1, 2), torch.zeros(1, 6))
-    expected = torch.softmax(logits(network, small, small, [1, 1]), 1)  # type: ignore[arg-type]
+    expected = torch.softmax(logits(network, small, small, [1, 1]), 1)
     torch.testing.assert_close(shipped, expected)
     assert shipped.sum().item() == pytest.approx(1, abs=1e-5)
     assert t_score.shape == (1,)
