@@ -27,7 +27,7 @@ def digest_of_parts(*parts: object) -> str:
 
 def state_of_images(studies: Iterable[Study]) -> list[tuple[str, str, str, int, int]]:
     """(study, view, name, bytes, time of change in ns) of every image; a file that is gone has zeros."""
-    found = []
+    states = []
     for study in studies:
         for view, path in study.images:
             try:
@@ -35,17 +35,17 @@ def state_of_images(studies: Iterable[Study]) -> list[tuple[str, str, str, int, 
                 size, changed = status.st_size, status.st_mtime_ns
             except OSError:
                 size, changed = 0, 0
-            found.append((study.study_uid, str(view), path.name, size, changed))
-    return found
+            states.append((study.study_uid, str(view), path.name, size, changed))
+    return states
 
 
 def state_of_rois(rois: Rois, studies: Iterable[Study]) -> list[tuple[str, str, str, tuple[float, ...]]]:
     """Every box of some studies."""
-    own = {study.study_uid for study in studies}
+    study_uids = {study.study_uid for study in studies}
     return [
         (uid, view.value, box.level.value, box.corners)
         for (uid, view), boxes in sorted(rois.items())
-        if uid in own
+        if uid in study_uids
         for box in boxes
     ]
 
@@ -56,8 +56,8 @@ def state_of_outlines(
     """A digest of every outline."""
     return [
         (uid, view.value, level.value, hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest())
-        for (uid, view), own in sorted(outlines.items())
-        for level, points in sorted(own.items())
+        for (uid, view), by_level in sorted(outlines.items())
+        for level, points in sorted(by_level.items())
     ]
 
 

@@ -168,8 +168,8 @@ def _studies(studies: Sequence[Study], rois: Rois, problems: Kinds) -> None:
 
 
 def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, progress: Progress) -> None:
-    every = [(study, view, path) for study in studies for view, path in study.images]
-    for number, (study, view, path) in enumerate(every, start=1):
+    images = [(study, view, path) for study in studies for view, path in study.images]
+    for number, (study, view, path) in enumerate(images, start=1):
         try:
             radiograph = read_radiograph(path)
             if view is not None and (study.study_uid, view) in rois:
@@ -178,7 +178,7 @@ def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, progress: Pro
                 problems.add("image without pixel spacing", path.name)
         except OsteoLensError as error:
             problems.add("image that cannot be used", str(error))
-        progress(number, len(every))
+        progress(number, len(images))
 
 
 def _has_levels(rois: Rois, uid: str, view: View) -> bool:

@@ -72,8 +72,8 @@ def _edges(points: npt.NDArray[np.float64]) -> dict[str, float]:
         start, end = hull, np.roll(hull, -1, axis=0)
         crosses = (start[:, 0] - x) * (end[:, 0] - x) <= 0
         run = end[crosses, 0] - start[crosses, 0]
-        share = np.divide(x - start[crosses, 0], run, out=np.zeros_like(run), where=run != 0)
-        y = start[crosses, 1] + share * (end[crosses, 1] - start[crosses, 1])
+        fraction = np.divide(x - start[crosses, 0], run, out=np.zeros_like(run), where=run != 0)
+        y = start[crosses, 1] + fraction * (end[crosses, 1] - start[crosses, 1])
         upper.append(y.min())
         lower.append(y.max())
     return {

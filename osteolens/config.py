@@ -49,8 +49,8 @@ def load_config(kind: type[C], config: Path | str | None = None, overrides: Sequ
     given = [] if config is None else list(_of_file(kind, config))
     given += [_of_override(item) for item in overrides]
     values: dict[str, object] = {}
-    for one in given:
-        _assign(kind, kind, values, one)
+    for item in given:
+        _assign(kind, kind, values, item)
     try:
         return kind(**values)
     except ValidationError as error:
@@ -138,7 +138,7 @@ def _assign(
     elif isinstance(given.value, dict):
         parts = {tuple(str(key).split(".")): value for key, value in given.value.items()}
     else:
-        keys = ", ".join(".".join((*above, name, one)) for one in section.model_fields)
+        keys = ", ".join(".".join((*above, name, inner)) for inner in section.model_fields)
         section_key = ".".join((*above, name))
         raise ConfigError(
             f"{given.source}setting {section_key!r} is {quoted(given.value)}, expected its settings ({keys})"
@@ -159,12 +159,12 @@ def _values_of(section: object) -> dict[str, object]:
 def _unknown(root: type[StrictConfig], key: str) -> str:
     """What to tell of an unknown key: the one that is meant, which may lie in another section."""
     known = [setting.key for setting in settings_of(root)]
-    last = {one.rpartition(".")[2]: one for one in reversed(known)}
+    last = {candidate.rpartition(".")[2]: candidate for candidate in reversed(known)}
     name = key.rpartition(".")[2]
     same = [last[name]] if name in last else []
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.75) if not same else []
     near = difflib.get_close_matches(name, last, n=1)
-    meant = [*same, *close, *(last[one] for one in near)]
+    meant = [*same, *close, *(last[candidate] for candidate in near)]
     hint = f"did you mean {meant[0]!r}?" if meant else f"{LIST_COMMAND} lists all"
     return f"setting {visible(key)[:100]!r} is unknown; {hint}"
 

@@ -70,7 +70,7 @@ def _settings(kind: type[BaseModel], values: dict[str, object], above: str) -> l
                 )
             )
         else:
-            inside = {one: getattr(value, one) for one in section.model_fields} if value is not None else {}
+            inside = {inner: getattr(value, inner) for inner in section.model_fields} if value is not None else {}
             settings += _settings(section, inside, f"{above}{name}.")
     return settings
 
@@ -91,9 +91,9 @@ def _words_of_generic(origin: object, inside: tuple[object, ...]) -> str:
     if origin is Literal:
         return f"one of {', '.join(str(choice) for choice in inside)}"
     if origin in (Union, types.UnionType):
-        return " or ".join("null" if one is type(None) else _words(one) for one in inside)
+        return " or ".join("null" if part is type(None) else _words(part) for part in inside)
     if origin is tuple and Ellipsis not in inside:
-        return f"[{', '.join(_words(one) for one in inside)}]"
+        return f"[{', '.join(_words(part) for part in inside)}]"
     return f"list of {_words(inside[0])}"
 
 

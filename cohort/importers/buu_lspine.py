@@ -32,8 +32,8 @@ def read_buu_lspine(source: Path) -> Contents:
     Raises:
         ReadError: neither AP nor LA stands in the folder.
     """
-    found = {path.name.upper(): path for path in source.iterdir() if path.is_dir()} if source.is_dir() else {}
-    folders = {view: found[name] for view, name in ((View.AP, "AP"), (View.LATERAL, "LA")) if name in found}
+    subfolders = {path.name.upper(): path for path in source.iterdir() if path.is_dir()} if source.is_dir() else {}
+    folders = {view: subfolders[name] for view, name in ((View.AP, "AP"), (View.LATERAL, "LA")) if name in subfolders}
     if not folders:
         raise ReadError(f"{source}: neither AP nor LA is there; expected the folder of BUU-LSPINE")
     images: list[DrawnImage] = []

@@ -94,15 +94,15 @@ def _entries(
     """
     rows = document.get(name)
     if not isinstance(rows, list):
-        found = "missing" if name not in document else quoted(rows)
-        raise ReadError(f"{visible(path.name)}: `{name}` is {found}; expected {WHAT}")
-    found_entries = []
+        problem = "missing" if name not in document else quoted(rows)
+        raise ReadError(f"{visible(path.name)}: `{name}` is {problem}; expected {WHAT}")
+    entries = []
     for number, row in enumerate(rows):
         try:
-            found_entries.append((number, model.model_validate(row)))
+            entries.append((number, model.model_validate(row)))
         except ValidationError as error:
             left_out.append(LeftOut(path, first_error(error, f"{name}[{number}]")))
-    return found_entries
+    return entries
 
 
 I_ = TypeVar("I_", _Image, _Category)
@@ -114,14 +114,14 @@ def _by_id(entries: Sequence[tuple[int, I_]], path: Path, name: str) -> dict[str
     Raises:
         ReadError: two different entries have one identifier.
     """
-    found: dict[str, I_] = {}
+    by_id: dict[str, I_] = {}
     for number, entry in entries:
-        if found.setdefault(entry.id, entry) != entry:
+        if by_id.setdefault(entry.id, entry) != entry:
             raise ReadError(
                 f"{visible(path.name)}: {name}[{number}].id {quoted(entry.id)} stands twice; expected each once; "
                 "nobody can tell which one the annotations mean"
             )
-    return found
+    return by_id
 
 
 def _take(annotation: _Annotation, label: str, where: str, drawing: Drawing) -> None:

@@ -100,7 +100,7 @@ def import_cohort(source_format: ImportFormat, source: Path, out: Path) -> Impor
     if not contents.images:
         raise _nothing(source_format, source, contents.left_out)
     try:
-        with _made_whole(out) as staging:
+        with _staging_folder(out) as staging:
             report = _write(contents, staging)
             if not report.images:
                 raise _nothing(source_format, source, report.skipped)
@@ -121,11 +121,11 @@ def by_reason(left_out: Sequence[LeftOut]) -> list[tuple[str, list[str]]]:
     A place is the file's name and the label of the shape that is meant; of several reasons that are one, the first
     stands for all.
     """
-    found: dict[str, tuple[str, list[str]]] = {}
+    groups: dict[str, tuple[str, list[str]]] = {}
     for item in left_out:
         where = f"{item.path.name} ({item.label})" if item.label else item.path.name
-        found.setdefault(re.sub(r"\d+", "#", item.reason), (item.reason, []))[1].append(where)
-    return sorted(found.values(), key=lambda pair: -len(pair[1]))
+        groups.setdefault(re.sub(r"\d+", "#", item.reason), (item.reason, []))[1].append(where)
+    return sorted(groups.values(), key=lambda pair: -len(pair[1]))
 
 
 def _nothing(source_format: ImportFormat, source: Path, left_out: Sequence[LeftOut]) -> ReadError:
@@ -139,7 +139,7 @@ def _nothing(source_format: ImportFormat, source: Path, left_out: Sequence[LeftO
 
 
 @contextmanager
-def _made_whole(out: Path) -> Iterator[Path]:
+def _staging_folder(out: Path) -> Iterator[Path]:
     """A folder beside the target that takes its name at the end; after an error neither is there."""
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.parent / f".{out.name[:80]}-{uuid4().hex[:8]}.partial"
@@ -170,7 +170,7 @@ def _write(contents: Contents, staging: Path) -> ImportReport:
     rows = _rows(contents.rows, drawn_of, left_out)
     if rows:
         write_cohort_csv(staging / "cohort.csv", rows)
-    images = [image for own in drawn_of.values() for image in own]
+    images = [image for group in drawn_of.values() for image in group]
     by_note: dict[str, list[str]] = {}
     for image in images:
         if image.note:
@@ -217,18 +217,18 @@ def _rois(
     images: Sequence[tuple[View | None, DrawnImage]], left_out: list[LeftOut]
 ) -> dict[View, tuple[VertebraBox, ...]]:
     """Boxes of one study by view: of one image a view, whose header does not say the other view."""
-    found: dict[View, tuple[VertebraBox, ...]] = {}
+    boxes_by_view: dict[View, tuple[VertebraBox, ...]] = {}
     for view, image in images:
         boxes = image.rois
         if boxes and view is not None and view is not image.view:
             reason = f"its header says {view}, its name or labels say {image.view}; its ROIs are not written"
             left_out.append(LeftOut(image.path, reason))
-        elif boxes and image.view in found:
+        elif boxes and image.view in boxes_by_view:
             reason = f"its header makes it a second {image.view} image of a study; its ROIs are not written"
             left_out.append(LeftOut(image.path, reason))
         elif boxes:
-            found[image.view] = boxes
-    return found
+            boxes_by_view[image.view] = boxes
+    return boxes_by_view
 
 
 def _rows(

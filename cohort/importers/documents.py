@@ -59,7 +59,7 @@ def read_text(path: Path) -> str:
         ReadError: no file, too large, another encoding, or zero bytes inside.
     """
     raw, name = read_bytes(path), visible(path.name)
-    encoding = next((found for mark, found in _MARKS if raw.startswith(mark)), "utf-8")
+    encoding = next((candidate for mark, candidate in _MARKS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -136,10 +136,10 @@ def _integer(text: str) -> int | float:
 
 def first_error(error: ValidationError, where: str) -> str:
     """What is wrong with an entry, by its path from the top of the document."""
-    found = error.errors(include_url=False)[0]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"])
-    value = "" if found["type"] == "missing" else f", found {quoted(found['input'])}"
-    return f"{where}{path}: {found['msg'].lower()}{value}"
+    first = error.errors(include_url=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    value = "" if first["type"] == "missing" else f", found {quoted(first['input'])}"
+    return f"{where}{path}: {first['msg'].lower()}{value}"
 
 
 def without_suffix(name: str) -> str:
@@ -164,10 +164,10 @@ def image_named(stem: str, images: Iterable[Path]) -> Path | None:
     """
     near = [path for path in images if without_suffix(path.name).casefold() == stem.casefold()]
     exact = [path for path in near if without_suffix(path.name) == stem] or near
-    whole = [path for path in images if path.name == stem] or exact
-    if len(whole) > 1:
-        raise ReadError(f"{', '.join(visible(path.name) for path in whole)} fit one label; keep one of them")
-    return whole[0] if whole else None
+    matches = [path for path in images if path.name == stem] or exact
+    if len(matches) > 1:
+        raise ReadError(f"{', '.join(visible(path.name) for path in matches)} fit one label; keep one of them")
+    return matches[0] if matches else None
 
 
 def image_at(folder: Path, name: str) -> Path:
@@ -189,7 +189,7 @@ def image_at(folder: Path, name: str) -> Path:
 def siblings(path: Path) -> list[Path]:
     """Files in the folder of a path that may not exist."""
     try:
-        return sorted(found for found in path.parent.iterdir() if found.is_file())
+        return sorted(file for file in path.parent.iterdir() if file.is_file())
     except (OSError, ValueError):
         return []
 
@@ -210,12 +210,12 @@ def only_file(source: Path, suffix: str) -> Path:
     """
     if is_file(source):
         return source
-    found: list[Path] = []
+    files: list[Path] = []
     for paths in (source.glob("*"), source.rglob("*")) if source.is_dir() else ():
-        found = found or sorted(path for path in paths if path.suffix.lower() == suffix and path.is_file())
-    if len(found) != 1:
-        raise ReadError(f"{source}: found {len(found)} files *{suffix}, expected one; name the file itself")
-    return found[0]
+        files = files or sorted(path for path in paths if path.suffix.lower() == suffix and path.is_file())
+    if len(files) != 1:
+        raise ReadError(f"{source}: found {len(files)} files *{suffix}, expected one; name the file itself")
+    return files[0]
 
 
 def copy_file(path: Path, target: Path) -> None:

@@ -122,10 +122,10 @@ class Drawing:
 def level_of(text: str) -> VertebralLevel | None:
     """The one level that a label spells (`L1`, `AP_L1`, `l3 lateral`), or None; discs and pairs of levels are none."""
     spaced = re.sub(r"[_\-./]+", " ", text)
-    found = {name.upper() for name in _LEVEL.findall(spaced)}
-    if len(found) != 1 or _BETWEEN.search(text) or _DISC.search(spaced):
+    names = {name.upper() for name in _LEVEL.findall(spaced)}
+    if len(names) != 1 or _BETWEEN.search(text) or _DISC.search(spaced):
         return None
-    return VertebralLevel(found.pop())
+    return VertebralLevel(names.pop())
 
 
 def plain_stem(path: PurePath) -> str:
@@ -162,16 +162,16 @@ def drawn_contents(drawings: Sequence[Drawing], root: Path, left_out: Sequence[L
     images: list[DrawnImage] = []
     listed = list(left_out)
     ordered = sorted(drawings, key=lambda drawing: str(drawing.image))
-    for path, same in groupby(ordered, key=lambda drawing: drawing.image):
-        own = list(same)
-        listed += [item for drawing in own for item in drawing.left_out]
+    for path, group in groupby(ordered, key=lambda drawing: drawing.image):
+        drawings_of_image = list(group)
+        listed += [item for drawing in drawings_of_image for item in drawing.left_out]
         try:
-            found = _drawn_image(path, own, root, listed)
+            drawn_image = _drawn_image(path, drawings_of_image, root, listed)
         except ReadError as error:
             listed.append(LeftOut(path, str(error)))
             continue
-        if found is not None:
-            images.append(found)
+        if drawn_image is not None:
+            images.append(drawn_image)
     known = {drawing.image for drawing in drawings} | {item.path for item in listed}
     listed += [LeftOut(path, "no label for this image") for path in images_under(root) if path not in known]
     return Contents(images=images, left_out=listed)
@@ -193,7 +193,9 @@ def _drawn_image(path: Path, drawings: Sequence[Drawing], root: Path, listed: li
         canvas = canvas_of(picture, drawing.stated_size, points, drawing.relative)
         notes += [canvas.note] if canvas.note and canvas.note not in notes else []
         placed += [
-            (shape, own) for shape in drawing.shapes if (own := _placed(shape, canvas, path, listed)) is not None
+            (shape, polygon)
+            for shape in drawing.shapes
+            if (polygon := _placed(shape, canvas, path, listed)) is not None
         ]
     boxes, outlines = _by_level(path, placed, listed)
     if not boxes and not outlines:
@@ -242,10 +244,10 @@ def _by_level(
     outlines: dict[VertebralLevel, Polygon] = {}
     levels = {level for shape, _ in placed if (level := level_of(shape.label)) is not None}
     for level in sorted(levels):
-        own = [(shape, points) for shape, points in placed if level_of(shape.label) is level]
-        kept, dropped = _one_of(own, level)
+        candidates = [(shape, points) for shape, points in placed if level_of(shape.label) is level]
+        chosen, dropped = _chosen(candidates, level)
         listed += [LeftOut(path, reason, shape.label) for shape, reason in dropped]
-        for shape, points in kept:
+        for shape, points in chosen:
             if shape.is_outline:
                 outlines[level] = points
             else:
@@ -253,25 +255,25 @@ def _by_level(
     return boxes, outlines
 
 
-def _one_of(
-    own: Sequence[tuple[Shape, Polygon]], level: VertebralLevel
+def _chosen(
+    candidates: Sequence[tuple[Shape, Polygon]], level: VertebralLevel
 ) -> tuple[Sequence[tuple[Shape, Polygon]], list[tuple[Shape, str]]]:
     """The drawing of a level to use, and the others with their reasons; a box and the outline in it go together."""
-    if len(own) == 1:
-        return own, []
-    boxes, bodies = [p for s, p in own if not s.is_outline], [p for s, p in own if s.is_outline]
+    if len(candidates) == 1:
+        return candidates, []
+    boxes, bodies = [p for s, p in candidates if not s.is_outline], [p for s, p in candidates if s.is_outline]
     if len(boxes) == len(bodies) == 1:
         middle = (bodies[0].min(0) + bodies[0].max(0)) / 2
         if ((boxes[0].min(0) <= middle) & (middle <= boxes[0].max(0))).all():
-            return own, []
-    first = own[0]
-    if all(s.is_outline is first[0].is_outline and np.array_equal(p, first[1]) for s, p in own):
-        return [first], [(shape, f"{level} is drawn again in the same place") for shape, _ in own[1:]]
-    ranked = sorted(own, key=lambda item: item[0].score or 0.0, reverse=True)
+            return candidates, []
+    first = candidates[0]
+    if all(s.is_outline is first[0].is_outline and np.array_equal(p, first[1]) for s, p in candidates):
+        return [first], [(shape, f"{level} is drawn again in the same place") for shape, _ in candidates[1:]]
+    ranked = sorted(candidates, key=lambda item: item[0].score or 0.0, reverse=True)
     scores = [shape.score for shape, _ in ranked]
-    places = "; ".join(", ".join(f"{value:.0f}" for value in _corners(points)) for _, points in own)
+    places = "; ".join(", ".join(f"{value:.0f}" for value in _corners(points)) for _, points in candidates)
     if None not in scores and scores[0] != scores[1]:
-        reason = f"{level} is drawn {len(own)} times ({places}); the one of score {scores[0]:g} is used"
+        reason = f"{level} is drawn {len(candidates)} times ({places}); the one of score {scores[0]:g} is used"
         return ranked[:1], [(shape, reason) for shape, _ in ranked[1:]]
-    reason = f"{level} is drawn {len(own)} times ({places}) and none is used; keep one"
-    return [], [(shape, reason) for shape, _ in own]
+    reason = f"{level} is drawn {len(candidates)} times ({places}) and none is used; keep one"
+    return [], [(shape, reason) for shape, _ in candidates]

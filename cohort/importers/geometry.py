@@ -132,8 +132,8 @@ def read_picture(path: Path) -> Picture:
         return Picture(stored=radiograph.stored_shape[::-1], orientation=1, size=size)
     try:
         with catch_warnings(action="ignore"), Image.open(path, formats=tuple(FORMATS)) as image:
-            found = image.getexif().get(_ORIENTATION, 1)
-            orientation = int(found) if found in range(1, 9) else 1
+            exif_orientation = image.getexif().get(_ORIENTATION, 1)
+            orientation = int(exif_orientation) if exif_orientation in range(1, 9) else 1
             tags = getattr(image, "tag_v2", None)  # Pillow gives a TIFF's size as it will be once turned
             stored = image.size if tags is None else (int(tags[_WIDTH]), int(tags[_HEIGHT]))
             return Picture(stored=stored, orientation=orientation, size=size)
@@ -210,8 +210,8 @@ def canvas_of(picture: Picture, stated: Size | None, points: Sequence[Polygon], 
     for size, is_stored in ((picture.upright, False), (picture.stored, True)):
         if abs(stated[0] * size[1] / (stated[1] * size[0]) - 1) < ASPECT_TOLERANCE:
             scaled = f"labels drawn on {stated[0]} x {stated[1]} pixels, scaled to the image's own size"
-            told = [stored if is_stored else upright] if turned else []
-            return Canvas(picture, stated, is_stored, "; ".join([*told, scaled]))
+            notes = [stored if is_stored else upright] if turned else []
+            return Canvas(picture, stated, is_stored, "; ".join([*notes, scaled]))
     raise ReadError(
         f"the labels were drawn on {stated[0]} x {stated[1]} pixels, the image has {picture.upright[0]} x "
         f"{picture.upright[1]}; export them with the image they were drawn on"
@@ -220,5 +220,5 @@ def canvas_of(picture: Picture, stated: Size | None, points: Sequence[Polygon], 
 
 def _holds(size: Size, points: Sequence[Polygon]) -> bool:
     """Whether every point lies on a picture, half a pixel at its edge allowed."""
-    finite = [own for own in points if len(own) and np.isfinite(own).all()]
-    return all((own >= -0.5).all() and (own <= np.array(size) + 0.5).all() for own in finite)
+    finite = [polygon for polygon in points if len(polygon) and np.isfinite(polygon).all()]
+    return all((polygon >= -0.5).all() and (polygon <= np.array(size) + 0.5).all() for polygon in finite)

@@ -40,12 +40,12 @@ def read_labelme(source: Path) -> Contents:
     folder = source.parent if is_file(source) else source
     if not folder.is_dir():
         raise ReadError(f"{source}: no such folder; expected JSON files of LabelMe beside their images")
-    every = (
+    paths = (
         [source] if is_file(source) else sorted(path for path in source.rglob("*") if path.suffix.lower() == ".json")
     )
     drawings: list[Drawing] = []
     left_out: list[LeftOut] = []
-    for path in every:
+    for path in paths:
         try:
             drawings.append(_drawing(path))
         except ReadError as error:
@@ -57,15 +57,15 @@ def _drawing(path: Path) -> Drawing:
     document = load_json(path, WHAT)
     name, shapes = document.get("imagePath"), document.get("shapes")
     if not isinstance(shapes, list):
-        found = "missing" if "shapes" not in document else quoted(shapes)
-        raise ReadError(f"{visible(path.name)}: `shapes` is {found}; expected {WHAT}")
+        problem = "missing" if "shapes" not in document else quoted(shapes)
+        raise ReadError(f"{visible(path.name)}: `shapes` is {problem}; expected {WHAT}")
     if not isinstance(name, str) or not name:
-        found = "missing" if "imagePath" not in document else quoted(name)
-        raise ReadError(f"{visible(path.name)}: `imagePath` is {found}; expected {WHAT}")
+        problem = "missing" if "imagePath" not in document else quoted(name)
+        raise ReadError(f"{visible(path.name)}: `imagePath` is {problem}; expected {WHAT}")
     image = image_at(path.parent, PureWindowsPath(name).name)
     if not is_file(image):
-        own = [file for file in siblings(path) if file.suffix.lower() in IMAGE_SUFFIXES]
-        image = image_named(path.stem, own) or image
+        images = [file for file in siblings(path) if file.suffix.lower() in IMAGE_SUFFIXES]
+        image = image_named(path.stem, images) or image
     drawing = Drawing(image=image, stated_size=stated_size(document.get("imageWidth"), document.get("imageHeight")))
     for number, entry in enumerate(shapes):
         _take(entry, f"{visible(path.name)} shapes[{number}]", drawing)

@@ -60,17 +60,17 @@ def read_lumos(source: Path) -> Contents:
         raise ReadError(f"{visible(path.name)}: columns {missing} are missing; expected the table of LUMOS")
     lines_of = _lines_of(path, lines, left_out)
     images = _arrays(source, lines_of, left_out) if is_kaggle else _radiographs(source, left_out)
-    found = {image.study for image in images}
+    studies = {image.study for image in images}
     rows: dict[str, CohortRow] = {}
     for patient, line in lines_of.items():
-        if _study(patient) in found:
+        if _study(patient) in studies:
             rows[_study(patient)] = cohort_row_of(line, _study(patient), path, left_out)
         elif not is_kaggle:
             left_out.append(LeftOut(path, "line of a patient without radiographs", str(patient)))
     known = {_study(patient) for patient in lines_of}
     left_out += [
         LeftOut(path, "no usable line in the table; imported without covariates and DXA", study)
-        for study in sorted(found - known)
+        for study in sorted(studies - known)
     ]
     return Contents(images=images, rows=rows, left_out=left_out, notes=(LICENCE,))
 
@@ -94,24 +94,28 @@ def _table(source: Path) -> Path:
 
 def _lines_of(path: Path, lines: Sequence[Line], left_out: list[LeftOut]) -> dict[int, Line]:
     """Lines by patient; a patient on two different lines has none."""
-    found: dict[int, list[Line]] = defaultdict(list)
+    by_patient: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
         patient = patient_number(line.cells.get("patient_id", ""))
         if patient is None:
             left_out.append(LeftOut(path, f"{line.where}: patient_id is no number", line.cells.get("patient_id", "")))
         else:
-            found[patient].append(line)
-    for patient, own in found.items():
-        if any(line.cells != own[0].cells for line in own):
-            where = ", ".join(line.where.rpartition(" ")[2] for line in own)
+            by_patient[patient].append(line)
+    for patient, lines_of_patient in by_patient.items():
+        if any(line.cells != lines_of_patient[0].cells for line in lines_of_patient):
+            where = ", ".join(line.where.rpartition(" ")[2] for line in lines_of_patient)
             left_out.append(LeftOut(path, f"lines {where} differ for one patient; none is used", str(patient)))
-    return {patient: own[0] for patient, own in found.items() if all(line.cells == own[0].cells for line in own)}
+    return {
+        patient: lines_of_patient[0]
+        for patient, lines_of_patient in by_patient.items()
+        if all(line.cells == lines_of_patient[0].cells for line in lines_of_patient)
+    }
 
 
 def _radiographs(source: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
     """Images of the owners' zip files and folders; the members' names say patient and view, not the archive's."""
     images: list[DrawnImage] = []
-    for path in sorted(found for found in source.rglob("*") if found.is_file()):
+    for path in sorted(file for file in source.rglob("*") if file.is_file()):
         if any(part.startswith((".", "~", "__MACOSX")) for part in path.relative_to(source).parts):
             continue
         if path.suffix.lower() in _TABLES:
@@ -131,7 +135,7 @@ def _packed_radiographs(path: Path, left_out: list[LeftOut]) -> list[DrawnImage]
         left_out.append(LeftOut(path, str(error)))
         return []
     images = []
-    for member in sorted(members, key=lambda found: found.filename):
+    for member in sorted(members, key=lambda info: info.filename):
         name = PureWindowsPath(PurePosixPath(member.filename).name).name
         if name.startswith(".") or member.filename.startswith("__MACOSX"):
             continue
@@ -142,12 +146,12 @@ def _packed_radiographs(path: Path, left_out: list[LeftOut]) -> list[DrawnImage]
 
 
 def _image(path: Path, name: str, left_out: list[LeftOut]) -> DrawnImage | None:
-    found = _NAME.fullmatch(name)
-    view = VIEW_OF_NUMBER.get(found[2].lstrip("0")) if found else None
-    if found is None or view is None:
+    match = _NAME.fullmatch(name)
+    view = VIEW_OF_NUMBER.get(match[2].lstrip("0")) if match else None
+    if match is None or view is None:
         left_out.append(LeftOut(path, "name is not lumos_x_<patient>_1.Dcm (AP) or _2.Dcm (lateral)"))
         return None
-    image = DrawnImage(path=path, study=_study(int(found[1])), view=view)
+    image = DrawnImage(path=path, study=_study(int(match[1])), view=view)
     return _stored_by(image, partial(_store_dicom, path))
 
 
@@ -202,12 +206,12 @@ def _arrays(source: Path, lines_of: Mapping[int, Line], left_out: list[LeftOut])
             path = source / PureWindowsPath(names[View.AP]).name
             left_out.append(LeftOut(path, f"patient {patient}: both views name this file"))
             continue
-        found = {view: source / PureWindowsPath(name).name for view, name in names.items()}
-        missing = [path for path in found.values() if not is_file(path)]
+        paths = {view: source / PureWindowsPath(name).name for view, name in names.items()}
+        missing = [path for path in paths.values() if not is_file(path)]
         if missing:
             left_out.append(LeftOut(missing[0], "the image is missing"))
             continue
-        for view, path in found.items():
+        for view, path in paths.items():
             is_array = path.suffix.lower() == ".npy"
             images.append(
                 DrawnImage(

@@ -128,8 +128,8 @@ def _text(cell: object) -> str:
 
 def patient_number(text: str) -> int | None:
     """The number of a patient: `1`, `001`, `1.0` and `lumos_x_001` are one."""
-    found = re.fullmatch(r"(?:lumos[_ -]?x?[_ -]?)?(\d{1,9})(?:[.,]0+)?", text.strip(), re.IGNORECASE)
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"(?:lumos[_ -]?x?[_ -]?)?(\d{1,9})(?:[.,]0+)?", text.strip(), re.IGNORECASE)
+    return int(match[1]) if match else None
 
 
 def cohort_row_of(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> CohortRow:

@@ -65,16 +65,16 @@ def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]
     """
     folders = list(label.relative_to(source).parts[:-1])
     at = [k for k, part in enumerate(folders) if part.casefold() == "labels"]
-    for own in at[::-1]:
-        beside = [*folders[:own], "images", *folders[own + 1 :]]
-        found = image_named(label.stem, by_folder.get(_key(beside), ()))
-        if found is not None:
-            return found
-    found = image_named(label.stem, by_folder.get(_key(folders), ()))
-    if found is None and at:
+    for place in at[::-1]:
+        beside = [*folders[:place], "images", *folders[place + 1 :]]
+        image = image_named(label.stem, by_folder.get(_key(beside), ()))
+        if image is not None:
+            return image
+    image = image_named(label.stem, by_folder.get(_key(folders), ()))
+    if image is None and at:
         beside = [*folders[: at[-1]], "images", *folders[at[-1] + 1 :]]
         raise ReadError(f"label without image: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")
-    return found
+    return image
 
 
 def _classes(source: Path) -> tuple[dict[int, str], bool]:
@@ -88,11 +88,11 @@ def _classes(source: Path) -> tuple[dict[int, str], bool]:
             document = load_yaml(source / name, WHAT)
             return _names(document), "kpt_shape" in document
     files = [path for path in sorted(source.rglob("*")) if path.name in NAMES_FILES and is_file(path)]
-    found = {tuple(read_text(path).split("\n")) for path in files}
-    if len(found) != 1:
-        told = f"{len(found)} different lists of classes" if found else "no data.yaml"
-        raise ReadError(f"{source}: found {told}; expected {WHAT}, or one of {', '.join(NAMES_FILES)}")
-    return {number: name.strip() for number, name in enumerate(found.pop()) if name.strip()}, False
+    lists_of_names = {tuple(read_text(path).split("\n")) for path in files}
+    if len(lists_of_names) != 1:
+        problem = f"{len(lists_of_names)} different lists of classes" if lists_of_names else "no data.yaml"
+        raise ReadError(f"{source}: found {problem}; expected {WHAT}, or one of {', '.join(NAMES_FILES)}")
+    return {number: name.strip() for number, name in enumerate(lists_of_names.pop()) if name.strip()}, False
 
 
 def _names(document: Mapping[str, object]) -> dict[int, str]:
@@ -105,14 +105,14 @@ def _names(document: Mapping[str, object]) -> dict[int, str]:
     pairs = (
         list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
     )
-    found = {}
+    by_number = {}
     for number, name in pairs:
         if not isinstance(name, (str, int, float)) or not str(number).strip().isdecimal():
             raise ReadError(f"data.yaml: names[{quoted(number)}] is {type(name).__name__}; expected {WHAT}")
-        found[int(str(number))] = str(name)
-    if not found:
+        by_number[int(str(number))] = str(name)
+    if not by_number:
         raise ReadError(f"data.yaml: `names` is {'missing' if 'names' not in document else 'empty'}; expected {WHAT}")
-    return found
+    return by_number
 
 
 def _read_lines(label: Path, names: Mapping[int, str], has_keypoints: bool, drawing: Drawing) -> None:
@@ -128,8 +128,8 @@ def _read_lines(label: Path, names: Mapping[int, str], has_keypoints: bool, draw
         try:
             drawing.shapes.append(_shape(line.split(), names, has_keypoints))
         except (ValueError, OverflowError) as error:
-            said = f"{quoted(line[:80])} is no `class x y w h` of data.yaml's classes ({error})"
-            drawing.left_out.append(LeftOut(label, f"line {number}: {said}"))
+            problem = f"{quoted(line[:80])} is no `class x y w h` of data.yaml's classes ({error})"
+            drawing.left_out.append(LeftOut(label, f"line {number}: {problem}"))
 
 
 def _shape(cells: Sequence[str], names: Mapping[int, str], has_keypoints: bool) -> Shape:

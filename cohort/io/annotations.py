@@ -79,10 +79,12 @@ def read_readings(path: Path, wrong: list[str] | None = None) -> dict[str, Rois]
     for line, cells in lines:
         name = known(cells.get(READER_COLUMN, MANUAL))
         if not name:
-            _tell(f"{visible(path.name)} line {line}: reader is empty, expected a name on every line", wrong)
+            _collect_or_raise(
+                f"{visible(path.name)} line {line}: reader is empty, expected a name on every line", wrong
+            )
             continue
         readers.setdefault(name, []).append((line, cells))
-    return {name: _rois(own, path, wrong, commas) for name, own in sorted(readers.items())}
+    return {name: _rois(lines_of_reader, path, wrong, commas) for name, lines_of_reader in sorted(readers.items())}
 
 
 def write_rois(path: Path, rois: Rois, decimals: int | None = None) -> None:
@@ -159,24 +161,26 @@ def _commas(lines: Iterable[tuple[int, dict[str, str]]]) -> bool:
 
 
 def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> Rois:
-    found: dict[tuple[str, View], dict[VertebralLevel, tuple[int, VertebraBox]]] = {}
+    by_image: dict[tuple[str, View], dict[VertebralLevel, tuple[int, VertebraBox]]] = {}
     for line, cells in lines:
         where = f"{visible(path.name)} line {line}"
         try:
             uid, view, box = _box(cells, where, commas)
         except ReadError as error:
-            _tell(str(error), wrong, error)
+            _collect_or_raise(str(error), wrong, error)
             continue
-        own = found.setdefault((uid, view), {})
-        if box.level in own:
-            first = own[box.level][0]
+        by_level = by_image.setdefault((uid, view), {})
+        if box.level in by_level:
+            first = by_level[box.level][0]
             both = f"{visible(path.name)} lines {first} and {line}"
-            _tell(f"{both}: study {visible(uid)} has a second {view} box of {box.level}; expected one a level", wrong)
+            _collect_or_raise(
+                f"{both}: study {visible(uid)} has a second {view} box of {box.level}; expected one a level", wrong
+            )
             continue
-        own[box.level] = line, box
+        by_level[box.level] = line, box
     return {
-        key: tuple(box for _, box in sorted(own.values(), key=lambda item: LEVELS.index(item[1].level)))
-        for key, own in found.items()
+        key: tuple(box for _, box in sorted(by_level.values(), key=lambda item: LEVELS.index(item[1].level)))
+        for key, by_level in by_image.items()
     }
 
 
@@ -206,7 +210,7 @@ def _view(text: str) -> View | None:
     return view_from_text(text)
 
 
-def _tell(message: str, wrong: list[str] | None, cause: ReadError | None = None) -> None:
+def _collect_or_raise(message: str, wrong: list[str] | None, cause: ReadError | None = None) -> None:
     if wrong is None:
         raise ReadError(message) from cause
     wrong.append(message)

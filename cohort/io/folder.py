@@ -65,12 +65,12 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
     Raises:
         ConfigError: no study is of these sites.
     """
-    wanted = site_names(sites)
-    kept = tuple(study for study in index.studies if study.site in wanted)
-    if not kept:
-        known = sorted({str(study.site) for study in index.studies})
-        raise ConfigError(f"--site {sites}: no study is of this site; found {', '.join(known)}")
-    return replace(index, studies=kept)
+    names = site_names(sites)
+    studies = tuple(study for study in index.studies if study.site in names)
+    if not studies:
+        present = sorted({str(study.site) for study in index.studies})
+        raise ConfigError(f"--site {sites}: no study is of this site; found {', '.join(present)}")
+    return replace(index, studies=studies)
 
 
 def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex:
@@ -103,14 +103,14 @@ def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     images = []
     for path in files:
-        found = _described(path, path.relative_to(root), root.resolve().name or "study")
-        if isinstance(found, Skipped):
-            skipped.append(found)
+        described = _described(path, path.relative_to(root), root.resolve().name or "study")
+        if isinstance(described, Skipped):
+            skipped.append(described)
         else:
-            images.append(found)
-    studies = [_study(key, own, split) for key, own, split in _grouped(images)]
-    known = (_with_table(study, key, table) for key, study in sorted(studies, key=lambda pair: pair[0]))
-    return CohortIndex(tuple(_with_scan(study, scans) for study in known), tuple(skipped), root)
+            images.append(described)
+    studies = [_study(key, group, split) for key, group, split in _grouped(images)]
+    with_tables = (_with_table(study, key, table) for key, study in sorted(studies, key=lambda pair: pair[0]))
+    return CohortIndex(tuple(_with_scan(study, scans) for study in with_tables), tuple(skipped), root)
 
 
 def safe_name(text: str) -> str:
@@ -130,7 +130,7 @@ def _described(path: Path, relative: Path, root_name: str) -> _Image | Skipped:
     suffix = path.suffix.lower()
     if suffix in _ASIDE or path.name.upper() == "DICOMDIR":
         return Skipped(path, "no image file")
-    own_name = study_key(relative, root_name)
+    path_key = study_key(relative, root_name)
     try:
         kind = format_of(path)
     except OSError as error:
@@ -139,11 +139,11 @@ def _described(path: Path, relative: Path, root_name: str) -> _Image | Skipped:
     if kind is None:
         return alone if suffix in (*PLAIN_SUFFIXES, *DICOM_SUFFIXES) else Skipped(path, unknown_format(path))
     if kind == "DICOM":
-        return _dicom(alone, own_name, view_from_path(relative))
-    return replace(alone, key=own_name, patient_id=own_name, view=view_from_path(relative))
+        return _dicom(alone, path_key, view_from_path(relative))
+    return replace(alone, key=path_key, patient_id=path_key, view=view_from_path(relative))
 
 
-def _dicom(alone: _Image, own_name: str, view: View | None) -> _Image | Skipped:
+def _dicom(alone: _Image, path_key: str, view: View | None) -> _Image | Skipped:
     """A DICOM object by its header; one that cannot be read stays alone."""
     try:
         header = read_header(alone.path)
@@ -151,7 +151,7 @@ def _dicom(alone: _Image, own_name: str, view: View | None) -> _Image | Skipped:
         return alone
     if header.no_radiograph is not None:
         return Skipped(alone.path, f"holds {header.no_radiograph}, no radiograph")
-    key = header.study_uid or own_name
+    key = header.study_uid or path_key
     return replace(alone, key=key, patient_id=header.patient_id or "", view=header.view or view, header=header)
 
 
@@ -164,17 +164,17 @@ def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
     by_key: dict[str, list[_Image]] = {}
     for image in images:
         by_key.setdefault(image.key, []).append(image)
-    found = []
-    for key, own in by_key.items():
-        patients = sorted({image.patient_id for image in own if image.patient_id})
+    groups = []
+    for key, group in by_key.items():
+        patients = sorted({image.patient_id for image in group if image.patient_id})
         if len(patients) < 2:
-            found.append((key, own, False))
+            groups.append((key, group, False))
             continue
         for patient in ("", *patients):
-            part = [image for image in own if image.patient_id == patient]
+            part = [image for image in group if image.patient_id == patient]
             if part:
-                found.append((f"{key}.{_digest(patient)}", part, True))
-    return found
+                groups.append((f"{key}.{_digest(patient)}", part, True))
+    return groups
 
 
 def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]:
@@ -185,11 +185,11 @@ def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]
     if split:
         notes.append("its StudyInstanceUID stands for several values of PatientID; it was split by them")
     for name in ("age_years", "sex"):
-        told = {value for image in images if (value := getattr(image.header.covariates, name)) is not None}
-        if len(told) > 1:
-            notes.append(f"the headers of its images differ in {name} ({', '.join(sorted(map(str, told)))})")
+        values = {value for image in images if (value := getattr(image.header.covariates, name)) is not None}
+        if len(values) > 1:
+            notes.append(f"the headers of its images differ in {name} ({', '.join(sorted(map(str, values)))})")
     study = Study(study_uid=safe_name(key), patient_id=patient_id, study_date=first.study_date)
-    for image in sorted(images, key=lambda one: one.header.raw):
+    for image in sorted(images, key=lambda item: item.header.raw):
         taken = study.ap if image.view is View.AP else study.lateral if image.view is View.LATERAL else None
         study = replace(study, covariates=image.header.covariates.overridden_by(study.covariates))
         if len(study.images) >= MAX_IMAGES:

@@ -101,8 +101,8 @@ def radiograph_range(values: Floats) -> tuple[float, float]:
     if film.mean() < 0.5:
         film = np.ones_like(film)
     low, high = _without_strays(small[film])
-    own = small[film & (small >= low) & (small <= high)]
-    ends = np.percentile(own, ENDS)
+    film_values = small[film & (small >= low) & (small <= high)]
+    ends = np.percentile(film_values, ENDS)
     return (float(ends[0]), float(ends[1])) if ends[1] > ends[0] else (float(small.min()), float(small.max()))
 
 
@@ -110,7 +110,7 @@ def _without_strays(values: Floats) -> tuple[float, float]:
     """The least and the greatest value that no empty stretch of greys parts from most others."""
     low, high = float(values.min()), float(values.max())
     some = np.sort(values.ravel()[:: max(1, values.size // SORTED)])
-    first, last = (round(share * (len(some) - 1)) for share in BULK)
+    first, last = (round(rank * (len(some) - 1)) for rank in BULK)
     widest = max(APART * float(some[last] - some[first]), 1e-9)
     above, below = (np.sort(part) for part in (values[values >= some[last]], values[values <= some[first]]))
     gaps_above, gaps_below = np.flatnonzero(np.diff(above) > widest), np.flatnonzero(np.diff(below) > widest)

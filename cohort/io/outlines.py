@@ -74,7 +74,7 @@ def read_outlines(path: Path, studies: Sequence[Study]) -> Outlines:
     owners = {image.resolve(): (s.study_uid, view) for s in studies for view, image in s.images if view is not None}
     paths = {row.id: _inside(path.parent, row.file_name) for row in document.images}
     files = {key: owners[image] for key, image in paths.items() if image is not None and image in owners}
-    found: Outlines = {}
+    outlines: Outlines = {}
     for k, row in enumerate(document.annotations):
         owner, where = files.get(row.image_id), f"{name}: annotations[{k}]"
         if owner is None or not row.segmentation:
@@ -82,10 +82,10 @@ def read_outlines(path: Path, studies: Sequence[Study]) -> Outlines:
         if row.category_id not in levels:
             raise ReadError(f"{where}.category_id is {quoted(row.category_id)}, expected one of the categories' ids")
         level = levels[row.category_id]
-        if level in found.get(owner, {}):
+        if level in outlines.get(owner, {}):
             raise ReadError(f"{where}: a second outline of {level} in one image; expected one a level")
-        found.setdefault(owner, {})[level] = _outline(row.segmentation, f"{where}.segmentation")
-    return found
+        outlines.setdefault(owner, {})[level] = _outline(row.segmentation, f"{where}.segmentation")
+    return outlines
 
 
 def _document(path: Path, name: str) -> _Document:
@@ -101,8 +101,8 @@ def _document(path: Path, name: str) -> _Document:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][:3]).lstrip(".")
-        found = "" if first["type"] in ("json_invalid", "missing") else f", found {quoted(first['input'])}"
-        what = f"{visible(where) or 'the whole'}: {visible(first['msg'])}{found}"
+        shown_value = "" if first["type"] in ("json_invalid", "missing") else f", found {quoted(first['input'])}"
+        what = f"{visible(where) or 'the whole'}: {visible(first['msg'])}{shown_value}"
         page = "docs/reference/data-formats.md"
         raise ReadError(f"{name}: no COCO document of vertebral levels ({what}); see {page}") from error
 

@@ -34,7 +34,10 @@ FORMATS = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"
 _MARKS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\x00": "TIFF", b"MM\x00*": "TIFF"}
 """How files of these formats begin."""
 
-_SUFFIXES = {**{s: kind for kind, own in FORMATS.items() for s in own}, **dict.fromkeys(DICOM_SUFFIXES, "DICOM")}
+_SUFFIXES = {
+    **{s: kind for kind, suffixes in FORMATS.items() for s in suffixes},
+    **dict.fromkeys(DICOM_SUFFIXES, "DICOM"),
+}
 
 UNEVEN = 0.01
 """Difference of the resolutions across and along, of the larger, from which pixels are not square."""
@@ -86,12 +89,12 @@ def read_radiograph(path: Path | str, with_full_range: bool = False) -> Radiogra
             raise ReadError(f"{path.name}: no such file")
         if path.stat().st_size == 0:
             raise ReadError(f"{path.name}: the file is empty; expected an image")
-        found = format_of(path)
-        if found is None:
+        image_format = format_of(path)
+        if image_format is None:
             raise ReadError(f"{path.name}: {unknown_format(path)}")
-        radiograph = read_dicom(path, with_full_range) if found == "DICOM" else read_plain_image(path)
-        if _SUFFIXES.get(path.suffix.lower(), found) != found:
-            note = f"the file is named {path.suffix} and holds {found}"
+        radiograph = read_dicom(path, with_full_range) if image_format == "DICOM" else read_plain_image(path)
+        if _SUFFIXES.get(path.suffix.lower(), image_format) != image_format:
+            note = f"the file is named {path.suffix} and holds {image_format}"
             radiograph = replace(radiograph, notes=(note, *radiograph.notes))
         return radiograph
     except OsteoLensError:
@@ -191,10 +194,10 @@ def read_plain_image(path: Path) -> Radiograph:
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8; 1 where it is absent or the block is damaged."""
     try:
-        found = image.getexif().get(_ORIENTATION, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     except _DAMAGES:
         return 1
-    return found if isinstance(found, int) else 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _check_size(image: Image.Image, file_bytes: int, name: str) -> None:
@@ -235,8 +238,8 @@ def _aspect(image: Image.Image) -> float:
     """Height of a stored pixel over its width, 1 where it is square or unknown."""
     tags = getattr(image, "tag_v2", {})
     info = (tags[282], tags[283]) if 282 in tags and 283 in tags else None
-    told = info or image.info.get("dpi") or image.info.get("jfif_density") or image.info.get("aspect") or (1, 1)
-    across, along = (float(value) for value in told)
+    resolution = info or image.info.get("dpi") or image.info.get("jfif_density") or image.info.get("aspect") or (1, 1)
+    across, along = (float(value) for value in resolution)
     if not (np.isfinite(across) and np.isfinite(along)) or min(across, along) <= 0:
         return 1.0
     aspect = across / along

@@ -50,8 +50,8 @@ def _view(match: re.Match[str]) -> View:
 
 def view_from_text(text: str) -> View | None:
     """The view that a description spells, or None when it spells none or both."""
-    found = {_view(match) for match in _WORD.finditer(text)}
-    return found.pop() if len(found) == 1 else None
+    views = {_view(match) for match in _WORD.finditer(text)}
+    return views.pop() if len(views) == 1 else None
 
 
 def _deciding(name: str) -> re.Match[str] | None:

@@ -30,7 +30,7 @@ SHOWN = 60
 class _Unfit:
     """A number that cannot stand in a result, and what it is."""
 
-    found: str
+    text: str
 
 
 def read_json(path: Path, most_bytes: int = MOST_BYTES, nan_is_null: bool = False) -> Any:
@@ -126,12 +126,12 @@ def _integer(text: str) -> int | _Unfit:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {quoted(twice)} stands twice in one object; expected each once")
-    return found
+    return unique
 
 
 def _check_numbers(document: object, name: str) -> None:
@@ -139,13 +139,15 @@ def _check_numbers(document: object, name: str) -> None:
     while waiting:
         where, depth, value = waiting.pop()
         if isinstance(value, _Unfit):
-            raise ReadError(f"{name}: {where or 'the document'} is {value.found}, expected a finite number")
+            raise ReadError(f"{name}: {where or 'the document'} is {value.text}, expected a finite number")
         if depth > MOST_DEPTH:
             raise ReadError(f"{name}: {where[:SHOWN]} is nested too deeply; expected a JSON document of OsteoLens")
         if isinstance(value, dict):
-            waiting += [(f"{where}.{visible(key)[:SHOWN]}".lstrip("."), depth + 1, own) for key, own in value.items()]
+            waiting += [
+                (f"{where}.{visible(key)[:SHOWN]}".lstrip("."), depth + 1, child) for key, child in value.items()
+            ]
         elif isinstance(value, list):
-            waiting += [(f"{where}[{k}]", depth + 1, own) for k, own in enumerate(value)]
+            waiting += [(f"{where}[{k}]", depth + 1, child) for k, child in enumerate(value)]
 
 
 def _reason(error: Exception) -> str:

@@ -27,10 +27,10 @@ def visible(text: object) -> str:
 
     Applied twice it gives the same.
     """
-    found = str(text)
-    if found.isascii() and found.isprintable():
-        return found
-    return "".join(_escape(c) if unicodedata.category(c) in UNSEEN or c in TURNING else c for c in found)
+    shown = str(text)
+    if shown.isascii() and shown.isprintable():
+        return shown
+    return "".join(_escape(c) if unicodedata.category(c) in UNSEEN or c in TURNING else c for c in shown)
 
 
 def _escape(character: str) -> str:

@@ -49,18 +49,18 @@ class Attributes:
     def value(self, keyword: str) -> Any:
         """An attribute's value as pydicom gives it; None where it is absent, empty or unreadable."""
         try:
-            found = self.dataset.get(keyword)
+            value = self.dataset.get(keyword)
         except VALUE_ERRORS:
             self.unknown(keyword, self._raw(keyword), "it cannot be read")
             return None
-        return None if found is None or found == "" else found
+        return None if value is None or value == "" else value
 
     def text(self, keyword: str) -> str | None:
         """An attribute as text without padding; None where it is absent or empty."""
-        found = self.value(keyword)
-        if found is not None and not isinstance(found, str) and hasattr(found, "__iter__"):
-            found = "\\".join(map(str, found))
-        plain = "" if found is None else str(found).strip(" \t\r\n\0")
+        value = self.value(keyword)
+        if value is not None and not isinstance(value, str) and hasattr(value, "__iter__"):
+            value = "\\".join(map(str, value))
+        plain = "" if value is None else str(value).strip(" \t\r\n\0")
         return plain or None
 
     def texts(self, keyword: str) -> tuple[str, ...]:
@@ -69,39 +69,39 @@ class Attributes:
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...] | None:
         """So many finite numbers, or None."""
-        found = self.value(keyword)
-        if found is None:
+        raw = self.value(keyword)
+        if raw is None:
             return None
-        values = list(found) if hasattr(found, "__iter__") and not isinstance(found, (str, bytes)) else [found]
+        values = list(raw) if hasattr(raw, "__iter__") and not isinstance(raw, (str, bytes)) else [raw]
         try:
             numbers = tuple(float(value) for value in values)
         except VALUE_ERRORS:
             numbers = ()
         if len(numbers) < count or not all(math.isfinite(number) for number in numbers):
-            self.unknown(keyword, found, f"expected {count} number{'s' if count > 1 else ''}")
+            self.unknown(keyword, raw, f"expected {count} number{'s' if count > 1 else ''}")
             return None
         return numbers[:count]
 
     def every_number(self, keyword: str) -> tuple[float, ...]:
         """All numbers of an attribute; none where one of them is none."""
-        found = self.value(keyword)
-        count = len(found) if hasattr(found, "__len__") and not isinstance(found, (str, bytes)) else 1
-        return (self.numbers(keyword, count) if found is not None else None) or ()
+        raw = self.value(keyword)
+        count = len(raw) if hasattr(raw, "__len__") and not isinstance(raw, (str, bytes)) else 1
+        return (self.numbers(keyword, count) if raw is not None else None) or ()
 
     def number(self, keyword: str, low: float = -math.inf, high: float = math.inf) -> float | None:
         """A number within bounds, or None; one outside them is told."""
-        found = self.numbers(keyword, 1)
-        if found is None:
+        numbers = self.numbers(keyword, 1)
+        if numbers is None:
             return None
-        if not low <= found[0] <= high:
-            self.unknown(keyword, found[0], f"expected {low:g} to {high:g}")
+        if not low <= numbers[0] <= high:
+            self.unknown(keyword, numbers[0], f"expected {low:g} to {high:g}")
             return None
-        return found[0]
+        return numbers[0]
 
-    def whole(self, keyword: str, absent: int = 0) -> int:
+    def integer(self, keyword: str, absent: int = 0) -> int:
         """A whole number; `absent` where there is none."""
-        found = self.number(keyword)
-        return absent if found is None else int(found)
+        number = self.number(keyword)
+        return absent if number is None else int(number)
 
     def day(self, keyword: str) -> date | None:
         """A date, or None."""
@@ -139,12 +139,12 @@ class Attributes:
 
 def covariates_of(header: Attributes, study_date: date | None) -> Covariates:
     """Age, sex, height and weight."""
-    told = header.text("PatientSex") or ""
+    sex_text = header.text("PatientSex") or ""
     sex: Sex | None = None
     try:
-        sex = sex_of(told) if told else None
+        sex = sex_of(sex_text) if sex_text else None
     except ValueError:
-        header.unknown("PatientSex", told, "expected F, M or O")
+        header.unknown("PatientSex", sex_text, "expected F, M or O")
     height = header.number("PatientSize", 0, 300)
     if height is not None and 0.5 <= height <= 2.6:
         height = round(height * 100, 6)
@@ -162,14 +162,14 @@ def covariates_of(header: Attributes, study_date: date | None) -> Covariates:
 
 def _age(header: Attributes, study_date: date | None) -> float | None:
     """Years from PatientAge, else from the day of birth. Source: DICOM PS3.5 6.2, value representation AS."""
-    told = (header.text("PatientAge") or "").upper()
-    match = re.fullmatch(r"(\d{1,3})\s*([YMWD])", told)
+    age_text = (header.text("PatientAge") or "").upper()
+    match = re.fullmatch(r"(\d{1,3})\s*([YMWD])", age_text)
     if match:
         years = int(match[1]) / {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}[match[2]]
         if 0 < years <= 120:
             return round(years, 1)
-    if told:
-        header.unknown("PatientAge", told, "expected nnnY, 1 to 120 years")
+    if age_text:
+        header.unknown("PatientAge", age_text, "expected nnnY, 1 to 120 years")
     born = header.day("PatientBirthDate")
     if born is None or study_date is None:
         return None
@@ -212,10 +212,10 @@ def aspect_of(header: Attributes) -> tuple[float, str]:
 
 
 def _two_spacings(header: Attributes, keyword: str) -> tuple[float, float] | None:
-    found = header.numbers(keyword, 2)
-    if found is None:
+    spacings = header.numbers(keyword, 2)
+    if spacings is None:
         return None
-    if not all(0.01 <= value <= 5 for value in found) or max(found) > MOST_UNEVEN * min(found):
-        header.unknown(keyword, found, f"expected 0.01 to 5 mm, one at most {MOST_UNEVEN:g} times the other")
+    if not all(0.01 <= value <= 5 for value in spacings) or max(spacings) > MOST_UNEVEN * min(spacings):
+        header.unknown(keyword, spacings, f"expected 0.01 to 5 mm, one at most {MOST_UNEVEN:g} times the other")
         return None
-    return found[0], found[1]
+    return spacings[0], spacings[1]

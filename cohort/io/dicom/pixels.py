@@ -57,10 +57,10 @@ def check_codestream(dataset: Dataset, rows: int, columns: int, name: str) -> No
     if not dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
     frame = next(generate_fragmented_frames(dataset.PixelData, number_of_frames=1), (b"",))
-    said = stated_size(frame[0])
-    if said is not None and said[:2] != (rows, columns):
+    stated = stated_size(frame[0])
+    if stated is not None and stated[:2] != (rows, columns):
         raise ReadError(
-            f"{name}: the compressed image claims {said[0]} x {said[1]} pixels, but Rows and Columns say "
+            f"{name}: the compressed image claims {stated[0]} x {stated[1]} pixels, but Rows and Columns say "
             f"{rows} x {columns}; the file is damaged"
         )
 
@@ -93,7 +93,7 @@ def shown_pixels(dataset: Dataset, header: Attributes, name: str, with_full_rang
     modality, known = rescaled(stored, dataset, header)
     shown = windowed(modality, dataset, header) if known else None
     pixels = _unit(modality if shown is None else shown, padding, inverted)
-    full = _unit(modality, padding, inverted, whole=True) if with_full_range else None
+    full = _unit(modality, padding, inverted, with_borders=True) if with_full_range else None
     return _upright(pixels, full, header)
 
 
@@ -138,8 +138,8 @@ def _within_bits(
     Source: DICOM PS3.5 8.1.1.
     """
     allocated = 8 * stored.dtype.itemsize
-    bits = header.whole("BitsStored", allocated)
-    high = header.whole("HighBit", bits - 1)
+    bits = header.integer("BitsStored", allocated)
+    high = header.integer("HighBit", bits - 1)
     if not 1 <= bits <= allocated or high >= allocated:
         raise ReadError(f"{name}: BitsStored {bits} and HighBit {high} do not fit BitsAllocated {allocated}")
     if high < bits - 1:
@@ -217,7 +217,7 @@ def _inverted(photometric: Photometric | None, header: Attributes) -> bool:
     return photometric is Photometric.MONOCHROME1 or shape == "INVERSE"
 
 
-def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, whole: bool = False) -> Floats:
+def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool, with_borders: bool = False) -> Floats:
     """Values scaled to [0, 1] from black to white of the radiograph between its borders, padding black.
 
     Args:
@@ -227,7 +227,7 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
         whole: whether the scale is that of all cells but single ones, borders included.
     """
     inside = values if padding is None else np.where(padding, np.float32(np.median(values[~padding])), values)
-    low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if whole else radiograph_range(inside)
+    low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if with_borders else radiograph_range(inside)
     scaled = np.clip((inside - low) / (high - low), 0, 1) if high > low else np.zeros_like(inside)
     scaled = 1 - scaled if inverted else scaled
     if padding is not None:
@@ -237,10 +237,12 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
 
 def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
     """Turned until columns run from head to feet, as PatientOrientation says, and resampled to square pixels."""
-    told = header.texts("PatientOrientation")
-    along, down = (part[:1] for part in (*told, "", "")[:2])
+    orientation = header.texts("PatientOrientation")
+    along, down = (part[:1] for part in (*orientation, "", "")[:2])
     if along and down and (along in "HF") == (down in "HF"):
-        header.unknown("PatientOrientation", "/".join(told), "expected one direction along the body and one across")
+        header.unknown(
+            "PatientOrientation", "/".join(orientation), "expected one direction along the body and one across"
+        )
         along, down = "", ""
     turned = bool(along) and along in "HF"
     if turned:
@@ -255,7 +257,7 @@ def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
 
     is_turned = turned or half or mirrored
     if is_turned:
-        header.notes.append(f"PatientOrientation says {brief('/'.join(told), 40)}; turned upright")
+        header.notes.append(f"PatientOrientation says {brief('/'.join(orientation), 40)}; turned upright")
     if half:
         along = {"R": "L", "A": "P"}[along]
     factors = _square(header)

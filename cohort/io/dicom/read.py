@@ -152,7 +152,7 @@ def read_dicom(path: Path, with_full_range: bool = False) -> Radiograph:
         view=header.view,
         path=path,
         sop_instance_uid=header.sop_instance_uid,
-        bits=attributes.whole("BitsStored", 8),
+        bits=attributes.integer("BitsStored", 8),
         full_range=shown.full_range,
         anterior_left=shown.anterior_left,
         stored_shape=(rows, columns),
@@ -205,24 +205,24 @@ def _check_inflated(path: Path) -> None:
                 )
 
 
-def _check_shape(header: Attributes, told: Header, path: Path) -> tuple[int, int]:
-    rows, columns = header.whole("Rows"), header.whole("Columns")
+def _check_shape(attributes: Attributes, header: Header, path: Path) -> tuple[int, int]:
+    rows, columns = attributes.integer("Rows"), attributes.integer("Columns")
     if rows <= 0 or columns <= 0:
-        raise NotRadiograph(f"{path.name}: holds {told.no_radiograph}; expected a CR or DX image")
-    if told.raw:
+        raise NotRadiograph(f"{path.name}: holds {header.no_radiograph}; expected a CR or DX image")
+    if header.raw:
         raise NotRadiograph(
             f"{path.name}: PresentationIntentType FOR PROCESSING, raw values of the detector; "
             "expected the image FOR PRESENTATION"
         )
-    frames = header.whole("NumberOfFrames", 1)
+    frames = attributes.integer("NumberOfFrames", 1)
     if frames != 1:
         raise NotRadiograph(f"{path.name}: {frames} frames, expected a single radiograph")
-    samples = header.whole("SamplesPerPixel", 1)
+    samples = attributes.integer("SamplesPerPixel", 1)
     if samples not in (1, 3):
         raise NotRadiograph(f"{path.name}: SamplesPerPixel {samples}, expected 1 or 3")
     if rows * columns > MAX_PIXELS:
         raise NotRadiograph(f"{path.name}: {rows} x {columns} pixels, expected at most {MAX_PIXELS:,} in all")
-    if (bits := header.whole("BitsAllocated", 16)) not in (8, 16, 32):
+    if (bits := attributes.integer("BitsAllocated", 16)) not in (8, 16, 32):
         raise NotRadiograph(f"{path.name}: BitsAllocated {bits}, expected 8, 16 or 32")
     return rows, columns
 
@@ -262,7 +262,7 @@ def _is_raw(header: Attributes) -> bool:
 def _no_radiograph(header: Attributes) -> str | None:
     """Why an object can be no radiograph: it has no pixels, or is of another kind of machine."""
     modality = (header.text("Modality") or "").upper()
-    if header.whole("Rows") <= 0 or header.whole("Columns") <= 0:
+    if header.integer("Rows") <= 0 or header.integer("Columns") <= 0:
         return f"no image ({brief(modality, 16) or 'unknown modality'})"
     return f"{_NO_RADIOGRAPHS[modality]} ({modality})" if modality in _NO_RADIOGRAPHS else None
 

@@ -56,9 +56,9 @@ def windowed(modality: Floats, dataset: Dataset, header: Attributes) -> Floats |
         header.unknown("VOILUTFunction", function, f"expected {', '.join(FUNCTIONS)}")
         function = "LINEAR"
     for centre, width in zip(header.every_number("WindowCenter"), header.every_number("WindowWidth"), strict=False):
-        found = _by_window(modality, centre, width, function, header)
-        if found is not None:
-            return found
+        shown = _by_window(modality, centre, width, function, header)
+        if shown is not None:
+            return shown
     return None
 
 
@@ -77,10 +77,10 @@ def _by_table(modality: Floats, dataset: Dataset, header: Attributes) -> Floats 
 
 
 def _by_window(modality: Floats, centre: float, width: float, function: str, header: Attributes) -> Floats | None:
-    told = f"{width:g} (center {centre:g})"
+    window_text = f"{width:g} (center {centre:g})"
     least = 1.0 if function == "LINEAR" else 0.0
     if width < least or width == 0 or abs(centre) > 1e9 or width > 1e9:
-        header.unknown("WindowWidth", told, "it is no possible window")
+        header.unknown("WindowWidth", window_text, "it is no possible window")
         return None
     if function == "SIGMOID":
         shown = 1 / (1 + np.exp(-4 * (modality - np.float32(centre)) / np.float32(width)))
@@ -88,7 +88,7 @@ def _by_window(modality: Floats, centre: float, width: float, function: str, hea
         c, w = (centre - 0.5, max(width - 1, 1e-3)) if function == "LINEAR" else (centre, width)
         shown = np.clip((modality - np.float32(c)) / np.float32(w) + np.float32(0.5), 0, 1)
     if not _shows(shown):
-        header.unknown("WindowWidth", told, "most pixels lie outside the window")
+        header.unknown("WindowWidth", window_text, "most pixels lie outside the window")
         return None
     return np.asarray(shown, np.float32)
 

@@ -73,16 +73,16 @@ def number(text: str, where: str, name: str, limits: tuple[float, float], decima
     Raises:
         ReadError: no number, a thousands separator, a unit, or a value out of the limits.
     """
-    found = _plain_number(text)
-    if not _DECIMAL.fullmatch(found):
-        if is_unknown(found):
+    cleaned = _plain_number(text)
+    if not _DECIMAL.fullmatch(cleaned):
+        if is_unknown(cleaned):
             return None
-        raise ReadError(f"{where}: {name} is {quoted(text.strip())}, expected a number{_why_no_number(found)}")
-    value, (low, high) = float(found.replace(",", ".")), limits
+        raise ReadError(f"{where}: {name} is {quoted(text.strip())}, expected a number{_why_no_number(cleaned)}")
+    value, (low, high) = float(cleaned.replace(",", ".")), limits
     if (
-        _GROUPED.fullmatch(found)
-        and low <= float(re.sub("[.,]", "", found)) <= high
-        and ("," in found) != decimal_comma
+        _GROUPED.fullmatch(cleaned)
+        and low <= float(re.sub("[.,]", "", cleaned)) <= high
+        and ("," in cleaned) != decimal_comma
     ):
         raise ReadError(
             f"{where}: {name} is {quoted(text.strip())}, which may hold a decimal sign or a thousands separator; "
@@ -116,14 +116,14 @@ def has_decimal_comma(texts: Iterable[str], highest: float) -> bool:
 
 
 def _plain_number(text: str) -> str:
-    found = text.strip()
-    return found if found.isascii() else unicodedata.normalize("NFKC", found).translate(_MINUS)
+    stripped = text.strip()
+    return stripped if stripped.isascii() else unicodedata.normalize("NFKC", stripped).translate(_MINUS)
 
 
-def _why_no_number(found: str) -> str:
-    if _MANY_GROUPS.fullmatch(found):
+def _why_no_number(text: str) -> str:
+    if _MANY_GROUPS.fullmatch(text):
         return " without thousands separators, such as 1234.5"
-    if _WITH_UNIT.fullmatch(found):
+    if _WITH_UNIT.fullmatch(text):
         return " alone; the unit stands in the column's name"
     return ""
 
@@ -134,51 +134,51 @@ def day(text: str, where: str, name: str) -> date | None:
     Raises:
         ReadError: no day, two digits of a year, or a day and a month that could change places.
     """
-    found = unicodedata.normalize("NFKC", text.strip())
-    if is_unknown(found):
+    cleaned = unicodedata.normalize("NFKC", text.strip())
+    if is_unknown(cleaned):
         return None
-    parts = _year_month_day(found)
-    either = _EITHER_FIRST.fullmatch(found)
+    parts = _year_month_day(cleaned)
+    either = _EITHER_FIRST.fullmatch(cleaned)
     if parts is None and either:
-        one, two, year = int(either[1]), int(either[3]), int(either[4])
-        if one != two and max(one, two) <= 12:
+        first, second, year = int(either[1]), int(either[3]), int(either[4])
+        if first != second and max(first, second) <= 12:
             raise ReadError(
-                f"{where}: {name} is {quoted(found)}, which may be day/month or month/day, and no day above 12 in its "
-                "column tells which; expected YYYY-MM-DD"
+                f"{where}: {name} is {quoted(cleaned)}, which may be day/month or month/day, and no day above 12 in "
+                "its column tells which; expected YYYY-MM-DD"
             )
-        parts = (year, one, two) if two > 12 else (year, two, one)
+        parts = (year, first, second) if second > 12 else (year, second, first)
     if parts is None:
-        raise ReadError(f"{where}: {name} is {quoted(found)}, expected YYYY-MM-DD{_why_no_day(found)}")
+        raise ReadError(f"{where}: {name} is {quoted(cleaned)}, expected YYYY-MM-DD{_why_no_day(cleaned)}")
     try:
         value = date(*parts)
     except ValueError as error:
         raise ReadError(
-            f"{where}: {name} is {quoted(found)}, which is no day ({error}); expected YYYY-MM-DD"
+            f"{where}: {name} is {quoted(cleaned)}, which is no day ({error}); expected YYYY-MM-DD"
         ) from error
     if not YEARS[0] <= value.year <= YEARS[1]:
-        raise ReadError(f"{where}: {name} is {quoted(found)}, expected a year from {YEARS[0]} to {YEARS[1]}")
+        raise ReadError(f"{where}: {name} is {quoted(cleaned)}, expected a year from {YEARS[0]} to {YEARS[1]}")
     return value
 
 
-def _year_month_day(found: str) -> tuple[int, int, int] | None:
+def _year_month_day(text: str) -> tuple[int, int, int] | None:
     """The parts of a day whose form tells them apart."""
-    if match := _YEAR_FIRST.fullmatch(found):
+    if match := _YEAR_FIRST.fullmatch(text):
         return int(match[1]), int(match[3]), int(match[4])
-    if match := _CHINESE.fullmatch(found) or _COMPACT.fullmatch(found):
+    if match := _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text):
         return int(match[1]), int(match[2]), int(match[3])
-    if match := _DAY_FIRST.fullmatch(found):
+    if match := _DAY_FIRST.fullmatch(text):
         return int(match[3]), int(match[2]), int(match[1])
-    if (match := _NAMED.fullmatch(found)) and plain(match[2]) in _MONTHS:
+    if (match := _NAMED.fullmatch(text)) and plain(match[2]) in _MONTHS:
         return int(match[3]), _MONTHS[plain(match[2])], int(match[1])
-    if (match := _NAME_FIRST.fullmatch(found)) and plain(match[1]) in _MONTHS:
+    if (match := _NAME_FIRST.fullmatch(text)) and plain(match[1]) in _MONTHS:
         return int(match[3]), _MONTHS[plain(match[1])], int(match[2])
     return None
 
 
-def _why_no_day(found: str) -> str:
-    if re.fullmatch(r"\d{5}([.,]\d+)?", found):
+def _why_no_day(text: str) -> str:
+    if re.fullmatch(r"\d{5}([.,]\d+)?", text):
         return "; this is a spreadsheet's count of days, format the column as a date"
-    if re.fullmatch(r"\d{1,2}[-/. ]+\w+[-/. ]+\d{2}", found):
+    if re.fullmatch(r"\d{1,2}[-/. ]+\w+[-/. ]+\d{2}", text):
         return " with four digits of the year"
     return ""
 
@@ -199,8 +199,8 @@ def settled_days(cells: Sequence[str]) -> list[str]:
 def _iso(cell: str, match: re.Match[str] | None, day_first: bool) -> str:
     if match is None:
         return cell
-    one, two = int(match[1]), int(match[3])
+    first, second = int(match[1]), int(match[3])
     try:
-        return date(int(match[4]), *((two, one) if day_first else (one, two))).isoformat()
+        return date(int(match[4]), *((second, first) if day_first else (first, second))).isoformat()
     except ValueError:
         return cell

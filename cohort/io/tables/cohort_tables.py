@@ -93,7 +93,7 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
             a key on two lines that differ.
     """
     table = cohort_table(path)
-    _raise_or_tell(table.wrong, wrong)
+    _collect_or_raise(table.wrong, wrong)
     return table.rows
 
 
@@ -109,7 +109,7 @@ def read_dxa_csv(path: Path, wrong: list[str] | None = None) -> dict[str, list[D
             a patient on one day that differ.
     """
     table = scan_table(path)
-    _raise_or_tell(table.wrong, wrong)
+    _collect_or_raise(table.wrong, wrong)
     return table.scans
 
 
@@ -173,16 +173,16 @@ def scan_table(path: Path) -> ScanTable:
         where, patient = f"{visible(path.name)} line {number}", known(cells["patient_id"])
         first.setdefault(patient, number)
         try:
-            found = dxa_result(cells, sex_of_row(cells, where), where)
+            scan = dxa_result(cells, sex_of_row(cells, where), where)
         except ReadError as error:
             wrong.append(str(error))
             continue
-        if found is not None and patient:
-            scans.setdefault((patient, found.scan_date), []).append((number, found))
-    kept: dict[str, list[DxaResult]] = {}
+        if scan is not None and patient:
+            scans.setdefault((patient, scan.scan_date), []).append((number, scan))
+    by_patient: dict[str, list[DxaResult]] = {}
     for (patient, day), same in scans.items():
         numbers = [number for number, _ in same]
-        if any(found != same[0][1] for _, found in same):
+        if any(scan != same[0][1] for _, scan in same):
             when = f"on {day}" if day else "without dxa_date"
             wrong.append(
                 f"{visible(path.name)} {_lines(numbers)}: patient_id {visible(patient)} has different scans {when}; "
@@ -191,10 +191,10 @@ def scan_table(path: Path) -> ScanTable:
             continue
         if len(same) > 1:
             doubled.append(f"{visible(patient)} ({_lines(numbers)})")
-        kept.setdefault(patient, []).append(same[0][1])
+        by_patient.setdefault(patient, []).append(same[0][1])
     first.pop("", None)
     return ScanTable(
-        scans=kept, lines=first, doubled=tuple(doubled), wrong=tuple(wrong), encoding=table.attrs["encoding"]
+        scans=by_patient, lines=first, doubled=tuple(doubled), wrong=tuple(wrong), encoding=table.attrs["encoding"]
     )
 
 
@@ -203,13 +203,13 @@ def _one_a_study(lines: list[CohortLine], name: str, doubled: list[str], wrong: 
     groups: dict[str, list[CohortLine]] = {}
     for line in lines:
         groups.setdefault(line.study_uid or f"\n{line.number}", []).append(line)
-    kept = []
+    unique = []
     for uid, same in groups.items():
         if len(same) == 1 or _same_values(same, name, f"study_uid {visible(uid)}", wrong):
-            kept.append(same[0])
+            unique.append(same[0])
             if len(same) > 1:
                 doubled.append(f"{visible(uid)} ({_lines([line.number for line in same])})")
-    return kept
+    return unique
 
 
 def _by_patient(
@@ -221,18 +221,18 @@ def _by_patient(
         if line.patient_id:
             groups.setdefault(line.patient_id, []).append(line)
     gone: set[int] = set()
-    found: dict[str, CohortLine] = {}
+    line_of_patient: dict[str, CohortLine] = {}
     for patient, same in groups.items():
         without_uid = [line for line in same if not line.study_uid]
         if all(line.row == same[0].row for line in same):
-            found[patient] = same[0]
+            line_of_patient[patient] = same[0]
             if len(without_uid) > 1:
                 doubled.append(f"{visible(patient)} ({_lines([line.number for line in without_uid])})")
                 gone |= {line.number for line in without_uid[1:]}
         elif without_uid:
             _same_values(same, name, f"patient_id {visible(patient)}", wrong)
             gone |= {line.number for line in without_uid}
-    return [line for line in lines if line.number not in gone], found
+    return [line for line in lines if line.number not in gone], line_of_patient
 
 
 def _same_values(same: Sequence[CohortLine], name: str, key: str, wrong: list[str]) -> bool:
@@ -258,9 +258,9 @@ def _require(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
         )
 
 
-def _raise_or_tell(found: Sequence[str], wrong: list[str] | None) -> None:
+def _collect_or_raise(messages: Sequence[str], wrong: list[str] | None) -> None:
     if wrong is not None:
-        wrong.extend(found)
-    elif found:
-        more = f" ({len(found) - 1} more such lines)" if len(found) > 1 else ""
-        raise ReadError(f"{found[0]}{more}")
+        wrong.extend(messages)
+    elif messages:
+        more = f" ({len(messages) - 1} more such lines)" if len(messages) > 1 else ""
+        raise ReadError(f"{messages[0]}{more}")

@@ -44,7 +44,7 @@ COMMON_HANZI = frozenset(
 Bytes of Korean, Japanese or Western text that happen to be valid GB18030 give rare signs.
 """
 
-COMMON_SHARE, COMMON_SHARE_IF_KOREAN = 0.6, 0.8
+COMMON_FRACTION, COMMON_FRACTION_IF_KOREAN = 0.6, 0.8
 """Share of a text's Chinese signs that must be common ones; more where the bytes are Korean words (cp949) as well."""
 
 _HANZI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -112,12 +112,12 @@ def _by_bytes(raw: bytes, name: str) -> tuple[str, str]:
     else:
         chinese = None if utf_8.isascii() else _chinese_by_chance_utf_8(utf_8, raw)
         return (utf_8, "utf-8") if chinese is None else (chinese, "gb18030")
-    found = [(text, code) for code, fits in (("cp1252", _is_western), ("gb18030", _is_chinese))
+    candidates = [(text, code) for code, fits in (("cp1252", _is_western), ("gb18030", _is_chinese))
              if (text := _decoded(raw, code)) is not None and fits(text, raw)]  # fmt: skip
-    if len(found) == 1:
-        return found[0]
-    known = " and as ".join(GUESSED.values()) if found else " nor ".join(GUESSED.values())
-    what = f"reads both as {known} text" if found else f"is neither UTF-8 nor surely {known} text"
+    if len(candidates) == 1:
+        return candidates[0]
+    known = " and as ".join(GUESSED.values()) if candidates else " nor ".join(GUESSED.values())
+    what = f"reads both as {known} text" if candidates else f"is neither UTF-8 nor surely {known} text"
     raise ReadError(f"{where}: {what}; {SAVE_AS}")
 
 
@@ -150,7 +150,9 @@ def _is_western(text: str, _raw: bytes) -> bool:
         return False
     if any(not word.isascii() and len(word) > 1 and not re.search("[A-Za-z]", word) for word in _WORD.findall(text)):
         return False
-    return all(_ELIDED.fullmatch(one) or _AFTER_APOSTROPHE.fullmatch(two) for one, two in _APOSTROPHE.findall(text))
+    return all(
+        _ELIDED.fullmatch(before) or _AFTER_APOSTROPHE.fullmatch(after) for before, after in _APOSTROPHE.findall(text)
+    )
 
 
 def _is_chinese(text: str, raw: bytes) -> bool:
@@ -163,5 +165,5 @@ def _is_chinese(text: str, raw: bytes) -> bool:
         return False
     korean = _decoded(raw, "cp949")
     is_korean = korean is not None and all("가" <= c <= "힣" for c in korean if not c.isascii())
-    least = COMMON_SHARE_IF_KOREAN if is_korean else COMMON_SHARE
+    least = COMMON_FRACTION_IF_KOREAN if is_korean else COMMON_FRACTION
     return sum(c in COMMON_HANZI for c in hanzi) >= least * len(hanzi)

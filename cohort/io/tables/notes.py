@@ -37,17 +37,17 @@ class NamedStudy(Protocol):
 class Kinds:
     """Problems by kind with the identifiers that have them."""
 
-    found: dict[str, list[str]] = field(default_factory=dict)
+    identifiers: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, *who: str) -> None:
         """More identifiers with one problem."""
         if who:
-            self.found.setdefault(kind, []).extend(who)
+            self.identifiers.setdefault(kind, []).extend(who)
 
     def lines(self) -> tuple[str, ...]:
         """One line a kind: how many, and the first few names."""
         lines = []
-        for kind, who in self.found.items():
+        for kind, who in self.identifiers.items():
             more = f" and {len(who) - MOST_NAMES} more" if len(who) > MOST_NAMES else ""
             lines.append(f"{len(who)} x {kind}: {', '.join(who[:MOST_NAMES])}{more}")
         return tuple(lines)
@@ -109,42 +109,42 @@ def read_tables(folder: Path) -> FolderTables:
     wrong: dict[str, list[str]] = {}
     cohort, scans, rois, readings = None, None, {}, {}
     for name in ("cohort.csv", "dxa.csv", "rois.csv", "readers.csv"):
-        path, own = folder / name, wrong.setdefault(name, [])
+        path, messages = folder / name, wrong.setdefault(name, [])
         if not path.is_file():
             continue
         try:
             if name == "cohort.csv":
                 cohort = cohort_table(path)
-                own.extend(cohort.wrong)
+                messages.extend(cohort.wrong)
             elif name == "dxa.csv":
                 scans = scan_table(path)
-                own.extend(scans.wrong)
+                messages.extend(scans.wrong)
             elif name == "rois.csv":
-                rois = read_rois(path, own)
+                rois = read_rois(path, messages)
             else:
-                readings = read_readings(path, own)
+                readings = read_readings(path, messages)
         except ReadError as error:
-            own.append(str(error))
+            messages.append(str(error))
     read = dict.fromkeys(uid for boxes in readings.values() for uid, _ in boxes)
     return FolderTables(cohort=cohort, scans=scans, rois=rois, readings=tuple(read), wrong=wrong)
 
 
 def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
     """What of the tables is doubled, unmatched or unreadable, given all studies of their folder."""
-    every = list(studies)
+    study_list = list(studies)
     doubled, missing, wrong, encodings = Kinds(), Kinds(), Kinds(), []
     wrong.add("line that cannot be read", *tables.wrong.get("cohort.csv", ()), *tables.wrong.get("dxa.csv", ()))
     wrong.add("ROIs that cannot be read", *tables.wrong.get("rois.csv", ()), *tables.wrong.get("readers.csv", ()))
     if tables.cohort is not None:
         doubled.add("line of cohort.csv that stands twice, counted once", *tables.cohort.doubled)
-        missing.add("line of cohort.csv without radiographs", *_lines_without_study(tables.cohort, every))
-        missing.add("study without a line in cohort.csv", *_studies_without_line(tables.cohort, every))
+        missing.add("line of cohort.csv without radiographs", *_lines_without_study(tables.cohort, study_list))
+        missing.add("study without a line in cohort.csv", *_studies_without_line(tables.cohort, study_list))
     if tables.scans is not None:
         doubled.add("line of dxa.csv that stands twice, counted once", *tables.scans.doubled)
-        missing.add("patient of dxa.csv without radiographs", *unmatched(tables.scans.lines, every))
+        missing.add("patient of dxa.csv without radiographs", *unmatched(tables.scans.lines, study_list))
     rois = dict.fromkeys((uid for uid, _ in tables.rois), 0)
-    missing.add("study of rois.csv without radiographs", *unmatched(rois, every))
-    missing.add("study of readers.csv without radiographs", *unmatched(dict.fromkeys(tables.readings, 0), every))
+    missing.add("study of rois.csv without radiographs", *unmatched(rois, study_list))
+    missing.add("study of readers.csv without radiographs", *unmatched(dict.fromkeys(tables.readings, 0), study_list))
     if tables.cohort is not None and tables.cohort.encoding in GUESSED:
         sites = [line.row.site for line in tables.cohort.lines if line.row.site and not line.row.site.isascii()]
         example = f", e.g. site {visible(sites[0])}" if sites else ""

@@ -105,15 +105,15 @@ def _records(text: str, name: str) -> tuple[list[tuple[int, list[str]]], str]:
     else:
         delimiter = _delimiter(text, name)
     reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
-    found: list[tuple[int, list[str]]] = []
+    records: list[tuple[int, list[str]]] = []
     start, cells_in_all = skipped + 1, 0
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                found.append((start, cells))
+                records.append((start, cells))
                 cells_in_all += len(cells)
             start = skipped + reader.line_num + 1
-            if len(found) > MOST_LINES or start > MOST_LINES + 2 or cells_in_all > MOST_CELLS:
+            if len(records) > MOST_LINES or start > MOST_LINES + 2 or cells_in_all > MOST_CELLS:
                 raise ReadError(
                     f"{name}: more than {MOST_LINES:,} lines or {MOST_CELLS:,} cells; expected a smaller table"
                 )
@@ -122,7 +122,7 @@ def _records(text: str, name: str) -> tuple[list[tuple[int, list[str]]], str]:
             f"{name} line {start}: quotation marks do not pair ({error}); expected one at each end of a cell and "
             "doubled ones inside"
         ) from error
-    return found, delimiter
+    return records, delimiter
 
 
 def _delimiter(text: str, name: str) -> str:
@@ -166,9 +166,9 @@ def _letters(name: str) -> str:
 
 
 def _cell(text: str) -> str:
-    found = text.strip() if text.isascii() else text.strip().strip("\ufeff\u200b").strip()
-    kept = _TEXT_FORMULA.fullmatch(found) if found.startswith("=") else None
-    return kept[1].strip() if kept else found
+    stripped = text.strip() if text.isascii() else text.strip().strip("\ufeff\u200b").strip()
+    formula = _TEXT_FORMULA.fullmatch(stripped) if stripped.startswith("=") else None
+    return formula[1].strip() if formula else stripped
 
 
 def _complete(
@@ -184,7 +184,7 @@ def _complete(
         while len(cells) > width and not cells[-1]:
             cells.pop()
         last_used = max(last_used, *(k for k, cell in enumerate(cells[:width]) if cell), -1)
-    found: list[tuple[int, list[str]]] = []
+    complete: list[tuple[int, list[str]]] = []
     wrong: list[str] = []
     for line, cells in cleaned:
         what = f"{name} line {line}: {len(cells)} cells, the header has {width}; expected as many"
@@ -195,5 +195,5 @@ def _complete(
         elif len(cells) <= last_used:
             wrong.append(f"{what}, with a delimiter for each empty one")
         else:
-            found.append((line, cells + [""] * (width - len(cells))))
-    return found, wrong
+            complete.append((line, cells + [""] * (width - len(cells))))
+    return complete, wrong
