@@ -1,4 +1,4 @@
-"""What a cache was made from, so that one made from something else is made anew instead of being taken for it."""
+"""Digests of what a cache was made from; a cache whose digest differs is made anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a cohort folder can be used, what cannot, and why; before hours are spent on it."""
+"""What of a cohort folder can be used, what cannot, and why, without running a model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CohortCounts:
         patients: all of them.
         ap_images: studies with an AP image.
         lateral_images: studies with a lateral image.
-        images_of_unknown_view: images whose view no header, name or table tells.
+        images_of_unknown_view: images whose view neither header, name nor table gives.
         studies_with_both_views: an AP and a lateral image.
         studies_with_t_score: of L1-L4.
         studies_with_rois: ROIs of L1-L4 in both views.
@@ -67,7 +67,7 @@ class CohortCheck:
         flow: from the studies found to the eligible ones, in the order of the paper's Figure 1.
         splits: eligible studies by split (training, validation, each test site) and WHO class.
         skipped: files left out by reason.
-        problems: what to mend, worst first; the cohort can be used where `usable` says so.
+        problems: what to mend, worst first.
         usable: whether anything can be trained on or evaluated.
     """
 
@@ -95,13 +95,13 @@ def check_cohort(
     images: bool = False,
     progress: Progress = silent,
 ) -> CohortCheck:
-    """Read every table and header of a cohort folder, and every image if asked to.
+    """Read every table and header of a cohort folder, and every image where `images` is set.
 
     Args:
         folder: as `index_cohort` takes it.
         criteria: of eligibility.
-        images: also decode every image and hold its ROIs against its size.
-        progress: told of every image that is decoded.
+        images: also decode every image and check that its ROIs lie inside it.
+        progress: called after every decoded image.
 
     Raises:
         ReadError: the folder does not exist.
@@ -143,7 +143,7 @@ def _counts(studies: Sequence[Study], rois: Rois, eligible: int) -> CohortCounts
 
 
 def _patients(studies: Sequence[Study], problems: Kinds) -> None:
-    """A patient on several sides of the split would be trained on and evaluated."""
+    """List patients with studies in several splits; they would be trained on and evaluated."""
     splits: dict[str, set[str]] = {}
     for study in studies:
         splits.setdefault(study.patient_id, set()).add(_split_name(study))
@@ -153,7 +153,7 @@ def _patients(studies: Sequence[Study], problems: Kinds) -> None:
 
 
 def _studies(studies: Sequence[Study], rois: Rois, problems: Kinds) -> None:
-    """What single studies lack."""
+    """List what single studies lack: views, ROIs, covariates."""
     for study in studies:
         for view, path in study.images:
             if view is None:
@@ -192,7 +192,7 @@ def _split_name(study: Study) -> str:
 
 
 def _flow(studies: Sequence[Study], criteria: EligibilityCriteria) -> Iterable[Step]:
-    """Each study leaves for the first criterion that it misses."""
+    """Steps of the flow of patients; a study is counted at the first criterion that it misses."""
     first = Counter(missed[0] for study in studies if (missed := exclusions(study, criteria)))
     remaining = len(studies)
     yield Step("found", 0, remaining)

@@ -10,7 +10,7 @@ from osteolens.config import StrictConfig
 
 
 class EligibilityCriteria(StrictConfig):
-    """Criteria of Mao et al. 2022, "Patient cohort"; what a cohort does not state excludes nobody."""
+    """Criteria of Mao et al. 2022, "Patient cohort"; a value that is unknown excludes no study."""
 
     min_age_years: float = Field(50.0, ge=0, le=120, description="youngest age")
     max_dxa_days: int = Field(90, ge=0, description="most days between radiographs and DXA; the paper: within 3 months")
@@ -31,7 +31,7 @@ DEFAULT_CRITERIA = EligibilityCriteria()
 
 
 def reasons(criteria: EligibilityCriteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
-    """What `exclusions` may say, in the order of the paper's Figure 1."""
+    """Every reason that `exclusions` can return, in the order of the paper's Figure 1."""
     return (
         f"younger than {criteria.min_age_years:g} years",
         "before menopause",

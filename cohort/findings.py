@@ -9,15 +9,15 @@ from cohort.spine import VertebralLevel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyHeights:
-    """Heights of one body in a lateral view, in the outline's unit, and how much of them a compression took.
+    """Heights of one body in a lateral view, in the outline's unit, and the fractions of them that a compression took.
 
     Attributes:
         anterior: height at the front.
         middle: height in the middle.
         posterior: height at the back.
-        wedge: share by which the front is lower than the back.
-        biconcave: share by which the middle is lower than the mean of front and back.
-        crush: share by which the back is lower than the neighbours' backs, 0 without a neighbour.
+        wedge: fraction by which the front is lower than the back.
+        biconcave: fraction by which the middle is lower than the mean of front and back.
+        crush: fraction by which the back is lower than the neighbours' backs, 0 without a neighbour.
     """
 
     anterior: float
@@ -57,7 +57,7 @@ class VertebraFinding:
     Attributes:
         level: of the body.
         heights: in pixels of the radiograph.
-        height_loss: best estimate of the share of height that a compression took.
+        height_loss: best estimate of the fraction of height that a compression took.
         genant_grade: 1 to 3 by that loss where a fracture is suspected, else 0.
         confidence: probability that a fifth or more of the height is lost.
         suspected: whether a fracture is suspected.

@@ -1,4 +1,4 @@
-"""The paper's ROI rule: from outlines of vertebral bodies to rectangles. One implementation for everyone."""
+"""The paper's ROI rule: from outlines of vertebral bodies to rectangles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIDE_MARGIN_MM = 1.0
 """Lateral margin beyond the body edge; the rule allows at most 2 mm."""
 
 SIDE_MARGIN_RELATIVE = 0.022
-"""The same margin as a share of the body's width, for images without pixel spacing (1 mm of about 46 mm)."""
+"""The same margin as a fraction of the body's width, for images without pixel spacing (1 mm of about 46 mm)."""
 
 
 def roi_boxes(

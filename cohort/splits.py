@@ -23,14 +23,14 @@ class Split(StrEnum):
 
 
 def split_of(site: str | None) -> Split:
-    """What a site's studies are for, as its name says: `validation`; `test`, `test1`, `test-2`; any other trains."""
+    """Split of a site by its name: `validation`; `test`, `test1`, `test-2` and so on; any other is training."""
     if site == Split.VALIDATION:
         return Split.VALIDATION
     return Split.TEST if is_test_site(site) else Split.TRAINING
 
 
 def is_test_site(site: str | None) -> bool:
-    """Whether a site's studies are for evaluation alone, as its name says (`test`, `test1`, `test-2`)."""
+    """Whether a site's studies are for evaluation alone, by its name (`test`, `test1`, `test-2`)."""
     return site is not None and site.lower().startswith(Split.TEST)
 
 

@@ -25,18 +25,18 @@ class SpacingSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Radiograph:
-    """One image, ready to look at.
+    """One radiograph as it is shown.
 
     Attributes:
         pixels: float32 (rows, columns) in [0, 1]; bright = dense bone.
         pixel_spacing_mm: (row, column) or None.
         spacing_source: where the spacing comes from.
-        view: AP or lateral as the file says, or None.
+        view: AP or lateral by the header or the name of the file, or None.
         path: the file it was read from.
         sop_instance_uid: DICOM identifier, or None for plain images.
         bits: bits a pixel that the file held.
         full_range: same shape; the image before its display window, scaled to [0, 1], or None when there was none.
-        anterior_left: whether the front of a lateral image lies at the left, as its header says, or None.
+        anterior_left: whether the front of a lateral image lies at the left, by its header, or None.
         stored_shape: (rows, columns) of the cells in a DICOM file, None for plain images.
         is_turned: whether a DICOM image was turned or mirrored to stand upright.
         notes: what a reader should know of how the file was read.
@@ -63,7 +63,7 @@ class Radiograph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What the exclusion criteria ask for beside images and DXA, each None when unknown.
+    """Findings that the exclusion criteria need beside images and DXA, each None when unknown.
 
     Attributes:
         menopause_age_years: age at menopause.
@@ -71,8 +71,8 @@ class Findings:
         fracture_grade: highest Genant grade of a compression fracture at L1-L4, 0 without.
         cobb_deg: Cobb angle of a lumbar scoliosis.
         exposure_adequate: whether the exposure lets L1-L4 be outlined.
-        lumbar_count: vertebrae between the ribs and the sacrum; excludes nobody.
-        height_loss: share of height that compression took, by fractured level; empty when there is no fracture.
+        lumbar_count: number of vertebrae between the ribs and the sacrum; no criterion uses it.
+        height_loss: fraction of height that compression took, by fractured level; empty when there is no fracture.
     """
 
     menopause_age_years: float | None = None
@@ -97,8 +97,8 @@ class Study:
         dxa: the reference standard, where known.
         site: hospital or machine, where known.
         study_date: day of the radiographs.
-        images_of_unknown_view: images whose view no header, name or table tells; the image itself decides.
-        findings: what the exclusion criteria ask for.
+        images_of_unknown_view: images whose view neither header, name nor table gives; the detector classifies it.
+        findings: what the exclusion criteria need.
         further: (view, path) of more images of a view that has one; the fittest of them is used.
         set_aside: (view, path, reason) of images of the study that are not read.
         notes: what a reader should know of how the study was put together.
@@ -120,7 +120,7 @@ class Study:
 
     @property
     def images(self) -> tuple[tuple[View | None, Path], ...]:
-        """(view, path) of every image; the view is None where only the image can tell."""
+        """(view, path) of every image; the view is None where it is known only after detection."""
         known = ((View.AP, self.ap), (View.LATERAL, self.lateral))
         first = tuple((view, path) for view, path in known if path)
         return (*first, *self.further, *((None, path) for path in self.images_of_unknown_view))

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, under names of their own that follow no link."""
+"""Files that are written whole or not at all, through a temporary file of a random name beside the target."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """What to tell of a file that cannot be written."""
+    """Error for a file that cannot be written, with advice by its cause."""
     if error.errno in _FULL:
         return OutputError(
             f"{path}: the disk is full ({error.strerror}); free space, then run the same command to go on"

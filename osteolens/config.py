@@ -157,7 +157,7 @@ def _values_of(section: object) -> dict[str, object]:
 
 
 def _unknown(root: type[StrictConfig], key: str) -> str:
-    """What to tell of an unknown key: the one that is meant, which may lie in another section."""
+    """Message for an unknown key, with the closest known one, which may lie in another section."""
     known = [setting.key for setting in settings_of(root)]
     last = {candidate.rpartition(".")[2]: candidate for candidate in reversed(known)}
     name = key.rpartition(".")[2]

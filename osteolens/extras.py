@@ -1,4 +1,4 @@
-"""Packages outside the base install, asked for before any work is done."""
+"""Check of packages outside the base install, before any work is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening an ONNX network: one door for every stage, with one list of what may go wrong."""
+"""Opening of ONNX networks, for every stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes that start from nothing: they inherit no threads, and do not run the caller's script again."""
+"""Spawned child processes, which inherit no threads and do not run the caller's script again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def spawn_context() -> SpawnContext:
 
 @contextmanager
 def _without_script() -> Iterator[None]:
-    """Hide the script that runs from what a starting process is told."""
+    """Hide the running script from a process that starts."""
     with _LOCK:
         script = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")

@@ -1,4 +1,4 @@
-"""One way to tell of progress: a callable that every long loop takes."""
+"""Progress of long loops: a callable that each of them takes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told after every step of a long loop."""
+    """Called after every step of a long loop."""
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note.
+        """Show or store the progress.
 
         Args:
             done: steps that are done, those of an earlier run included.
@@ -18,4 +18,4 @@ class Progress(Protocol):
 
 
 def silent(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """Ignore the progress."""

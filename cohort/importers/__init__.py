@@ -1,1 +1,1 @@
-"""Other people's annotations and public sets into a cohort folder that every command reads."""
+"""Annotations of other tools and public data sets into a cohort folder."""

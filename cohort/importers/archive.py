@@ -1,4 +1,4 @@
-"""Zip files of others: opened by content, capped before anything is written, no member's name ever a path."""
+"""Zip files: recognised by content, limited before anything is written; no member's name becomes a path."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from osteolens.documents.text import visible
 from osteolens.errors import ConfigError, ReadError
 
 NAMED = 5
-"""Files that a sentence names before it counts the rest."""
+"""Number of files that a message names; the others are counted."""
 
 
 class ImportFormat(StrEnum):
@@ -90,7 +90,7 @@ def import_cohort(source_format: ImportFormat, source: Path, out: Path) -> Impor
 
     Raises:
         ConfigError: the output folder holds files already or cannot be written.
-        ReadError: nothing of the source can be used; the message says why.
+        ReadError: nothing of the source can be used; the message gives the reasons.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: is a file; name a new folder")
@@ -129,7 +129,7 @@ def by_reason(left_out: Sequence[LeftOut]) -> list[tuple[str, list[str]]]:
 
 
 def _nothing(source_format: ImportFormat, source: Path, left_out: Sequence[LeftOut]) -> ReadError:
-    """Why nothing remains: the most frequent reasons, each with a file."""
+    """The error of an import that holds no image, with the most frequent reasons and a file for each."""
     reasons = [
         f"{visible(where[0])}: {visible(reason)}" + (f" ({len(where)} times)" if len(where) > 1 else "")
         for reason, where in by_reason(left_out)[:3]
@@ -140,7 +140,7 @@ def _nothing(source_format: ImportFormat, source: Path, left_out: Sequence[LeftO
 
 @contextmanager
 def _staging_folder(out: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its name at the end; after an error neither is there."""
+    """A temporary folder beside the target; it takes the target's name at the end and is removed after an error."""
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.parent / f".{out.name[:80]}-{uuid4().hex[:8]}.partial"
     staging.mkdir()
@@ -216,7 +216,7 @@ def _store_all(images: Sequence[DrawnImage], staging: Path, left_out: list[LeftO
 def _rois(
     images: Sequence[tuple[View | None, DrawnImage]], left_out: list[LeftOut]
 ) -> dict[View, tuple[VertebraBox, ...]]:
-    """Boxes of one study by view: of one image a view, whose header does not say the other view."""
+    """Boxes of one study by view: of one image a view, whose header does not give the other view."""
     boxes_by_view: dict[View, tuple[VertebraBox, ...]] = {}
     for view, image in images:
         boxes = image.rois

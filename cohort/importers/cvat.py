@@ -22,7 +22,7 @@ def read_cvat(source: Path) -> Contents:
     """An annotations.xml, or a folder with one, beside its images.
 
     Boxes stay as drawn, and one that was turned becomes the upright box around its corners. Polygons and masks are
-    outlines, to which the ROI rule applies. Other shapes are listed. Documents with a DTD are refused, since entities
+    outlines, to which the ROI rule applies. Other shapes are listed. Documents with a DTD are not read, since entities
     may expand without end.
 
     Raises:

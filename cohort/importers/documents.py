@@ -1,4 +1,4 @@
-"""Text, JSON, YAML and XML of others, read with limits; and images found by the name of their labels."""
+"""Text, JSON, YAML and XML of other tools, read with limits; and images found by the name of their labels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole of a regular file.
+    """All bytes of a regular file.
 
     Raises:
         ReadError: no regular file, unreadable, or larger than MAX_BYTES.
@@ -149,7 +149,7 @@ def without_suffix(name: str) -> str:
 
 
 def images_under(root: Path) -> Iterator[Path]:
-    """Every file below a folder whose name is an image's, in a stable order, hidden ones apart."""
+    """Every file below a folder whose name is an image's, in a stable order, without hidden ones."""
     for path in sorted(root.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
         if path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file():

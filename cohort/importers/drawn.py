@@ -24,7 +24,7 @@ _DISC = re.compile(r"(?<![A-Za-z])(dis[ck]s?|ivd)(?![A-Za-z])", re.IGNORECASE)
 _ROBOFLOW = re.compile(r"(_(jpe?g|png|tiff?|bmp|webp|dcm))?\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
 
 LAYOUT = frozenset({"images", "labels", "train", "val", "valid", "validation", "test", "default", "obj_train_data"})
-"""Folders of data sets that say nothing of a study."""
+"""Folders of data sets whose names are not part of a study's name."""
 
 Corners = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in pixels."""
@@ -37,7 +37,7 @@ class LeftOut:
     Attributes:
         path: the image, or the file with the labels.
         reason: why not.
-        label: the shape's label, empty where the whole file is meant.
+        label: the shape's label; empty for a file.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class DrawnImage:
         note: what a reader should know of how it was taken.
         suffix: ending of the stored file's name; None keeps the image's.
         store: writes the image at a path; None copies the file.
-        regroup: whether the source itself says which radiographs are one study, whatever their headers say.
+        regroup: whether the source, not the headers, decides which radiographs are one study.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class DrawnImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a reader found in a source.
+    """Contents of a source.
 
     Attributes:
         images: to be written.
@@ -98,12 +98,12 @@ class Contents:
 
 @dataclass(slots=True, kw_only=True)
 class Drawing:
-    """Shapes of one image as a document holds them, in its own units.
+    """Shapes of one image as a document holds them, in the units of the document.
 
     Attributes:
         image: the file that the document names; it may be missing.
         stated_size: (columns, rows) that the document gives, or None.
-        relative: whether points are shares of the size.
+        relative: whether points are fractions of the size.
         shapes: what was drawn.
         left_out: what the format's reader could not take.
     """
@@ -239,7 +239,7 @@ def _corners(points: Polygon) -> Corners:
 def _by_level(
     path: Path, placed: Sequence[tuple[Shape, Polygon]], listed: list[LeftOut]
 ) -> tuple[dict[VertebralLevel, Corners], dict[VertebralLevel, Polygon]]:
-    """Boxes and outlines, at most one of each a level; what stands twice is told and never wins in silence."""
+    """Boxes and outlines, at most one of each a level; shapes that are not used are listed."""
     boxes: dict[VertebralLevel, Corners] = {}
     outlines: dict[VertebralLevel, Polygon] = {}
     levels = {level for shape, _ in placed if (level := level_of(shape.label)) is not None}

@@ -22,10 +22,10 @@ Size = tuple[int, int]
 """(columns, rows) in pixels."""
 
 RECTANGLE_TOLERANCE = 0.0025
-"""Distance of corners from those of an upright rectangle, as a share of its sides, that the digits written explain."""
+"""Largest distance of corners from those of an upright rectangle, as a fraction of its sides; rounding explains it."""
 
 ASPECT_TOLERANCE = 0.01
-"""Difference of two aspects, as a share, that rounding to whole pixels explains."""
+"""Largest relative difference of two aspects that rounding to whole pixels explains."""
 
 THINNEST_PX = 2.0
 """Width or height in pixels below which a shape is a click and no body."""
@@ -90,7 +90,7 @@ def fault_of(points: Polygon) -> str | None:
 
 
 def overlap_with(points: Polygon, size: Size) -> float:
-    """Share of the rectangle around points that lies inside an image."""
+    """Fraction of the rectangle around points that lies inside an image, from 0 to 1."""
     low, high = points.min(0), points.max(0)
     inside = np.clip(np.minimum(high, size) - np.maximum(low, 0), 0, None)
     return float(np.prod(inside / (high - low)))
@@ -112,7 +112,7 @@ class Picture:
 
     @property
     def upright(self) -> Size:
-        """The stored size after the turn that EXIF asks for."""
+        """The stored size after the turn by the EXIF orientation."""
         return self.stored[::-1] if self.orientation >= 5 else self.stored
 
 
@@ -120,8 +120,8 @@ def read_picture(path: Path) -> Picture:
     """Sizes of an image that can be read whole.
 
     Raises:
-        ReadError: no grey radiograph, or a DICOM image that is turned on reading, where nobody knows what the person
-            who drew saw.
+        ReadError: no grey radiograph, or a DICOM image that is turned on reading, since it is unknown whether the
+            ROIs were drawn on the turned one.
     """
     radiograph = read_radiograph(path)
     rows, columns = radiograph.pixels.shape
@@ -157,13 +157,13 @@ def turned_upright(points: Polygon, orientation: int, stored: Size) -> Polygon:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """What the person who drew looked at.
+    """The image on which shapes were drawn, as the labelling tool showed it.
 
     Attributes:
         picture: the image.
-        drawn_on: (columns, rows) in which the points count; (1, 1) for shares of the size.
-        is_stored: whether it shows the stored cells, not turned.
-        note: what a reader should know, or nothing.
+        drawn_on: (columns, rows) in which the points count; (1, 1) for fractions of the size.
+        is_stored: whether the tool showed the stored cells, not turned.
+        note: for the report of the import, or empty.
     """
 
     picture: Picture
@@ -174,7 +174,7 @@ class Canvas:
     def to_pixels(self, points: Polygon) -> Polygon:
         """Points in pixels of the image as OsteoLens reads it."""
         picture = self.picture
-        with np.errstate(all="ignore"):  # what overflows is refused as lying outside the image
+        with np.errstate(all="ignore"):  # what overflows counts as lying outside the image
             if not self.is_stored:
                 return np.asarray(points * (np.array(picture.size) / np.array(self.drawn_on)))
             on_stored = points * (np.array(picture.stored) / np.array(self.drawn_on))
@@ -188,8 +188,8 @@ def canvas_of(picture: Picture, stated: Size | None, points: Sequence[Polygon], 
     Args:
         picture: the image.
         stated: (columns, rows) that the labels name, or None.
-        points: every shape, to tell where no size is stated.
-        relative: whether points are shares of the size, as in YOLO.
+        points: of every shape; they decide where no size is stated.
+        relative: whether points are fractions of the size, as in YOLO.
 
     Raises:
         ReadError: the stated size is neither that of the image nor of its shape.

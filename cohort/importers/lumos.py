@@ -28,7 +28,7 @@ from osteolens.errors import ReadError
 LICENCE = "LUMOS is CC BY-NC 4.0: name its authors, and use it and what was trained on it for no commercial purpose"
 
 VIEW_OF_NUMBER = {"1": View.AP, "2": View.LATERAL}
-"""What the number at the end of a file's name means by convention; headers and the image itself may say otherwise."""
+"""View by the number at the end of a file's name. A header or the detector may give another view."""
 
 _NAME = re.compile(r"lumos_x_(\d{1,9})_(\d+)(?:\.(?:dcm|dicom|ima))?", re.IGNORECASE)
 _TABLES = (".csv", ".xlsx")
@@ -113,7 +113,7 @@ def _lines_of(path: Path, lines: Sequence[Line], left_out: list[LeftOut]) -> dic
 
 
 def _radiographs(source: Path, left_out: list[LeftOut]) -> list[DrawnImage]:
-    """Images of the owners' zip files and folders; the members' names say patient and view, not the archive's."""
+    """Images of the owners' zip files and folders; patient and view come from the members' names."""
     images: list[DrawnImage] = []
     for path in sorted(file for file in source.rglob("*") if file.is_file()):
         if any(part.startswith((".", "~", "__MACOSX")) for part in path.relative_to(source).parts):
@@ -173,10 +173,10 @@ def _store_packed(archive: Path, member: ZipInfo, target: Path) -> None:
 
 
 def gather(study_of: Mapping[Path, str]) -> None:
-    """Give the DICOM images of each study one StudyInstanceUID of its own and one PatientID, where theirs disagree.
+    """Write one StudyInstanceUID and one PatientID into the DICOM images of each study whose headers disagree.
 
     Args:
-        study_of: for each stored radiograph the study that its source puts it in.
+        study_of: study of each stored radiograph, by its path.
     """
     identities = {}
     for path in study_of:
@@ -226,7 +226,7 @@ def _arrays(source: Path, lines_of: Mapping[int, Line], left_out: list[LeftOut])
 
 
 def array_as_png(source: Path, target: Path) -> None:
-    """A two-dimensional .npy array as a 16-bit grey PNG over its own range.
+    """A two-dimensional .npy array as a 16-bit grey PNG, scaled from its least to its greatest value.
 
     Raises:
         ReadError: no plain array of at most MAX_PIXELS finite values.

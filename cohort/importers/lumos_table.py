@@ -133,10 +133,10 @@ def patient_number(text: str) -> int | None:
 
 
 def cohort_row_of(line: Line, study: str, path: Path, left_out: list[LeftOut]) -> CohortRow:
-    """What a line says of a patient; each value that cannot be right is listed and stays unknown.
+    """A line as a row of cohort.csv; each value out of its limits is listed and stays unknown.
 
-    BMI is left to be computed from height and weight, since the Kaggle copy's own is damaged; the L1-L4 T-score is
-    `t_l1_l4` where it stands, else those of the levels are given.
+    BMI is left to be computed from height and weight, since the column `bmi` of the Kaggle copy is damaged; the L1-L4
+    T-score is `t_l1_l4` where it stands, else those of the levels are given.
 
     Args:
         line: of the table.

@@ -133,7 +133,7 @@ def _read_lines(label: Path, names: Mapping[int, str], has_keypoints: bool, draw
 
 
 def _shape(cells: Sequence[str], names: Mapping[int, str], has_keypoints: bool) -> Shape:
-    """A box `x y w h`, a polygon, or either with a confidence at the end, in shares of the image's size.
+    """A box `x y w h`, a polygon, or either with a confidence at the end, in fractions of the image's size.
 
     Raises:
         ValueError: what is no number, or a class that data.yaml does not name.

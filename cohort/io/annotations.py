@@ -44,7 +44,7 @@ FARTHEST_PX = 1e6
 """A coordinate beyond it is no pixel of any image."""
 
 LEAST_INSIDE = 0.5
-"""Fraction of a manual ROI inside its image below which it was drawn on another one."""
+"""Least fraction of a manual ROI that lies inside its image; below it the ROI was drawn on another image."""
 
 _Lines = list[tuple[int, dict[str, str]]]
 
@@ -130,7 +130,13 @@ def _cells_of(rois: Rois, decimals: int | None = None) -> list[tuple[str | float
 
 
 def check_inside(study_uid: str, view: View, boxes: Sequence[VertebraBox], image_shape: tuple[int, int]) -> None:
-    """Boxes drawn on another image, or in other units, lie outside their own.
+    """Check that boxes lie inside their image, as those drawn on another image or in other units do not.
+
+    Args:
+        study_uid: of the study, for messages.
+        view: of the image, for messages.
+        boxes: in pixels of the image.
+        image_shape: (rows, columns) of the image.
 
     Raises:
         ReadError: less than half of a box lies inside the image (rows, columns).
@@ -206,7 +212,7 @@ def _box(cells: dict[str, str], where: str, commas: bool) -> tuple[str, View, Ve
 
 @lru_cache(maxsize=64)
 def _view(text: str) -> View | None:
-    """A table of a hundred thousand boxes has few words for the view."""
+    """View of a cell; cached, since a table of a hundred thousand boxes has few words for the view."""
     return view_from_text(text)
 
 

@@ -1,4 +1,4 @@
-"""A folder of studies, a flat folder of images, or a manifest into studies, and every file left out with its reason."""
+"""Studies of a folder, of a flat folder of images or of a manifest, and every file left out with its reason."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex
     DICOM files group by StudyInstanceUID and PatientID; plain images by folder and name without the words for a view
     (`p7_AP.png`, `p7_SIDE.png`). `cohort.csv` in the folder overrides header covariates and identifiers and brings DXA;
     `dxa.csv` holds scans by patient, of which the nearest to the study counts. A file that claims to be an image but
-    cannot be read stays in as a study of its own, so that its failure gets a row. Folders of results are left out.
+    cannot be read becomes a study of one file, so that its failure gets a row. Folders of results are left out.
 
     Args:
         source: folder, image or manifest.
@@ -158,7 +158,7 @@ def _dicom(alone: _Image, path_key: str, view: View | None) -> _Image | Skipped:
 def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
     """Images by study: (key, images, whether its StudyInstanceUID stands for other patients too).
 
-    A study is of one patient, so an identifier that stands for several is split by PatientID; an image without one
+    A study is of one patient, so a StudyInstanceUID of several patients is split by PatientID; an image without one
     joins the only patient there is.
     """
     by_key: dict[str, list[_Image]] = {}

@@ -33,17 +33,17 @@ BULK = (0.03, 0.97)
 """Ranks between which most of a film's greys lie, whatever is written on it."""
 
 SORTED = 20_000
-"""Values from which these ranks are told."""
+"""Number of values from which these ranks are computed."""
 
 APART = 0.35
-"""Width of an empty stretch of greys, of the range between these ranks, beyond which nothing is the film's."""
+"""Width of an empty stretch of greys, of the range between these ranks, beyond which values are not of the film."""
 
 
 def colour_of(pixels: Floats) -> tuple[float, float]:
     """How far the channels of an image (rows, columns, 3) in [0, 255] differ, and how much of it is not a tint.
 
     A tinted film has a hue that follows its brightness: both channel differences are smooth curves of the grey value.
-    What is left after these curves is hue that varies in space, as of a photograph of people or a diagram.
+    What these curves do not explain is hue that varies in space, as in a photograph of people or a diagram.
 
     Returns:
         mean difference of the channels, and mean difference that the curves leave, both of 255.
@@ -85,8 +85,8 @@ def radiograph_range(values: Floats) -> tuple[float, float]:
 
     Borders are what hangs together with the image's edge and does not change from pixel to pixel: unexposed or
     collimated parts, white frames, rounded corners, the black around a photograph. A border of more than half of the
-    image is taken for film. Labels, rulers and hot cells are less than the share that `ENDS` leaves out, or lie apart
-    from all other greys (`APART`).
+    image is taken for film. Labels, rulers and hot cells are less than the fraction that `ENDS` leaves out, or lie
+    apart from all other greys (`APART`).
 
     Args:
         values: (rows, columns).

@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF into Radiograph; and one door for every kind of image file."""
+"""PNG, JPEG and TIFF into Radiograph; `read_radiograph` takes every kind of image file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _TURNS = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-"""What turns an image of an EXIF orientation upright. Pillow's own function writes the block anew, which odd ones fail.
+"""Transpose that turns an image of an EXIF orientation upright. Pillow's function fails for damaged EXIF blocks.
 
 Source: Exif 2.32, tag 0112.
 """
@@ -77,7 +77,7 @@ def read_radiograph(path: Path | str, with_full_range: bool = False) -> Radiogra
 
     Args:
         path: DICOM, PNG, JPEG or TIFF.
-        with_full_range: whether a DICOM image before its display window is kept too, as training asks.
+        with_full_range: whether a DICOM image before its display window is kept too; training needs it.
 
     Raises:
         NotRadiograph: readable, but not one grey radiograph.
@@ -106,7 +106,7 @@ def read_radiograph(path: Path | str, with_full_range: bool = False) -> Radiogra
 
 
 def format_of(path: Path) -> str | None:
-    """DICOM, PNG, JPEG or TIFF as the content says, or None.
+    """DICOM, PNG, JPEG or TIFF by the content, or None.
 
     Raises:
         OSError: the file cannot be opened.
@@ -122,15 +122,15 @@ def format_of(path: Path) -> str | None:
 
 
 def unknown_format(path: Path) -> str:
-    """Why a file is no image, by what its name promises."""
+    """Why a file is no image, for a message; it depends on the suffix."""
     if path.suffix.lower() in (*PLAIN_SUFFIXES, *DICOM_SUFFIXES):
         return f"the content is no {path.suffix.lower().lstrip('.')} image; expected DICOM, PNG, JPEG or TIFF"
     return "neither DICOM (no DICM mark, no group 0008 at its start) nor PNG, JPEG or TIFF"
 
 
 def read_plain_image(path: Path) -> Radiograph:
-    """An 8- or 16-bit grey image, upright as its EXIF orientation says; bright is taken as dense bone. A photograph of
-    a film may be tinted; its borders, labels and rulers do not set the scale of greys.
+    """An 8- or 16-bit grey image, turned upright by its EXIF orientation; bright is taken as dense bone. A photograph
+    of a film may be tinted; its borders, labels and rulers do not set the scale of greys.
 
     Raises:
         NotRadiograph: colour, several frames or larger than the cap.
@@ -201,7 +201,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _check_size(image: Image.Image, file_bytes: int, name: str) -> None:
-    """Hold what an image claims against the caps, and a PNG against what its bytes can hold, before it is decoded.
+    """Check the stated size of an image against the limits, and a PNG's against its bytes, before it is decoded.
 
     Raises:
         NotRadiograph: too many pixels, in all or along a side.
@@ -218,7 +218,7 @@ def _check_size(image: Image.Image, file_bytes: int, name: str) -> None:
 
 
 def _has_more_frames(image: Image.Image) -> bool:
-    """Whether a second frame exists; the others are not counted, which would read the whole of a hostile file."""
+    """Whether a second frame exists; the others are not counted, since that would read all of a hostile file."""
     try:
         image.seek(1)
     except EOFError:

@@ -55,7 +55,7 @@ def view_from_text(text: str) -> View | None:
 
 
 def _deciding(name: str) -> re.Match[str] | None:
-    """The word of a name that tells its view: the last one, unless another view's stands right before it."""
+    """The word of a name that gives its view: the last one, unless another view's stands right before it."""
     words = list(_WORD.finditer(name))
     if not words:
         return None
@@ -78,7 +78,7 @@ def view_from_path(relative: PurePath) -> View | None:
 
 
 def study_key(relative: PurePath, root: str = "study") -> str:
-    """What the paths of one study's plain images have in common: the path without the one word that tells the view.
+    """What the paths of one study's plain images have in common: the path without the one word that gives the view.
 
     `p7_AP.png` and `p7_SIDE.png` are `p7`, `AP/p7.png` and `lateral/p7.png` too; every other part stays, so that no two
     patients become one.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = ".osteolens-results"
-"""A file of this name marks a folder of results, which is never screened."""
+"""A file of this name marks a folder of results, which is not screened."""
 
 MAX_DEPTH = 64
 """Folders within folders that are followed."""
@@ -23,7 +23,7 @@ class Skipped:
 
 
 def files_below(root: Path, exclude: Path | None = None) -> tuple[list[Path], list[Skipped]]:
-    """Regular files in the order of their paths, links followed, and what was not followed; a folder `exclude` apart.
+    """Regular files below a folder but outside `exclude`, sorted by path, and what was left out. Links are followed.
 
     A folder that a link leads to a second time is not followed again, so loops end.
     """

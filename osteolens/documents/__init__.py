@@ -1,1 +1,1 @@
-"""Text and documents that came from files: read with limits, told in one line, and safe to show."""
+"""Text and documents from files: read with limits, errors on one line, and safe to show."""

@@ -1,4 +1,4 @@
-"""JSON of others, read with limits; JSON of ours, written so that every reader takes it."""
+"""Reading of JSON with limits, and writing of JSON that every parser takes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class _Unfit:
-    """A number that cannot stand in a result, and what it is."""
+    """A number that no result may hold, and its text."""
 
     text: str
 
@@ -38,8 +38,8 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES, nan_is_null: bool = Fals
 
     Args:
         path: of the file.
-        most_bytes: size from which it is refused.
-        nan_is_null: take a bare NaN for null, as in metrics that Python's own writer stored.
+        most_bytes: largest size that is read.
+        nan_is_null: take a bare NaN for null, as in metrics that Python's `json` wrote.
 
     Raises:
         ReadError: no regular file, too large, no text, no JSON, nested too deeply, a key twice, or a number that is

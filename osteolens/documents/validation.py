@@ -1,4 +1,4 @@
-"""One line on what a document lacks, from what pydantic says of it."""
+"""One line on what a document lacks, from the errors of pydantic."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _expected(message: str) -> str:
-    """Pydantic's sentence in the words of this project."""
+    """A message of pydantic in the style of ours: `expected ...`."""
     if message.startswith("Input should"):
         return message.replace("Input should be ", "expected ", 1).replace("Input should ", "expected to ", 1)
     return f"{message[:1].lower()}{message[1:]}"

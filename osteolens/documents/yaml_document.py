@@ -1,4 +1,4 @@
-"""YAML of settings, read with limits: plain values, each key once, no anchors that repeat what they name."""
+"""Reading of YAML settings with limits: plain values, each key once, no anchors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_DEPTH = 16
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping."""
+    """A loader for which a key that stands twice in one mapping is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -48,7 +48,11 @@ def parse_yaml(text: str) -> object:
 
 
 def _check_events(text: str) -> None:
-    """Read the structure alone, which no document can make large."""
+    """Check depth, anchors and tags on the events alone, whose memory does not grow with what anchors repeat.
+
+    Raises:
+        ValueError: with the line.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         depth += isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent))

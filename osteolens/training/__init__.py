@@ -1,1 +1,1 @@
-"""What training of every stage shares. Needs the extra 'train'."""
+"""Code that training of every stage uses. Needs the extra 'train'."""

@@ -1,4 +1,4 @@
-"""Single attributes of a DICOM header: a value that cannot be read is unknown and told; the image is still read."""
+"""Single attributes of a DICOM header: a value that cannot be read counts as unknown and is noted."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _DAY = re.compile(r"(\d{4})([.-]?)(\d{2})\2(\d{2})(?!\d)")
 
 
 def brief(value: object, most: int = 160) -> str:
-    """What a file holds, or what a parser says of it, as a message shows it: one line of at most so many characters."""
+    """A value of a file, or a parser's message, on one line of at most so many characters."""
     text = visible(" ".join(str(value).split()))
     return text if len(text) <= most else f"{text[:most]}..."
 
 
 class Attributes:
-    """A data set whose unreadable values are unknown; what they were is kept in `notes`."""
+    """A data set whose unreadable values count as unknown; `notes` lists them."""
 
     def __init__(self, dataset: Dataset) -> None:
         """Wrap a pydicom data set."""
@@ -83,13 +83,13 @@ class Attributes:
         return numbers[:count]
 
     def every_number(self, keyword: str) -> tuple[float, ...]:
-        """All numbers of an attribute; none where one of them is none."""
+        """All numbers of an attribute; empty where one of them is no number."""
         raw = self.value(keyword)
         count = len(raw) if hasattr(raw, "__len__") and not isinstance(raw, (str, bytes)) else 1
         return (self.numbers(keyword, count) if raw is not None else None) or ()
 
     def number(self, keyword: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-        """A number within bounds, or None; one outside them is told."""
+        """A number within bounds, or None; one outside them is noted."""
         numbers = self.numbers(keyword, 1)
         if numbers is None:
             return None
@@ -99,7 +99,7 @@ class Attributes:
         return numbers[0]
 
     def integer(self, keyword: str, absent: int = 0) -> int:
-        """A whole number; `absent` where there is none."""
+        """An integer; `absent` where there is none."""
         number = self.number(keyword)
         return absent if number is None else int(number)
 
@@ -198,7 +198,7 @@ def spacing_of(header: Attributes) -> tuple[tuple[float, float] | None, SpacingS
 
 
 def aspect_of(header: Attributes) -> tuple[float, str]:
-    """Height of a pixel over its width and the attribute that says so; 1 where nothing does."""
+    """Height of a pixel over its width, and the attribute that gives it; 1 and empty where none does."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         spacing = _two_spacings(header, keyword)
         if spacing is not None:

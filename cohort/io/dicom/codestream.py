@@ -1,4 +1,4 @@
-"""What a compressed image says of its own size, read without decoding it: a header that lies is refused first."""
+"""Size that a compressed image states, read without decoding it, so that a wrong header is rejected first."""
 
 from __future__ import annotations
 

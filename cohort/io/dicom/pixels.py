@@ -21,7 +21,7 @@ from osteolens.errors import NotRadiograph, ReadError
 Floats = npt.NDArray[np.float32]
 
 STRAY_CELLS = 0.001
-"""Share of the cells that may hold more than BitsStored allows without an overlay that says why."""
+"""Largest fraction of cells that may hold more than BitsStored allows without an overlay."""
 
 UNEVEN_PIXELS = 0.01
 """Difference of row and column spacing, of the larger, from which pixels are not square."""
@@ -33,8 +33,8 @@ class Shown:
 
     Attributes:
         pixels: float32 (rows, columns) in [0, 1]; bright = dense bone.
-        full_range: the same before its window, or None when that was not asked for.
-        anterior_left: whether rows run from the front of the patient to the back; None where the header is silent.
+        full_range: the same before its window, or None when it was not requested.
+        anterior_left: whether rows run from the front of the patient to the back; None where it is unknown.
         spacing_factors: by what the stored (row, column) spacing is to be multiplied.
         was_transposed: whether rows and columns were exchanged.
         is_turned: whether the image was turned or mirrored to stand upright.
@@ -49,7 +49,13 @@ class Shown:
 
 
 def check_codestream(dataset: Dataset, rows: int, columns: int, name: str) -> None:
-    """Hold the size that the codestream claims against the header's, before anything is decoded.
+    """Compare the size that the codestream states with the header's, before anything is decoded.
+
+    Args:
+        dataset: with pixel data.
+        rows: by the header.
+        columns: by the header.
+        name: of the file, for messages.
 
     Raises:
         ReadError: they differ, or the codestream leaves its height open.
@@ -68,8 +74,14 @@ def check_codestream(dataset: Dataset, rows: int, columns: int, name: str) -> No
 def shown_pixels(dataset: Dataset, header: Attributes, name: str, with_full_range: bool) -> Shown:
     """Decode, mask, modality LUT, VOI LUT or window, inversion, borders, orientation, square pixels.
 
+    Args:
+        dataset: with pixel data.
+        header: attributes of the data set; it gets notes on values that are not used.
+        name: of the file, for messages.
+        with_full_range: whether the image before its window is kept too.
+
     Raises:
-        NotRadiograph: a colour image, or one that needs a lookup table this does not know.
+        NotRadiograph: a colour image, or an unknown photometric interpretation.
         ReadError: the cells do not fit the header.
 
     Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, padding), C.11.1 (modality LUT), C.11.2 (VOI LUT and
@@ -98,10 +110,10 @@ def shown_pixels(dataset: Dataset, header: Attributes, name: str, with_full_rang
 
 
 def _photometric(header: Attributes, name: str) -> Photometric | None:
-    """What the values mean; None where the header does not say.
+    """Photometric interpretation; None where the header does not give it.
 
     Raises:
-        NotRadiograph: no kind of values that this knows.
+        NotRadiograph: the value is not one of `Photometric`.
     """
     text = (header.text("PhotometricInterpretation") or "").upper()
     if not text:
@@ -171,7 +183,7 @@ def _shifted(cells: Cells, up: int, down: int) -> Cells:
 
 
 def _raw_cells(dataset: Dataset, stored: Cells) -> Cells:
-    """Cells as they lie in the file; pydicom masks those of uncompressed images without a word."""
+    """Cells as they lie in the file; pydicom masks those of uncompressed images without a warning."""
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return stored
     order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
@@ -186,7 +198,7 @@ def _has_overlay_bits(dataset: Dataset) -> bool:
 
 def _padding(raw: Cells, header: Attributes) -> npt.NDArray[np.bool_] | None:
     """Cells outside the radiograph that hold no measurement (PixelPaddingValue to PixelPaddingRangeLimit): those that
-    hang together with the image's edge. Cells of that value inside the radiograph keep it, and that is told.
+    hang together with the image's edge. Cells of that value inside the radiograph keep it, with a note.
 
     Source: DICOM PS3.3 C.7.5.1.1.2.
     """
@@ -224,7 +236,7 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
         values: after the window, or before it.
         padding: cells without a measurement.
         inverted: whether the least value is white.
-        whole: whether the scale is that of all cells but single ones, borders included.
+        with_borders: whether borders count for the scale, from the 0.05th to the 99.95th percentile.
     """
     inside = values if padding is None else np.where(padding, np.float32(np.median(values[~padding])), values)
     low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if with_borders else radiograph_range(inside)
@@ -236,7 +248,7 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
 
 
 def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
-    """Turned until columns run from head to feet, as PatientOrientation says, and resampled to square pixels."""
+    """Turned until columns run from head to feet, by PatientOrientation, and resampled to square pixels."""
     orientation = header.texts("PatientOrientation")
     along, down = (part[:1] for part in (*orientation, "", "")[:2])
     if along and down and (along in "HF") == (down in "HF"):

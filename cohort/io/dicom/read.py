@@ -1,4 +1,4 @@
-"""DICOM CR and DX into Radiograph. DICOM is hostile input: sizes are capped before anything is decoded."""
+"""DICOM CR and DX into Radiograph. Sizes are limited before anything is decoded."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ _NO_RADIOGRAPHS = {
 
 
 UNKNOWN = Covariates()
-"""Nothing is known of a patient."""
+"""Covariates of a patient of whom nothing is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a DICOM header says, without pixels; of a plain image, nothing.
+    """Values of a DICOM header; empty for a plain image.
 
     Attributes:
         study_uid: StudyInstanceUID.
@@ -87,7 +87,7 @@ class Header:
 
 
 NO_HEADER = Header()
-"""What a plain image says of its patient."""
+"""Header of a plain image: every value is unknown."""
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -119,7 +119,7 @@ def read_dicom(path: Path, with_full_range: bool = False) -> Radiograph:
 
     Args:
         path: the file.
-        with_full_range: whether the image before its display window is kept too, as training asks.
+        with_full_range: whether the image before its display window is kept too; training needs it.
 
     Raises:
         NotRadiograph: a coloured picture, several frames, no pixels, raw detector values, or larger than the cap.
@@ -278,7 +278,7 @@ def _meaning(header: Attributes, keyword: str) -> str:
 
 def _view(header: Attributes, path: Path) -> View | None:
     """ViewPosition, the view's code, else the first description that spells a view, else the names of the file and its
-    folder. StudyDescription is of all radiographs of the study and says nothing of one."""
+    folder. StudyDescription is not read, since it is of all radiographs of the study."""
     texts = [header.text(keyword) or "" for keyword in _VIEW_KEYWORDS]
     texts.insert(1, _meaning(header, "ViewCodeSequence"))
     for text in texts:

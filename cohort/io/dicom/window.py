@@ -1,4 +1,4 @@
-"""Modality LUT, rescale, VOI LUT and window of a DICOM image; what cannot be is told and not used."""
+"""Modality LUT, rescale, VOI LUT and window of a DICOM image; impossible values are noted and not used."""
 
 from __future__ import annotations
 

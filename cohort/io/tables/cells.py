@@ -1,4 +1,4 @@
-"""Numbers and days as people write them into tables, read or refused by line and column."""
+"""Numbers and days as people write them into tables; errors name the line and the column."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _MONTHS = {
 
 
 def number(text: str, where: str, name: str, limits: tuple[float, float], decimal_comma: bool = False) -> float | None:
-    """A number with a decimal point or comma, None where the cell says nothing.
+    """A number with a decimal point or comma, None where the cell is unknown.
 
     Args:
         text: the cell.
@@ -68,7 +68,7 @@ def number(text: str, where: str, name: str, limits: tuple[float, float], decima
         name: the column, for messages.
         limits: lowest and highest value, in the column's unit.
         decimal_comma: whether other cells of the table show that a comma is the decimal sign, so that `1,234` and
-            `1.234`, which may be 1.234 or 1234, can be told apart.
+            `1.234`, which may be 1.234 or 1234, can be read.
 
     Raises:
         ReadError: no number, a thousands separator, a unit, or a value out of the limits.
@@ -94,7 +94,13 @@ def number(text: str, where: str, name: str, limits: tuple[float, float], decima
 
 
 def whole_number(text: str, where: str, name: str, limits: tuple[float, float]) -> int | None:
-    """A number without a fraction, None where the cell says nothing.
+    """A number without a fraction, None where the cell is unknown.
+
+    Args:
+        text: the cell.
+        where: file and line, for messages.
+        name: the column, for messages.
+        limits: lowest and highest value, in the column's unit.
 
     Raises:
         ReadError: as `number`, or a fraction.
@@ -129,7 +135,7 @@ def _why_no_number(text: str) -> str:
 
 
 def day(text: str, where: str, name: str) -> date | None:
-    """A day in one of the forms of docs/reference/data-formats.md without its time; None where the cell says nothing.
+    """A day in one of the forms of docs/reference/data-formats.md without its time; None where the cell is unknown.
 
     Raises:
         ReadError: no day, two digits of a year, or a day and a month that could change places.
@@ -161,7 +167,7 @@ def day(text: str, where: str, name: str) -> date | None:
 
 
 def _year_month_day(text: str) -> tuple[int, int, int] | None:
-    """The parts of a day whose form tells them apart."""
+    """(year, month, day) of a form in which they cannot change places; None of any other."""
     if match := _YEAR_FIRST.fullmatch(text):
         return int(match[1]), int(match[3]), int(match[4])
     if match := _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text):
@@ -186,7 +192,7 @@ def _why_no_day(text: str) -> str:
 def settled_days(cells: Sequence[str]) -> list[str]:
     """A column in which `03/04/2021` is written YYYY-MM-DD where another cell has a day above 12 in the same order.
 
-    Cells of a column that tells no order, or both, stay as they are.
+    Cells of a column that shows no order, or both, stay as they are.
     """
     matches = [_EITHER_FIRST.fullmatch(cell.strip()) for cell in cells]
     day_first = any(m and int(m[1]) > 12 for m in matches)

@@ -1,4 +1,4 @@
-"""cohort.csv and dxa.csv as wholes: rows by study and patient, scans by patient, doubled and unreadable lines."""
+"""cohort.csv and dxa.csv: rows by study and patient, scans by patient, doubled and unreadable lines."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class CohortTable:
     """What cohort.csv holds.
 
     Attributes:
-        rows: by study_uid, and by patient_id where the patient's lines say the same.
+        rows: by study_uid, and by patient_id where the patient's lines hold the same values.
         lines: those that `rows` come from, and those without a key.
-        doubled: keys on several lines that say the same, with the lines.
+        doubled: keys on several lines of the same values, with the lines.
         wrong: what is wrong with the lines that are left out.
         encoding: of the file.
     """
@@ -80,8 +80,8 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
     t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, machine,
     study_date, menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are
-    ignored; empty cells are unknown values. A patient whose lines are of several studies and say different things has
-    rows by study_uid alone.
+    ignored; empty cells are unknown values. A patient whose lines are of several studies and hold different values
+    has rows by study_uid alone.
 
     Args:
         path: the table.
@@ -98,7 +98,7 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
 
 
 def read_dxa_csv(path: Path, wrong: list[str] | None = None) -> dict[str, list[DxaResult]]:
-    """DXA scans by patient_id, from a table of its own: any number a patient, with the DXA columns of cohort.csv.
+    """DXA scans by patient_id from dxa.csv: any number a patient, with the DXA columns of cohort.csv.
 
     Args:
         path: the table.
@@ -215,7 +215,7 @@ def _one_a_study(lines: list[CohortLine], name: str, doubled: list[str], wrong: 
 def _by_patient(
     lines: list[CohortLine], name: str, doubled: list[str], wrong: list[str]
 ) -> tuple[list[CohortLine], dict[str, CohortLine]]:
-    """The lines that are left, and the line of each patient whose lines say the same."""
+    """The lines that are left, and the line of each patient whose lines hold the same values."""
     groups: dict[str, list[CohortLine]] = {}
     for line in lines:
         if line.patient_id:
@@ -236,7 +236,7 @@ def _by_patient(
 
 
 def _same_values(same: Sequence[CohortLine], name: str, key: str, wrong: list[str]) -> bool:
-    """Whether lines of one key say the same; where they do not, what they differ in goes to `wrong`."""
+    """Whether lines of one key hold the same values; where they do not, the columns that differ go to `wrong`."""
     if all(line.row == same[0].row for line in same):
         return True
     differing = [c for c in COLUMNS if c != "study_uid" and len({line.cells.get(c, "") for line in same}) > 1]

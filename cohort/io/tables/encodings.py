@@ -1,4 +1,4 @@
-"""Bytes of a table into text: UTF-8, UTF-16, cp1252 or GB18030, and an error rather than a guess between them."""
+"""Bytes of a table into text: UTF-8, UTF-16, cp1252 or GB18030, and an error where several fit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 from osteolens.errors import ReadError
 
 SAVE_AS = "save the table as 'CSV UTF-8' and try again"
-"""What to do with a table in another encoding, in the words of spreadsheets."""
+"""Advice for a table in another encoding, in the words of spreadsheet programs."""
 
 GUESSED = {"cp1252": "Western European (cp1252)", "gb18030": "Chinese (GB18030)"}
-"""Encodings that no mark in the file tells; a table in one of them is read with a note."""
+"""Encodings without a mark in the file; a table in one of them is read with a note."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -45,7 +45,7 @@ Bytes of Korean, Japanese or Western text that happen to be valid GB18030 give r
 """
 
 COMMON_FRACTION, COMMON_FRACTION_IF_KOREAN = 0.6, 0.8
-"""Share of a text's Chinese signs that must be common ones; more where the bytes are Korean words (cp949) as well."""
+"""Least fraction of a text's Chinese signs that are common ones; the second where the bytes are Korean (cp949) too."""
 
 _HANZI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _BESIDE_HANZI = re.compile(r"[\u3000-\u303f\uff01-\uffe6‘’“”—…·°²℃×±μ％]")
@@ -72,7 +72,7 @@ def decode_table(raw: bytes, name: str) -> tuple[str, str]:
     which one must read as text of its languages and the other must not.
 
     Raises:
-        ReadError: a spreadsheet's own file, NUL bytes, or an encoding that cannot be told.
+        ReadError: a spreadsheet's own file, NUL bytes, or an encoding that cannot be recognised.
     """
     for magic, kind in _SPREADSHEETS:
         if raw.startswith(magic):

@@ -1,4 +1,4 @@
-"""What a command says of the tables that it joins to studies: doubled, unmatched and unreadable lines, by name."""
+"""Notes on the tables that a command joins to studies: doubled, unmatched and unreadable lines, by name."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class TableNotes:
     """What the tables of a folder lack, each a plain line with a count and at most three names.
 
     Attributes:
-        doubled: lines that say again what another says, and were counted once.
+        doubled: lines that repeat another line, and were counted once.
         unmatched: lines that match no study, and studies that no line of cohort.csv matches.
         unreadable: lines or tables that cannot be read or contradict another, and were left out.
-        encodings: cohort.csv, where no mark tells its encoding and it was read as one that fits.
+        encodings: the encoding of cohort.csv, where no mark gives it and one that fits was taken.
     """
 
     doubled: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class FolderTables:
         scans: dxa.csv.
         rois: rois.csv.
         readings: study_uid of every box of readers.csv.
-        wrong: by table, what is wrong with its lines, or with the whole.
+        wrong: by table, what is wrong with its lines or with the table.
     """
 
     cohort: CohortTable | None
@@ -130,7 +130,7 @@ def read_tables(folder: Path) -> FolderTables:
 
 
 def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
-    """What of the tables is doubled, unmatched or unreadable, given all studies of their folder."""
+    """Doubled, unmatched and unreadable lines of the tables, given all studies of their folder."""
     study_list = list(studies)
     doubled, missing, wrong, encodings = Kinds(), Kinds(), Kinds(), []
     wrong.add("line that cannot be read", *tables.wrong.get("cohort.csv", ()), *tables.wrong.get("dxa.csv", ()))
@@ -176,7 +176,7 @@ def _names(studies: Iterable[NamedStudy]) -> set[str]:
 
 
 def _lines_without_study(table: CohortTable, studies: list[NamedStudy]) -> tuple[str, ...]:
-    """Lines whose study is not there and whose patient is not, or has lines that only study_uid tells apart."""
+    """Lines without their study, and without their patient or of a patient whose lines differ by study_uid."""
     names = _names(studies)
     loose = {_loose(name): name for name in sorted(names, reverse=True)}
     lines = []

@@ -1,4 +1,4 @@
-"""The one reader of tables: cohort.csv, dxa.csv, rois.csv, readers.csv and manifests, every cell as text."""
+"""Reading of tables: cohort.csv, dxa.csv, rois.csv, readers.csv and manifests, every cell as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 
 MOST_BYTES, MOST_LINES, MOST_COLUMNS, MOST_CELLS = 64 * 2**20, 1_000_000, 2_000, 20_000_000
-"""Caps of one table; a cohort of a million radiographs stays under them."""
+"""Limits of one table; a cohort of a million radiographs stays under them."""
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -32,7 +32,7 @@ def read_table(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
     """A CSV with every cell as text, empty where missing; its index holds the lines of the file, the header's is 1.
 
     Commas, semicolons or tabs part the columns; cells in quotation marks may hold line breaks. Empty lines are left out
-    and counted. A delimiter at the end of lines adds no column. Days are YYYY-MM-DD where their column tells the order
+    and counted. A delimiter at the end of lines adds no column. Days are YYYY-MM-DD where their column shows the order
     of day and month, and H in a column of sexes is M where it can be nothing else. `attrs["encoding"]` is the encoding.
 
     Args:
@@ -41,7 +41,7 @@ def read_table(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
             are left out. Without it the first one is an error.
 
     Raises:
-        ReadError: no file, too large, an encoding that cannot be told, quotation marks without partner, a column twice.
+        ReadError: no file, too large, an encoding that cannot be recognised, unpaired quotation marks, a column twice.
     """
     name = visible(path.name)
     text, encoding = decode_table(_bytes(path, name), name)
@@ -126,7 +126,11 @@ def _records(text: str, name: str) -> tuple[list[tuple[int, list[str]]], str]:
 
 
 def _delimiter(text: str, name: str) -> str:
-    """What parts the header into most cells."""
+    """The delimiter that divides the header into most cells.
+
+    Raises:
+        ReadError: two of them give equally many.
+    """
     start = text.lstrip("\r\n\t ,;")[:65536]
     counts = {}
     for delimiter in DELIMITERS:

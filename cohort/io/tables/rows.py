@@ -16,7 +16,7 @@ from osteolens.documents.json_document import quoted
 from osteolens.errors import ReadError
 
 MIN_LEVELS = 2
-"""Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer say too little (ISCD 2019)."""
+"""Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer are not representative (ISCD 2019)."""
 
 T_SCORES, BMDS_G_CM2, SDS_G_CM2 = (-9, 9), (0.1, 3), (0.01, 1)
 """Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
@@ -60,7 +60,7 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
 
 
 def sex_of_row(cells: dict[str, str], where: str) -> Sex | None:
-    """Sex of one row, None where the column is missing or says nothing.
+    """Sex of one row, None where the column is missing or the cell unknown.
 
     Raises:
         ReadError: no word of `cohort.io.tables.words`.

@@ -19,7 +19,7 @@ UNKNOWN = _words(
     "unbekannt inconnu inconnue desconocido desconocida sconosciuto sconosciuta desconhecido desconhecida 未知 "
     "不详 缺失"
 ) | {"", "n. a.", "k. a.", "not available", "not known", "not recorded", "keine angabe", "non renseigne"}
-"""Cells that say nothing, beside empty ones."""
+"""Cells that mean unknown, beside empty ones."""
 
 FEMALE = _words(
     "f fem female woman women w weibl weiblich frau feminin feminine feminino feminina femenino femenina femme femelle "
@@ -67,7 +67,7 @@ def is_unknown(text: str) -> bool:
 
 
 def known(text: str) -> str:
-    """A cell of free text or an identifier as it stands; empty where it says nothing."""
+    """A cell of free text or an identifier as it stands; empty where it is unknown."""
     return "" if is_unknown(text) else text.strip()
 
 
