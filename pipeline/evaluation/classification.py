@@ -12,12 +12,12 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from classify.calibration import Decision, brier, calibration_error, perfect_calibration_error
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
-from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, area_word, class_words
+from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, class_words, macro_auc_word
 from pipeline.evaluation.statistics import (
     UNKNOWN,
     Estimate,
-    area,
     auc,
+    auc_value,
     bland_altman,
     bootstrap,
     counts,
@@ -224,11 +224,11 @@ def _kappa(labels: Labels, predicted: Labels, weights: Literal["quadratic"] | No
 
 
 def _macro_auc(labels: Labels, probabilities: Floats, draws: int, seed: int) -> Estimate:
-    if area_word(labels) is not None:
+    if macro_auc_word(labels) is not None:
         return UNKNOWN
 
     def macro(cases: Labels) -> float:
-        return float(np.mean([area(labels[cases] == k, probabilities[cases, k]) for k in range(len(BMD_CLASSES))]))
+        return float(np.mean([auc_value(labels[cases] == k, probabilities[cases, k]) for k in range(len(BMD_CLASSES))]))
 
     return bootstrap(macro, len(labels), draws, seed)
 
@@ -236,7 +236,7 @@ def _macro_auc(labels: Labels, probabilities: Floats, draws: int, seed: int) -> 
 def _words(cases: EvaluatedCases) -> dict[str, str]:
     """A word for every metric of all classes together that these studies cannot give, by name."""
     words: dict[str, str] = {}
-    if (word := area_word(cases.labels)) is not None:
+    if (word := macro_auc_word(cases.labels)) is not None:
         words["macro_auc"] = word
     if len(np.unique(cases.labels)) < 2:
         words.update(dict.fromkeys(("kappa", "kappa_quadratic"), ONE_CLASS))

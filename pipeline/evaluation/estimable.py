@@ -1,4 +1,4 @@
-"""What a group of studies cannot give: NaN in memory, null in JSON, and a word that says why."""
+"""Metrics that a group of studies cannot give are NaN in memory and null in JSON; a word says why."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def metric_words(
     return {metric: NOT_ESTIMABLE + word for metric, (is_so, word) in lacking.items() if is_so}
 
 
-def area_word(labels: npt.NDArray[np.int64]) -> str | None:
+def macro_auc_word(labels: npt.NDArray[np.int64]) -> str | None:
     """Why the mean of the three AUCs cannot be given, or None."""
     present = set(labels.tolist())
     lacking = [c.value for k, c in enumerate(BMD_CLASSES) if k not in present]
@@ -80,12 +80,12 @@ def with_words(metrics: Mapping[str, Any], word: str) -> dict[str, Any]:
 
 
 def is_nan(value: object) -> bool:
-    """Whether this is a number that is none."""
+    """Whether this is a float that is NaN or infinite."""
     return isinstance(value, float) and not math.isfinite(value)
 
 
 def result_json(result: object) -> Any:
-    """A result for JSON: dataclasses by their fields, without those that are None and words that nothing needs."""
+    """A result for JSON: dataclasses by their fields, without fields that are None and an empty `not_estimable`."""
     if is_dataclass(result) and not isinstance(result, type):
         named = {field.name: getattr(result, field.name) for field in fields(result) if field.repr}
         return {
@@ -101,7 +101,7 @@ def result_json(result: object) -> Any:
 
 
 def told(value: object, word: str | None = None, digits: int = 3) -> str:
-    """A number for a table; where it is none, the word for it, or a dash."""
+    """A number for a table; where it is NaN or None, the word for it, or a dash."""
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.{digits}f}"
     if value is None or is_nan(value):
@@ -110,7 +110,14 @@ def told(value: object, word: str | None = None, digits: int = 3) -> str:
 
 
 def interval_text(estimate: Estimate | None, scale: float = 1.0, digits: int = 3, word: str | None = None) -> str:
-    """A value with its interval for a table; where either is none, the word for it, or a dash."""
+    """A value with its interval for a table; where either cannot be given, the word for it, or a dash.
+
+    Args:
+        estimate: the value; None is a dash.
+        scale: factor, 100 for percent.
+        digits: decimals.
+        word: why the value or its interval cannot be given.
+    """
     if estimate is None or not math.isfinite(estimate.value):
         return as_cell(word)
     value, low, high = (f"{scale * v:.{digits}f}" for v in (estimate.value, estimate.low, estimate.high))

@@ -1,4 +1,4 @@
-"""What each part of the inputs is worth: the paper's six rows from one network, and paired comparisons of them."""
+"""Input ablation: metrics of the paper's six parts of the inputs from one network, and paired comparisons of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much AUC each stage costs: the same studies on manual ROIs, and through the detector and quality control."""
+"""Stage attribution: AUC of the same studies on manual ROIs, and through the detector and quality control."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StageMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageAttribution:
-    """What of the AUC the detector and quality control cost.
+    """AUC on manual ROIs and on the detector's ROIs, and how much the detector and quality control lose.
 
     Attributes:
         manual: on manual ROIs, every study that has them.
@@ -45,7 +45,7 @@ class StageAttribution:
 
 
 def stage_attribution(detected: Sequence[EvaluatedStudy], manual: Sequence[EvaluatedStudy]) -> StageAttribution | None:
-    """The end-to-end loss of one dataset, split between the stages; None where no study has both results.
+    """Metrics of one dataset after each stage; None where no study has both results.
 
     Args:
         detected: results through the whole pipeline.
@@ -55,21 +55,21 @@ def stage_attribution(detected: Sequence[EvaluatedStudy], manual: Sequence[Evalu
     same = {
         s.prediction.study_uid: s for s in manual if s.prediction.study_uid in passed and s.prediction.probabilities
     }
-    every, by_hand = cases_of(manual), cases_of([same[uid] for uid in sorted(same)])
+    every_manual, manual_passed = cases_of(manual), cases_of([same[uid] for uid in sorted(same)])
     paired_studies = {study.prediction.study_uid: study for study in detected if study.prediction.study_uid in same}
     automatic = cases_of([paired_studies[uid] for uid in sorted(paired_studies)])
-    if every is None or by_hand is None or automatic is None:
+    if every_manual is None or manual_passed is None or automatic is None:
         return None
     positive = automatic.positive
     word = gap_word(positive)
     paired = None
     if 0 < positive.sum() < len(positive):
-        paired = delong_test(positive, by_hand.p_osteoporosis, automatic.p_osteoporosis)
+        paired = delong_test(positive, manual_passed.p_osteoporosis, automatic.p_osteoporosis)
     return StageAttribution(
-        manual=_metrics(every),
-        manual_passed=_metrics(by_hand),
+        manual=_metrics(every_manual),
+        manual_passed=_metrics(manual_passed),
         detected=_metrics(automatic),
-        reclassified=int((by_hand.predicted != automatic.predicted).sum()),
+        reclassified=int((manual_passed.predicted != automatic.predicted).sum()),
         difference=UNKNOWN if paired is None else paired.difference,
         p=float("nan") if paired is None else paired.p,
         not_estimable={"difference": word, "p": word} if word else {},

@@ -80,7 +80,7 @@ def paper_auc(auc: float, n: int) -> Estimate:
 
 
 def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
-    """Areas (k,) under the ROC curves of k scores (k, n) on the same n cases, and their covariance (k, k).
+    """AUCs (k,) of k scores (k, n) on the same n cases, and their covariance (k, k).
 
     The covariance is NaN where a class has a single case.
 
@@ -95,14 +95,14 @@ def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
     events, others = scores[:, positive], scores[:, ~positive]
     ranks = stats.rankdata(np.concatenate((events, others), 1), axis=1)
     within_events, within_others = stats.rankdata(events, axis=1), stats.rankdata(others, axis=1)
-    areas = (ranks[:, :m].sum(1) - m * (m + 1) / 2) / (m * n)
+    aucs = (ranks[:, :m].sum(1) - m * (m + 1) / 2) / (m * n)
     v10 = (ranks[:, :m] - within_events) / n
     v01 = 1 - (ranks[:, m:] - within_others) / m
-    return areas, _covariance(v10) / m + _covariance(v01) / n
+    return aucs, _covariance(v10) / m + _covariance(v01) / n
 
 
-def area(positive: Flags, scores: Floats) -> float:
-    """Area under the ROC curve by ranks, without its variance; quick enough for a bootstrap. NaN without a class."""
+def auc_value(positive: Flags, scores: Floats) -> float:
+    """AUC of scores (n,) by ranks, without its variance, for a bootstrap; NaN where a class is absent."""
     m, n = int(positive.sum()), int((~positive).sum())
     if m == 0 or n == 0:
         return float("nan")
@@ -117,10 +117,10 @@ def _covariance(components: Floats) -> Floats:
 
 
 def auc(positive: Flags, scores: Floats, confidence: float = 0.95) -> Estimate:
-    """Area under the ROC curve of scores (n,) with DeLong's interval, cut at 0 and 1."""
-    areas, covariance = delong(positive, scores[None])
+    """AUC of scores (n,) with DeLong's interval, cut at 0 and 1."""
+    aucs, covariance = delong(positive, scores[None])
     half = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(np.maximum(covariance[0, 0], 0.0)))
-    value = float(areas[0])
+    value = float(aucs[0])
     return Estimate(value, float(np.clip(value - half, 0, 1)), float(np.clip(value + half, 0, 1)))
 
 
@@ -129,8 +129,8 @@ class PairedAuc:
     """Two scores on the same cases.
 
     Attributes:
-        difference: area of the second minus that of the first, with its interval.
-        p: two-sided, that both areas are equal.
+        difference: AUC of the second minus that of the first, with its interval.
+        p: two-sided, that both AUCs are equal.
         p_noninferior: one-sided, that the second is worse than the first by the margin or more.
     """
 
@@ -142,9 +142,17 @@ class PairedAuc:
 def delong_test(
     positive: Flags, first: Floats, second: Floats, margin: float = 0.02, confidence: float = 0.95
 ) -> PairedAuc:
-    """Paired DeLong test, and non-inferiority of the second score at a margin."""
-    areas, covariance = delong(positive, np.stack((first, second)))
-    gap = float(areas[1] - areas[0])
+    """Paired DeLong test, and non-inferiority of the second score at a margin.
+
+    Args:
+        positive: (n,) truth.
+        first: (n,) scores of the first method.
+        second: (n,) scores of the second method on the same cases.
+        margin: AUC by which the second may be worse.
+        confidence: of the interval.
+    """
+    aucs, covariance = delong(positive, np.stack((first, second)))
+    gap = float(aucs[1] - aucs[0])
     spread = float(np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0)))
     half = float(stats.norm.ppf(0.5 + confidence / 2)) * spread
     if spread == 0:
@@ -214,7 +222,15 @@ def threshold_for_sensitivity(positive: Flags, scores: Floats, sensitivity: floa
 def bootstrap(
     measure: Callable[[npt.NDArray[np.int64]], float], cases: int, draws: int, seed: int, confidence: float = 0.95
 ) -> Estimate:
-    """A measure of case indices with its percentile interval over resampled cases; draws that give NaN are left out."""
+    """A measure with its percentile interval over resampled cases; resamples that give NaN are left out.
+
+    Args:
+        measure: value of the cases with some indices.
+        cases: how many there are.
+        draws: resamples.
+        seed: of the resampling.
+        confidence: of the interval.
+    """
     rng = np.random.default_rng(seed)
     values = np.array([measure(rng.integers(cases, size=cases)) for _ in range(draws)])
     values = values[np.isfinite(values)]

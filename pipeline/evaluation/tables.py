@@ -29,16 +29,16 @@ STAGES = {
 def population_table(populations: Mapping[str, Population], p: Mapping[str, float]) -> pd.DataFrame:
     """The paper's Table 1: one column a dataset, and whether sites differ."""
     lines: list[tuple[str, str, list[str]]] = [
-        ("studies", "", [str(own.studies) for own in populations.values()]),
-        ("age, years, mean (SD)", "age_years", [_mean_sd(own.age_years) for own in populations.values()]),
-        ("men", "", [str(own.men) for own in populations.values()]),
-        ("women", "sex", [str(own.women) for own in populations.values()]),
-        ("BMI, kg/m², mean (SD)", "bmi_kg_m2", [_mean_sd(own.bmi_kg_m2) for own in populations.values()]),
-        ("T-score, mean (SD)", "", [_mean_sd(own.t_score) for own in populations.values()]),
+        ("studies", "", [str(population.studies) for population in populations.values()]),
+        ("age, years, mean (SD)", "age_years", [_mean_sd(population.age_years) for population in populations.values()]),
+        ("men", "", [str(population.men) for population in populations.values()]),
+        ("women", "sex", [str(population.women) for population in populations.values()]),
+        ("BMI, kg/m², mean (SD)", "bmi_kg_m2", [_mean_sd(population.bmi_kg_m2) for population in populations.values()]),
+        ("T-score, mean (SD)", "", [_mean_sd(population.t_score) for population in populations.values()]),
     ]
     for c in BMD_CLASSES:
         key = "bmd_class" if c is BMD_CLASSES[-1] else ""
-        lines.append((c.value, key, [str(own.classes[c]) for own in populations.values()]))
+        lines.append((c.value, key, [str(population.classes[c]) for population in populations.values()]))
     rows = [
         {"characteristic": name, **dict(zip(populations, cells, strict=True)), "p": p_value(p.get(key))}
         for name, key, cells in lines
@@ -53,19 +53,19 @@ def _mean_sd(value: MeanSd | None) -> str:
 def class_table(classes: Mapping[str, ClassMetrics]) -> pd.DataFrame:
     """One class against the rest, all inputs that each study has."""
     rows = [
-        {"dataset": dataset, "studies": own.studies, "cases": own.cases, **class_cells(own)}
-        for dataset, own in classes.items()
+        {"dataset": dataset, "studies": metrics.studies, "cases": metrics.cases, **class_cells(metrics)}
+        for dataset, metrics in classes.items()
     ]
     return pd.DataFrame(rows)
 
 
-def class_cells(own: ClassMetrics) -> dict[str, str]:
+def class_cells(metrics: ClassMetrics) -> dict[str, str]:
     """AUC with both intervals, and the metrics at the most probable class in percent."""
-    words = own.not_estimable
+    words = metrics.not_estimable
     return {
-        "AUC (95 %, DeLong)": interval_text(own.auc, word=words.get("auc", words.get("auc_interval"))),
-        "AUC (95 %, the paper's way)": interval_text(own.auc_paper_interval, word=words.get("auc")),
-        **{name: interval_text(getattr(own, key), 100, 2, words.get(key)) for key, name in PERCENT.items()},
+        "AUC (95 %, DeLong)": interval_text(metrics.auc, word=words.get("auc", words.get("auc_interval"))),
+        "AUC (95 %, the paper's way)": interval_text(metrics.auc_paper_interval, word=words.get("auc")),
+        **{name: interval_text(getattr(metrics, key), 100, 2, words.get(key)) for key, name in PERCENT.items()},
     }
 
 
@@ -82,35 +82,35 @@ def confusion_table(matrices: Mapping[str, Sequence[Sequence[int]]]) -> pd.DataF
 
 def classification_table(metrics: Mapping[str, ClassificationMetrics], rejected: Mapping[str, int]) -> pd.DataFrame:
     """All classes together: agreement, calibration, T-scores, prediction sets and decisions; one column a dataset."""
-    columns = {dataset: dict(_classification_cells(own, rejected[dataset])) for dataset, own in metrics.items()}
+    columns = {dataset: dict(_classification_cells(result, rejected[dataset])) for dataset, result in metrics.items()}
     names = list(dict.fromkeys(name for cells in columns.values() for name in cells))
     return pd.DataFrame(
         {"metric": names, **{name: [cells.get(key, "-") for key in names] for name, cells in columns.items()}}
     )
 
 
-def _classification_cells(own: ClassificationMetrics, rejected: int) -> Iterator[tuple[str, object]]:
-    words = own.not_estimable
-    yield "studies with a class and DXA", own.studies
+def _classification_cells(metrics: ClassificationMetrics, rejected: int) -> Iterator[tuple[str, object]]:
+    words = metrics.not_estimable
+    yield "studies with a class and DXA", metrics.studies
     yield "rejected studies", rejected
-    yield "macro AUC (95 %, bootstrap)", interval_text(own.macro_auc, word=words.get("macro_auc"))
-    yield "accuracy at the most probable class (95 %)", interval_text(own.accuracy)
-    yield "kappa", told(own.kappa, words.get("kappa"))
-    yield "quadratic-weighted kappa", told(own.kappa_quadratic, words.get("kappa_quadratic"))
-    yield "expected calibration error (ECE)", told(own.ece)
-    yield "ECE expected under perfect calibration, mean", told(own.ece_expected)
-    yield "ECE expected under perfect calibration, 95th percentile", told(own.ece_expected_high)
-    yield "Brier score", told(own.brier)
-    t_score, word = own.t_score, words.get("t_score")
+    yield "macro AUC (95 %, bootstrap)", interval_text(metrics.macro_auc, word=words.get("macro_auc"))
+    yield "accuracy at the most probable class (95 %)", interval_text(metrics.accuracy)
+    yield "kappa", told(metrics.kappa, words.get("kappa"))
+    yield "quadratic-weighted kappa", told(metrics.kappa_quadratic, words.get("kappa_quadratic"))
+    yield "expected calibration error (ECE)", told(metrics.ece)
+    yield "ECE expected under perfect calibration, mean", told(metrics.ece_expected)
+    yield "ECE expected under perfect calibration, 95th percentile", told(metrics.ece_expected_high)
+    yield "Brier score", told(metrics.brier)
+    t_score, word = metrics.t_score, words.get("t_score")
     yield "T-score: mean absolute error", told(t_score and t_score.mae, word)
     yield "T-score: r", told(t_score and t_score.r, word or words.get("r"))
     yield "T-score: estimate minus DXA, mean", told(t_score and t_score.bias.value, word)
     yield "T-score: limit of agreement, low", told(t_score and t_score.bias.low, word)
     yield "T-score: limit of agreement, high", told(t_score and t_score.bias.high, word)
-    sets = own.prediction_sets
+    sets = metrics.prediction_sets
     yield "prediction sets that hold the truth (95 %)", interval_text(None if sets is None else sets.coverage)
     yield "mean size of prediction sets", told(sets and sets.mean_size)
-    decided = own.decisions
+    decided = metrics.decisions
     yield "studies ruled in", told(decided and decided.rule_in)
     yield "PPV of rule-in (95 %)", interval_text(None if decided is None else decided.rule_in_ppv)
     yield "studies ruled out", told(decided and decided.rule_out)
@@ -123,9 +123,9 @@ def operating_point_table(
 ) -> pd.DataFrame:
     """Metrics of osteoporosis at each operating point, and by intention to diagnose."""
     rows: list[dict[str, str]] = []
-    for dataset, own in points.items():
-        meant = intention[dataset]
-        for point in (*own, *(() if meant is None else (meant.metrics,))):
+    for dataset, dataset_points in points.items():
+        intended = intention[dataset]
+        for point in (*dataset_points, *(() if intended is None else (intended.metrics,))):
             words = point.not_estimable
             cells = {name: interval_text(getattr(point, key), 100, 1, words.get(key)) for key, name in PERCENT.items()}
             rows.append({"dataset": dataset, "osteoporosis is predicted at": point.name, **cells})
@@ -137,55 +137,57 @@ def input_table(comparisons: Mapping[str, Sequence[InputComparison]]) -> pd.Data
     rows = [
         {
             "dataset": dataset,
-            "first": own.first,
-            "second": own.second,
-            "studies": own.studies,
-            "AUC, second minus first (95 %)": gap_text(own.difference, own.not_estimable.get("difference")),
-            "p": p_value(own.p),
+            "first": comparison.first,
+            "second": comparison.second,
+            "studies": comparison.studies,
+            "AUC, second minus first (95 %)": gap_text(
+                comparison.difference, comparison.not_estimable.get("difference")
+            ),
+            "p": p_value(comparison.p),
         }
         for dataset, compared in comparisons.items()
-        for own in compared
+        for comparison in compared
     ]
     return pd.DataFrame(rows)
 
 
 def stage_table(attributed: Mapping[str, StageAttribution]) -> pd.DataFrame:
-    """What the detector and quality control cost of the AUC."""
+    """Metrics on manual ROIs and on the detector's ROIs, and the difference of their AUCs."""
     rows: list[dict[str, object]] = []
-    for dataset, own in attributed.items():
+    for dataset, attribution in attributed.items():
         for key, label in STAGES.items():
-            metrics: StageMetrics = getattr(own, key)
+            stage: StageMetrics = getattr(attribution, key)
             row: dict[str, object] = {
                 "dataset": dataset,
                 "classified on": label,
-                "studies": metrics.studies,
+                "studies": stage.studies,
                 "AUC of osteoporosis (95 %, DeLong)": interval_text(
-                    metrics.auc, word=next(iter(metrics.not_estimable.values()), None)
+                    stage.auc, word=next(iter(stage.not_estimable.values()), None)
                 ),
-                "accuracy % (95 %)": interval_text(metrics.accuracy, 100, 1),
+                "accuracy % (95 %)": interval_text(stage.accuracy, 100, 1),
                 "difference of AUC": "",
                 "p": "",
                 "reclassified": "",
             }
             if key == "detected":
-                row["difference of AUC"] = gap_text(own.difference, own.not_estimable.get("difference"))
-                row["p"], row["reclassified"] = p_value(own.p), own.reclassified
+                row["difference of AUC"] = gap_text(attribution.difference, attribution.not_estimable.get("difference"))
+                row["p"], row["reclassified"] = p_value(attribution.p), attribution.reclassified
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def subgroup_table(groups: Sequence[Subgroup]) -> pd.DataFrame:
-    """Every subgroup."""
+    """AUC and accuracy of each subgroup."""
     rows = [
         {
-            "by": own.kind,
-            "group": own.group,
-            "studies": own.studies,
-            "osteoporosis": own.cases,
-            "AUC (95 %, DeLong)": interval_text(own.auc),
-            "accuracy % (95 %)": interval_text(own.accuracy, 100, 1),
+            "by": subgroup.kind,
+            "group": subgroup.group,
+            "studies": subgroup.studies,
+            "osteoporosis": subgroup.cases,
+            "AUC (95 %, DeLong)": interval_text(subgroup.auc),
+            "accuracy % (95 %)": interval_text(subgroup.accuracy, 100, 1),
         }
-        for own in groups
+        for subgroup in groups
     ]
     return pd.DataFrame(rows)
 
@@ -206,26 +208,26 @@ def detection_tables(detection: Detection | None) -> dict[str, pd.DataFrame]:
 
 def _view_table(detection: Detection) -> pd.DataFrame:
     rows: list[dict[str, str]] = []
-    for view, own in detection.views.items():
+    for view, metrics in detection.views.items():
         millimetres = {
-            "edge, mm, median": own.edge_mm_median,
-            "edge, mm, 95th percentile": own.edge_mm_p95,
-            "centre, mm, median": own.centre_mm_median,
+            "edge, mm, median": metrics.edge_mm_median,
+            "edge, mm, 95th percentile": metrics.edge_mm_p95,
+            "centre, mm, median": metrics.centre_mm_median,
         }
         rows.append(
             {
                 "view": view.value,
                 "level": "L1-L4",
-                "mAP50": told(own.precision.map50),
-                "mAP50-95": told(own.precision.map50_95),
-                "mean IoU": told(own.mean_iou),
+                "mAP50": told(metrics.precision.map50),
+                "mAP50-95": told(metrics.precision.map50_95),
+                "mean IoU": told(metrics.mean_iou),
                 **{name: told(value, digits=2) for name, value in millimetres.items()},
             }
         )
-        for level, iou in own.mean_iou_by_level.items():
+        for level, iou in metrics.mean_iou_by_level.items():
             cells = {
-                "mAP50-95": told(own.precision.ap50_95[level]),
-                "mean IoU": told(iou, own.not_estimable.get(level)),
+                "mAP50-95": told(metrics.precision.ap50_95[level]),
+                "mean IoU": told(iou, metrics.not_estimable.get(level)),
             }
             rows.append({"view": view.value, "level": level.value, **cells})
     return pd.DataFrame(rows).fillna("")
@@ -235,45 +237,47 @@ def _group_table(groups: Mapping[str, DetectionMetrics], name: str) -> pd.DataFr
     rows: list[dict[str, object]] = [
         {
             name: group,
-            "studies": own.studies,
-            "rejected": own.rejected,
-            "L1-L4 all right, % of studies": told(100 * own.levels_right, own.not_estimable.get("levels_right"), 1),
-            "mean IoU": told(own.mean_iou, own.not_estimable.get("mean_iou")),
+            "studies": metrics.studies,
+            "rejected": metrics.rejected,
+            "L1-L4 all right, % of studies": told(
+                100 * metrics.levels_right, metrics.not_estimable.get("levels_right"), 1
+            ),
+            "mean IoU": told(metrics.mean_iou, metrics.not_estimable.get("mean_iou")),
         }
-        for group, own in groups.items()
+        for group, metrics in groups.items()
     ]
     return pd.DataFrame(rows)
 
 
-def _fracture_table(own: FractureMetrics | None) -> pd.DataFrame:
-    if own is None:
+def _fracture_table(metrics: FractureMetrics | None) -> pd.DataFrame:
+    if metrics is None:
         return pd.DataFrame()
-    words = own.not_estimable
+    words = metrics.not_estimable
     cells = {
-        "vertebrae": str(own.vertebrae),
-        "vertebrae of grade 2 or 3": str(own.grade_2_or_3),
-        "suspected of them, fraction": told(own.sensitivity, words.get("sensitivity")),
+        "vertebrae": str(metrics.vertebrae),
+        "vertebrae of grade 2 or 3": str(metrics.grade_2_or_3),
+        "suspected of them, fraction": told(metrics.sensitivity, words.get("sensitivity")),
         "suspected of vertebrae without loss, fraction": told(
-            own.false_positive_rate, words.get("false_positive_rate")
+            metrics.false_positive_rate, words.get("false_positive_rate")
         ),
-        "studies with grade 2 or 3": str(own.studies_grade_2_or_3),
-        "suspected of these studies, fraction": told(own.study_sensitivity, words.get("study_sensitivity")),
+        "studies with grade 2 or 3": str(metrics.studies_grade_2_or_3),
+        "suspected of these studies, fraction": told(metrics.study_sensitivity, words.get("study_sensitivity")),
         "suspected of studies without loss, fraction": told(
-            own.study_false_positive_rate, words.get("study_false_positive_rate")
+            metrics.study_false_positive_rate, words.get("study_false_positive_rate")
         ),
-        "error of the loss of height, SD": told(own.height_loss_error_sd),
+        "error of the loss of height, SD": told(metrics.height_loss_error_sd),
     }
     return pd.DataFrame({"metric": list(cells), "value": list(cells.values())})
 
 
 def _quality_table(detection: Detection) -> pd.DataFrame:
     rows = [
-        {"group": group, "of studies": own.studies, "what": what, "reason": str(reason), "studies": count}
-        for group, own in detection.quality_control.items()
+        {"group": group, "of studies": quality.studies, "what": what, "reason": str(reason), "studies": count}
+        for group, quality in detection.quality_control.items()
         for what, counted in (
-            ("rejected", own.rejected),
-            ("level left out", own.levels_left_out),
-            ("warned", own.warned),
+            ("rejected", quality.rejected),
+            ("level left out", quality.levels_left_out),
+            ("warned", quality.warned),
         )
         for reason, count in counted.items()
         if count

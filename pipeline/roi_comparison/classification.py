@@ -1,4 +1,4 @@
-"""What the classifier gains or loses by automatic ROIs: paired AUC, non-inferiority, reclassification."""
+"""Classification on automatic against manual ROIs: paired AUC, non-inferiority, reclassification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import ONE_CLASS, gap_word, metric_words
-from pipeline.evaluation.statistics import Estimate, area, bootstrap, counts, delong_test, mcnemar
+from pipeline.evaluation.statistics import Estimate, auc_value, bootstrap, counts, delong_test, mcnemar
 from pipeline.roi_comparison.config import ComparisonConfig
 from pipeline.roi_comparison.studies import ComparedStudies, Floats, Labels
 
@@ -107,15 +107,15 @@ def compare_class(studies: ComparedStudies, bmd_class: BmdClass, config: Compari
 
 def _paired(positive: Flags, manual: Floats, automatic: Floats, config: ComparisonConfig) -> PairedAucs:
     def gap(index: Labels) -> float:
-        return area(positive[index], automatic[index]) - area(positive[index], manual[index])
+        return auc_value(positive[index], automatic[index]) - auc_value(positive[index], manual[index])
 
     test = delong_test(positive, manual, automatic, config.margin)
     enough = min(positive.sum(), (~positive).sum()) >= config.fewest_cases
     word = gap_word(positive)
     lacking = ("difference", "p_difference", "p_noninferiority")
     return PairedAucs(
-        manual=area(positive, manual),
-        automatic=area(positive, automatic),
+        manual=auc_value(positive, manual),
+        automatic=auc_value(positive, automatic),
         difference=test.difference,
         bootstrap=bootstrap(gap, len(positive), config.bootstrap_draws, config.seed),
         p_difference=test.p,
@@ -140,7 +140,7 @@ def predicted(probabilities: Floats) -> Labels:
 def auc_by_reader(studies: ComparedStudies) -> dict[str, float]:
     """AUC of osteoporosis by who drew the ROIs, the detector among them; NaN without osteoporosis or without others."""
     positive = studies.labels == OSTEOPOROSIS_INDEX
-    return {name: area(positive, scores[:, OSTEOPOROSIS_INDEX]) for name, scores in studies.probabilities.items()}
+    return {name: auc_value(positive, scores[:, OSTEOPOROSIS_INDEX]) for name, scores in studies.probabilities.items()}
 
 
 def auc_word(studies: ComparedStudies) -> str | None:

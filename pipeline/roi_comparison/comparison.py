@@ -20,7 +20,7 @@ from pipeline.roi_comparison.studies import ComparedStudies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Overlaps, distances in mm, and what the classifier gains or loses by automatic ROIs.
+    """Overlaps, distances in mm, and classification on automatic against manual ROIs.
 
     With several readers, the manual side of classification is the mean of the readers' probabilities; each reader also
     stands alone. What the studies cannot give is NaN.

@@ -27,7 +27,7 @@ Detections = Mapping[View, SpineDetection]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedStudies:
-    """What every reader outlined and what the classifier made of it; readers are the manual ones and AUTOMATIC.
+    """Every reader's ROIs and the probabilities predicted on them; readers are the manual ones and AUTOMATIC.
 
     Attributes:
         study_uids: of n studies.

@@ -157,7 +157,7 @@ def detection(studies: Sequence[EvaluatedStudy], evaluated: Sequence[EvaluatedSt
     }
     return Detection(
         both_views=_both_views(chosen),
-        views={view: own for view in View if (own := _one_view(chosen, view)) is not None},
+        views={view: metrics for view in View if (metrics := _one_view(chosen, view)) is not None},
         by_site={site: _both_views([study for study in chosen if study.site == site]) for site in sites},
         by_finding={name: _both_views(group) for name, group in by_finding.items()},
         fractures=_fractures(with_rois),

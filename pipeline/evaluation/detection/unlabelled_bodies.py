@@ -88,7 +88,7 @@ def evaluate_bodies(results: Path, labels: Path, lowest: int = 5, overlap: float
         ReadError: no result or label file can be read, or none belongs to the other.
     """
     read = read_results(results)
-    views = {Path(view.image).stem: view for own in read.predictions for view in own.views.values()}
+    views = {Path(view.image).stem: view for prediction in read.predictions for view in prediction.views.values()}
     if not labels.is_dir():
         raise ReadError(f"{labels}: expected a folder of YOLO label files")
     images: list[_Image] = []

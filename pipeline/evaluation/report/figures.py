@@ -52,7 +52,7 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def file_names(datasets: Iterable[str]) -> dict[str, str]:
-    """A short name for the files of each dataset, whatever its site is called; no two are equal."""
+    """A short name for the files of each dataset, whatever the name of its site; no two are equal."""
     names: dict[str, str] = {}
     for dataset in datasets:
         name = "".join(c if c.isalnum() else "_" for c in dataset)[:LONGEST_NAME]
@@ -112,11 +112,11 @@ def _reliability_figure(dataset: str, cases: EvaluatedCases) -> Figure:
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
     bins = np.minimum((cases.p_osteoporosis * 10).astype(int), 9)
     members = [bins == k for k in range(10) if (bins == k).any()]
-    x = [float(cases.p_osteoporosis[own].mean()) for own in members]
-    y = [float(cases.positive[own].mean()) for own in members]
+    x = [float(cases.p_osteoporosis[in_bin].mean()) for in_bin in members]
+    y = [float(cases.positive[in_bin].mean()) for in_bin in members]
     axes.plot(x, y, color=COLOURS["osteoporosis"], marker="o")
-    for place, own in zip(zip(x, y, strict=True), members, strict=True):
-        axes.annotate(str(int(own.sum())), place, textcoords="offset points", xytext=(4, -10), fontsize=7)
+    for place, in_bin in zip(zip(x, y, strict=True), members, strict=True):
+        axes.annotate(str(int(in_bin.sum())), place, textcoords="offset points", xytext=(4, -10), fontsize=7)
     return figure
 
 

@@ -47,7 +47,7 @@ def write_evaluation(out: Path, evaluation: Evaluation, notice: str) -> None:
 
 def _checklist(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Items of TRIPOD+AI and CLAIM that the run itself can answer; the others are the authors' to fill."""
-    sites = ", ".join(f"{name} ({own.studies})" for name, own in evaluation.datasets.items())
+    sites = ", ".join(f"{name} ({dataset.studies})" for name, dataset in evaluation.datasets.items())
     missing = evaluation.not_evaluated
     return [
         ("Data sources and numbers (TRIPOD+AI 5a, 20a; CLAIM 7, 32)", sites),
@@ -66,7 +66,10 @@ def _checklist(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Subgroups and fairness (TRIPOD+AI 14, 23a)", "sex, age, BMI, radiography system, site"),
         (
             "Failures of the index test (CLAIM 37)",
-            "; ".join(f"{n}: {o.rejected} of {o.studies} rejected" for n, o in evaluation.datasets.items()),
+            "; ".join(
+                f"{name}: {dataset.rejected} of {dataset.studies} rejected"
+                for name, dataset in evaluation.datasets.items()
+            ),
         ),
         ("Population, setting, intended use, ethics, funding", "to be stated by the authors"),
     ]

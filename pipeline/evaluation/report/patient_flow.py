@@ -34,8 +34,8 @@ def draw_flow(flow: Sequence[Step], splits: Mapping[str, Mapping[str, int]], pat
     axes.annotate("", (3, last + 0.15), (3, -0.65), arrowprops=arrow)
     box(3, last - 0.2, f"{flow[-1].remaining} eligible")
     text = "\n".join(
-        f"{name}: {sum(own.values())} ({', '.join(f'{count} {label}' for label, count in own.items())})"
-        for name, own in splits.items()
+        f"{name}: {sum(classes.values())} ({', '.join(f'{count} {label}' for label, count in classes.items())})"
+        for name, classes in splits.items()
     )
     if text:
         axes.text(5.2, last - 0.2, text, ha="left", va="center", fontsize=9)

@@ -1,4 +1,4 @@
-"""What Mao et al. 2022 print of their patients, to stand beside our figures."""
+"""What Mao et al. 2022 print of their patients, to stand beside the metrics of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLE_1: dict[str, dict[str, float]] = {
     "total": {"n": 6908, "age_mean": 65.4, "age_sd": 9.3, "men": 2149, "bmi_mean": 23.97, "bmi_sd": 3.51,
               "t_mean": -1.82, "normal": 2004, "osteopenia": 2601, "osteoporosis": 2302},
 }  # fmt: skip
-"""Table 1: people by part."""
+"""Table 1: patients by dataset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,16 +36,22 @@ def published_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
 
 def report_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     """Every table of the report by name; the paper's layout takes the place of population and confusion."""
-    own = {name: table for name, table in evaluation.tables.items() if name not in ("population", "confusion")}
-    return {**published_tables(evaluation), **own}
+    further = {name: table for name, table in evaluation.tables.items() if name not in ("population", "confusion")}
+    return {**published_tables(evaluation), **further}
 
 
 def _osteoporosis_table(evaluation: Evaluation, number: int) -> pd.DataFrame:
     """Osteoporosis in the layout of the paper's Table 2 (images alone) or 4 (with covariates), its lines below ours."""
     rows = [
-        {"dataset": dataset, "projection": projection, "by": THIS_RUN, "studies": own.studies, **class_cells(own)}
+        {
+            "dataset": dataset,
+            "projection": projection,
+            "by": THIS_RUN,
+            "studies": metrics.studies,
+            **class_cells(metrics),
+        }
         for dataset, evaluated in evaluation.datasets.items()
-        for projection, own in _lines(evaluated, number, evaluation.has_covariates).items()
+        for projection, metrics in _lines(evaluated, number, evaluation.has_covariates).items()
     ]
     if not rows:
         return pd.DataFrame()
@@ -81,8 +87,8 @@ def _lines(evaluated: DatasetEvaluation, number: int, has_covariates: bool) -> d
 def _confusion_table(datasets: Mapping[str, DatasetEvaluation]) -> pd.DataFrame:
     names = [c.value for c in BMD_CLASSES]
     rows = []
-    for dataset, own in datasets.items():
-        matrix = () if own.classification is None else own.classification.confusion
+    for dataset, evaluated in datasets.items():
+        matrix = () if evaluated.classification is None else evaluated.classification.confusion
         for by, counted in ((THIS_RUN, matrix), (PAPER, CONFUSION.get(dataset, ()))):
             rows += [
                 {"dataset": dataset, "by": by, "truth": truth, **dict(zip(names, line, strict=True))}

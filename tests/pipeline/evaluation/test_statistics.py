@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.evaluation.statistics import (
     BinaryCounts,
-    area,
     auc,
+    auc_value,
     bland_altman,
     bootstrap,
     counts,
@@ -373,8 +373,8 @@ def test_bootstrap_intervals_cover_a_mean() -> None:
 
 
 def test_ranks_give_the_area() -> None:
-    assert area(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
-    assert np.isnan(area(np.array([True, True]), np.array([0.1, 0.2])))
+    assert auc_value(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
+    assert np.isnan(auc_value(np.array([True, True]), np.array([0.1, 0.2])))
     rng = np.random.default_rng(0)
     positive, scores = rng.random(200) < 0.4, rng.random(200).round(2)
-    assert area(positive, scores) == pytest.approx(auc(positive, scores).value)
+    assert auc_value(positive, scores) == pytest.approx(auc(positive, scores).value)
