@@ -1,4 +1,4 @@
-"""Bounds that a simulated cohort must keep to be fit to learn from: population, bone density, shortcuts, readers."""
+"""Bounds that a plausible simulated cohort keeps: population, bone density, shortcuts, readers."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _around(
 
 
 def bone_checks(patients: SimulatedPatients, young: Sequence[YoungAdult]) -> list[Check]:
-    """Areal BMD of the young against the DXA reference, its fall with age, and what it is made of."""
+    """Areal BMD of young adults against the DXA reference, its fall with age, and its part in posterior elements."""
     checks: list[Check] = []
     bmd_of = {sex: young_bmd(young, sex) for sex in Sex}
     for sex, word, source in ((Sex.FEMALE, "women", "Lynn 2005"), (Sex.MALE, "men", "Tan 2007")):
@@ -160,7 +160,7 @@ def _sd(values: Floats) -> float:
 
 
 def shortcut_checks(patients: SimulatedPatients, aucs: Mapping[FeatureGroup, float]) -> list[Check]:
-    """Age, sex and BMI tell osteoporosis as well as published, and nothing else tells it better."""
+    """AUC of osteoporosis from age, sex and BMI in a realistic range, and from each group of features below a limit."""
     by_covariates = cross_validated_auc(patients.covariates, patients.osteoporotic)
     most = min(MOST_SHORTCUT_AUC, by_covariates + SHORTCUT_GAIN)
     kind = CheckKind.SHORTCUT_LEARNING
@@ -181,7 +181,7 @@ def shortcut_checks(patients: SimulatedPatients, aucs: Mapping[FeatureGroup, flo
 
 
 def reader_check(path: Path) -> Check:
-    """Whether readers agree as the paper asks."""
+    """Mean intersection over union of the readers against the paper's."""
     return Check(
         kind=CheckKind.READERS,
         name="mean intersection over union of two readers",

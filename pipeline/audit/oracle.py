@@ -1,4 +1,4 @@
-"""Upper bound of what a reader of a simulated cohort's images can reach: AUC from the true bones."""
+"""Upper bound of the AUC on images of a simulated cohort: AUC from the true bones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The eligible patients of a simulated cohort, with what only a simulation knows of their bones."""
+"""The eligible patients of a simulated cohort, with the true values of their bones."""
 
 from __future__ import annotations
 

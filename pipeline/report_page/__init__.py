@@ -1,1 +1,1 @@
-"""One page, one style sheet, one way to draw."""
+"""The page, style sheet and figures that all reports use."""

@@ -40,7 +40,14 @@ def panels(count: int, width: float = 4.2, height: float = 4.0) -> tuple[Figure,
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
-    """Give axes their title and labels."""
+    """Give axes their title and labels.
+
+    Args:
+        axes: to label.
+        title: above.
+        x: label of the horizontal axis.
+        y: label of the vertical axis.
+    """
     axes.set_title(plain(title), fontsize=10)
     axes.set_xlabel(x)
     axes.set_ylabel(y)

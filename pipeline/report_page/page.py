@@ -47,8 +47,8 @@ class Page:
 def write_page(out: Path, page: Page) -> None:
     """Write report.html, NAME.json, tables/*.csv and figures/*.svg and *.png into a folder, made where it is missing.
 
-    Numbers that are none are null in the JSON, cells that a spreadsheet would run are defused, and every value of the
-    page is escaped.
+    NaN is null in the JSON, cells that a spreadsheet would run as formulas begin with an apostrophe, and every value
+    of the page is escaped.
 
     Raises:
         ConfigError: the folder cannot be made.

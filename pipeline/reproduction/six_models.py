@@ -128,7 +128,7 @@ def reproduce(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What every model of a reproduction shares."""
+    """Crops, settings and data sets of all models of a reproduction."""
 
     out: Path
     config: ClassifierTraining

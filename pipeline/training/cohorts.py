@@ -1,4 +1,4 @@
-"""What every training needs first: cohorts, their ROIs and the split."""
+"""Studies of a training: cohorts, their ROIs and the split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a training runs, and what comes of it."""
+"""Options of a training, and its result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
-    """How a training runs, beside its settings.
+    """Options of a training, beside its settings.
 
     Attributes:
         device: "auto", "cpu", "cuda"; the detector also takes GPU numbers, such as "0,1".
@@ -53,7 +53,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRun:
-    """What came of a training.
+    """Result of a training.
 
     Attributes:
         out: run folder; `assemble_weights` takes it.
