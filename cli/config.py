@@ -51,8 +51,8 @@ def settings_class(name: str) -> type[StrictConfig]:
         KeyError: no such group.
     """
     module, attribute = SETTINGS[name]
-    found: type[StrictConfig] = getattr(import_module(module), attribute)
-    return found
+    settings: type[StrictConfig] = getattr(import_module(module), attribute)
+    return settings
 
 
 @config_app.command("list")

@@ -23,7 +23,7 @@ DAMAGED = (
     ("damaged_labels", "label file", "label files"),
     ("unreadable_rois", "line of ROIs", "lines of ROIs"),
 )
-"""What may be left out of figures: its key, and its name for one and for several."""
+"""What may be left out of an evaluation: its key, and its name for one and for several."""
 
 
 def shown(text: object) -> str:
@@ -120,17 +120,17 @@ def say(text: str) -> None:
     print(_fitting(_shown_lines(text), sys.stderr), file=sys.stderr)
 
 
-def say_damaged(figures: Mapping[str, Any]) -> None:
+def say_damaged(document: Mapping[str, Any]) -> None:
     """Files that an evaluation left out as damaged, a few by name, and what the tables lack; on stderr."""
     for key, what, plural in DAMAGED:
-        found = figures.get(key, {"count": 0, "names": []})
-        if found["count"]:
-            say(f"{found['count']} damaged {what if found['count'] == 1 else plural} left out:")
-        for line in found["names"][:NAMED]:
+        damaged = document.get(key, {"count": 0, "names": []})
+        if damaged["count"]:
+            say(f"{damaged['count']} damaged {what if damaged['count'] == 1 else plural} left out:")
+        for line in damaged["names"][:NAMED]:
             say(f"  {line}")
-        if found["count"] > NAMED:
-            say(f"  ... and {found['count'] - NAMED} more; --json names all")
-    for line in figures.get("table_notes", ()):
+        if damaged["count"] > NAMED:
+            say(f"  ... and {damaged['count'] - NAMED} more; --json names all")
+    for line in document.get("table_notes", ()):
         say(line)
 
 

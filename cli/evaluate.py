@@ -124,14 +124,20 @@ def evaluate_bodies(
         from pipeline.evaluation.detection.unlabelled_bodies import evaluate_bodies as run
         from pipeline.evaluation.estimable import told
 
-        found = run(results, labels, lowest)
-        say_damaged(found.as_json())
+        evaluation = run(results, labels, lowest)
+        say_damaged(evaluation.as_json())
         if as_json:
-            print_json(found.as_json())
+            print_json(evaluation.as_json())
             return
         rows = [
-            [name, own.radiographs, own.with_boxes, own.bodies, told(own.recall, own.not_estimable.get("recall"))]
-            for name, own in (("all", found.all), ("held back", found.held_back))
+            [
+                name,
+                group.radiographs,
+                group.with_boxes,
+                group.bodies,
+                told(group.recall, group.not_estimable.get("recall")),
+            ]
+            for name, group in (("all", evaluation.all), ("held back", evaluation.held_back))
         ]
         columns = ["radiographs", "number", "with boxes", "bodies", "recall"]
         print_table(f"lowest {lowest} bodies", columns, rows)

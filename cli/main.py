@@ -110,8 +110,8 @@ def extra_of(name: str) -> Extra:
     return Extra(name=name, adds=ADDS[name], missing=tuple(missing))
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         print(f"osteolens {version('osteolens')}")

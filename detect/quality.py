@@ -94,9 +94,9 @@ def check_view(
     scaled = at_body_scale(radiograph.pixels, detection)
     lateral = detection.view is View.LATERAL
     unreliable = {**_low_confidence(detection, config), **_cut(detection, config.min_cut_height)}
-    whole = {level: body for level, body in bodies.items() if level not in unreliable}
-    vertebrae = vertebra_findings(whole, anterior_left, config) if lateral else {}
-    cobb = None if lateral else cobb_angle({level: body.outline for level, body in whole.items()})
+    reliable = {level: body for level, body in bodies.items() if level not in unreliable}
+    vertebrae = vertebra_findings(reliable, anterior_left, config) if lateral else {}
+    cobb = None if lateral else cobb_angle({level: body.outline for level, body in reliable.items()})
     return ViewQuality(
         rejection=_poor_exposure(radiograph, detection, config) or _scoliosis(cobb, config),
         left_out={**_fractured(vertebrae), **_metal(scaled, config), **unreliable, **_not_found(detection)},

@@ -74,7 +74,7 @@ def write_tables(out: Path) -> None:
 
 
 def _boxes(corners: Mapping[VertebralLevel, Corners]) -> tuple[VertebraBox, ...]:
-    return tuple(VertebraBox(level, *own) for level, own in corners.items())
+    return tuple(VertebraBox(level, *box_corners) for level, box_corners in corners.items())
 
 
 def _annotations(image: ImageRecord, image_id: int, before: int) -> list[CocoAnnotation]:

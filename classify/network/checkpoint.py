@@ -54,9 +54,9 @@ def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = 
     _load_state(network, state, path.name)
 
 
-def split_weights(whole: Path, out: Path) -> None:
+def split_weights(unsplit: Path, out: Path) -> None:
     """One safetensors file into its parts: tensors of a branch by their name's first word, the others together."""
-    state = load_file(whole)
+    state = load_file(unsplit)
     for part in PARTS:
         tensors = {name: value for name, value in state.items() if _part_of(name) == part}
         part_path(out, part).unlink(missing_ok=True)

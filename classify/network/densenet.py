@@ -164,8 +164,8 @@ class ProbabilityExport(nn.Module):
 def _mean_of_fields(maps: Tensor, fields: int) -> Tensor:
     """Means (n, channels * fields * fields) in float32 over a grid of fields of maps (n, channels, rows, columns)."""
     tall, wide = (side // fields for side in maps.shape[2:])
-    whole = maps[..., : tall * fields, : wide * fields]
-    grid = whole.reshape(*maps.shape[:2], fields, tall, fields, wide)
+    cropped = maps[..., : tall * fields, : wide * fields]
+    grid = cropped.reshape(*maps.shape[:2], fields, tall, fields, wide)
     return grid.mean((3, 5), dtype=torch.float32).flatten(1)
 
 

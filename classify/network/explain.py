@@ -84,8 +84,8 @@ class Explainer:
         out = np.zeros(places.shape, np.float32)
         column = self._spec.roi == "column"
         shown = [places.levels] if column else [(level,) for level in places.levels]
-        for whole, levels in zip(heat, shown, strict=True):
-            part = whole[:, ::-1] if places.mirrored else whole
+        for crop_heat, levels in zip(heat, shown, strict=True):
+            part = crop_heat[:, ::-1] if places.mirrored else crop_heat
             x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
             size = self._spec.size_px
             margin = column_margin(size) if column else 0
