@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 
 
 class Calibration(StrictConfig):
-    """What was fitted on validation studies; stored beside the weights."""
+    """Values fitted on validation studies; stored beside the weights."""
 
     temperature: float = Field(1.0, gt=0, le=20, description="logits are divided by it")
     coverage: float = Field(0.9, gt=0, lt=1, description="fraction of true classes that prediction sets hold")
@@ -162,7 +162,7 @@ def prediction_set(probabilities: Floats, calibration: Calibration) -> tuple[Bmd
 
 
 def rule_in_or_out(osteoporosis: float, calibration: Calibration) -> Decision:
-    """What the calibrated probability of osteoporosis decides."""
+    """Whether the calibrated probability rules osteoporosis in or out."""
     if osteoporosis >= calibration.rule_in:
         return Decision.RULED_IN
     return Decision.RULED_OUT if osteoporosis < calibration.rule_out else Decision.INDETERMINATE

@@ -32,7 +32,7 @@ from osteolens.onnx_session import open_session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classified:
-    """What the classifier says of one study.
+    """Output of the classifier for one study.
 
     Attributes:
         probabilities: calibrated, by class, summing to one.

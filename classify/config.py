@@ -11,7 +11,7 @@ from osteolens.config import StrictConfig
 
 
 class PreprocessSpec(StrictConfig):
-    """The one spelling of preprocessing; stored with the weights and read back from them, never guessed.
+    """Settings of preprocessing; stored with the weights and read from them.
 
     Source: Mao et al. 2022, "Image preprocessing": crop, 512 x 512 with grey filling, Gaussian filter, histogram
     equalisation, pixel normalisation. Grey value, sigma and the kind of equalisation are unstated there and ours.

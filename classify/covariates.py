@@ -19,7 +19,7 @@ PLAUSIBLE = {"age_years": (18.0, 115.0), "bmi_kg_m2": (10.0, 80.0)}
 
 
 def implausible(covariates: Covariates) -> str | None:
-    """What stands outside PLAUSIBLE, or None."""
+    """A sentence on the covariate outside PLAUSIBLE, or None."""
     for name, (low, high) in PLAUSIBLE.items():
         value = getattr(covariates, name)
         if value is not None and not low <= value <= high:

@@ -1,4 +1,4 @@
-"""From level-labelled boxes to the crop that the classifier sees."""
+"""Crops of the classifier from level-labelled boxes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from osteolens.errors import StudyError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CropPlaces:
-    """Where the crops of one view lie.
+    """Positions of the crops of one view.
 
     Attributes:
         detection: boxes that the crops came from.

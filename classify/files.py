@@ -1,4 +1,4 @@
-"""Names of the classifier's files, and of what its graph takes and gives."""
+"""Names of the classifier's files, and of the inputs and outputs of its graph."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ PARTS = (*(branch_name(view) for view in View), FUSION)
 
 
 def part_path(out: Path, part: str) -> Path:
-    """Where one part of the weights lies."""
+    """Path of one part of the weights."""
     return out / f"classifier_{part}.safetensors"

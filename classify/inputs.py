@@ -1,4 +1,4 @@
-"""Which inputs a classifier is given: one spelling for the network, its files, results and tables."""
+"""Sets of inputs of a classifier, and their names in the network, its files, results and tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FUSIONS = {fusion_name(views): views for views in (BOTH, *VIEW_SETS[:-1])}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSet:
-    """What a classifier is given: some views, with age, sex and BMI (the paper's Table 4) or without (its Table 2).
+    """Inputs of a classifier: some views, with age, sex and BMI (the paper's Table 4) or without (its Table 2).
 
     Attributes:
         views: projections, the AP one first.

@@ -1,4 +1,4 @@
-"""osteolens cohort: look at a cohort folder before working on it, or make one of other people's annotations."""
+"""osteolens cohort: check a cohort folder, or make one from annotations in other formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""osteolens config: which settings there are, what each may be, and the recipes that are shipped."""
+"""osteolens config: the settings, their bounds, and the recipes that are shipped."""
 
 from __future__ import annotations
 

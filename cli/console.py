@@ -1,4 +1,4 @@
-"""Everything that people see on a terminal: tables, progress, errors. The only place that uses rich.
+"""Output to the terminal: tables, progress, errors. The only module that uses rich.
 
 What came from a file is shown as text: no markup and no control character of it is obeyed.
 """
@@ -109,7 +109,7 @@ def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
 
 
 def print_json(document: Any) -> None:
-    """A JSON document on stdout; what is no number is null."""
+    """A JSON document on stdout; NaN is null."""
     from osteolens.documents.json_document import json_ready
 
     print(_fitting_json(json_ready(document)))

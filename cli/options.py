@@ -1,4 +1,4 @@
-"""Options that several commands share, each spelt once."""
+"""Options of several commands, each defined once."""
 
 from __future__ import annotations
 

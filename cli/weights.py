@@ -1,4 +1,4 @@
-"""osteolens weights: put trained stages together, say what a folder of weights holds, and check it."""
+"""osteolens weights: assemble trained stages, show what a folder of weights holds, and check it."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _print_manifest(manifest: Manifest) -> None:
 
 
 def _validation(metrics: Mapping[str, object]) -> dict[str, float]:
-    """Numbers of the validation of a run."""
+    """Metrics of the validation of a run."""
     validation = metrics.get("validation")
     values = validation if isinstance(validation, dict) else {}
     numbers = {name: v for name, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}

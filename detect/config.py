@@ -12,7 +12,7 @@ CLASSES: tuple[tuple[View, VertebralLevel], ...] = tuple((view, level) for view 
 
 
 class DetectionConfig(StrictConfig):
-    """How candidates become level-labelled boxes, and the limits of quality control."""
+    """Settings of detection and level labelling, and the limits of quality control."""
 
     min_score: float = Field(0.08, ge=0.001, le=0.9, description="least summed class score of a candidate")
     nms_iou: float = Field(0.45, ge=0.1, le=0.9, description="overlap above which two candidates are one body")

@@ -70,7 +70,7 @@ def brighter_than_beside(scaled: BodyScale) -> float:
 
 
 def _median_around(pixels: npt.NDArray[np.float32], window: float) -> npt.NDArray[np.float32]:
-    """Median over a square window, at half the resolution, which the median of so many pixels does not feel."""
+    """Median over a square window, computed at half the resolution, which hardly changes it."""
     rows, columns = pixels.shape
     half = cv2.resize(pixels, ((columns + 1) // 2, (rows + 1) // 2), interpolation=cv2.INTER_AREA)
     median = cv2.medianBlur(np.round(half * 255).astype(np.uint8), max(3, int(window / 2) | 1))
@@ -87,7 +87,7 @@ EXPOSURE_BODY_PX = 72
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """What the column of L1-L4 shows of its exposure.
+    """Measures of exposure of the column of L1-L4.
 
     Attributes:
         detail: median of the absolute Laplacian over the standard deviation; a saturated column has none, quantum noise

@@ -1,4 +1,4 @@
-"""Quality control: which of L1-L4 a view may be classified on, and what makes a whole view unusable.
+"""Quality control: which levels of a view are classified, and why a view is rejected.
 
 Densitometry leaves out a vertebra with a local change or an artefact and diagnoses from the others while at least two
 remain; so does this. Source: ISCD, 2019 Official Positions, Adult, "Spine region of interest".
@@ -44,7 +44,7 @@ MOST_UNSEEN = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewQuality:
-    """What quality control says of one view.
+    """Result of quality control of one view.
 
     Attributes:
         rejection: why the whole view cannot be used, or None.
@@ -273,7 +273,7 @@ def _scoliosis(cobb: CobbAngle | None, config: DetectionConfig) -> Rejection | N
 def warnings_of(
     detection: SpineDetection, radiograph: Radiograph, cobb: CobbAngle | None, config: DetectionConfig
 ) -> list[str]:
-    """What users should know of a usable view.
+    """Warnings of a usable view.
 
     Args:
         detection: its boxes.

@@ -81,7 +81,7 @@ def mask_outline(mask: npt.NDArray[np.float32], matrix: Points) -> Points | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentedBody:
-    """What the segmenter gives of one body.
+    """Output of the segmenter for one body.
 
     Attributes:
         outline: (n, 2) in pixels of the radiograph, None without a clear mask.

@@ -1,4 +1,4 @@
-"""DXA of the simulated bones: two energies from front to back, bone edges found, T-score of L1-L4."""
+"""DXA of the simulated bones: two energies from front to back, bone edges, T-score of L1-L4."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PRECISION = 0.012
 
 @dataclass(frozen=True, slots=True)
 class DxaMeasurement:
-    """What the scanner says, and what only a simulation knows.
+    """DXA of one person, and the true areal BMD of the same bones.
 
     Attributes:
         result: areal BMD and T-scores as the scanner reports them.
@@ -56,7 +56,7 @@ class DxaMeasurement:
 def measure_dxa(
     skeleton: Skeleton, tissue: SoftTissue, posture: Posture, pathology: Pathology, sex: Sex, rng: np.random.Generator
 ) -> DxaMeasurement:
-    """Areal BMD of L1-L4 by level and together, and T-scores, from the very volumes that the radiographs show.
+    """Areal BMD of L1-L4 by level and together, and T-scores, from the volumes that the radiographs show.
 
     Mineral is separated from soft tissue with the ratio of attenuations beside the bone; where the fat over the spine
     differs from that beside it, the result is wrong by the fat error of real scanners. Whatever lies before or behind
@@ -66,7 +66,7 @@ def measure_dxa(
         skeleton: mineral of the patient.
         tissue: muscle and fat around it.
         posture: where the bodies are.
-        pathology: which of them are called L1 to L4.
+        pathology: which of them are named L1 to L4.
         sex: whose reference gives the T-score.
         rng: source of the precision error.
     """

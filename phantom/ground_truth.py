@@ -1,4 +1,4 @@
-"""Where the bodies are on a radiograph: outlines, and ROI boxes by the paper's rule."""
+"""Outlines of the bodies on a radiograph, and ROI boxes by the paper's rule."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from phantom.xray.system import XraySystem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What is imaged: one person's bones and soft tissue."""
+    """One person's bones and soft tissue."""
 
     person: Person
     pathology: Pathology
@@ -38,7 +38,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedPatient:
-    """Everything the simulated hospital knows of one patient."""
+    """Radiographs, DXA and truth of one patient."""
 
     person: Person
     pathology: Pathology
@@ -52,7 +52,7 @@ class SimulatedPatient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hospital:
-    """What all patients of a simulated hospital share.
+    """Bones, soft tissue and settings of all patients of a simulated hospital.
 
     Attributes:
         anatomies: bones to choose from.

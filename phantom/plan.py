@@ -1,4 +1,4 @@
-"""What to simulate, and simulation.json, which keeps a cohort folder to one plan."""
+"""The plan of a simulation, and simulation.json, which records it in the cohort folder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SimulationPlan:
 
 
 class PlanRecord(Record):
-    """simulation.json: all of a plan that decides what a patient looks like."""
+    """simulation.json: the settings of a plan that change simulated patients."""
 
     format: Literal[2] = 2
     notice: str = IN_SILICO_NOTICE

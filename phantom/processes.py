@@ -1,4 +1,4 @@
-"""The work on single patients, shared among processes."""
+"""Simulation of single patients in several processes."""
 
 from __future__ import annotations
 

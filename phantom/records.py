@@ -1,4 +1,4 @@
-"""patient.json: what is known of one simulated study, to the disk and back."""
+"""patient.json: the record of one simulated study, written and read."""
 
 from __future__ import annotations
 

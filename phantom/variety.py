@@ -1,4 +1,4 @@
-"""How far posture, field and contrast of simulated patients are spread beyond what people show."""
+"""Domain randomisation: posture, field and contrast of simulated patients beyond the range of real patients."""
 
 from __future__ import annotations
 

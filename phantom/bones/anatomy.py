@@ -71,7 +71,7 @@ class Pelvis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """Everything bony that a patient is built from.
+    """Bones of one source: vertebrae, pelvis and ribs.
 
     Attributes:
         name: where it comes from; written into the cohort's provenance.

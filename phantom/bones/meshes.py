@@ -58,7 +58,7 @@ class Surface:
 
 
 class _Mesh(Protocol):
-    """What is asked of a mesh of trimesh, which has no types."""
+    """The part of a trimesh mesh that is used here; trimesh has no types."""
 
     vertices: npt.ArrayLike
     faces: npt.ArrayLike

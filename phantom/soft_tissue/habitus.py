@@ -1,4 +1,4 @@
-"""Whose soft tissue a patient is given: an oval, one real CT, or the skin surfaces of a woman and a man."""
+"""Sources of a patient's soft tissue: an oval, one real CT, or the skin surfaces of a woman and a man."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who the simulated patients are, and what ails their spines."""
+"""Simulated patients and the findings of their spines."""

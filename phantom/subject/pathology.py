@@ -1,4 +1,4 @@
-"""What sets one patient's spine apart: fractures, scoliosis, implants, osteophytes, plaques, counts, exposure."""
+"""Findings of one patient's spine: fractures, scoliosis, implants, osteophytes, plaques, counts, exposure."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Pathology:
 
     @property
     def target_bodies(self) -> tuple[VertebralLevel, ...]:
-        """Places in the stack that are called L1 to L4."""
+        """Indices in the stack of the bodies named L1 to L4."""
         return tuple(body for body in BODIES if self.name_of(body) in TARGET_LEVELS)
 
     @property
@@ -127,7 +127,7 @@ class Pathology:
 
 
 def sample_pathology(person: Person, config: PopulationConfig) -> Pathology:
-    """Findings of one person, from a stream of their own, so that they change nothing else that is sampled."""
+    """Findings of one person, sampled from a separate random stream, so that nothing else that is sampled changes."""
     rng = np.random.default_rng([person.seed, 10])
     six, transitional, fusion = rng.random() < SIX_LUMBAR_FRACTION, rng.random() < TRANSITIONAL_FRACTION, rng.random()
     count = 6 if six else 4 if transitional and fusion < WHOLLY_SACRALISED else 5

@@ -1,4 +1,4 @@
-"""Where chance comes from while one patient or image is made."""
+"""Random streams of one patient or image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies on a radiograph beside the patient: table and clothing in the beam, collimated borders, side markers."""
+"""Objects on a radiograph beside the patient: table and clothing in the beam, collimated borders, side markers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Image = npt.NDArray[np.float32]
 
 
 class Clothing(StrEnum):
-    """What of clothing shows on a radiograph."""
+    """Parts of clothing that a radiograph shows."""
 
     BUTTONS = "buttons"
     CLASP = "clasp"

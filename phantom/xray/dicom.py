@@ -21,7 +21,7 @@ from phantom.xray.system import XraySystem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyHeader:
-    """What both images of a study share in their headers.
+    """Values of both images' headers of a study.
 
     Attributes:
         patient_id: running identifier, without meaning.

@@ -126,7 +126,7 @@ def scatter_to_primary(thickness_g_cm2: float, field_cm2: float, grid: float) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acquisition:
-    """What one exposure adds to the primary signal.
+    """Scatter, blur and noise of one exposure.
 
     Attributes:
         scatter_to_primary: ratio behind the grid at the middle of the field (0.4-0.6 AP, 0.8-1.2 lateral).

@@ -1,4 +1,4 @@
-"""Taking a radiograph: field and centring, exposure, projection, detector, display."""
+"""One radiograph of a patient: field and centring, exposure, projection, detector, display."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUANTA_MM2_UGY = 3.0e4
 
 @dataclass(frozen=True, slots=True)
 class ImagedBody:
-    """What stands in the beam, and how well it is exposed."""
+    """One body in the beam, and its exposure."""
 
     skeleton: Skeleton
     tissue: SoftTissue
@@ -154,7 +154,7 @@ class _Layers(NamedTuple):
 
 
 def _project_body(body: ImagedBody, geometry: Geometry, rng: np.random.Generator) -> _Layers:
-    """What the rays pass: the patient, metal in it, and now and then clothing and a table's edge."""
+    """Areal densities of the patient, of metal, and in some images of clothing and a table's edge."""
     skeleton, tissue = body.skeleton, body.tissue
     mineral = _project_spine(skeleton.spine, geometry) + _project_coarse(skeleton.frame, geometry, 3)
     muscle = _project_coarse(tissue.muscle, geometry, 5)

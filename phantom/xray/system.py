@@ -11,7 +11,7 @@ from cohort.study import SpacingSource
 
 
 class Border(StrEnum):
-    """What the image shows where the collimator kept the beam away."""
+    """Appearance of the image outside the collimated field."""
 
     NONE = "none"
     BLACK = "black"

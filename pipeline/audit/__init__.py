@@ -1,1 +1,1 @@
-"""Whether a simulated cohort is fit to learn from."""
+"""Plausibility audit of a simulated cohort."""

@@ -32,7 +32,7 @@ TRAITS = {"age_years": "age", "bmi_kg_m2": "BMI", "t_score": "T-score", "sex": "
 
 
 class CheckKind(StrEnum):
-    """What a check is about."""
+    """Subject of a check."""
 
     POPULATION = "population"
     BONE = "bone density"

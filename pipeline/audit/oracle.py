@@ -19,7 +19,7 @@ from pipeline.evaluation.statistics import Estimate, auc
 
 
 class OracleInputs(StrEnum):
-    """What an oracle is given."""
+    """Inputs of an oracle."""
 
     COVARIATES = "covariates"
     TRUE_BONES = "covariates and true bones"

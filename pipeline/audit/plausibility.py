@@ -1,4 +1,4 @@
-"""The plausibility audit of a simulated cohort: what it measures, as a type and as a report."""
+"""The plausibility audit of a simulated cohort, as a type and as a report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pipeline.report_page.page import Page, write_page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions:
-    """How a cohort is audited.
+    """Options of an audit.
 
     Attributes:
         real: folder of real radiographs to show beside simulated ones.
@@ -53,7 +53,7 @@ DEFAULT_OPTIONS = AuditOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What is plausible in a simulated cohort and what is not.
+    """Result of a plausibility audit of a simulated cohort.
 
     Attributes:
         cohort: patients and who of them is eligible.

@@ -40,7 +40,7 @@ HEADER_FIELDS = ("KVP", "WindowCenter", "WindowWidth", "ImagerPixelSpacing", "Di
 
 
 class FeatureGroup(StrEnum):
-    """What a classifier should not need."""
+    """Features that a classifier should not need."""
 
     ROI_STATISTICS = "ROI statistics"
     SIZE = "size"

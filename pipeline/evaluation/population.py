@@ -1,4 +1,4 @@
-"""Table 1: who the patients of each site are, and whether sites differ."""
+"""Table 1: the patients of each site, and whether sites differ."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Population:
 
 
 def population(rows: Sequence[CohortRow], studies: int | None = None) -> Population:
-    """Who the patients of some rows are.
+    """Table 1 of some rows.
 
     Args:
         rows: of cohort.csv.

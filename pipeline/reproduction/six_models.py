@@ -47,7 +47,7 @@ class RoiSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproductionOptions:
-    """How a reproduction runs, beside its settings.
+    """Options of a reproduction, beside its settings.
 
     Attributes:
         device: "auto", "cpu" or "cuda".

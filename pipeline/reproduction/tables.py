@@ -80,7 +80,7 @@ class ModelComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproductionTables:
-    """Everything that a reproduction prints."""
+    """Tables of a reproduction."""
 
     rows: tuple[ModelRow, ...]
     comparisons: tuple[ModelComparison, ...]

@@ -1,4 +1,4 @@
-"""How well readers' boxes agree: intersection over union, and distances of edges and centres in millimetres."""
+"""Agreement of readers' boxes: intersection over union, and distances of edges and centres in millimetres."""
 
 from __future__ import annotations
 

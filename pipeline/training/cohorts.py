@@ -26,7 +26,7 @@ Cohorts = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCohorts:
-    """Who is trained on and who is held out.
+    """Training studies and held-out studies.
 
     Attributes:
         training: studies to train on.

@@ -17,7 +17,7 @@ Notify = Callable[[str], None]
 
 
 class Start(StrEnum):
-    """What a training begins with, where it is no file."""
+    """Initial weights of a training that are no file."""
 
     WEIGHTS = "weights"
     """The tensors of `TrainingOptions.weights`."""
@@ -47,7 +47,7 @@ class TrainingOptions:
     validation: Path | None = None
 
     def run_options(self, start_from: Path | None) -> RunOptions:
-        """What the fit of a stage needs of them."""
+        """Those that the fit of a stage takes."""
         return RunOptions(device=self.device, seed=self.seed, resume=self.resume, start_from=start_from)
 
 

@@ -1,1 +1,1 @@
-"""Detected boxes against manual ROIs, and against bodies whose levels nobody labelled."""
+"""Detected boxes against manual ROIs, and against bodies annotated without levels."""

@@ -1,4 +1,4 @@
-"""How well boxes fit manual ROIs: average precision, overlap, level labelling, errors of edges and centres."""
+"""Boxes against manual ROIs: average precision, overlap, level labelling, errors of edges and centres."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _distances(
 
 
 def levels_right(rows: Sequence[BoxErrors]) -> dict[str, bool]:
-    """By study, whether the boxes of all its manual ROIs of L1-L4, in every view, are found under the right level."""
+    """By study, whether the boxes of all its manual ROIs of L1-L4, in every view, are detected with the right level."""
     right: dict[str, bool] = {}
     for row in rows:
         right[row.study_uid] = right.get(row.study_uid, True) and row.iou >= RIGHT_IOU

@@ -1,4 +1,4 @@
-"""What Mao et al. 2022 print of their patients, to stand beside the metrics of a run."""
+"""Tables of Mao et al. 2022, for comparison with the metrics of a run."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def report_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
 
 
 def _osteoporosis_table(evaluation: Evaluation, number: int) -> pd.DataFrame:
-    """Osteoporosis in the layout of the paper's Table 2 (images alone) or 4 (with covariates), its lines below ours."""
+    """Osteoporosis in the layout of the paper's Table 2 (images alone) or 4 (covariates), the paper's lines last."""
     rows = [
         {
             "dataset": dataset,
