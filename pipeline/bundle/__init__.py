@@ -1,1 +1,1 @@
-"""One folder of weights and what is known of it."""
+"""One folder of weights and its manifest."""

@@ -95,7 +95,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _trained_part(part: Part, run: Path) -> ManifestPart:
-    """What the manifest says of a part, from its run; checked before any file is copied."""
+    """The manifest's record of a part, from its run; checked before any file is copied."""
     path = run / "metrics.json"
     document = _object(path, run, part, nan_is_null=True)
     settings = document.get("config")

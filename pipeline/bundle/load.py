@@ -1,4 +1,4 @@
-"""A bundle: weights that were checked against their manifest, and all that inference needs to know of them."""
+"""A bundle: weights that were checked against their manifest, and the settings of their inference."""
 
 from __future__ import annotations
 

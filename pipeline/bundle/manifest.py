@@ -63,7 +63,7 @@ class ManifestFile(StrictConfig):
 
 
 class ManifestPart(StrictConfig):
-    """What is known of one part."""
+    """Provenance, settings and metrics of one part."""
 
     architecture: str = Field("", description="of the network")
     settings: Record = Field({}, description="of its training, as a record")
@@ -83,7 +83,7 @@ class SegmenterPart(ManifestPart):
 
 
 class ClassifierPart(ManifestPart):
-    """The classifier, with all that its inference needs to know."""
+    """The classifier, with the settings of its inference."""
 
     network: NetworkSpec = Field(description="inputs that it takes")
     working_px: int = Field(ge=32, le=1024, description="side that it averages crops down to")
@@ -151,12 +151,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise WeightsError(f"{folder}: {error}; expected the weights' manifest; see --weights") from error
     if not isinstance(document, dict):
         raise WeightsError(f"{path}: found {type(document).__name__}, expected the weights' manifest; see --weights")
-    found = document.get("format")
-    if type(found) is not int or found not in (1, FORMAT):
+    number = document.get("format")
+    if type(number) is not int or number not in (1, FORMAT):
         raise WeightsError(
-            f"{path}: format is {quoted(found)}, expected {FORMAT} or 1; update OsteoLens or the weights"
+            f"{path}: format is {quoted(number)}, expected {FORMAT} or 1; update OsteoLens or the weights"
         )
-    manifest = checked(Manifest, document if found == FORMAT else upgraded(document), path)
+    manifest = checked(Manifest, document if number == FORMAT else upgraded(document), path)
     _check_names(manifest, folder)
     return manifest
 
@@ -166,7 +166,7 @@ def write_manifest(folder: Path, version: str, notice: str, models: ManifestPart
 
     Args:
         folder: of the weights.
-        version: name of the whole.
+        version: name of the release.
         notice: what they may be used for.
         models: what is known of each part.
     """

@@ -82,7 +82,7 @@ class DatasetEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many there are, and the first few by name."""
+    """A number of studies, patients or lines, and the first few by name."""
 
     count: int
     first: tuple[str, ...]
@@ -90,7 +90,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotEvaluated:
-    """What cannot be evaluated, or is not independent.
+    """Studies that cannot be evaluated or are not independent.
 
     Attributes:
         predictions_without_dxa: results whose patient has no DXA.
@@ -118,7 +118,7 @@ class Evaluation:
         population_p: whether sites differ, by characteristic.
         subgroups: of all evaluated studies.
         detection: None without manual ROIs.
-        not_evaluated: what lacks its other side.
+        not_evaluated: results without DXA, DXA without a result, and the like.
         damaged_results: files that were left out, with the reason.
         table_notes: what the cohort's tables lack.
         config: settings.
@@ -145,21 +145,25 @@ class Evaluation:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by name, as people read it; a table that these studies cannot fill is empty."""
-        known = {name: own.classification for name, own in self.datasets.items() if own.classification is not None}
-        rejected = {name: own.rejected for name, own in self.datasets.items()}
-        attributed = {n: own.stage_attribution for n, own in self.datasets.items() if own.stage_attribution is not None}
+        datasets = self.datasets.items()
+        known = {name: metrics for name, dataset in datasets if (metrics := dataset.classification) is not None}
+        rejected = {name: dataset.rejected for name, dataset in datasets}
+        attributed = {name: stages for name, dataset in datasets if (stages := dataset.stage_attribution) is not None}
         return {
             "population": tables.population_table(
-                {name: own.population for name, own in self.datasets.items()}, self.population_p
+                {name: dataset.population for name, dataset in datasets}, self.population_p
             ),
             "classification": tables.classification_table(known, rejected),
-            **{c.value: tables.class_table({name: own.classes[c] for name, own in known.items()}) for c in BMD_CLASSES},
-            "confusion": tables.confusion_table({name: own.confusion for name, own in known.items()}),
+            **{
+                c.value: tables.class_table({name: metrics.classes[c] for name, metrics in known.items()})
+                for c in BMD_CLASSES
+            },
+            "confusion": tables.confusion_table({name: metrics.confusion for name, metrics in known.items()}),
             "operating_points": tables.operating_point_table(
-                {name: own.operating_points for name, own in self.datasets.items()},
-                {name: own.intention_to_diagnose for name, own in self.datasets.items()},
+                {name: dataset.operating_points for name, dataset in datasets},
+                {name: dataset.intention_to_diagnose for name, dataset in datasets},
             ),
-            "input_ablation": tables.input_table({n: own.input_comparisons for n, own in self.datasets.items()}),
+            "input_ablation": tables.input_table({name: dataset.input_comparisons for name, dataset in datasets}),
             "stage_attribution": tables.stage_table(attributed),
             "subgroups": tables.subgroup_table(self.subgroups),
             **tables.detection_tables(self.detection),
@@ -206,19 +210,19 @@ def evaluate(
     """
     results, cohort = Path(results), Path(cohort)
     read, references = read_results(results), read_references(cohort)
-    by_hand = SavedResults(predictions=()) if manual_results is None else read_results(Path(manual_results))
+    manual_read = SavedResults(predictions=()) if manual_results is None else read_results(Path(manual_results))
     studies = [study for study in join(read.predictions, references, config.criteria) if is_of_sites(study, site)]
     if not studies:
         raise ReadError(f"{results}: no study is of site {site!r} in {cohort / 'cohort.csv'}")
     evaluated = [study for study in studies if include_ineligible or not study.exclusions]
-    manual = None if manual_results is None else join(by_hand.predictions, references, config.criteria)
+    manual = None if manual_results is None else join(manual_read.predictions, references, config.criteria)
     groups = _groups(evaluated)
     sites = [name for name in groups if name != ALL]
-    damaged = (*read.damaged, *(f"manual results: {line}" for line in by_hand.damaged))
+    damaged = (*read.damaged, *(f"manual results: {line}" for line in manual_read.damaged))
     return Evaluation(
         studies=tuple(evaluated),
         excluded=len(studies) - len(evaluated),
-        datasets={name: _dataset(own, manual, config) for name, own in groups.items()},
+        datasets={name: _dataset(group, manual, config) for name, group in groups.items()},
         population_p=population_tests([_rows(groups[name]) for name in sites]) if len(sites) > 1 else {},
         subgroups=subgroups(evaluated, config.fewest_cases),
         detection=detection(studies, evaluated),
@@ -255,7 +259,7 @@ def _dataset(
         classification=None if cases is None else classification_metrics(cases, config.bootstrap_draws, config.seed),
         operating_points=() if cases is None else operating_points(cases, config.sensitivity),
         intention_to_diagnose=None if cases is None else intention_to_diagnose(studies),
-        input_ablation={name: class_metrics(own) for name, own in ablation_cases(studies).items()},
+        input_ablation={name: class_metrics(part) for name, part in ablation_cases(studies).items()},
         input_comparisons=compare_inputs(studies),
         stage_attribution=None if same is None else stage_attribution(studies, same),
     )
@@ -277,7 +281,7 @@ def _not_evaluated(studies: Sequence[EvaluatedStudy], references: References, si
     return NotEvaluated(
         predictions_without_dxa=_counted(without),
         dxa_without_prediction=_counted(list(lacking.values())),
-        patients_of_several_sites=_counted([patient for patient, own in sites.items() if len(own) > 1]),
+        patients_of_several_sites=_counted([patient for patient, names in sites.items() if len(names) > 1]),
         classes_absent=tuple(c for c in BMD_CLASSES if c not in classes),
         unreadable_lines=_counted(references.unreadable_lines),
     )

@@ -1,4 +1,4 @@
-"""Results of a folder and what is known of their patients, read once and joined."""
+"""Results of a folder and the reference data of their patients, read once and joined."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ResultName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedResults:
-    """What an output folder holds.
+    """Results of an output folder.
 
     Attributes:
         predictions: of every study that was screened, rejected ones among them.
@@ -48,9 +48,9 @@ class SavedResults:
 
     @property
     def names(self) -> tuple[ResultName, ...]:
-        """Every study of the folder, whatever became of it."""
-        told = (ResultName(p.study_uid, p.patient_id) for p in (*self.predictions, *self.failed))
-        return (*told, *self.damaged_names)
+        """Every study of the folder: screened, rejected, failed or with a damaged file."""
+        readable = (ResultName(p.study_uid, p.patient_id) for p in (*self.predictions, *self.failed))
+        return (*readable, *self.damaged_names)
 
 
 def load_predictions(results: Path | str) -> tuple[Prediction, ...]:
@@ -121,7 +121,7 @@ def _read_folder(results: Path) -> SavedResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """What a cohort folder knows of its patients.
+    """Reference data of the patients of a cohort folder.
 
     Attributes:
         rows: of cohort.csv, by study_uid and by patient_id; empty without the table.
@@ -161,7 +161,7 @@ def read_references(cohort: Path) -> References:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedStudy:
-    """A result and what is known of its patient.
+    """A result with the reference data of its patient.
 
     Attributes:
         prediction: the result.
@@ -194,7 +194,7 @@ class EvaluatedStudy:
 def join(
     predictions: Sequence[Prediction], references: References, criteria: EligibilityCriteria
 ) -> tuple[EvaluatedStudy, ...]:
-    """Results with what is known of their patients, in their order."""
+    """Results with the reference data of their patients, in the order of the results."""
     return tuple(
         EvaluatedStudy(
             prediction=prediction,
@@ -238,17 +238,17 @@ def cases_of(studies: Sequence[EvaluatedStudy], inputs: str | None = None) -> Ev
     """
     cases = []
     for study in studies:
-        own = study.prediction
-        probabilities = own.probabilities if inputs is None else own.input_ablation.get(inputs)
+        prediction = study.prediction
+        probabilities = prediction.probabilities if inputs is None else prediction.input_ablation.get(inputs)
         if study.dxa is not None and study.dxa.t_score is not None and probabilities:
-            cases.append((own, probabilities, study.dxa))
+            cases.append((prediction, probabilities, study.dxa))
     if not cases:
         return None
     return EvaluatedCases(
         labels=np.array([BMD_CLASSES.index(d.bmd_class) for _, _, d in cases if d.bmd_class is not None], np.int64),
-        probabilities=np.array([[p[c] for c in BMD_CLASSES] for _, p, _ in cases], np.float64),
+        probabilities=np.array([[by_class[c] for c in BMD_CLASSES] for _, by_class, _ in cases], np.float64),
         t_scores=np.array([d.t_score for _, _, d in cases], np.float64),
-        t_estimates=np.array([np.nan if own.t_score is None else own.t_score for own, _, _ in cases], np.float64),
-        prediction_sets=[frozenset(own.prediction_set) for own, _, _ in cases],
-        decisions=[own.decision for own, _, _ in cases],
+        t_estimates=np.array([np.nan if p.t_score is None else p.t_score for p, _, _ in cases], np.float64),
+        prediction_sets=[frozenset(p.prediction_set) for p, _, _ in cases],
+        decisions=[p.decision for p, _, _ in cases],
     )

@@ -277,13 +277,13 @@ def parse_prediction(document: object) -> PredictionDocument:
     """
     if not isinstance(document, dict):
         raise ReadError(f"found {type(document).__name__}, expected the object of one study")
-    found = document.get("format", 1)
-    if type(found) is not int or found not in (1, FORMAT):
+    number = document.get("format", 1)
+    if type(number) is not int or number not in (1, FORMAT):
         raise ReadError(
-            f"format is {quoted(found)}, expected {FORMAT} or 1 (without the key); update OsteoLens or screen anew"
+            f"format is {quoted(number)}, expected {FORMAT} or 1 (without the key); update OsteoLens or screen anew"
         )
     try:
-        return PredictionDocument.model_validate(document if found == FORMAT else upgraded(document))
+        return PredictionDocument.model_validate(document if number == FORMAT else upgraded(document))
     except ValidationError as error:
         raise ReadError(first_problem(error)) from error
 

@@ -57,7 +57,7 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     for key, added in _ADDED_PARTS.items():
         new[key] = _with(new[key], added)
     if isinstance(views := new.get("views"), dict):
-        new["views"] = {view: _with(found, _ADDED_TO_VIEWS) for view, found in views.items()}
+        new["views"] = {view: _with(part, _ADDED_TO_VIEWS) for view, part in views.items()}
     return new
 
 

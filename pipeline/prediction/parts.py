@@ -1,4 +1,4 @@
-"""Parts of a study's result: why it was rejected, its images, what was found in a view, and what it came from."""
+"""Parts of a study's result: rejection, images, views, and the identifiers of its weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LengthUnit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentifiers:
-    """What a result came from.
+    """Identifiers of the weights, settings and manual ROIs of a result.
 
     Attributes:
         version: of the weights.
@@ -147,7 +147,7 @@ class MeasuredVertebra:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewResult:
-    """One image of a study and what was found in it.
+    """One image of a study with its boxes, levels and findings.
 
     Attributes:
         image: name of its file.

@@ -1,4 +1,4 @@
-"""What screening says of one study: a type that is written as JSON and read back."""
+"""The prediction of one study: a type that is written as JSON and read back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from pipeline.prediction.parts import (
 )
 
 TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
-"""What every finding says of itself."""
+"""Note of every finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Prediction:
         covariates: values used, None where unknown.
         bmd_class: most probable class, None when rejected.
         probabilities: by class, empty when rejected.
-        views: what was found in each view.
+        views: boxes, levels and findings of each view.
         images: every image of the study and what became of it.
         warnings: things a reader should know.
         rejection: reason for no class, or None.
@@ -136,21 +136,21 @@ def read_prediction(path: Path) -> Prediction:
         raise ReadError(f"{visible(path.name)}: {error}") from error
 
 
-def _document(own: Prediction) -> PredictionDocument:
-    ablation = {name: _probabilities(p) for name, p in own.input_ablation.items()}
-    covariates = stored_covariates(own.covariates)
+def _document(prediction: Prediction) -> PredictionDocument:
+    ablation = {name: _probabilities(p) for name, p in prediction.input_ablation.items()}
+    covariates = stored_covariates(prediction.covariates)
     return PredictionDocument(
         format=FORMAT,
-        study_uid=own.study_uid,
-        patient_id=visible(own.patient_id),
-        status=own.status,
-        bmd_class=own.bmd_class,
-        probabilities=_probabilities(own.probabilities) if own.probabilities else None,
-        t_score_estimate=None if own.t_score is None else round(own.t_score, 2),
-        prediction_set=list(own.prediction_set),
-        decision=own.decision,
-        findings=_findings(own),
-        views={view: _view(result) for view, result in own.views.items()},
+        study_uid=prediction.study_uid,
+        patient_id=visible(prediction.patient_id),
+        status=prediction.status,
+        bmd_class=prediction.bmd_class,
+        probabilities=_probabilities(prediction.probabilities) if prediction.probabilities else None,
+        t_score_estimate=None if prediction.t_score is None else round(prediction.t_score, 2),
+        prediction_set=list(prediction.prediction_set),
+        decision=prediction.decision,
+        findings=_findings(prediction),
+        views={view: _view(result) for view, result in prediction.views.items()},
         images=[
             ImageDocument(
                 path=visible(image.path),
@@ -160,17 +160,17 @@ def _document(own: Prediction) -> PredictionDocument:
                 reason=visible(image.reason),
                 sha256=image.sha256 or None,
             )
-            for image in own.images
+            for image in prediction.images
         ],
         covariates=CovariatesDocument(
             age_years=covariates.age_years, sex=covariates.sex, bmi_kg_m2=covariates.bmi_kg_m2
         ),
-        warnings=[visible(warning) for warning in own.warnings],
+        warnings=[visible(warning) for warning in prediction.warnings],
         rejection=None
-        if own.rejection is None
-        else RejectionDocument(code=own.rejection.code, reason=visible(own.rejection.reason)),
-        failure=None if own.failure is None else visible(own.failure),
-        model=own.model.as_json(),
+        if prediction.rejection is None
+        else RejectionDocument(code=prediction.rejection.code, reason=visible(prediction.rejection.reason)),
+        failure=None if prediction.failure is None else visible(prediction.failure),
+        model=prediction.model.as_json(),
         **({"input_ablation": ablation} if ablation else {}),
     )
 
@@ -179,31 +179,31 @@ def _probabilities(by_class: Mapping[BmdClass, float]) -> ProbabilitiesDocument:
     return ProbabilitiesDocument(**{c.value: round(by_class[c], 4) for c in BmdClass})
 
 
-def _findings(own: Prediction) -> FindingsDocument:
-    frontal, lateral = own.views.get(View.AP), own.views.get(View.LATERAL)
+def _findings(prediction: Prediction) -> FindingsDocument:
+    frontal, lateral = prediction.views.get(View.AP), prediction.views.get(View.LATERAL)
     cobb = frontal.cobb if frontal is not None else None
     return FindingsDocument(
-        suspected_fractures=list(own.suspected_fractures),
+        suspected_fractures=list(prediction.suspected_fractures),
         vertebrae=[] if lateral is None else [_vertebra(v) for v in lateral.vertebrae.values()],
         cobb=None if cobb is None else CobbDocument(degrees=round(cobb.degrees, 1), upper=cobb.upper, lower=cobb.lower),
         note=TO_BE_CONFIRMED,
     )
 
 
-def _vertebra(own: MeasuredVertebra) -> VertebraDocument:
+def _vertebra(vertebra: MeasuredVertebra) -> VertebraDocument:
     return VertebraDocument(
-        level=own.level,
-        unit=own.unit,
-        anterior_height=round(own.anterior_height, 1),
-        middle_height=round(own.middle_height, 1),
-        posterior_height=round(own.posterior_height, 1),
-        anterior_to_posterior=round(own.anterior_to_posterior, 3),
-        middle_to_posterior=round(own.middle_to_posterior, 3),
-        posterior_to_neighbours=round(own.posterior_to_neighbours, 3),
-        height_loss=round(own.height_loss, 3),
-        genant_grade=own.genant_grade,
-        confidence=round(own.confidence, 3),
-        suspected=own.suspected,
+        level=vertebra.level,
+        unit=vertebra.unit,
+        anterior_height=round(vertebra.anterior_height, 1),
+        middle_height=round(vertebra.middle_height, 1),
+        posterior_height=round(vertebra.posterior_height, 1),
+        anterior_to_posterior=round(vertebra.anterior_to_posterior, 3),
+        middle_to_posterior=round(vertebra.middle_to_posterior, 3),
+        posterior_to_neighbours=round(vertebra.posterior_to_neighbours, 3),
+        height_loss=round(vertebra.height_loss, 3),
+        genant_grade=vertebra.genant_grade,
+        confidence=round(vertebra.confidence, 3),
+        suspected=vertebra.suspected,
     )
 
 
@@ -232,17 +232,19 @@ def _box(box: VertebraBox) -> BoxDocument:
     return BoxDocument(level=box.level, x0=x0, y0=y0, x1=x1, y1=y1, confidence=round(box.confidence, 3), **loss)
 
 
-def _prediction(found: PredictionDocument) -> Prediction:
+def _prediction(document: PredictionDocument) -> Prediction:
     return Prediction(
-        study_uid=found.study_uid,
-        patient_id=found.patient_id,
-        model=ModelIdentifiers.from_json(found.model),
+        study_uid=document.study_uid,
+        patient_id=document.patient_id,
+        model=ModelIdentifiers.from_json(document.model),
         covariates=Covariates(
-            age_years=found.covariates.age_years, sex=found.covariates.sex, bmi_given=found.covariates.bmi_kg_m2
+            age_years=document.covariates.age_years,
+            sex=document.covariates.sex,
+            bmi_given=document.covariates.bmi_kg_m2,
         ),
-        bmd_class=found.bmd_class,
-        probabilities={} if found.probabilities is None else found.probabilities.by_class,
-        views={view: _view_result(view, shown, found.findings) for view, shown in found.views.items()},
+        bmd_class=document.bmd_class,
+        probabilities={} if document.probabilities is None else document.probabilities.by_class,
+        views={view: _view_result(view, shown, document.findings) for view, shown in document.views.items()},
         images=tuple(
             ImageRecord(
                 path=image.path,
@@ -252,15 +254,15 @@ def _prediction(found: PredictionDocument) -> Prediction:
                 reason=image.reason,
                 sha256=image.sha256 or "",
             )
-            for image in found.images
+            for image in document.images
         ),
-        warnings=tuple(found.warnings),
-        rejection=None if found.rejection is None else Rejection(found.rejection.code, found.rejection.reason),
-        failure=found.failure,
-        t_score=found.t_score_estimate,
-        prediction_set=tuple(found.prediction_set),
-        decision=found.decision,
-        input_ablation={name: probabilities.by_class for name, probabilities in found.input_ablation.items()},
+        warnings=tuple(document.warnings),
+        rejection=None if document.rejection is None else Rejection(document.rejection.code, document.rejection.reason),
+        failure=document.failure,
+        t_score=document.t_score_estimate,
+        prediction_set=tuple(document.prediction_set),
+        decision=document.decision,
+        input_ablation={name: probabilities.by_class for name, probabilities in document.input_ablation.items()},
     )
 
 

@@ -184,15 +184,15 @@ class _Run:
         load_network(network, weights)
         tables = []
         for dataset, crops in self.datasets.items():
-            seen = crops.of_views(model.views)
+            inputs = crops.of_views(model.views)
             if not model.covariates:
-                seen = replace(seen, covariates=np.zeros_like(seen.covariates))
-            features = pooled_features(network, seen, config.resolution_schedule[-1][0], config.preprocess, "cpu")
-            probabilities, t_scores = predict_from_features(network, features, seen, "cpu")
+                inputs = replace(inputs, covariates=np.zeros_like(inputs.covariates))
+            features = pooled_features(network, inputs, config.resolution_schedule[-1][0], config.preprocess, "cpu")
+            probabilities, t_scores = predict_from_features(network, features, inputs, "cpu")
             table = pd.DataFrame(probabilities, columns=list(COLUMNS))
             table.insert(0, "dataset", dataset)
-            table.insert(1, "study_uid", seen.study_uids)
-            table["label"], table["t_score"], table["t_score_true"] = seen.labels, t_scores, seen.t_scores
+            table.insert(1, "study_uid", inputs.study_uids)
+            table["label"], table["t_score"], table["t_score_true"] = inputs.labels, t_scores, inputs.t_scores
             tables.append(table)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(path, pd.concat(tables))

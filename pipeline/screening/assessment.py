@@ -1,4 +1,4 @@
-"""What quality control says of a study's images together: views, levels that count, and what became of each file."""
+"""Quality control of a study's images together: views, levels that count, and what became of each file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LeftOut = dict[VertebralLevel, LevelReason]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssessedView:
-    """One image of a study: what was found in it and why it cannot be classified, if so.
+    """One image of a study: its spine, and why it cannot be classified, if so.
 
     Attributes:
         radiograph: the image.
-        spine: what was found.
-        quality: what quality control says of it.
+        spine: detected in it.
+        quality: result of quality control.
         left_out: those of L1-L4 that may not be classified on, the other view's findings included.
         rejection: why the image is of no use, or None.
     """
@@ -63,8 +63,8 @@ class AssessedView:
             pixel_spacing_mm=self.radiograph.pixel_spacing_mm,
             left_out=self.left_out,
             vertebrae={
-                level: MeasuredVertebra.of(own, self.radiograph.pixel_spacing_mm)
-                for level, own in self.quality.vertebrae.items()
+                level: MeasuredVertebra.of(vertebra, self.radiograph.pixel_spacing_mm)
+                for level, vertebra in self.quality.vertebrae.items()
             },
             cobb=self.quality.cobb,
             anterior_left=self.spine.anterior_left if lateral else None,
@@ -74,11 +74,11 @@ class AssessedView:
 def assess(
     radiographs: Sequence[Radiograph], spines: Sequence[DetectedSpine], config: DetectionConfig, min_confidence: float
 ) -> list[AssessedView]:
-    """Each image of a study on its own, then all of them together.
+    """Quality control of each image of a study, then of all of them together.
 
     Args:
         radiographs: of one study.
-        spines: what was found in each.
+        spines: detected in each.
         config: thresholds of quality control.
         min_confidence: least mean box confidence of L1-L4 in a view.
     """
@@ -89,11 +89,11 @@ def assess(
 def assess_view(
     radiograph: Radiograph, spine: DetectedSpine, config: DetectionConfig, min_confidence: float
 ) -> AssessedView:
-    """One image on its own.
+    """Quality control of one image.
 
     Args:
         radiograph: the image.
-        spine: what was found in it.
+        spine: detected in it.
         config: thresholds of quality control.
         min_confidence: least mean box confidence of L1-L4.
     """
@@ -131,15 +131,15 @@ def assess_manual(
     radiographs: Sequence[Radiograph], spines: Sequence[DetectedSpine], config: DetectionConfig
 ) -> list[AssessedView]:
     """Images with manual ROIs, which are taken as they are, unless the image is inverted."""
-    found = []
+    assessed = []
     for radiograph, spine in zip(radiographs, spines, strict=True):
         reason: Rejection | None = None
         if spine.detection is None:
             reason = Rejection(RejectionCode.NO_ROI, "no manual ROIs of L1 to L4")
         elif looks_inverted(spine.bodies, config.min_body):
             reason = Rejection(RejectionCode.INVERTED, INVERTED_TEXT)
-        found.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
-    return _one_a_view(found)
+        assessed.append(_assessed(radiograph, spine, ViewQuality(), {}, reason))
+    return _one_a_view(assessed)
 
 
 def _assessed(
@@ -165,15 +165,15 @@ def _one_a_view(images: Sequence[AssessedView], fittest: Sequence[int] | None = 
         view = images[place].view
         if view is not None and (view not in best or _fitness(images[place]) > _fitness(images[best[view]])):
             best[view] = place
-    found = []
+    assessed = []
     for place, image in enumerate(images):
         if image.view is None or best[image.view] == place:
-            found.append(image)
+            assessed.append(image)
             continue
         used = images[best[image.view]].radiograph.path.name
         text = f"{image.radiograph.path.name}: the study has another {image.view} image, {used}, which is used"
-        found.append(replace(image, rejection=Rejection(RejectionCode.ANOTHER_IMAGE, text)))
-    return found
+        assessed.append(replace(image, rejection=Rejection(RejectionCode.ANOTHER_IMAGE, text)))
+    return assessed
 
 
 def _fitness(image: AssessedView) -> tuple[bool, int, float, float]:
@@ -185,10 +185,10 @@ def _fitness(image: AssessedView) -> tuple[bool, int, float, float]:
 
 def views_of(images: Sequence[AssessedView]) -> dict[View, AssessedView]:
     """The image of each view that counts."""
-    kept = [
+    counting = [
         image for image in images if image.rejection is None or image.rejection.code is not RejectionCode.ANOTHER_IMAGE
     ]
-    return {image.view: image for image in kept if image.view is not None}
+    return {image.view: image for image in counting if image.view is not None}
 
 
 def image_records(

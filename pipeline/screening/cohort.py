@@ -1,4 +1,4 @@
-"""A cohort that nobody has screened yet: screened on the detector's ROIs and on manual ones."""
+"""Screening of a cohort on the detector's ROIs and on manual ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole folder: read ahead, screen, write each result at once, never stop for one study, resume."""
+"""Screening of a folder: read ahead, write each result at once, continue after a failed study, resume a run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ DEFAULT_OPTIONS = ScreeningOptions()
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a run did.
+    """Result of a run.
 
     Attributes:
         rows: one a study, as in predictions.csv.

@@ -1,4 +1,4 @@
-"""Boxes that readers drew, in place of the detector's."""
+"""Manual boxes in place of the detector's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cohort.study import Radiograph
 
 @dataclass(frozen=True, slots=True)
 class ManualRois:
-    """Boxes that a reader drew, which are classified on in place of the detector's, and a digest of their file."""
+    """Boxes of a manual reader, used in place of the detector's, and a digest of their file."""
 
     rois: Rois
     digest: str

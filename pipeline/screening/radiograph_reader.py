@@ -82,7 +82,7 @@ class RadiographReader:
     def __call__(self, path: Path) -> ReadFile:
         """Read one file; a time-out or a dead process is a reason like any other."""
         try:
-            found: ReadFile = self._pool.schedule(read_file, args=(path,), timeout=self._seconds).result()
+            file: ReadFile = self._pool.schedule(read_file, args=(path,), timeout=self._seconds).result()
         except TooLong:
             reason = f"{path.name}: reading took more than {self._seconds:g} s and was stopped; expected a radiograph"
         except ProcessExpired as error:
@@ -90,7 +90,7 @@ class RadiographReader:
         except MemoryError:
             reason = f"{path.name}: reading takes more than {MEMORY_BYTES / 2**30:.0f} GiB; expected a radiograph"
         else:
-            return found
+            return file
         return ReadFile(sha256=digest_of(path), reason=reason)
 
 
@@ -116,9 +116,9 @@ class LoadedStudy:
 def read_images(study: Study, read: Reader = read_file) -> LoadedStudy:
     """Read all images of a study as far as they can be read."""
     files = [(path, read(path)) for _, path in study.images]
-    radiographs = tuple(found.radiograph for _, found in files if found.radiograph is not None)
-    unread = tuple((path, found.reason) for path, found in files if found.radiograph is None)
-    return LoadedStudy(study, radiographs, unread, {path: found.sha256 for path, found in files})
+    radiographs = tuple(file.radiograph for _, file in files if file.radiograph is not None)
+    unread = tuple((path, file.reason) for path, file in files if file.radiograph is None)
+    return LoadedStudy(study, radiographs, unread, {path: file.sha256 for path, file in files})
 
 
 def read_study(study: Study) -> LoadedStudy:

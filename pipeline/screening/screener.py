@@ -53,7 +53,7 @@ class ScreeningOutput:
 
 
 def identifiers(bundle: Bundle, config: ScreeningConfig, manual_rois: ManualRois | None = None) -> ModelIdentifiers:
-    """What a result comes from: version and hashes of the weights, digests of the settings and of manual ROIs."""
+    """Sources of a result: version and hashes of the weights, digests of the settings and of manual ROIs."""
     rois = manual_rois.digest if manual_rois else None
     return ModelIdentifiers(version=bundle.version, settings=config.digest(), hashes=bundle.hashes, rois=rois)
 
@@ -192,7 +192,7 @@ class Screener:
         )
 
     def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedView]:
-        """What the detector finds in a study's images and what quality control says of it."""
+        """Detected spines of a study's images, and the result of quality control."""
         return assess(radiographs, self.find(radiographs), self.config.detection, self.config.min_confidence)
 
     def _assess(self, loaded: LoadedStudy) -> list[AssessedView]:
@@ -220,8 +220,8 @@ class Screener:
             for image in images
             if image.rejection is not None and image.rejection.code is not RejectionCode.ANOTHER_IMAGE
         ]
-        if (whole := next((r for r in rejections if r.code in WHOLE_STUDY), None)) is not None:
-            return whole
+        if (of_study := next((r for r in rejections if r.code in WHOLE_STUDY), None)) is not None:
+            return of_study
         if (wrong := implausible(covariates)) is not None:
             return Rejection(RejectionCode.COVARIATES, wrong)
         if not usable:
@@ -239,7 +239,7 @@ class Screener:
     def _heat(
         self, usable: Mapping[View, AssessedView], crops: Mapping[View, Pixels], covariates: Covariates
     ) -> dict[View, Pixels]:
-        """Where the classifier looked, on each radiograph, if that was asked for."""
+        """Grad-CAM heat on each radiograph, if it is asked for."""
         if self._explainer is None:
             return {}
         places = {
@@ -283,7 +283,7 @@ class Screener:
     def classify_boxes(
         self, radiographs: Mapping[View, Radiograph], detections: Mapping[View, SpineDetection], covariates: Covariates
     ) -> Classified:
-        """Class of one study on given boxes, whoever drew them.
+        """Class of one study on given boxes, manual or detected.
 
         Raises:
             StudyError: a view lacks one of L1 to L4.

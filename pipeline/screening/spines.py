@@ -27,7 +27,7 @@ SURE_OF_VIEW = 0.7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectedSpine:
-    """What was detected in one image.
+    """Boxes, bodies and facing detected in one image.
 
     Attributes:
         detection: level-labelled boxes, None where there is no chain of bodies.
@@ -96,7 +96,7 @@ def _relabelled(
 def segment_bodies(
     radiograph: Radiograph, detection: SpineDetection, segmenter: BodySegmenter | None
 ) -> Mapping[VertebralLevel, SegmentedBody]:
-    """What a segmenter gives for the boxes of one image."""
+    """Segmented bodies of the boxes of one image."""
     if segmenter is None or not detection.boxes:
         return {}
     return segmenter.segment(at_body_scale(radiograph.pixels, detection))

@@ -26,7 +26,14 @@ log = logging.getLogger(__name__)
 def screen_study(
     study: Study, future: Future[LoadedStudy], screener: Screener, out: Path, seconds: dict[str, float]
 ) -> PredictionRow:
-    """Screen and write one study; its row.
+    """Screen one study, write its files and return its row.
+
+    Args:
+        study: to screen.
+        future: the study with its pixels, read ahead.
+        screener: loaded models.
+        out: folder of results.
+        seconds: time by stage, to which this study's is added.
 
     Raises:
         OutputError: results cannot be written, so that going on is of no use.
@@ -87,8 +94,15 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
 
 
 def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | None) -> PredictionRow | None:
-    """The row of an earlier result, if it is whole and came from the same weights, settings, patient, covariates and
-    files, by their digests."""
+    """The row of an earlier result, if it is complete and came from the same weights, settings, patient, covariates and
+    files, by their digests.
+
+    Args:
+        study: to screen.
+        out: folder of results.
+        source: identifiers of the weights and settings of this run.
+        root: folder that paths are told from.
+    """
     path = out / "studies" / f"{study.study_uid}.json"
     if not path.is_file():
         return None

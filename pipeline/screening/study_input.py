@@ -1,4 +1,4 @@
-"""What one study may be given as: a file, a folder, a `Study`, or arrays."""
+"""Inputs of one study: a file, a folder, a `Study`, or arrays."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def load_study(source: Source, given: Covariates) -> LoadedStudy:
 def given_covariates(
     age_years: float | None, sex: str | None, bmi_kg_m2: float | None, height_cm: float | None, weight_kg: float | None
 ) -> Covariates:
-    """What a caller states of a patient.
+    """Covariates that a caller states of a patient.
 
     Args:
         age_years: of the patient.

@@ -1,4 +1,4 @@
-"""What a reader of a result should know beside its class."""
+"""Warnings of a result."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a screening run leaves: tables, pictures, the page, and the record of the run."""
+"""Files of a screening run: tables, pictures, the page, and the record of the run."""

@@ -85,5 +85,5 @@ def _finding_lines(prediction: Prediction, view: View) -> list[str]:
     if cobb is not None:
         return [f"Cobb angle about {cobb.degrees:.0f} degrees ({cobb.upper} to {cobb.lower})"]
     suspected = prediction.suspected_fractures if view is View.LATERAL else {}
-    names = ", ".join(f"{level} grade {own.genant_grade}" for level, own in suspected.items())
+    names = ", ".join(f"{level} grade {vertebra.genant_grade}" for level, vertebra in suspected.items())
     return [f"fracture suspected: {names}; to be confirmed"] if names else []

@@ -1,4 +1,4 @@
-"""What a run leaves beside its studies: the table of results, what was skipped, the record of the run, and a lock."""
+"""Files of a run beside its studies: the table of results, what was skipped, the record of the run, and a lock."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _lines(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def set_former_aside(out: Path, present: Set[str]) -> int:
-    """Move results of studies that the folder does not hold any more into `former/`, so that nobody judges them.
+    """Move results of studies that the folder does not hold any more into `former/`, so that they are not evaluated.
 
     Args:
         out: folder of results.
@@ -117,7 +117,7 @@ def skipped_rows(skipped: Sequence[Skipped], root: Path | None) -> list[dict[str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCounts:
-    """What became of the studies and files of a run.
+    """Numbers of studies and files of a run, by outcome.
 
     Attributes:
         screened: studies with a class.
