@@ -1,4 +1,4 @@
-"""Measures of metal and exposure in the column of bodies, at the scale of its bodies, for `detect.quality`."""
+"""Measures of metal and exposure in the column of bodies, at the scale of its bodies, for `detect.quality_control`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one error tree of OsteoLens.
+"""The tree of errors.
 
 OsteoLensError
 ├── ConfigError        a setting, option or manifest that cannot be used

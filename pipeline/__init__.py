@@ -1,1 +1,1 @@
-"""The two stages together: screening, its outputs and its reports."""
+"""Detection and classification together: screening, training, evaluation, comparison of ROIs, audit, reproduction."""

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from cli.config import SETTINGS, USED_BY, settings_class  # noqa: E402
 from cli.main import app  # noqa: E402
-from cohort.rejection import LevelCode, RejectionCode  # noqa: E402
+from cohort.rejection_codes import LevelCode, RejectionCode  # noqa: E402
 from osteolens.config import recipes_of  # noqa: E402
 from osteolens.settings import settings_of  # noqa: E402
 

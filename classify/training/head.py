@@ -1,4 +1,4 @@
-"""The head refitted on the pooled features of finished branches: many epochs for the price of one."""
+"""The head refitted on the pooled features of finished branches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the classifier is fitted to: the class and the T-score of a study."""
+"""The loss of the classifier: of the class and of the T-score of a study."""
 
 from __future__ import annotations
 

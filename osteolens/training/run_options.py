@@ -1,4 +1,4 @@
-"""How a stage is fitted, beside its settings."""
+"""Options of a run of training that are not settings: device, seed, resume, start."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Plausibility audit of a simulated cohort."""
+"""Plausibility audit of a simulated cohort: is it fit to learn from?"""

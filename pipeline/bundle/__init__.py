@@ -1,1 +1,1 @@
-"""One folder of weights and its manifest."""
+"""A folder of weights: its manifest, loading and assembly."""

@@ -1,4 +1,4 @@
-"""Results of a folder and the reference data of their patients, read once and joined."""
+"""Saved predictions read from an output folder, and joined with DXA, covariates and manual ROIs of a cohort."""
 
 from __future__ import annotations
 

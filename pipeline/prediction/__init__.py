@@ -1,6 +1,6 @@
 """The result of one study, as a type and as JSON; screening writes it, and everything else reads it."""
 
-from cohort.rejection import Rejection as Rejection
+from cohort.rejection_codes import Rejection as Rejection
 from pipeline.prediction.parts import ImageOutcome as ImageOutcome
 from pipeline.prediction.parts import ImageRecord as ImageRecord
 from pipeline.prediction.parts import LengthUnit as LengthUnit

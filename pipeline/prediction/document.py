@@ -22,7 +22,7 @@ from classify.calibration import Decision
 from classify.inputs import SIX
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Sex
-from cohort.rejection import LevelCode, RejectionCode
+from cohort.rejection_codes import LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from osteolens.atomic import write_whole
 from osteolens.documents.json_document import quoted

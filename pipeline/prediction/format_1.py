@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from classify.calibration import Decision
-from cohort.rejection import LITTLE_MARGIN, LevelCode, RejectionCode
+from cohort.rejection_codes import LITTLE_MARGIN, LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS
 
 _NEW_KEYS = {"refusal": "rejection", "subsets": "input_ablation", "naming_margin": "labelling_margin"}

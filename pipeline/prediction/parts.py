@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from cohort.covariates import Covariates
 from cohort.findings import CobbAngle, VertebraFinding
-from cohort.rejection import LevelReason
+from cohort.rejection_codes import LevelReason
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 
 

@@ -11,7 +11,7 @@ from classify.calibration import Decision
 from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
 from cohort.findings import CobbAngle
-from cohort.rejection import LevelReason, Rejection
+from cohort.rejection_codes import LevelReason, Rejection
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from osteolens.documents.json_document import read_json
 from osteolens.documents.text import visible

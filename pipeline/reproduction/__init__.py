@@ -1,1 +1,1 @@
-"""The paper's six models on one cohort."""
+"""The six models of Mao et al. 2022, trained and evaluated on one cohort."""

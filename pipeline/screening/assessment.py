@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cohort.rejection import WHOLE_VERTEBRA, LevelReason, RejectionCode
+from cohort.rejection_codes import WHOLE_VERTEBRA, LevelReason, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.config import DetectionConfig
-from detect.quality import INVERTED_TEXT, ViewQuality, check_view, too_few
+from detect.quality_control import INVERTED_TEXT, ViewQuality, check_view, too_few
 from detect.segmenter import looks_inverted
 from osteolens.documents.text import visible
 from pipeline.prediction import ImageOutcome, ImageRecord, MeasuredVertebra, Rejection, ViewResult

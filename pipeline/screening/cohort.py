@@ -1,4 +1,4 @@
-"""Screening of a cohort on the detector's ROIs and on manual ones."""
+"""Screen a whole cohort on the detector's ROIs and on manual ROIs, as external validation needs it."""
 
 from __future__ import annotations
 

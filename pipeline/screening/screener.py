@@ -15,7 +15,7 @@ from classify.crop import CropPlaces
 from classify.inputs import SIX
 from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
-from cohort.rejection import WHOLE_STUDY, RejectionCode
+from cohort.rejection_codes import WHOLE_STUDY, RejectionCode
 from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.detector import VertebraDetector

@@ -1,4 +1,4 @@
-"""Signals that end a long run in order: what is in hand is finished, what is written stays."""
+"""SIGINT and SIGTERM end a long run after the study that is being screened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One study of a folder: screened and written, or kept from an earlier run."""
+"""One study of a folder: screened and written with its overlays, or taken from an earlier run. Add outputs here."""
 
 from __future__ import annotations
 

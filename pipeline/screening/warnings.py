@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from cohort.covariates import Covariates
-from cohort.rejection import RejectionCode
+from cohort.rejection_codes import RejectionCode
 from cohort.spine import View
 from cohort.study import SpacingSource
-from detect.quality import warnings_of
+from detect.quality_control import warnings_of
 from pipeline.screening.assessment import AssessedView
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.radiograph_reader import LoadedStudy

@@ -259,7 +259,7 @@ def test_a_vertebra_that_one_view_shows_as_metal_is_left_out_of_both(
     def only_ap(seen: BodyScale) -> dict[VertebralLevel, float]:
         return {VertebralLevel.L3: 0.5 if seen.detection.view is View.AP else 0.0}
 
-    monkeypatch.setattr("detect.quality.metal_fractions", only_ap)
+    monkeypatch.setattr("detect.quality_control.metal_fractions", only_ap)
     screener = Screener(bundle)
     prediction = screener.screen_loaded(read_study(example())).prediction
     assert prediction.bmd_class is not None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cohort.findings import GENANT_LOSS
 from cohort.io.tables.cohort_tables import CohortRow
-from cohort.rejection import LEVEL_WARNINGS, LevelCode, RejectionCode
+from cohort.rejection_codes import LEVEL_WARNINGS, LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from pipeline.evaluation.detection.boxes import (
     AveragePrecision,

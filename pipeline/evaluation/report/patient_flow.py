@@ -1,4 +1,4 @@
-"""Figures of reports, as SVG or PNG."""
+"""The flow of patients of a cohort, drawn as SVG or PNG."""
 
 from __future__ import annotations
 

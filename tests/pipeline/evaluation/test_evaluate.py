@@ -19,7 +19,7 @@ from classify.inputs import PAIRS, SIX
 from cli.main import app
 from cohort.bmd import BMD_CLASSES, BmdClass, classify_t_score
 from cohort.covariates import Covariates
-from cohort.rejection import RejectionCode
+from cohort.rejection_codes import RejectionCode
 from pipeline.evaluation.classification import ClassificationMetrics
 from pipeline.evaluation.config import EvaluationConfig
 from pipeline.evaluation.evaluate import ALL, Evaluation, evaluate

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cohort.bmd import BMD_CLASSES
-from cohort.rejection import RejectionCode
+from cohort.rejection_codes import RejectionCode
 from osteolens.documents.json_document import json_ready, parse_json, read_json
 from osteolens.errors import ReadError
 from pipeline.evaluation.classification import ClassificationMetrics

@@ -17,7 +17,7 @@ from cohort.bmd import BMD_CLASSES
 from cohort.covariates import Covariates, Sex
 from cohort.findings import BodyHeights, CobbAngle, VertebraFinding
 from cohort.io.folder import index_cohort
-from cohort.rejection import LITTLE_MARGIN, LevelCode, LevelReason, RejectionCode
+from cohort.rejection_codes import LITTLE_MARGIN, LevelCode, LevelReason, RejectionCode
 from cohort.spine import LEVELS, TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ReadError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cohort.io.folder import index_cohort
-from cohort.rejection import RejectionCode
+from cohort.rejection_codes import RejectionCode
 from cohort.spine import VertebralLevel, View
 from cohort.study import Radiograph
 from detect.segmenter import SegmentedBody, looks_inverted

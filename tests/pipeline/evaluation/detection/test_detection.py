@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cohort.covariates import Covariates
-from cohort.rejection import SIX_LUMBAR, LevelCode, LevelReason, RejectionCode
+from cohort.rejection_codes import SIX_LUMBAR, LevelCode, LevelReason, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from osteolens.errors import ReadError
 from pipeline.evaluation.config import EvaluationConfig

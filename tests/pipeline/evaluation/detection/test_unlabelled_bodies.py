@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cohort.covariates import Covariates
-from cohort.rejection import RejectionCode
+from cohort.rejection_codes import RejectionCode
 from cohort.spine import LEVELS, SpineDetection, VertebraBox, View
 from osteolens.errors import ReadError
 from pipeline.evaluation.detection.unlabelled_bodies import evaluate_bodies, read_bodies

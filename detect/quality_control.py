@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cohort.findings import CobbAngle, VertebraFinding
-from cohort.rejection import LITTLE_MARGIN, SIX_LUMBAR, LevelCode, LevelReason, Rejection, RejectionCode
+from cohort.rejection_codes import LITTLE_MARGIN, SIX_LUMBAR, LevelCode, LevelReason, Rejection, RejectionCode
 from cohort.spine import DETECTED_LEVELS, TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectionConfig

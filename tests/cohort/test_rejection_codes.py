@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cohort.rejection import WHOLE_STUDY, WHOLE_VERTEBRA, LevelCode, RejectionCode
+from cohort.rejection_codes import WHOLE_STUDY, WHOLE_VERTEBRA, LevelCode, RejectionCode
 
 
 @pytest.mark.parametrize("code", [*RejectionCode, *LevelCode])

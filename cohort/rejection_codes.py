@@ -1,4 +1,4 @@
-"""Why a view or a study gets no class, why a level is left out, and the words of warnings that are counted."""
+"""Codes and types of rejections and of levels that are left out; `detect/quality_control.py` decides them."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cohort.findings import CobbAngle
-from cohort.rejection import LevelCode, RejectionCode
+from cohort.rejection_codes import LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
 from cohort.study import Radiograph, SpacingSource
 from detect.config import DetectionConfig
 from detect.pixel_quality import exposure_of, metal_fractions
-from detect.quality import (
+from detect.quality_control import (
     ViewQuality,
     check_view,
     too_few,
