@@ -28,6 +28,7 @@ SETTINGS = {
     "training.segmenter": ("detect.training.config", "SegmenterTraining"),
     "training.classifier": ("classify.training.config", "ClassifierTraining"),
     "population": ("phantom.subject.population", "PopulationConfig"),
+    "audit": ("pipeline.audit.config", "AuditConfig"),
 }
 """Where the class of each group of settings is defined, by the name that people use."""
 
@@ -39,7 +40,8 @@ USED_BY = {
     "training.detector": "train detector",
     "training.segmenter": "train segmenter",
     "training.classifier": "train classifier, reproduce",
-    "population": "simulate",
+    "population": "simulate cohort",
+    "audit": "simulate audit",
 }
 """Commands that take each group of settings by --config and --set."""
 

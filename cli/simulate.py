@@ -123,6 +123,8 @@ def audit(
     anatomy: Anatomy = None,
     device: Device = "cpu",
     jobs: Jobs = 0,
+    config: Config = None,
+    set_: Set = None,
     as_json: AsJson = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -130,9 +132,14 @@ def audit(
     """Check population, DXA, readers and shortcut learning of a simulated cohort, and write a report."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
+        from osteolens.config import load_config
+        from pipeline.audit.config import AuditConfig
         from pipeline.audit.plausibility import AuditOptions, audit_cohort
 
-        options = AuditOptions(real=real, anatomy=anatomy, device=device, jobs=_processes(jobs, device))
+        settings = load_config(AuditConfig, config, set_ or ())
+        options = AuditOptions(
+            config=settings, real=real, anatomy=anatomy, device=device, jobs=_processes(jobs, device)
+        )
         with progress("auditing, %", 100) as bar:
             result = audit_cohort(cohort, out, options=options, progress=lambda done, total: bar(100 * done // total))
         if as_json:

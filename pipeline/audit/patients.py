@@ -13,7 +13,7 @@ import pandas as pd
 
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Sex
-from cohort.eligibility import exclusions
+from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.io.folder import index_cohort
 from cohort.study import Study
 from osteolens.errors import ReadError
@@ -94,14 +94,14 @@ class AuditedCohort:
     patients: SimulatedPatients
 
 
-def read_simulated_cohort(folder: Path) -> AuditedCohort:
-    """The patients of a folder of `osteolens simulate cohort`.
+def read_simulated_cohort(folder: Path, criteria: EligibilityCriteria) -> AuditedCohort:
+    """The patients of a folder of `osteolens simulate cohort` whom the criteria include.
 
     Raises:
         ReadError: no eligible patient, or cohort.csv lacks a column that only a simulation has.
     """
     studies = index_cohort(folder).studies
-    reasons = {study.study_uid: exclusions(study) for study in studies}
+    reasons = {study.study_uid: exclusions(study, criteria) for study in studies}
     eligible = [study for study in studies if not reasons[study.study_uid]]
     path = folder / "cohort.csv"
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame()

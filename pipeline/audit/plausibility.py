@@ -17,6 +17,7 @@ from phantom.cohort import young_adults
 from phantom.plan import read_plan
 from phantom.subject.population import YoungAdult
 from pipeline.audit.checks import Check, bone_checks, population_checks, reader_check, shortcut_checks
+from pipeline.audit.config import DEFAULT_AUDIT, AuditConfig
 from pipeline.audit.figures import audit_figures
 from pipeline.audit.oracle import OracleAuc, oracle_aucs
 from pipeline.audit.patients import AuditedCohort, read_simulated_cohort
@@ -32,17 +33,15 @@ class AuditOptions:
     """Options of an audit.
 
     Attributes:
+        config: who is audited, and how much is measured.
         real: folder of real radiographs to show beside simulated ones.
-        image_studies: most eligible studies whose images are read for the search of shortcuts.
-        young_adults: women, and as many men, of 20 to 40 years whose DXA is simulated.
         anatomy: folder of meshes that the cohort was simulated with, or None for the built-in anatomy.
         device: torch device of the simulation of young adults.
         jobs: processes of it.
     """
 
+    config: AuditConfig = DEFAULT_AUDIT
     real: Path | None = None
-    image_studies: int = 1000
-    young_adults: int = 150
     anatomy: Path | None = None
     device: str = "cpu"
     jobs: int = 1
@@ -126,7 +125,7 @@ def audit_cohort(
         cohort: folder of `osteolens simulate cohort`, with cohort.csv, rois.csv and readers.csv.
         out: folder to write, outside the cohort, since its pictures are no radiographs; nothing is written without it.
         young: simulated young adults; None simulates them from the plan that simulation.json keeps.
-        options: how much is measured, and what real radiographs are shown.
+        options: settings, and what real radiographs are shown.
         progress: told after every young adult and every study whose images are read.
 
     Raises:
@@ -136,15 +135,16 @@ def audit_cohort(
     """
     if young is None:
         require("simulate audit", "torch")
-    read = read_simulated_cohort(cohort)
+    config = options.config
+    read = read_simulated_cohort(cohort, config.criteria)
     patients = read.patients
-    chosen = np.random.default_rng(0).permutation(len(patients.studies))[: options.image_studies]
+    chosen = np.random.default_rng(0).permutation(len(patients.studies))[: config.image_studies]
     sampled, total = 0, len(chosen)
     if young is None:
         plan = read_plan(cohort, options.anatomy, options.device, options.jobs)
-        sampled = 2 * options.young_adults
+        sampled = 2 * config.young_adults
         total += sampled
-        young = young_adults(plan, options.young_adults, lambda done, _: progress(done, total))
+        young = young_adults(plan, config.young_adults, lambda done, _: progress(done, total))
     images = [patients.studies[k] for k in chosen]
     features = shortcut_features(
         images, read_rois(cohort / "rois.csv"), lambda done, _: progress(sampled + done, total)

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cohort.eligibility import EligibilityCriteria
 from osteolens.errors import ConfigError, ReadError
+from pipeline.audit.config import AuditConfig
 from pipeline.audit.plausibility import AuditOptions, audit_cohort
 from tests.conftest import MakeDicom
 from tests.pipeline.audit.made_up import PATIENTS, YOUNG, write_cohort
@@ -55,7 +57,7 @@ def test_checks_of_a_sound_cohort_pass(tmp_path: Path, make_dicom: MakeDicom) ->
 
 def test_a_window_that_gives_the_class_away_fails_the_audit(tmp_path: Path, make_dicom: MakeDicom) -> None:
     folder = write_cohort(tmp_path, make_dicom, leak=True)
-    audit = audit_cohort(folder, None, YOUNG, AuditOptions(image_studies=50))
+    audit = audit_cohort(folder, None, YOUNG, AuditOptions(config=AuditConfig(image_studies=50)))
     checks = {check.name: check for check in audit.checks}
     assert audit.image_studies == 50
     assert checks["AUC from header"].value > 0.95
@@ -65,7 +67,13 @@ def test_a_window_that_gives_the_class_away_fails_the_audit(tmp_path: Path, make
 def test_progress_counts_studies(tmp_path: Path, make_dicom: MakeDicom) -> None:
     told: list[tuple[int, int]] = []
     folder = write_cohort(tmp_path, make_dicom)
-    audit_cohort(folder, None, YOUNG, AuditOptions(image_studies=3), lambda done, total: told.append((done, total)))
+    audit_cohort(
+        folder,
+        None,
+        YOUNG,
+        AuditOptions(config=AuditConfig(image_studies=3)),
+        lambda done, total: told.append((done, total)),
+    )
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -78,7 +86,9 @@ def test_young_adults_are_simulated_from_the_cohorts_plan(
     asked: list[object] = []
     monkeypatch.setattr("pipeline.audit.plausibility.read_plan", lambda *given: asked.append(given))
     monkeypatch.setattr("pipeline.audit.plausibility.young_adults", lambda plan, count, progress: YOUNG[:count])
-    audit = audit_cohort(folder, None, None, AuditOptions(young_adults=7, device="cuda", jobs=2, image_studies=1))
+    audit = audit_cohort(
+        folder, None, None, AuditOptions(config=AuditConfig(young_adults=7, image_studies=1), device="cuda", jobs=2)
+    )
     assert audit.young_adults == 7 and asked == [(folder, None, "cuda", 2)]
 
 
@@ -104,3 +114,12 @@ def test_what_a_small_cohort_cannot_tell_is_null_in_json(tmp_path: Path, make_di
     overlap = by_name["mean intersection over union of two readers"]
     assert overlap["value"] is None and overlap["passed"] is False
     assert document["eligible"] == 2 and document["population"]["test1"]["age_years"] is None
+
+
+def test_criteria_are_a_setting(tmp_path: Path, make_dicom: MakeDicom) -> None:
+    folder = write_cohort(tmp_path, make_dicom)
+    older = AuditConfig(criteria=EligibilityCriteria(min_age_years=65), image_studies=1)
+    audit = audit_cohort(folder, None, YOUNG, AuditOptions(config=older))
+    ages = pd.read_csv(folder / "cohort.csv")["age_years"]
+    assert audit.cohort.excluded_for["younger than 65 years"] == (ages < 65).sum() > 0
+    assert audit.eligible < PATIENTS - 1
