@@ -110,8 +110,8 @@ class Screener:
         """Screen one study.
 
         Args:
-            source: a folder or a file of one study, a `Study`, or arrays (rows, columns) of grey values, bright = dense
-                bone: one, several, or by view.
+            source: a folder or a file of one study, a `Study`, radiographs, or arrays (rows, columns) of grey values,
+                bright = dense bone: one, several, or by view.
             age_years: overrides what headers and tables say, as do all of these.
             sex: F or M.
             bmi_kg_m2: body mass index.

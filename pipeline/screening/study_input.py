@@ -20,13 +20,15 @@ from osteolens.errors import ConfigError, NotRadiograph, StudyError
 from pipeline.screening.radiograph_reader import LoadedStudy, read_study
 
 Array: TypeAlias = npt.NDArray[np.generic]
-Source: TypeAlias = str | PathLike[str] | Study | Array | Sequence[Array] | Mapping[str, Array]
-"""A path, a study, or arrays (rows, columns): one, several, or by view (`AP`, `LATERAL`)."""
+Image: TypeAlias = Array | Radiograph
+Source: TypeAlias = str | PathLike[str] | Study | Image | Sequence[Image] | Mapping[str, Array]
+"""A path, a study, or images: radiographs as `read_radiograph` gives them, or arrays (rows, columns), one, several, or
+by view (`AP`, `LATERAL`)."""
 
 LEAST_SIDE = 64
 """Pixels along a side that an array needs; it is an image in which vertebral bodies can be told."""
 
-FROM_ARRAYS = "arrays"
+WITHOUT_FILES = "images"
 """Identifier of a study that has no files."""
 
 
@@ -46,12 +48,16 @@ def load_study(source: Source, given: Covariates) -> LoadedStudy:
     if isinstance(source, (str, PathLike)):
         study = _only_study(Path(fspath(source)))
         return read_study(replace(study, covariates=study.covariates.overridden_by(given)))
-    if isinstance(source, np.ndarray):
-        return _of_arrays([(None, source)], given)
     if isinstance(source, Mapping):
         by_view = {_view(name): pixels for name, pixels in source.items()}
-        return _of_arrays([(view, by_view[view]) for view in View if view in by_view], given)
-    return _of_arrays([(None, pixels) for pixels in source], given)
+        images = [_radiograph(pixels, view.value, view) for view, pixels in by_view.items()]
+    else:
+        given_images = [source] if isinstance(source, (np.ndarray, Radiograph)) else list(source)
+        images = [
+            image if isinstance(image, Radiograph) else _radiograph(image, f"array {number}")
+            for number, image in enumerate(given_images, start=1)
+        ]
+    return _of_radiographs(images, given)
 
 
 def given_covariates(
@@ -96,22 +102,32 @@ def _view(name: str) -> View:
         raise ConfigError(f"view {name!r} is unknown; expected AP or LATERAL") from error
 
 
-def _of_arrays(images: Sequence[tuple[View | None, Array]], given: Covariates) -> LoadedStudy:
-    radiographs = tuple(_radiograph(view, pixels, number) for number, (view, pixels) in enumerate(images, start=1))
+def _of_radiographs(radiographs: Sequence[Radiograph], given: Covariates) -> LoadedStudy:
+    """A study of images that stand in memory, in the order in which a study lists its images."""
+    first: dict[View, Radiograph] = {}
+    further: list[tuple[View, Radiograph]] = []
+    for radiograph in radiographs:
+        if radiograph.view in first:
+            further.append((radiograph.view, radiograph))
+        elif radiograph.view is not None:
+            first[radiograph.view] = radiograph
+    unknown = [radiograph for radiograph in radiographs if radiograph.view is None]
     study = Study(
-        study_uid=FROM_ARRAYS,
+        study_uid=WITHOUT_FILES,
         patient_id="",
-        ap=next((r.path for r in radiographs if r.view is View.AP), None),
-        lateral=next((r.path for r in radiographs if r.view is View.LATERAL), None),
-        images_of_unknown_view=tuple(r.path for r in radiographs if r.view is None),
+        ap=first[View.AP].path if View.AP in first else None,
+        lateral=first[View.LATERAL].path if View.LATERAL in first else None,
+        further=tuple((view, radiograph.path) for view, radiograph in further),
+        images_of_unknown_view=tuple(radiograph.path for radiograph in unknown),
         covariates=given,
     )
-    return LoadedStudy(study, radiographs, ())
+    listed = (*(first[view] for view in View if view in first), *(radiograph for _, radiograph in further), *unknown)
+    return LoadedStudy(study, listed, ())
 
 
-def _radiograph(view: View | None, pixels: Array, number: int) -> Radiograph:
+def _radiograph(pixels: Array, text: str, view: View | None = None) -> Radiograph:
     """An array as a plain image of the same grey values would be read."""
-    name = Path(view.value if view is not None else f"array {number}")
+    name = Path(text)
     kind, shape = pixels.dtype.kind, " x ".join(map(str, pixels.shape))
     if pixels.ndim != 2 or min(pixels.shape) < LEAST_SIDE or kind not in "uif":
         raise NotRadiograph(

@@ -95,3 +95,20 @@ def test_a_notebook_shows_text_of_files_as_text(screener: Screener) -> None:
     prediction = screener.screen(FOLDER)
     page = replace(prediction, warnings=("<script>alert(1)</script>\x1b[2J",))._repr_html_()
     assert "<script>" not in page and "\x1b" not in page and "&lt;script&gt;" in page
+
+
+def test_radiographs_that_were_read_are_screened(screener: Screener) -> None:
+    assert STUDY.ap is not None and STUDY.lateral is not None
+    frontal, lateral = read_radiograph(STUDY.ap), read_radiograph(STUDY.lateral)
+    known = {"age_years": STUDY.covariates.age_years, "bmi_kg_m2": STUDY.covariates.bmi_kg_m2}
+    both = screener.screen([lateral, frontal], sex=STUDY.covariates.sex, **known)
+    assert both.probabilities == screener.screen(STUDY).probabilities
+    assert [(image.path, image.outcome) for image in both.images] == [
+        (str(STUDY.ap), "classified"),
+        (str(STUDY.lateral), "classified"),
+    ]
+    assert list(screener.screen(lateral).views) == [View.LATERAL]
+    twice = screener.screen([frontal, frontal, lateral])
+    assert [str(image.outcome) for image in twice.images] == ["classified", "classified", "left out"]
+    with pytest.raises(StudyError, match="the study has no image"):
+        screener.screen([])
