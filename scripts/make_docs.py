@@ -133,7 +133,7 @@ def results_page(place: str) -> str:
     return TABLE.sub(filled, page.read_text("utf-8"))
 
 
-TABLE = re.compile(r"<!-- table: (\w+) -->\n(?:.*?\n)?<!-- end of table -->", re.S)
+TABLE = re.compile(r"<!-- table: (\w+) -->\n(?:.*?\n)??<!-- end of table -->", re.S)
 
 RESULTS = ("docs/results/2026.11.5.md",)
 

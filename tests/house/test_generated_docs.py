@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import re
 
 import pytest
 
@@ -39,3 +40,13 @@ def test_the_readme_quotes_the_results_of_the_shipped_weights() -> None:
     assert f"{value} (95 % {interval})" in readme
     assert f"{overlaps[0]} (AP), {overlaps[1]} (lateral)" in readme
     assert f"{right} %" in readme
+
+
+def test_a_page_of_results_shows_every_table_beside_it() -> None:
+    folder = ROOT / "docs" / "results" / VERSION
+    shown = re.findall(r"<!-- table: (\w+) -->", page_text())
+    assert sorted(shown) == sorted(path.stem for path in folder.glob("*.csv"))
+
+
+def page_text() -> str:
+    return (ROOT / "docs" / "results" / f"{VERSION}.md").read_text("utf-8")
