@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pydicom.uid import generate_uid
 
+from osteolens.atomic import cannot_write
 from osteolens.extras import require
+from phantom.plan import check_tables
 from phantom.records import PatientRecord, StudyRow, image_record, write_record
 from phantom.tables import write_tables
 from phantom.xray.system import SYSTEMS, SimulatedSite
@@ -38,6 +40,7 @@ def simulate_ct(ct: Path, labels: Path, out: Path, site: SimulatedSite = Simulat
     Raises:
         MissingExtra: torch or nibabel is not installed.
         AnatomyError: the CT or its labels cannot be used.
+        ConfigError: the folder holds a cohort that is not simulated.
         OutputError: the folder cannot be written.
     """
     require("simulate ct", "torch", "nibabel")
@@ -47,11 +50,15 @@ def simulate_ct(ct: Path, labels: Path, out: Path, site: SimulatedSite = Simulat
     from phantom.xray.ct_radiographs import ct_radiographs
     from phantom.xray.dicom import StudyHeader, write_radiographs
 
+    check_tables(out)
     volume = read_ct(ct, labels)
     system = SYSTEMS[site][0]
     patient_id = "CT-" + re.sub(r"[^A-Za-z0-9_-]", "_", ct.name.partition(".")[0])
     folder = out / patient_id
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     header = StudyHeader(
         patient_id=patient_id,
         study_uid=generate_uid(entropy_srcs=[patient_id, "ct"]),

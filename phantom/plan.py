@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from cohort.in_silico import IN_SILICO_NOTICE
-from osteolens.atomic import write_whole
+from cohort.io.tables.cohort_tables import read_cohort_csv
+from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError
 from phantom.records import FILE_NAME, Record
@@ -25,6 +26,9 @@ SPACING_MM = 0.1, 2.0
 """Smallest and largest detector pixel that can be asked for."""
 
 PLAN_FILE = "simulation.json"
+
+TABLES = ("cohort.csv", "rois.csv", "readers.csv", "annotations.json")
+"""Tables that a simulation writes into its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +131,17 @@ def claim_folder(plan: SimulationPlan) -> None:
     """Write simulation.json, or check that the one in the folder is of the same plan.
 
     Raises:
-        ConfigError: the folder holds a cohort of another plan.
+        ConfigError: the folder holds a cohort of another plan, or tables of a cohort that is not simulated.
         OutputError: the folder cannot be written.
     """
     path = plan.out / PLAN_FILE
     stated = _record_of(plan)
     if not path.is_file():
-        plan.out.mkdir(parents=True, exist_ok=True)
+        check_tables(plan.out)
+        try:
+            plan.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(plan.out, error) from error
         write_whole(path, json.dumps(stated.model_dump(mode="json"), indent=1))
         return
     present = _read_record(path)
@@ -146,6 +154,25 @@ def claim_folder(plan: SimulationPlan) -> None:
         raise ConfigError(
             f"{path}: this folder holds another cohort: {'; '.join(differing)}; "
             "give another output folder or the same settings"
+        )
+
+
+def check_tables(out: Path) -> None:
+    """Check that the tables of a folder are of simulated studies alone, since they are written anew from these.
+
+    Raises:
+        ConfigError: one is of other studies.
+    """
+    present = next((name for name in TABLES if (out / name).is_file()), None)
+    if present is None or (out / PLAN_FILE).is_file():
+        return
+    simulated = {path.parent.name for path in out.glob(f"*/{FILE_NAME}")}
+    listed: set[str | None] = set()
+    if present == TABLES[0]:
+        listed = {row.patient_id for row in read_cohort_csv(out / present).values()}
+    if not simulated or not listed <= simulated:
+        raise ConfigError(
+            f"{out / present} belongs to a cohort that is not simulated; it would be overwritten; give another --out"
         )
 
 

@@ -14,6 +14,7 @@ from cohort.io.annotations import read_rois
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.cohort_tables import read_cohort_csv
 from cohort.spine import VertebralLevel, View
+from osteolens.errors import ConfigError
 from phantom.ct import CtStudy, simulate_ct
 from phantom.xray.system import SimulatedSite
 from tests.phantom.builders import BODY_VOXELS, CT_STEP_MM, PITCH_VOXELS
@@ -70,3 +71,12 @@ def test_the_command_tells_what_was_written(labelled_ct: tuple[Path, Path], tmp_
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"folder": str(tmp_path), "patient_id": "CT-ct", "boxes": 12}
     assert read_cohort_csv(tmp_path / "cohort.csv")["CT-ct"].site == "test2"
+
+
+def test_a_ct_is_not_added_to_a_hospitals_cohort(labelled_ct: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "hospital"
+    out.mkdir()
+    (out / "cohort.csv").write_text("patient_id,study_uid,t_score\np7,1.2.3,-2.6\n")
+    with pytest.raises(ConfigError, match=r"cohort\.csv .* is not simulated"):
+        simulate_ct(*labelled_ct, out)
+    assert [path.name for path in out.iterdir()] == ["cohort.csv"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from osteolens.errors import ConfigError
+from osteolens.errors import ConfigError, OutputError
 from phantom.plan import SimulationOptions, SimulationPlan, assign_sites, claim_folder, read_plan
 from phantom.subject.population import PopulationConfig
 from phantom.variety import Variety
@@ -96,3 +96,25 @@ def test_a_cohort_of_version_0_1_is_read(tmp_path: Path) -> None:
     plan = read_plan(tmp_path)
     assert (plan.seed, plan.sites, plan.options.variety) == (22, "training", Variety.FADED)
     assert plan.options.population == PopulationConfig(male_fraction=0.5, age_mean_years=70.0)
+
+
+@pytest.mark.parametrize("table", ["cohort.csv", "rois.csv", "readers.csv", "annotations.json"])
+def test_tables_of_a_hospital_are_never_overwritten(table: str, tmp_path: Path) -> None:
+    (tmp_path / table).write_text("patient_id,study_uid,t_score\np7,1.2.3,-2.6\n")
+    with pytest.raises(ConfigError, match=rf"{table} .* is not simulated; it would be overwritten; give another"):
+        claim_folder(SimulationPlan(out=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [table]
+
+
+def test_a_folder_of_simulated_studies_alone_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text("patient_id,study_uid\nCT-ct,1.2.3\n")
+    (tmp_path / "CT-ct").mkdir()
+    (tmp_path / "CT-ct" / "patient.json").write_text("{}")
+    claim_folder(SimulationPlan(out=tmp_path))
+    assert (tmp_path / "simulation.json").is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/cohort: cannot be written"):
+        claim_folder(SimulationPlan(out=tmp_path / "file" / "cohort"))
