@@ -65,6 +65,18 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise cannot_write(path, error) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if they are not there yet.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Error for a file that cannot be written, with advice by its cause."""
     if error.errno in _FULL:

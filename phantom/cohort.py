@@ -10,6 +10,7 @@ from pathlib import Path
 from cohort.covariates import Sex
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
+from osteolens.training.device import check_device
 from phantom.plan import DEFAULT_OPTIONS, MIXED, SimulationOptions, SimulationPlan, assign_sites, claim_folder
 from phantom.records import FILE_NAME
 from phantom.subject.population import YoungAdult, patient_id
@@ -72,11 +73,12 @@ def simulate_cohort(
 
     Raises:
         MissingExtra: torch is not installed.
-        ConfigError: unknown site, no patients, or a folder of another plan.
+        ConfigError: unknown site or device, no patients, or a folder of another plan or of a hospital's cohort.
         AnatomyError: the anatomy folder cannot be used.
         OutputError: the folder cannot be written.
     """
     require("simulate cohort", "torch")
+    check_device(options.device, auto=False)
     from phantom.processes import PatientTask, in_processes, load_sources, simulate_and_write
 
     started = time.perf_counter()
@@ -116,6 +118,7 @@ def young_adults(plan: SimulationPlan, count: int, progress: Progress = silent) 
         AnatomyError: the anatomy folder cannot be used.
     """
     require("simulate audit", "torch")
+    check_device(plan.options.device, auto=False)
     from phantom.processes import ScanTask, in_processes, load_sources, scan_young_adult
 
     load_sources(plan.options.anatomy)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom.uid import generate_uid
 
-from osteolens.atomic import cannot_write
+from osteolens.atomic import make_folder
 from osteolens.extras import require
 from phantom.plan import check_tables
 from phantom.records import PatientRecord, StudyRow, image_record, write_record
@@ -55,10 +55,7 @@ def simulate_ct(ct: Path, labels: Path, out: Path, site: SimulatedSite = Simulat
     system = SYSTEMS[site][0]
     patient_id = "CT-" + re.sub(r"[^A-Za-z0-9_-]", "_", ct.name.partition(".")[0])
     folder = out / patient_id
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    make_folder(folder)
     header = StudyHeader(
         patient_id=patient_id,
         study_uid=generate_uid(entropy_srcs=[patient_id, "ct"]),

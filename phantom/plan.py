@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.io.tables.cohort_tables import read_cohort_csv
-from osteolens.atomic import cannot_write, write_whole
+from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError
 from phantom.records import FILE_NAME, Record
@@ -138,10 +138,7 @@ def claim_folder(plan: SimulationPlan) -> None:
     stated = _record_of(plan)
     if not path.is_file():
         check_tables(plan.out)
-        try:
-            plan.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(plan.out, error) from error
+        make_folder(plan.out)
         write_whole(path, json.dumps(stated.model_dump(mode="json"), indent=1))
         return
     present = _read_record(path)

@@ -23,7 +23,9 @@ from cohort.study import Study
 from osteolens.atomic import write_csv
 from osteolens.documents.json_document import write_json
 from osteolens.extras import require
+from osteolens.training.device import check_device
 from osteolens.training.run_options import RunOptions
+from osteolens.training.start import check_start
 from pipeline.bundle.load import load_bundle
 from pipeline.reproduction.tables import COLUMNS, PREDICTIONS, Network, ReproductionTables, tabulate
 from pipeline.screening.screener import Screener
@@ -93,10 +95,17 @@ def reproduce(
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
+        ConfigError: an unknown device, or one that is not there.
         ReadError: nothing to train on or to evaluate.
+        WeightsError: weights to begin with that are missing or no safetensors.
     """
     require("reproduce", *PACKAGES)
     config, options = config or ClassifierTraining(), options or ReproductionOptions()
+    check_device(options.device)
+    if options.start_from is not None:
+        check_start(options.start_from, or_folder=True)
+    if options.joint_network is not None:
+        check_start(options.joint_network, or_folder=True)
     screener = Screener(load_bundle(options.weights))
     how = TrainingOptions(device=options.device, seed=options.seed)
     split = training_cohorts(cohorts, out, config.validation_fraction, how, config.criteria)

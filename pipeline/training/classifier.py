@@ -10,6 +10,8 @@ from classify.training.config import ClassifierTraining
 from classify.training.crops import JITTERED_VARIANTS, CropPlan, CropSet, build_crops
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
+from osteolens.training.device import check_device
+from osteolens.training.start import check_start
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
@@ -53,7 +55,9 @@ def train_classifier(
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
+        ConfigError: an unknown device, or one that is not there.
         ReadError: nothing to train on.
+        OutputError: the run folder cannot be made.
         WeightsError: weights to start from that are missing or do not fit.
     """
     require("train classifier", *PACKAGES)
@@ -61,8 +65,11 @@ def train_classifier(
     from classify.training.train import fit_classifier
 
     config, options = config or ClassifierTraining(), options or TrainingOptions()
+    check_device(options.device)
     weights = load_bundle(options.weights)
-    start = options.start_from if isinstance(options.start_from, Path) else weights.classifier.parent
+    start = weights.classifier.parent
+    if isinstance(options.start_from, Path):
+        start = check_start(options.start_from, or_folder=True)
     run_options = options.run_options(None if options.start_from is Start.NONE else start)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria)
     split.describe(config, notify)

@@ -13,6 +13,7 @@ from cohort.io.folder import index_cohort
 from cohort.io.tables.notes import table_notes
 from cohort.splits import Split, is_test_site, split_by_patient, write_split
 from cohort.study import Study
+from osteolens.atomic import make_folder
 from osteolens.config import StrictConfig
 from osteolens.errors import ReadError
 from pipeline.training.run import Notify, TrainingOptions, TrainingRun
@@ -110,7 +111,7 @@ def training_cohorts(
     on_both_sides = {s.patient_id for s in training} & {s.patient_id for s in held_out}
     if on_both_sides:
         raise ReadError(f"{len(on_both_sides)} patients stand in both training and {options.validation}; expected none")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_split(training, held_out, out / "split.csv")
     return TrainingCohorts(training=training, held_out=held_out, rois=rois, left_out=dict(left_out), notes=tuple(notes))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from detect.training.config import DetectorTraining
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
+from osteolens.training.device import check_device
+from osteolens.training.start import check_start
 from pipeline.bundle.load import load_bundle
 from pipeline.training.cohorts import Cohorts, folders_of, training_cohorts
 from pipeline.training.rois import outlines_of
@@ -38,7 +40,9 @@ def train_detector(
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
+        ConfigError: an unknown device, or one that is not there.
         ReadError: nothing to train on.
+        OutputError: the run folder cannot be made.
         WeightsError: weights to start from that are missing or of another architecture.
     """
     require("train detector", "torch", "torchvision", "ultralytics", "safetensors")
@@ -47,6 +51,7 @@ def train_detector(
     from detect.training.yolo_folder import LabelledStudies, write_yolo_folder
 
     config, options = config or DetectorTraining(), options or TrainingOptions()
+    check_device(options.device, numbers=True)
     start = _start(options)
     split = training_cohorts(cohorts, out, config.validation_fraction, options)
     split.describe(config, notify)
@@ -65,5 +70,5 @@ def _start(options: TrainingOptions) -> Path | None:
     if options.start_from is Start.NONE:
         return None
     if isinstance(options.start_from, Path):
-        return options.start_from
+        return check_start(options.start_from)
     return load_bundle(options.weights).detector.with_suffix(".safetensors")

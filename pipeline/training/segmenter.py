@@ -9,6 +9,8 @@ from detect.training.config import SegmenterTraining
 from osteolens.errors import ConfigError, ReadError
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
+from osteolens.training.device import check_device
+from osteolens.training.start import check_start
 from pipeline.training.cohorts import Cohorts, folders_of, training_cohorts
 from pipeline.training.rois import outlines_of
 from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun, row_text
@@ -39,7 +41,9 @@ def train_segmenter(
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
         ReadError: nothing to train on.
-        ConfigError: a start from weights, or resuming, which a segmenter does not know.
+        ConfigError: an unknown device, or a start from weights or resuming, which a segmenter does not know.
+        OutputError: the run folder cannot be made.
+        WeightsError: weights to start from that are missing or no safetensors.
     """
     require("train segmenter", "torch", "lightning", "segmentation_models_pytorch", "safetensors")
     out = Path(out)
@@ -47,6 +51,7 @@ def train_segmenter(
     from detect.training.segmenter import fit_segmenter
 
     config, options = config or SegmenterTraining(), options or TrainingOptions()
+    check_device(options.device)
     start = _start(options)
     split = training_cohorts(cohorts, out, config.validation_fraction, options)
     split.describe(config, notify)
@@ -80,4 +85,4 @@ def _start(options: TrainingOptions) -> Path | None:
         raise ConfigError("a segmenter does not resume; its crops are kept, so train it again without --resume")
     if options.start_from is Start.WEIGHTS:
         raise ConfigError("weights hold the segmenter as ONNX alone; start from segmenter.safetensors of a run")
-    return options.start_from if isinstance(options.start_from, Path) else None
+    return check_start(options.start_from) if isinstance(options.start_from, Path) else None
