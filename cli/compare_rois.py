@@ -58,29 +58,32 @@ def compare_rois(
             comparison = run(
                 cohort, manual_rois, screener, settings, site, lambda done, total: bar(100 * done // total)
             )
-        _write(comparison, cohort, out)
+        _write(comparison, cohort, out, quiet)
         document = comparison.as_json()
-        say_damaged(document)
+        if not quiet:
+            say_damaged(document)
         if as_json:
             print_json(document)
         else:
-            _print(comparison)
+            _print(comparison, quiet)
         if not quiet:
             say(f"{comparison.count} studies compared, {len(comparison.left_out)} left out")
 
 
-def _write(comparison: Comparison, cohort: Path, out: Path | None) -> None:
+def _write(comparison: Comparison, cohort: Path, out: Path | None, quiet: bool) -> None:
     if out is None:
         return
     from cohort.in_silico import notice_of
     from pipeline.roi_comparison.report import write_comparison
 
     write_comparison(out, comparison, notice_of(cohort))
-    say(f"report: {out / 'report.html'}")
+    if not quiet:
+        say(f"report: {out / 'report.html'}")
 
 
-def _print(comparison: Comparison) -> None:
+def _print(comparison: Comparison, quiet: bool) -> None:
     tables = comparison.tables
     for name, title in TITLES.items():
         print_table(title, list(tables[name].columns), tables[name].fillna("").to_numpy().tolist())
-    say(comparison.verdict)
+    if not quiet:
+        say(comparison.verdict)

@@ -73,7 +73,7 @@ def evaluate(
         evaluation = run(
             results, cohort or _examples(), _settings(config, set_), site, include_ineligible, manual_results
         )
-        _write(evaluation, cohort or _examples(), out)
+        _write(evaluation, cohort or _examples(), out, quiet)
         _print(evaluation, as_json, published, quiet)
 
 
@@ -104,7 +104,7 @@ def validate(
         with progress("screening, %", 100) as bar:
             screened = screen_cohort(cohort, out, site, weights, lambda done, total: bar(100 * done // max(total, 1)))
         evaluation = run(screened.automatic, cohort, settings, site, include_ineligible, screened.manual)
-        _write(evaluation, cohort, out)
+        _write(evaluation, cohort, out, quiet)
         _print(evaluation, as_json, published, quiet)
 
 
@@ -156,19 +156,21 @@ def _settings(config: str | None, overrides: list[str] | None) -> EvaluationConf
     return load_config(EvaluationConfig, config, overrides or ())
 
 
-def _write(evaluation: Evaluation, cohort: Path, out: Path | None) -> None:
+def _write(evaluation: Evaluation, cohort: Path, out: Path | None, quiet: bool) -> None:
     if out is None:
         return
     from cohort.in_silico import notice_of
     from pipeline.evaluation.report.page import write_evaluation
 
     write_evaluation(out, evaluation, notice_of(cohort))
-    say(f"report: {out / 'report.html'}")
+    if not quiet:
+        say(f"report: {out / 'report.html'}")
 
 
 def _print(evaluation: Evaluation, as_json: bool, published: bool, quiet: bool) -> None:
     document = evaluation.as_json()
-    say_damaged(document)
+    if not quiet:
+        say_damaged(document)
     if as_json:
         print_json(document)
         return

@@ -67,6 +67,7 @@ def process(
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
+        from cohort.io.folder import only_sites
         from cohort.io.tables.notes import table_notes
         from osteolens.config import load_config
         from osteolens.shipped import shipped_examples
@@ -81,10 +82,11 @@ def process(
         overrides += ["explain=true"] if explain else []
         settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else shipped_examples()
-        index = _index(folder, out, site)
-        if folder.is_dir():
+        index = _index(folder, out)
+        if folder.is_dir() and not quiet:
             for note in table_notes(folder, index.studies):
                 say(note)
+        index = index if site is None else only_sites(index, site)
         if dry_run:
             _print_index(index, as_json)
             return
@@ -114,15 +116,14 @@ def process(
             raise typer.Exit(3)
 
 
-def _index(folder: Path, out: Path, site: str | None) -> CohortIndex:
+def _index(folder: Path, out: Path) -> CohortIndex:
     """Studies of a folder that is not the output folder itself."""
-    from cohort.io.folder import index_cohort, only_sites
+    from cohort.io.folder import index_cohort
     from osteolens.errors import ConfigError
 
     if out.resolve() == folder.resolve():
         raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
-    index = index_cohort(folder, exclude=out)
-    return index if site is None else only_sites(index, site)
+    return index_cohort(folder, exclude=out)
 
 
 def _print_rows(rows: Sequence[PredictionRow]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from classify.config import PreprocessSpec
 from detect.config import CLASSES
 from osteolens.documents.json_document import read_json
-from osteolens.errors import ReadError, WeightsError
+from osteolens.errors import ConfigError, ReadError, WeightsError
 from osteolens.shipped import shipped_weights
 from pipeline.bundle.format_1 import inference_of
 from pipeline.bundle.load import load_bundle
@@ -50,19 +50,24 @@ def assemble_weights(
         provenance: what each part was trained on, by its name, and `notice`.
 
     Raises:
+        ConfigError: a name that is empty or too long.
         WeightsError: a run lacks its files, or the result does not load.
     """
+    if not 1 <= len(version) <= 100:
+        raise ConfigError(f"the name of the release has {len(version)} characters, expected 1 to 100 characters")
     tests, provenance = tests or {}, provenance or {}
     trained = {part: _trained_part(part, run).model_copy(update={"training": provenance.get(part)})
                for part, run in runs.items()}  # fmt: skip
     base = out if (out / MANIFEST).is_file() else shipped_weights()
     load_bundle(base)
     former = read_manifest(base)
-    _make_folder(out)
     models = {**former.models.by_name, **trained}
     for part, metrics in tests.items():
         if part in models:
             models[part] = models[part].model_copy(update={"metrics": {**models[part].metrics, "test": metrics}})
+    for part in models:
+        _check_files(part, runs.get(part, base))
+    _make_folder(out)
     for part in models:
         _copy_part(part, runs.get(part, base), out)
     notice = provenance.get("notice", former.notice if not runs else NOTICE)
@@ -70,12 +75,17 @@ def assemble_weights(
     load_bundle(out)
 
 
+def _check_files(part: Part, source: Path) -> None:
+    """Check that a run or a folder of weights is complete; a branch may be absent."""
+    for name in PART_FILES[part]:
+        if name not in BRANCH_FILES.values() and not (source / name).is_file():
+            raise WeightsError(f"{source}: {name} is missing; expected a finished run of osteolens train {part}")
+
+
 def _copy_part(part: Part, source: Path, out: Path) -> None:
     for name in PART_FILES[part]:
-        if name in BRANCH_FILES.values() and not (source / name).is_file():
+        if not (source / name).is_file():
             (out / name).unlink(missing_ok=True)
-        elif not (source / name).is_file():
-            raise WeightsError(f"{source}: {name} is missing; expected a finished run of osteolens train {part}")
         elif source.resolve() != out.resolve():
             _copy(source / name, out / name)
 

@@ -35,6 +35,7 @@ from pipeline.evaluation.population import Population, population, population_te
 from pipeline.evaluation.results import (
     EvaluatedStudy,
     References,
+    ResultName,
     SavedResults,
     cases_of,
     is_of_sites,
@@ -228,7 +229,7 @@ def evaluate(
         detection=detection(studies, evaluated),
         not_evaluated=_not_evaluated(studies, references, site),
         damaged_results=damaged,
-        table_notes=table_notes(cohort, read.names),
+        table_notes=table_notes(cohort, (*read.names, *_of_other_sites(references, site))),
         config=config,
         has_covariates=any(stored_covariates(s.prediction.covariates) != Covariates() for s in evaluated),
     )
@@ -263,6 +264,14 @@ def _dataset(
         input_comparisons=compare_inputs(studies),
         stage_attribution=None if same is None else stage_attribution(studies, same),
     )
+
+
+def _of_other_sites(references: References, site: str | None) -> tuple[ResultName, ...]:
+    """Patients of sites that are not evaluated; nothing is said of them."""
+    if site is None:
+        return ()
+    evaluated = references.of_sites(site)
+    return tuple(ResultName(key, key) for key in references.rows if key not in evaluated)
 
 
 def _not_evaluated(studies: Sequence[EvaluatedStudy], references: References, site: str | None) -> NotEvaluated:

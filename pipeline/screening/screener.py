@@ -111,7 +111,7 @@ class Screener:
 
         Args:
             source: a folder or a file of one study, a `Study`, radiographs, or arrays (rows, columns) of grey values,
-                bright = dense bone: one, several, or by view.
+                bright = dense bone: one, several, or by view (`AP`, `LATERAL`).
             age_years: overrides what headers and tables say, as do all of these.
             sex: F or M.
             bmi_kg_m2: body mass index.
@@ -122,6 +122,7 @@ class Screener:
             the result; in a notebook it shows its pictures.
 
         Raises:
+            ConfigError: another kind of source, an unknown view, or a covariate that is none.
             ReadError: no such file, or no radiograph.
             StudyError: no study, several, or one without a readable image.
         """

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from cohort.study import Study
-from osteolens.atomic import write_whole
+from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.json_document import read_json, write_json
 from osteolens.documents.text import visible
 from osteolens.errors import OsteoLensError, OutputError
@@ -17,6 +17,7 @@ from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.rows import PredictionRow, row_of
+from pipeline.screening.output.run_record import EXPLAINED, picture_names
 from pipeline.screening.radiograph_reader import LoadedStudy, digest_of
 from pipeline.screening.screener import Screener, ScreeningOutput
 
@@ -52,6 +53,7 @@ def screen_study(
         lap("read_wait")
         output = screener.screen_loaded(loaded)
         lap("screen")
+        _remove_pictures(study.study_uid, out)
         _write_overlays(output, screener.config, out)
         stored = _stored(output.prediction, out)
         lap("write")
@@ -64,6 +66,7 @@ def screen_study(
         log.warning("a study failed with %s", type(error).__name__)
         log.debug("details", exc_info=True)
         failure = f"{type(error).__name__}: {error}"
+    _remove_pictures(study.study_uid, out)
     failed = Prediction(
         study_uid=study.study_uid,
         patient_id=study.patient_id,
@@ -82,6 +85,16 @@ def _stored(prediction: Prediction, out: Path) -> Prediction:
     return Prediction.from_json(document)
 
 
+def _remove_pictures(study_uid: str, out: Path) -> None:
+    """Remove the pictures of an earlier result of a study, which may have had other views."""
+    for name in picture_names(study_uid):
+        path = out / "overlays" / name
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
 def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path) -> None:
     prediction = output.prediction
     for view, pixels in output.pixels.items():
@@ -90,7 +103,7 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
         write_whole(out / "overlays" / f"{name}.png", picture)
         if view in output.heat:
             hot = overlay_png(prediction, view, pixels, config.overlay_px, outlines, output.heat[view])
-            write_whole(out / "overlays" / f"{name}_explained.png", hot)
+            write_whole(out / "overlays" / f"{name}{EXPLAINED}.png", hot)
 
 
 def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | None) -> PredictionRow | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeAlias
@@ -21,7 +22,7 @@ from pipeline.screening.radiograph_reader import LoadedStudy, read_study
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Image: TypeAlias = Array | Radiograph
-Source: TypeAlias = str | PathLike[str] | Study | Image | Sequence[Image] | Mapping[str, Array]
+Source: TypeAlias = str | PathLike[str] | Study | Image | Sequence[Image] | Mapping[str, Image]
 """A path, a study, or images: radiographs as `read_radiograph` gives them, or arrays (rows, columns), one, several, or
 by view (`AP`, `LATERAL`)."""
 
@@ -40,6 +41,7 @@ def load_study(source: Source, given: Covariates) -> LoadedStudy:
         given: covariates that override what headers and tables say.
 
     Raises:
+        ConfigError: another kind of source, or an unknown view.
         ReadError: no such file or folder, or an array that is no radiograph.
         StudyError: no study, several, or one without a readable image.
     """
@@ -49,15 +51,12 @@ def load_study(source: Source, given: Covariates) -> LoadedStudy:
         study = _only_study(Path(fspath(source)))
         return read_study(replace(study, covariates=study.covariates.overridden_by(given)))
     if isinstance(source, Mapping):
-        by_view = {_view(name): pixels for name, pixels in source.items()}
-        images = [_radiograph(pixels, view.value, view) for view, pixels in by_view.items()]
-    else:
-        given_images = [source] if isinstance(source, (np.ndarray, Radiograph)) else list(source)
-        images = [
-            image if isinstance(image, Radiograph) else _radiograph(image, f"array {number}")
-            for number, image in enumerate(given_images, start=1)
-        ]
-    return _of_radiographs(images, given)
+        return _of_radiographs([_image(image, view.value, view) for view, image in _by_view(source).items()], given)
+    if isinstance(source, (np.ndarray, Radiograph)):
+        return _of_radiographs([_image(source, "array 1")], given)
+    if not isinstance(source, Sequence):
+        raise ConfigError(f"found {type(source).__name__}, expected a path, a study, radiographs or arrays")
+    return _of_radiographs([_image(image, f"array {k}") for k, image in enumerate(source, start=1)], given)
 
 
 def given_covariates(
@@ -73,9 +72,13 @@ def given_covariates(
         weight_kg: body weight.
 
     Raises:
-        ConfigError: another sex than F or M.
+        ConfigError: another sex than F or M, or no number.
     """
-    if sex is not None and sex.upper() not in tuple(Sex):
+    numbers = {"age_years": age_years, "bmi_kg_m2": bmi_kg_m2, "height_cm": height_cm, "weight_kg": weight_kg}
+    for name, value in numbers.items():
+        if value is not None and not isinstance(value, Real):
+            raise ConfigError(f"{name} is {value!r}, expected a number")
+    if sex is not None and (not isinstance(sex, str) or sex.upper() not in tuple(Sex)):
         raise ConfigError(f"sex is {sex!r}, expected F or M")
     return Covariates(
         age_years=age_years,
@@ -95,11 +98,29 @@ def _only_study(path: Path) -> Study:
     raise StudyError(f"{path}: {len(index.studies)} studies found, expected one; screen a folder with screen_folder")
 
 
-def _view(name: str) -> View:
-    try:
-        return View(name.upper())
-    except ValueError as error:
-        raise ConfigError(f"view {name!r} is unknown; expected AP or LATERAL") from error
+def _by_view(source: Mapping[str, Image]) -> dict[View, Image]:
+    images: dict[View, Image] = {}
+    for name, image in source.items():
+        if not isinstance(name, str) or name.upper() not in tuple(View):
+            raise ConfigError(f"view {name!r} is unknown; expected AP or LATERAL")
+        view = View(name.upper())
+        if view in images:
+            raise ConfigError(f"view {view} is given twice; expected one image each, or a list of images")
+        images[view] = image
+    return images
+
+
+def _image(image: object, text: str, view: View | None = None) -> Radiograph:
+    """A radiograph under the view that it was given for, or an array as one."""
+    if isinstance(image, Radiograph):
+        return image if view is None else replace(image, view=view)
+    if isinstance(image, np.ndarray):
+        return _radiograph(image, text, view)
+    found = "a path" if isinstance(image, (str, PathLike)) else type(image).__name__
+    raise ConfigError(
+        f"{text}: found {found}, expected a radiograph (osteolens.read_radiograph) or an array (rows, columns); a "
+        "study whose files lie in one folder is screened by the folder's path"
+    )
 
 
 def _of_radiographs(radiographs: Sequence[Radiograph], given: Covariates) -> LoadedStudy:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -85,6 +86,27 @@ def test_results_never_go_into_the_input_folder(tmp_path: Path) -> None:
     folder = one_example(tmp_path)
     done = runner.invoke(app, ["process", str(folder), "--out", str(folder)])
     assert done.exit_code == 1 and "is the input folder" in done.stderr
+
+
+def test_studies_of_other_sites_are_not_called_missing(tmp_path: Path) -> None:
+    given = ["process", str(EXAMPLES), "--out", str(tmp_path / "out"), "--site", "test2"]
+    done = runner.invoke(app, given)
+    assert done.exit_code == 0 and "without radiographs" not in done.stderr, done.stderr
+    done = runner.invoke(app, ["evaluate", str(tmp_path / "out"), str(EXAMPLES), "--site", "test2"])
+    assert done.exit_code == 0 and "without radiographs" not in done.stderr, done.stderr
+
+
+def test_quiet_commands_print_no_notes(tmp_path: Path, examples: Path) -> None:
+    table = pd.read_csv(examples / "cohort.csv", dtype=str)
+    ghost = table.iloc[[0]].assign(patient_id="ghost", study_uid="1.2.3", site="test2")
+    pd.concat([table, ghost]).to_csv(examples / "cohort.csv", index=False)
+    out = tmp_path / "out"
+    given = ["process", str(examples), "--out", str(out), "--site", "test2"]
+    assert "without radiographs: 1.2.3" in runner.invoke(app, [*given, "--dry-run"]).stderr
+    assert runner.invoke(app, [*given, "--quiet"]).stderr == ""
+    given = ["evaluate", str(out), str(examples), "--site", "test2", "--out", str(tmp_path / "report")]
+    assert "without radiographs: 1.2.3" in runner.invoke(app, given).stderr
+    assert runner.invoke(app, [*given, "--quiet"]).stderr == ""
 
 
 def test_an_empty_folder_is_explained(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ def test_the_command_draws_the_flow_and_fails_on_nothing(cohort: Path, tmp_path:
     assert "eligible" in done.stdout and flow.read_text().startswith("<?xml")
     done = runner.invoke(app, ["cohort", "check", str(cohort), "--json", "--set", "criteria.min_age_years=95"])
     assert json.loads(done.stdout)["counts"]["eligible"] == 0
+    done = runner.invoke(app, ["cohort", "check", str(cohort), "--flow", str(tmp_path / "flow.doc")])
+    assert done.exit_code == 1 and "flow.doc: expected a name that ends in .svg or .png" in done.stderr
     (tmp_path / "empty").mkdir()
     done = runner.invoke(app, ["cohort", "check", str(tmp_path / "empty")])
     assert done.exit_code == 1 and "nothing here can be trained on or evaluated" in done.stderr

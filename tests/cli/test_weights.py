@@ -64,3 +64,26 @@ def test_assemble_prints_what_it_made(tmp_path: Path) -> None:
     done = runner.invoke(app, ["weights", "assemble", str(tmp_path / "w"), "--release", "mine", "--json", "-q"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["release"] == "mine" and not done.stderr
+
+
+@pytest.mark.parametrize("release", ["", "x" * 101])
+def test_a_release_without_a_name_changes_nothing(release: str, tmp_path: Path) -> None:
+    done = runner.invoke(app, ["weights", "assemble", str(tmp_path / "w"), "--release", release])
+    assert done.exit_code == 1 and "release" in done.stderr and "expected 1 to 100 characters" in done.stderr
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_run_without_its_network_leaves_the_folder_as_it_was(copy: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    detector, segmenter = tmp_path / "detector", tmp_path / "segmenter"
+    for run, names in ((detector, ("detector.onnx", "detector.safetensors")), (segmenter, ())):
+        run.mkdir()
+        (run / "metrics.json").write_text(
+            json.dumps({"config": {"model": "yolo11n", "image_px": 640}, "validation": {}})
+        )
+        for name in names:
+            (run / name).write_bytes(b"another network")
+    command = ["weights", "assemble", str(copy), "--release", "new", "--detector", str(detector)]
+    done = runner.invoke(app, [*command, "--segmenter", str(segmenter)])
+    assert done.exit_code == 1 and "segmenter.onnx is missing; expected a finished run" in done.stderr
+    assert {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before

@@ -7,10 +7,26 @@ from pathlib import Path
 
 from cohort.check import Step
 from osteolens.atomic import whole_file
+from osteolens.errors import ConfigError
+
+ENDINGS = (".svg", ".png")
+"""Of files that the flow is drawn into."""
 
 
 def draw_flow(flow: Sequence[Step], splits: Mapping[str, Mapping[str, int]], path: Path) -> None:
-    """The flow of patients, as the paper's Figure 1: boxes downwards, what leaves to the right, splits below."""
+    """The flow of patients, as the paper's Figure 1: boxes downwards, what leaves to the right, splits below.
+
+    Args:
+        flow: steps of the eligibility, with what each leaves out.
+        splits: eligible studies by split and class.
+        path: to write, with the ending .svg or .png.
+
+    Raises:
+        ConfigError: another ending.
+        OutputError: the file cannot be written.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"{path}: expected a name that ends in {' or '.join(ENDINGS)}")
     from matplotlib.figure import Figure
 
     steps = [step for step in flow if step.left_out]
@@ -40,4 +56,4 @@ def draw_flow(flow: Sequence[Step], splits: Mapping[str, Mapping[str, int]], pat
     if text:
         axes.text(5.2, last - 0.2, text, ha="left", va="center", fontsize=9)
     with whole_file(path) as unfinished:
-        figure.savefig(unfinished, format=path.suffix.lstrip(".") or "png", bbox_inches="tight", dpi=150)
+        figure.savefig(unfinished, format=path.suffix.lower().lstrip("."), bbox_inches="tight", dpi=150)

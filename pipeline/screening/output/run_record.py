@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cohort.io.walk import MARKER, Skipped
+from cohort.spine import View
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.text import csv_cell
 from osteolens.errors import OutputError
@@ -29,6 +29,10 @@ try:
     import fcntl
 except ImportError:  # systems without POSIX locks go without
     fcntl = None
+
+
+EXPLAINED = "_explained"
+"""End of the name of a picture of where the classifier looked."""
 
 
 @contextmanager
@@ -87,6 +91,11 @@ def _lines(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     return text.getvalue()
 
 
+def picture_names(study_uid: str) -> tuple[str, ...]:
+    """Every file that the pictures of a study can have in `overlays`."""
+    return tuple(f"{study_uid}_{view}{kind}.png" for view in View for kind in ("", EXPLAINED))
+
+
 def set_former_aside(out: Path, present: Set[str]) -> int:
     """Move results of studies that the folder does not hold any more into `former/`, so that they are not evaluated.
 
@@ -99,8 +108,8 @@ def set_former_aside(out: Path, present: Set[str]) -> int:
     """
     gone = [path for path in (out / "studies").glob("*.json") if path.stem not in present]
     for path in gone:
-        pictures = (out / "overlays").glob(f"{glob.escape(path.stem)}_*.png")
-        for one in (path, *pictures):
+        pictures = (out / "overlays" / name for name in picture_names(path.stem))
+        for one in (path, *(picture for picture in pictures if picture.is_file())):
             target = out / "former" / one.parent.name / one.name
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.encaps import encapsulate
 
 from cohort.io.folder import index_cohort
 from cohort.io.walk import MARKER
@@ -80,6 +81,34 @@ def test_results_of_studies_that_are_gone_are_set_aside(bundle: Bundle, tmp_path
     assert len(list((out / "former" / "studies").glob("*.json"))) == 1
     assert len(list((out / "former" / "overlays").glob("*.png"))) == 2
     assert json.loads((out / "run.json").read_text("utf-8"))["counts"]["former_studies"] == 1
+
+
+def test_pictures_of_a_study_with_a_longer_name_stay(bundle: Bundle, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    for name in ("p1", "p1_2"):
+        (source / name).mkdir(parents=True)
+        pixels = pydicom.dcmread(EXAMPLES / ONE / "AP.dcm").pixel_array
+        Image.fromarray(pixels).save(source / name / "AP.png")
+    run(source, out, bundle)
+    shutil.rmtree(source / "p1")
+    assert run(source, out, bundle).resumed == 1
+    assert [path.name for path in (out / "overlays").iterdir()] == ["p1_2_AP.png"]
+    assert [path.name for path in (out / "former" / "overlays").iterdir()] == ["p1_AP.png"]
+
+
+def test_pictures_of_an_earlier_result_of_a_study_do_not_stay(bundle: Bundle, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(EXAMPLES / ONE, source / ONE)
+    uid = run(source, out, bundle).rows[0].study_uid
+    (out / "overlays" / f"{uid}_AP_explained.png").write_bytes(b"of a run with --explain")
+    (source / ONE / "LATERAL.dcm").unlink()
+    run(source, out, bundle)
+    assert [path.name for path in (out / "overlays").iterdir()] == [f"{uid}_AP.png"]
+    dataset = pydicom.dcmread(source / ONE / "AP.dcm")
+    dataset.PixelData = encapsulate([b"no image"])
+    dataset.save_as(source / ONE / "AP.dcm")
+    assert run(source, out, bundle).rows[0].status is Status.FAILED
+    assert not list((out / "overlays").iterdir()), "a failed study has no picture of its former files"
 
 
 def test_results_lie_in_a_marked_folder_and_are_not_screened(bundle: Bundle, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,3 +113,38 @@ def test_radiographs_that_were_read_are_screened(screener: Screener) -> None:
     assert [str(image.outcome) for image in twice.images] == ["classified", "classified", "left out"]
     with pytest.raises(StudyError, match="the study has no image"):
         screener.screen([])
+
+
+def test_radiographs_may_be_given_by_view(screener: Screener) -> None:
+    assert STUDY.ap is not None and STUDY.lateral is not None
+    frontal, lateral = read_radiograph(STUDY.ap), read_radiograph(STUDY.lateral)
+    by_view = screener.screen({"AP": frontal, "LATERAL": lateral})
+    assert by_view.probabilities == screener.screen([frontal, lateral]).probabilities
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ([FOLDER / "AP.dcm", FOLDER / "LATERAL.dcm"], "array 1: found a path, expected a radiograph"),
+        ({"AP": str(FOLDER / "AP.dcm")}, "AP: found a path, expected a radiograph"),
+        ({"AP": None}, "AP: found NoneType, expected a radiograph"),
+        ([[1, 2], [3, 4]], "array 1: found list, expected a radiograph"),
+        (None, "found NoneType, expected a path, a study, radiographs or arrays"),
+        (3, "found int, expected a path, a study, radiographs or arrays"),
+    ],
+)
+def test_other_sources_are_named_with_what_is_taken(screener: Screener, source: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        screener.screen(source)
+
+
+def test_views_and_covariates_of_another_type_are_named(screener: Screener) -> None:
+    pixels = arrays()["AP"]
+    with pytest.raises(ConfigError, match="view 1 is unknown; expected AP or LATERAL"):
+        screener.screen({1: pixels})  # type: ignore[dict-item]
+    with pytest.raises(ConfigError, match="view AP is given twice"):
+        screener.screen({"AP": pixels, "ap": pixels})
+    with pytest.raises(ConfigError, match="age_years is '66', expected a number"):
+        screener.screen(FOLDER, age_years="66")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="sex is 1, expected F or M"):
+        screener.screen(FOLDER, sex=1)  # type: ignore[arg-type]
