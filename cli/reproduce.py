@@ -12,7 +12,7 @@ from cli import options
 from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.statistics import Estimate
+    from pipeline.evaluation.statistics.intervals import Estimate
     from pipeline.reproduction.tables import ModelComparison, ModelRow, ReproductionTables
 
 

@@ -12,7 +12,7 @@ from typing import Any
 PUBLIC = {
     "Screener": "pipeline.screening.screener",
     "screen_folder": "pipeline.screening.folder",
-    "load_predictions": "pipeline.evaluation.results",
+    "load_predictions": "pipeline.evaluation.studies.results",
     "evaluate": "pipeline.evaluation.evaluate",
     "compare_rois": "pipeline.roi_comparison.compare",
     "train_detector": "pipeline.training.detector",

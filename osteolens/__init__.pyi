@@ -12,7 +12,7 @@ from cohort.study import Study as Study
 from osteolens import errors as errors
 from phantom.cohort import simulate_cohort as simulate_cohort
 from pipeline.evaluation.evaluate import evaluate as evaluate
-from pipeline.evaluation.results import load_predictions as load_predictions
+from pipeline.evaluation.studies.results import load_predictions as load_predictions
 from pipeline.prediction import Prediction as Prediction
 from pipeline.roi_comparison.compare import compare_rois as compare_rois
 from pipeline.screening.folder import screen_folder as screen_folder

@@ -18,7 +18,7 @@ from phantom.subject.population import YoungAdult
 from pipeline.audit.patients import Floats, SimulatedPatients
 from pipeline.audit.populations import PUBLISHED, TOTAL
 from pipeline.audit.shortcut_learning import FeatureGroup, cross_validated_auc
-from pipeline.evaluation.population import MeanSd, Population
+from pipeline.evaluation.studies.population import MeanSd, Population
 
 WOMEN_FROM_60_BMD = (0.795, 0.140)
 """Women of 60 years and more in Hong Kong (Wang and Xiao 2022, PMC9403581, Table 1)."""

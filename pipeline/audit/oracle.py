@@ -15,7 +15,8 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.splits import Split, is_test_site, split_of
 from pipeline.audit.patients import Flags, Floats, SimulatedPatients
-from pipeline.evaluation.statistics import Estimate, auc
+from pipeline.evaluation.statistics.intervals import Estimate
+from pipeline.evaluation.statistics.roc import auc
 
 
 class OracleInputs(StrEnum):

@@ -24,7 +24,7 @@ from pipeline.audit.patients import AuditedCohort, read_simulated_cohort
 from pipeline.audit.populations import PUBLISHED, site_populations, site_tests
 from pipeline.audit.shortcut_learning import shortcut_aucs, shortcut_features
 from pipeline.audit.tables import check_table, excluded_table, oracle_table, population_table
-from pipeline.evaluation.population import MeanSd, Population
+from pipeline.evaluation.studies.population import MeanSd, Population
 from pipeline.report_page.page import Page, write_page
 
 

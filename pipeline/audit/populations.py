@@ -6,8 +6,8 @@ from cohort.bmd import BMD_CLASSES
 from cohort.io.tables.cohort_tables import CohortRow
 from cohort.study import Study
 from pipeline.audit.patients import SimulatedPatients
-from pipeline.evaluation.population import MeanSd, Population, equal_means_p, population, population_tests
 from pipeline.evaluation.report.published import TABLE_1
+from pipeline.evaluation.studies.population import MeanSd, Population, equal_means_p, population, population_tests
 
 TOTAL = "total"
 

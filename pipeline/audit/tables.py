@@ -11,7 +11,7 @@ from cohort.bmd import BMD_CLASSES
 from pipeline.audit.checks import TRAITS, Check
 from pipeline.audit.oracle import OracleAuc
 from pipeline.evaluation.estimable import interval_text
-from pipeline.evaluation.population import MeanSd, Population
+from pipeline.evaluation.studies.population import MeanSd, Population
 from pipeline.report_page.tables import p_value
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.bmd import BMD_CLASSES
-from pipeline.evaluation.statistics import Estimate
+from pipeline.evaluation.statistics.intervals import Estimate
 
 NOT_ESTIMABLE = "not estimable: "
 """How every such word begins."""

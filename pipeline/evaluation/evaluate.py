@@ -14,37 +14,32 @@ from cohort.io.tables.cohort_tables import CohortRow
 from cohort.io.tables.notes import table_notes
 from cohort.splits import is_test_site
 from osteolens.errors import ReadError
-from pipeline.evaluation import tables
-from pipeline.evaluation.classification import (
+from pipeline.evaluation.classification.cases import cases_of
+from pipeline.evaluation.classification.input_ablation import InputComparison, ablation_cases, compare_inputs
+from pipeline.evaluation.classification.metrics import (
     ClassificationMetrics,
     ClassMetrics,
     class_metrics,
     classification_metrics,
 )
-from pipeline.evaluation.config import DEFAULT_EVALUATION, EvaluationConfig
-from pipeline.evaluation.detection.detection import Detection, detection
-from pipeline.evaluation.estimable import result_json
-from pipeline.evaluation.input_ablation import InputComparison, ablation_cases, compare_inputs
-from pipeline.evaluation.operating_points import (
+from pipeline.evaluation.classification.operating_points import (
     IntentionToDiagnose,
     OperatingPoint,
     intention_to_diagnose,
     operating_points,
 )
-from pipeline.evaluation.population import Population, population, population_tests
-from pipeline.evaluation.results import (
-    EvaluatedStudy,
-    References,
-    ResultName,
-    SavedResults,
-    cases_of,
-    is_of_sites,
-    join,
-    read_references,
-    read_results,
-)
-from pipeline.evaluation.stage_attribution import StageAttribution, stage_attribution
-from pipeline.evaluation.subgroups import Subgroup, subgroups
+from pipeline.evaluation.classification.stage_attribution import StageAttribution, stage_attribution
+from pipeline.evaluation.classification.subgroups import Subgroup, subgroups
+from pipeline.evaluation.config import DEFAULT_EVALUATION, EvaluationConfig
+from pipeline.evaluation.detection.detection import Detection, detection
+from pipeline.evaluation.estimable import result_json
+from pipeline.evaluation.studies.joined import EvaluatedStudy, References, is_of_sites, join, read_references
+from pipeline.evaluation.studies.population import Population, population, population_tests
+from pipeline.evaluation.studies.results import ResultName, SavedResults, read_results
+from pipeline.evaluation.tables.classification import class_table, classification_table, confusion_table
+from pipeline.evaluation.tables.detection import detection_tables
+from pipeline.evaluation.tables.osteoporosis import input_table, operating_point_table, stage_table, subgroup_table
+from pipeline.evaluation.tables.population import population_table
 from pipeline.prediction import stored_covariates
 
 ALL = "all"
@@ -151,23 +146,20 @@ class Evaluation:
         rejected = {name: dataset.rejected for name, dataset in datasets}
         attributed = {name: stages for name, dataset in datasets if (stages := dataset.stage_attribution) is not None}
         return {
-            "population": tables.population_table(
-                {name: dataset.population for name, dataset in datasets}, self.population_p
-            ),
-            "classification": tables.classification_table(known, rejected),
+            "population": population_table({name: dataset.population for name, dataset in datasets}, self.population_p),
+            "classification": classification_table(known, rejected),
             **{
-                c.value: tables.class_table({name: metrics.classes[c] for name, metrics in known.items()})
-                for c in BMD_CLASSES
+                c.value: class_table({name: metrics.classes[c] for name, metrics in known.items()}) for c in BMD_CLASSES
             },
-            "confusion": tables.confusion_table({name: metrics.confusion for name, metrics in known.items()}),
-            "operating_points": tables.operating_point_table(
+            "confusion": confusion_table({name: metrics.confusion for name, metrics in known.items()}),
+            "operating_points": operating_point_table(
                 {name: dataset.operating_points for name, dataset in datasets},
                 {name: dataset.intention_to_diagnose for name, dataset in datasets},
             ),
-            "input_ablation": tables.input_table({name: dataset.input_comparisons for name, dataset in datasets}),
-            "stage_attribution": tables.stage_table(attributed),
-            "subgroups": tables.subgroup_table(self.subgroups),
-            **tables.detection_tables(self.detection),
+            "input_ablation": input_table({name: dataset.input_comparisons for name, dataset in datasets}),
+            "stage_attribution": stage_table(attributed),
+            "subgroups": subgroup_table(self.subgroups),
+            **detection_tables(self.detection),
         }
 
     def as_json(self) -> dict[str, object]:

@@ -13,14 +13,10 @@ import pandas as pd
 from classify.inputs import PAIRS, SIX, InputSet
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from osteolens.errors import ReadError
-from pipeline.evaluation.classification import (
-    ClassificationMetrics,
-    ClassMetrics,
-    EvaluatedCases,
-    classification_metrics,
-)
+from pipeline.evaluation.classification.cases import EvaluatedCases
+from pipeline.evaluation.classification.metrics import ClassificationMetrics, ClassMetrics, classification_metrics
 from pipeline.evaluation.estimable import result_json
-from pipeline.evaluation.statistics import PairedAuc, delong_test
+from pipeline.evaluation.statistics.roc import PairedAuc, delong_test
 
 COLUMNS = tuple(f"p_{bmd_class}" for bmd_class in BMD_CLASSES)
 """Columns of predictions.csv that hold the probabilities."""
@@ -157,6 +153,7 @@ def _row(network: Network, model: InputSet, dataset: str, table: pd.DataFrame) -
         t_estimates=table["t_score"].to_numpy(float),
         prediction_sets=[frozenset()] * len(table),
         decisions=[None] * len(table),
+        patients=np.arange(len(table), dtype=np.int64),
     )
     return ModelRow(network=network, model=model, dataset=dataset, metrics=classification_metrics(cases))
 

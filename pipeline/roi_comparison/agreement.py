@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from cohort.spine import TARGET_LEVELS, View, overlaps
-from pipeline.evaluation.statistics import Estimate
+from pipeline.evaluation.statistics.intervals import Estimate
 from pipeline.roi_comparison.studies import AUTOMATIC, ComparedStudies
 
 EDGES = ("left", "top", "right", "bottom")

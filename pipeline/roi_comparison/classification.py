@@ -11,7 +11,10 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import ONE_CLASS, gap_word, metric_words
-from pipeline.evaluation.statistics import Estimate, auc_value, bootstrap, counts, delong_test, mcnemar
+from pipeline.evaluation.statistics.agreement import mcnemar
+from pipeline.evaluation.statistics.intervals import Estimate, counts
+from pipeline.evaluation.statistics.resampling import bootstrap
+from pipeline.evaluation.statistics.roc import auc_value, delong_test
 from pipeline.roi_comparison.config import ComparisonConfig
 from pipeline.roi_comparison.studies import ComparedStudies, Floats, Labels
 

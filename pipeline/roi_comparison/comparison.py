@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, with_words
-from pipeline.evaluation.statistics import BlandAltman, bland_altman
+from pipeline.evaluation.statistics.agreement import BlandAltman, bland_altman
 from pipeline.roi_comparison import agreement, classification, tables
 from pipeline.roi_comparison.agreement import EdgeDifference, MeanIou
 from pipeline.roi_comparison.classification import ClassComparison, Metrics, PairedAucs, Reclassification

@@ -22,7 +22,7 @@ from osteolens.documents.text import visible
 from osteolens.errors import OsteoLensError
 from pipeline.bundle.load import load_bundle
 from pipeline.bundle.manifest import MANIFEST, PART_FILES, ManifestParts, write_manifest
-from pipeline.evaluation.results import read_results
+from pipeline.evaluation.studies.results import read_results
 from tests.fuzz.byte_mutators import BYTE_MUTATORS, Mutator, splice
 from tests.fuzz.dicom_mutators import DICOM_MUTATORS
 from tests.fuzz.dicom_seeds import dicom_seeds

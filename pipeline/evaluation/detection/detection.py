@@ -21,7 +21,7 @@ from pipeline.evaluation.detection.boxes import (
     levels_right,
 )
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, is_nan
-from pipeline.evaluation.results import EvaluatedStudy
+from pipeline.evaluation.studies.joined import EvaluatedStudy
 
 FINDINGS: dict[str, Callable[[CohortRow], bool]] = {
     "implant": lambda row: bool(row.findings.implant),

@@ -13,7 +13,7 @@ from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, result_json
-from pipeline.evaluation.results import read_results
+from pipeline.evaluation.studies.results import read_results
 from pipeline.prediction import ViewResult
 
 Corners = tuple[float, float, float, float]

@@ -12,11 +12,10 @@ from sklearn.metrics import roc_curve
 
 from classify.inputs import SIX
 from cohort.bmd import BMD_CLASSES, BmdClass
-from pipeline.evaluation.classification import EvaluatedCases
+from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
+from pipeline.evaluation.classification.input_ablation import ablation_cases
 from pipeline.evaluation.evaluate import ALL, Evaluation
-from pipeline.evaluation.input_ablation import ablation_cases
-from pipeline.evaluation.results import cases_of
-from pipeline.evaluation.statistics import net_benefit
+from pipeline.evaluation.statistics.thresholds import net_benefit
 from pipeline.report_page.figures import panel
 
 Floats = npt.NDArray[np.float64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.evaluation.statistics import Estimate
+from pipeline.evaluation.statistics.intervals import Estimate
 
 SOURCE = "Mao et al. 2022, doi 10.3389/fendo.2022.971877"
 

@@ -8,11 +8,11 @@ import pandas as pd
 
 from classify.inputs import PROJECTIONS, SIX
 from cohort.bmd import BMD_CLASSES, BmdClass
-from pipeline.evaluation.classification import ClassMetrics
+from pipeline.evaluation.classification.metrics import ClassMetrics
 from pipeline.evaluation.estimable import interval_text
 from pipeline.evaluation.evaluate import DatasetEvaluation, Evaluation
 from pipeline.evaluation.report.published import CONFUSION, ROWS, TABLE_1
-from pipeline.evaluation.tables import PERCENT, class_cells
+from pipeline.evaluation.tables.classification import PERCENT, class_cells
 
 THIS_RUN, PAPER = "this run", "the paper"
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.audit.checks import Check, CheckKind, bone_checks, population_checks, reader_overlap, shortcut_checks
 from pipeline.audit.populations import PUBLISHED, site_populations, site_tests
 from pipeline.audit.shortcut_learning import FeatureGroup
-from pipeline.evaluation.population import MeanSd
+from pipeline.evaluation.studies.population import MeanSd
 from tests.pipeline.audit.made_up import YOUNG, patients
 
 

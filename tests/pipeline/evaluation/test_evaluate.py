@@ -20,13 +20,13 @@ from cli.main import app
 from cohort.bmd import BMD_CLASSES, BmdClass, classify_t_score
 from cohort.covariates import Covariates
 from cohort.rejection_codes import RejectionCode
-from pipeline.evaluation.classification import ClassificationMetrics
+from pipeline.evaluation.classification.metrics import ClassificationMetrics
 from pipeline.evaluation.config import EvaluationConfig
 from pipeline.evaluation.evaluate import ALL, Evaluation, evaluate
 from pipeline.evaluation.report.page import write_evaluation
 from pipeline.evaluation.report.tables import published_tables
-from pipeline.evaluation.results import load_predictions
-from pipeline.evaluation.statistics import Estimate
+from pipeline.evaluation.statistics.intervals import Estimate
+from pipeline.evaluation.studies.results import load_predictions
 from pipeline.prediction import Prediction, Rejection
 from tests import EXAMPLES
 from tests.predictions import MODEL, save

@@ -19,7 +19,7 @@ from osteolens.errors import ReadError
 from pipeline.evaluation.config import EvaluationConfig
 from pipeline.evaluation.detection.detection import EVALUATED, Detection
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.results import load_predictions
+from pipeline.evaluation.studies.results import load_predictions
 from pipeline.prediction import LengthUnit, MeasuredVertebra, Prediction, Rejection, ViewResult
 from tests.predictions import MODEL, save
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.evaluation.report.published import CONFUSION, ROWS
-from pipeline.evaluation.statistics import BinaryCounts
+from pipeline.evaluation.statistics.intervals import BinaryCounts
 
 
 @pytest.mark.parametrize("dataset", ["validation", "test1", "test2"])

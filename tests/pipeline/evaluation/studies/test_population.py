@@ -9,7 +9,7 @@ from cohort.bmd import BmdClass, DxaResult
 from cohort.covariates import Covariates, Sex
 from cohort.io.tables.cohort_tables import CohortRow
 from cohort.study import Findings
-from pipeline.evaluation.population import equal_means_p, population, population_tests
+from pipeline.evaluation.studies.population import equal_means_p, population, population_tests
 
 
 def row(age: float | None, sex: Sex | None, t_score: float | None, bmi: float | None = 24.0) -> CohortRow:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.bmd import OSTEOPOROSIS_INDEX, BmdClass
-from pipeline.evaluation.classification import EvaluatedCases
+from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.estimable import metric_words
-from pipeline.evaluation.results import EvaluatedStudy
-from pipeline.evaluation.statistics import Estimate, counts, proportion, threshold_for_sensitivity
+from pipeline.evaluation.statistics.intervals import Estimate, counts, proportion
+from pipeline.evaluation.statistics.thresholds import threshold_for_sensitivity
+from pipeline.evaluation.studies.joined import EvaluatedStudy
 
 Flags = npt.NDArray[np.bool_]
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from classify.inputs import PAIRS, SIX
-from pipeline.evaluation.classification import EvaluatedCases
+from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
 from pipeline.evaluation.estimable import gap_word
-from pipeline.evaluation.results import EvaluatedStudy, cases_of
-from pipeline.evaluation.statistics import Estimate, delong_test
+from pipeline.evaluation.statistics.intervals import Estimate
+from pipeline.evaluation.statistics.roc import delong_test
+from pipeline.evaluation.studies.joined import EvaluatedStudy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.classification import EvaluatedCases
+from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
 from pipeline.evaluation.estimable import auc_words, gap_word
-from pipeline.evaluation.results import EvaluatedStudy, cases_of
-from pipeline.evaluation.statistics import UNKNOWN, Estimate, auc, delong_test, proportion
+from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, proportion
+from pipeline.evaluation.statistics.roc import auc, delong_test
+from pipeline.evaluation.studies.joined import EvaluatedStudy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

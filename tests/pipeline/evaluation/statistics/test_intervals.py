@@ -7,21 +7,11 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from pipeline.evaluation.statistics import (
-    BinaryCounts,
-    auc,
-    auc_value,
-    bland_altman,
-    bootstrap,
-    counts,
-    delong,
-    delong_test,
-    mcnemar,
-    net_benefit,
-    paper_auc,
-    proportion,
-    threshold_for_sensitivity,
-)
+from pipeline.evaluation.statistics.agreement import bland_altman, mcnemar
+from pipeline.evaluation.statistics.intervals import BinaryCounts, counts, paper_auc, proportion
+from pipeline.evaluation.statistics.resampling import bootstrap
+from pipeline.evaluation.statistics.roc import auc, auc_value, delong, delong_test
+from pipeline.evaluation.statistics.thresholds import net_benefit, threshold_for_sensitivity
 
 TABLES = [
     (

@@ -9,8 +9,9 @@ import pytest
 
 from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES
-from pipeline.evaluation.classification import EvaluatedCases, class_metrics, classification_metrics
-from pipeline.evaluation.statistics import Estimate
+from pipeline.evaluation.classification.cases import EvaluatedCases
+from pipeline.evaluation.classification.metrics import class_metrics, classification_metrics
+from pipeline.evaluation.statistics.intervals import Estimate
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 2, 2])
 T_SCORES = np.array([0.0, -0.5, -1.5, -2.0, -2.6, -3.0, -3.5, -4.0])
@@ -26,6 +27,7 @@ def cases(probabilities: np.ndarray, labels: np.ndarray = LABELS, t_scores: np.n
         t_estimates=t_scores + 0.5,
         prediction_sets=[frozenset({BMD_CLASSES[k]}) for k in predicted],
         decisions=[Decision.RULED_IN if k == 2 else Decision.INDETERMINATE for k in predicted],
+        patients=np.arange(len(labels)),
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from cohort.covariates import Covariates, Sex
 from cohort.io.tables.cohort_tables import CohortRow
-from pipeline.evaluation.results import EvaluatedStudy, cases_of
-from pipeline.evaluation.statistics import Estimate, auc, proportion
+from pipeline.evaluation.classification.cases import cases_of
+from pipeline.evaluation.statistics.intervals import Estimate, proportion
+from pipeline.evaluation.statistics.roc import auc
+from pipeline.evaluation.studies.joined import EvaluatedStudy
 
 AGE_BANDS = ((50, 60), (60, 70), (70, 80), (80, 120))
 BMI_BANDS = ((0.0, 18.5), (18.5, 24.0), (24.0, 28.0), (28.0, 99.0))

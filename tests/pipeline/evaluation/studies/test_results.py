@@ -20,13 +20,13 @@ from cohort.bmd import BMD_CLASSES
 from cohort.rejection_codes import RejectionCode
 from osteolens.documents.json_document import json_ready, parse_json, read_json
 from osteolens.errors import ReadError
-from pipeline.evaluation.classification import ClassificationMetrics
+from pipeline.evaluation.classification.metrics import ClassificationMetrics
 from pipeline.evaluation.config import EvaluationConfig
 from pipeline.evaluation.detection.unlabelled_bodies import evaluate_bodies
 from pipeline.evaluation.evaluate import Evaluation, evaluate
 from pipeline.evaluation.report.figures import file_names
 from pipeline.evaluation.report.page import write_evaluation
-from pipeline.evaluation.results import load_predictions, read_results
+from pipeline.evaluation.studies.results import load_predictions, read_results
 from pipeline.prediction import Prediction, Rejection
 from tests.predictions import boxes, save, screened
 

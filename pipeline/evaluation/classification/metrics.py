@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,19 +11,13 @@ import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from classify.calibration import Decision, brier, calibration_error, perfect_calibration_error
-from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
+from cohort.bmd import BMD_CLASSES, BmdClass
+from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, class_words, macro_auc_word
-from pipeline.evaluation.statistics import (
-    UNKNOWN,
-    Estimate,
-    auc,
-    auc_value,
-    bland_altman,
-    bootstrap,
-    counts,
-    paper_auc,
-    proportion,
-)
+from pipeline.evaluation.statistics.agreement import bland_altman
+from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, counts, paper_auc, proportion
+from pipeline.evaluation.statistics.resampling import bootstrap
+from pipeline.evaluation.statistics.roc import auc, auc_value
 
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -32,42 +26,6 @@ FEWEST_T_SCORES = 3
 """Estimated T-scores below which no agreement is given."""
 
 PREDICTIVE = ("sensitivity", "specificity", "ppv", "npv")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatedCases:
-    """Studies with a class and DXA.
-
-    Attributes:
-        labels: int64 (n,), index into BMD_CLASSES by DXA.
-        probabilities: (n, 3), predicted.
-        t_scores: (n,) by DXA.
-        t_estimates: (n,) predicted; NaN where none.
-        prediction_sets: of each, empty where none.
-        decisions: of each, None where none.
-    """
-
-    labels: Labels
-    probabilities: Floats
-    t_scores: Floats
-    t_estimates: Floats
-    prediction_sets: Sequence[frozenset[BmdClass]]
-    decisions: Sequence[Decision | None]
-
-    @property
-    def predicted(self) -> Labels:
-        """(n,) index of the most probable class."""
-        return np.asarray(self.probabilities.argmax(1), np.int64)
-
-    @property
-    def positive(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether DXA says osteoporosis."""
-        return np.asarray(self.labels == OSTEOPOROSIS_INDEX)
-
-    @property
-    def p_osteoporosis(self) -> Floats:
-        """(n,) predicted probability of osteoporosis."""
-        return np.asarray(self.probabilities[:, OSTEOPOROSIS_INDEX])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

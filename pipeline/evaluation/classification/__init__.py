@@ -1,0 +1,1 @@
+"""Predicted classes, probabilities and T-scores against DXA."""

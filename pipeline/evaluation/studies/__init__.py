@@ -1,0 +1,1 @@
+"""Who is evaluated: saved results, reference data, and every study counted once."""
