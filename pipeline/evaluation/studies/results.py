@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cohort.io.tables.reader import lines_of, read_table
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -28,18 +29,20 @@ class SavedResults:
         failed: of every study that could not be screened.
         damaged: one line for each file that cannot be used: its name, the field, what was found and expected.
         damaged_names: studies of these files, as far as the file's name tells.
+        failed_names: studies that predictions.csv calls failed and that have no file; format 1 wrote none for them.
     """
 
     predictions: tuple[Prediction, ...]
     failed: tuple[Prediction, ...] = ()
     damaged: tuple[str, ...] = ()
     damaged_names: tuple[ResultName, ...] = ()
+    failed_names: tuple[ResultName, ...] = ()
 
     @property
     def names(self) -> tuple[ResultName, ...]:
         """Every study of the folder: screened, rejected, failed or with a damaged file."""
         readable = (ResultName(p.study_uid, p.patient_id) for p in (*self.predictions, *self.failed))
-        return (*readable, *self.damaged_names)
+        return (*readable, *self.damaged_names, *self.failed_names)
 
 
 def load_predictions(results: Path | str) -> tuple[Prediction, ...]:
@@ -100,9 +103,29 @@ def _read_folder(results: Path) -> SavedResults:
             continue
         places[uid] = visible(path.name)
         predictions.append(prediction)
+    have_file = {*(prediction.study_uid for prediction in predictions), *(name.study_uid for name in names)}
+    failed_names = tuple(name for name in _failed_rows(results, damaged) if name.study_uid not in have_file)
     return SavedResults(
         predictions=tuple(p for p in predictions if p.status is not Status.FAILED),
         failed=tuple(p for p in predictions if p.status is Status.FAILED),
         damaged=tuple(damaged),
         damaged_names=tuple(names),
+        failed_names=failed_names,
+    )
+
+
+def _failed_rows(results: Path, damaged: list[str]) -> tuple[ResultName, ...]:
+    """Studies that predictions.csv calls failed."""
+    path = results / "predictions.csv"
+    if not path.is_file():
+        return ()
+    try:
+        rows = [cells for _, cells in lines_of(read_table(path))]
+    except ReadError as error:
+        damaged.append(str(error))
+        return ()
+    return tuple(
+        ResultName(uid, cells.get("patient_id") or uid)
+        for cells in rows
+        if cells.get("status") == Status.FAILED and (uid := cells.get("study_uid", ""))
     )
