@@ -1,4 +1,4 @@
-"""Areas under the ROC curve: DeLong, ranks, and paired tests."""
+"""Areas under the ROC curve: DeLong, ranks, and paired tests; several studies of a patient after Obuchowski."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit, logit
 
-from pipeline.evaluation.statistics.intervals import Estimate, Flags, Floats
+from pipeline.evaluation.statistics.intervals import Clusters, Estimate, Flags, Floats, cluster_index
 
 
-def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
+def delong(positive: Flags, scores: Floats, clusters: Clusters | None = None) -> tuple[Floats, Floats]:
     """AUCs (k,) of k scores (k, n) on the same n cases, and their covariance (k, k).
 
-    The covariance is NaN where a class has a single case.
+    The covariance is NaN where the cases of a class are those of a single patient.
+
+    Args:
+        positive: (n,) truth.
+        scores: (k, n), the higher the more likely positive.
+        clusters: (n,) patient of each case; None where every case is a patient of its own.
 
     Raises:
         ValueError: a class is absent.
 
-    Source: DeLong 1988; by midranks after Sun and Xu 2014.
+    Source: DeLong 1988, by midranks after Sun and Xu 2014; several cases of a patient after Obuchowski 1997,
+        Biometrics 53:567.
     """
     m, n = int(positive.sum()), int((~positive).sum())
     if m == 0 or n == 0:
@@ -29,7 +36,10 @@ def delong(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:
     aucs = (ranks[:, :m].sum(1) - m * (m + 1) / 2) / (m * n)
     v10 = (ranks[:, :m] - within_events) / n
     v01 = 1 - (ranks[:, m:] - within_others) / m
-    return aucs, _covariance(v10) / m + _covariance(v01) / n
+    place, patients = cluster_index(clusters, m + n)
+    if patients == m + n:
+        return aucs, _covariance(v10) / m + _covariance(v01) / n
+    return aucs, _clustered_covariance(aucs, (v10, v01), (place[positive], place[~positive]), patients)
 
 
 def auc_value(positive: Flags, scores: Floats) -> float:
@@ -47,12 +57,71 @@ def _covariance(components: Floats) -> Floats:
     return np.atleast_2d(np.cov(components))
 
 
-def auc(positive: Flags, scores: Floats, confidence: float = 0.95) -> Estimate:
-    """AUC of scores (n,) with DeLong's interval, cut at 0 and 1."""
-    aucs, covariance = delong(positive, scores[None])
-    half = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(np.maximum(covariance[0, 0], 0.0)))
-    value = float(aucs[0])
-    return Estimate(value, float(np.clip(value - half, 0, 1)), float(np.clip(value + half, 0, 1)))
+def _clustered_covariance(
+    aucs: Floats, components: tuple[Floats, Floats], places: tuple[Clusters, Clusters], patients: int
+) -> Floats:
+    """Covariance (k, k) of AUCs by the sums of their components over each patient (Obuchowski 1997)."""
+    total, sums = np.zeros((len(aucs), len(aucs))), []
+    for component, place in zip(components, places, strict=True):
+        size, present = component.shape[1], len(np.unique(place))
+        if present < 2:
+            return np.full_like(total, np.nan)
+        gaps = np.array([np.bincount(place, row, patients) for row in component - aucs[:, None]]) / size
+        total += gaps @ gaps.T * present / (present - 1)
+        sums.append(gaps)
+    cross = sums[0] @ sums[1].T * patients / (patients - 1)
+    return np.asarray(total + cross + cross.T)
+
+
+def auc(positive: Flags, scores: Floats, confidence: float = 0.95, clusters: Clusters | None = None) -> Estimate:
+    """AUC of scores (n,) with DeLong's variance and an interval on the logit scale.
+
+    An AUC of 1 (or 0) has no variance; its lower (upper) bound is then the exact one that holds for any distribution of
+    the scores: of the largest number k of pairs, each of one positive and one negative case and all of different
+    patients, every one is rightly ordered with probability AUC^k, so the bound is (alpha/2)^(1/k), as Clopper's and
+    Pearson's for k of k. Where all scores are equal, the AUC is 0.5 without any spread. The interval is NaN where the
+    cases of a class are those of a single patient.
+
+    Args:
+        positive: (n,) truth.
+        scores: (n,), the higher the more likely positive.
+        confidence: of the interval.
+        clusters: (n,) patient of each case; None where every case is a patient of its own.
+
+    Raises:
+        ValueError: a class is absent.
+
+    Source: Pepe 2003, The Statistical Evaluation of Medical Tests (logit scale); Obuchowski 1997
+        (several cases of a patient); Clopper and Pearson 1934.
+    """
+    aucs, covariance = delong(positive, scores[None], clusters)
+    return auc_interval(
+        float(aucs[0]), float(covariance[0, 0]), _separate_pairs(positive, clusters), confidence=confidence
+    )
+
+
+def auc_interval(value: float, variance: float, pairs: int, confidence: float = 0.95) -> Estimate:
+    """An AUC with its interval on the logit scale.
+
+    Args:
+        value: AUC.
+        variance: of the AUC; NaN gives an interval of NaN.
+        pairs: of one positive and one negative case of different patients, which bound an AUC of 0 or 1.
+        confidence: of the interval.
+    """
+    if np.isnan(variance):
+        return Estimate(value, float("nan"), float("nan"))
+    if value in (0, 1):
+        bound = ((1 - confidence) / 2) ** (1 / pairs)
+        return Estimate(value, bound, 1.0) if value else Estimate(value, 0.0, 1 - bound)
+    half = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(max(variance, 0.0)) / (value * (1 - value)))
+    return Estimate(value, float(expit(logit(value) - half)), float(expit(logit(value) + half)))
+
+
+def _separate_pairs(positive: Flags, clusters: Clusters | None) -> int:
+    """Most pairs of a positive and a negative case in which every case is of another patient."""
+    place, patients = cluster_index(clusters, len(positive))
+    return max(1, min(len(np.unique(place[positive])), len(np.unique(place[~positive])), patients // 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +140,12 @@ class PairedAuc:
 
 
 def delong_test(
-    positive: Flags, first: Floats, second: Floats, margin: float = 0.02, confidence: float = 0.95
+    positive: Flags,
+    first: Floats,
+    second: Floats,
+    margin: float = 0.02,
+    confidence: float = 0.95,
+    clusters: Clusters | None = None,
 ) -> PairedAuc:
     """Paired DeLong test, and non-inferiority of the second score at a margin.
 
@@ -81,8 +155,9 @@ def delong_test(
         second: (n,) scores of the second method on the same cases.
         margin: AUC by which the second may be worse.
         confidence: of the interval.
+        clusters: (n,) patient of each case; None where every case is a patient of its own.
     """
-    aucs, covariance = delong(positive, np.stack((first, second)))
+    aucs, covariance = delong(positive, np.stack((first, second)), clusters)
     gap = float(aucs[1] - aucs[0])
     spread = float(np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0)))
     half = float(stats.norm.ppf(0.5 + confidence / 2)) * spread

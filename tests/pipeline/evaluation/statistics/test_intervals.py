@@ -1,17 +1,19 @@
-"""Statistics against the paper's own tables, independent implementations and hand-computed values."""
+"""Proportions and counts against the paper's own tables, R and hand-computed values."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
-from sklearn.metrics import roc_auc_score
 
-from pipeline.evaluation.statistics.agreement import bland_altman, mcnemar
-from pipeline.evaluation.statistics.intervals import BinaryCounts, counts, paper_auc, proportion
-from pipeline.evaluation.statistics.resampling import bootstrap
-from pipeline.evaluation.statistics.roc import auc, auc_value, delong, delong_test
-from pipeline.evaluation.statistics.thresholds import net_benefit, threshold_for_sensitivity
+from pipeline.evaluation.statistics.intervals import (
+    BinaryCounts,
+    binary_metrics,
+    clustered_proportion,
+    counts,
+    design_effect,
+    paper_auc,
+    proportion,
+)
 
 TABLES = [
     (
@@ -248,76 +250,6 @@ def test_table_3_gives_the_counts_of_table_2(cohort: str) -> None:
     assert counts(truth == 0, predicted == 0) == BinaryCounts(*cells)
 
 
-def naive_delong(positive: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """Area and variance from all pairs, as DeLong 1988 writes them."""
-    events, others = scores[positive], scores[~positive]
-    wins = (events[:, None] > others[None]) + 0.5 * (events[:, None] == others[None])
-    v10, v01 = wins.mean(1), wins.mean(0)
-    return wins.mean(), v10.var(ddof=1) / len(events) + v01.var(ddof=1) / len(others)
-
-
-def cases(seed: int, count: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    positive = rng.random(count) < 0.35
-    first = positive + rng.normal(0, 1.0, count)
-    second = np.round(positive + 0.5 * first + rng.normal(0, 1.0, count), 1)
-    return positive, first, second
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_delong_agrees_with_all_pairs_also_with_ties(seed: int) -> None:
-    positive, _, second = cases(seed)
-    areas, covariance = delong(positive, second[None])
-    area, variance = naive_delong(positive, second)
-    assert areas[0] == pytest.approx(area) == pytest.approx(roc_auc_score(positive, second))
-    assert covariance[0, 0] == pytest.approx(variance)
-
-
-def test_delong_covariance_has_the_spread_of_bootstrapped_differences() -> None:
-    positive, first, second = cases(7, 600)
-    paired = delong_test(positive, first, second)
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(600):
-        k = rng.integers(600, size=600)
-        drawn.append(roc_auc_score(positive[k], second[k]) - roc_auc_score(positive[k], first[k]))
-    half = (paired.difference.high - paired.difference.low) / 2
-    assert half == pytest.approx(1.96 * np.std(drawn), rel=0.12)
-
-
-def test_the_paired_test_holds_its_level() -> None:
-    rng = np.random.default_rng(3)
-    p_values = []
-    for _ in range(400):
-        positive = rng.random(200) < 0.4
-        shared = positive + rng.normal(0, 1, 200)
-        p_values.append(delong_test(positive, shared + rng.normal(0, 1, 200), shared + rng.normal(0, 1, 200)).p)
-    assert 0.025 < np.mean(np.array(p_values) < 0.05) < 0.085
-
-
-def test_noninferiority_depends_on_the_margin() -> None:
-    positive, first, _ = cases(1, 2000)
-    worse = first + np.random.default_rng(1).normal(0, 0.25, 2000)
-    strict, loose = (delong_test(positive, first, worse, margin=m) for m in (0.0, 0.10))
-    assert strict.p_noninferior > 0.5 > 0.01 > loose.p_noninferior
-    same = delong_test(positive, first, first)
-    assert (same.difference.value, same.p, same.p_noninferior) == (0.0, 1.0, 0.0)
-
-
-def test_perfect_and_single_class_scores_behave() -> None:
-    positive = np.array([True] * 5 + [False] * 7)
-    perfect = auc(positive, positive.astype(float))
-    assert (perfect.value, perfect.low, perfect.high) == (1.0, 1.0, 1.0)
-    with pytest.raises(ValueError, match="0 negative cases"):
-        auc(np.ones(5, bool), np.arange(5.0))
-
-
-def test_one_positive_case_has_an_area_and_no_interval() -> None:
-    positive = np.array([True] + [False] * 6)
-    alone = auc(positive, np.arange(7.0)[::-1].copy())
-    assert alone.value == 1.0 and np.isnan(alone.low)
-
-
 def test_proportions_of_nothing_and_everything() -> None:
     assert np.isnan(proportion(0, 0).value)
     everything = proportion(10, 10)
@@ -326,45 +258,51 @@ def test_proportions_of_nothing_and_everything() -> None:
     assert (split.low, split.high) == pytest.approx((exact.low, exact.high), abs=1e-5)
 
 
-def test_mcnemar_counts_the_discordant_pairs() -> None:
-    first = np.array([True] * 10 + [False] * 3 + [True] * 20)
-    second = np.array([False] * 10 + [True] * 3 + [True] * 20)
-    assert mcnemar(first, second) == pytest.approx(stats.binomtest(10, 13).pvalue)
-    assert mcnemar(first, first) == 1.0
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [
+        (7, 10, 0.353670723511, 0.919052175790),
+        (81, 263, 0.253508682295, 0.368176201043),
+        (1, 29, 0.00180264021328, 0.19628175100976),
+        (0, 20, 0.0, 0.200453345013),
+    ],
+)
+def test_proportions_have_the_intervals_of_r(k: int, n: int, low: float, high: float) -> None:
+    """R 4.2.2: prop.test(k, n, correct = TRUE)$conf.int."""
+    found = proportion(k, n)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
 
 
-def test_bland_altman_of_a_shifted_measurement() -> None:
-    reference = np.linspace(-4, 1, 50)
-    found = bland_altman(reference, reference + 0.3)
-    assert (found.bias, found.low, found.high, found.r) == pytest.approx((0.3, 0.3, 0.3, 1.0))
-
-
-def test_net_benefit_of_treating_all_and_of_a_perfect_test() -> None:
-    positive = np.array([True] * 3 + [False] * 7)
-    thresholds = np.array([0.1, 0.5])
-    everyone = net_benefit(positive, np.ones(10), thresholds)
-    assert everyone == pytest.approx(0.3 - 0.7 * thresholds / (1 - thresholds))
-    assert net_benefit(positive, positive.astype(float), thresholds) == pytest.approx(0.3)
-
-
-def test_a_threshold_reaches_its_sensitivity() -> None:
-    positive, scores, _ = cases(5)
-    for wanted in (0.5, 0.8, 0.95, 1.0):
-        predicted = scores >= threshold_for_sensitivity(positive, scores, wanted)
-        assert (predicted & positive).sum() / positive.sum() >= wanted
-
-
-def test_bootstrap_intervals_cover_a_mean() -> None:
-    values = np.random.default_rng(0).normal(5, 2, 400)
-    found = bootstrap(lambda k: float(values[k].mean()), 400, 500, 1)
-    assert found.value == pytest.approx(values.mean())
-    assert found.high - found.low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.15)
-    assert np.isnan(bootstrap(lambda _: float("nan"), 10, 5, 1).low)
-
-
-def test_ranks_give_the_area() -> None:
-    assert auc_value(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
-    assert np.isnan(auc_value(np.array([True, True]), np.array([0.1, 0.2])))
+def test_one_study_a_patient_changes_nothing() -> None:
     rng = np.random.default_rng(0)
-    positive, scores = rng.random(200) < 0.4, rng.random(200).round(2)
-    assert auc_value(positive, scores) == pytest.approx(auc(positive, scores).value)
+    positive, predicted = rng.random(80) < 0.4, rng.random(80) < 0.5
+    plain = counts(positive, predicted).metrics()
+    assert binary_metrics(positive, predicted) == plain
+    assert binary_metrics(positive, predicted, rng.permutation(80)) == plain
+    assert np.isnan(binary_metrics(positive[:0], predicted[:0])["ppv"].value)
+
+
+def test_copies_of_studies_count_once() -> None:
+    right = np.random.default_rng(1).random(100) < 0.7
+    four = np.repeat(np.arange(100), 4)
+    assert design_effect(right[four], four) == pytest.approx(4, rel=0.02)
+    copied, once = clustered_proportion(right[four], four), clustered_proportion(right)
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=2e-3)
+    everything = clustered_proportion(np.ones(40, bool), np.repeat(np.arange(10), 4))
+    assert everything.value == 1.0
+    assert everything.low == pytest.approx(proportion(10, 10).low)
+    alone = clustered_proportion(right[:4], np.zeros(4, int))
+    assert alone.value == right[:4].mean() and np.isnan(alone.low)
+
+
+def test_intervals_by_patient_keep_their_coverage() -> None:
+    rng, held = np.random.default_rng(2), []
+    patients = np.repeat(np.arange(40), 5)
+    for _ in range(800):
+        own = rng.beta(8 / 2, 2 / 2, 40)
+        right = rng.random(200) < own[patients]
+        by_patient, by_study = clustered_proportion(right, patients), clustered_proportion(right)
+        held.append((by_patient.low < 0.8 < by_patient.high, by_study.low < 0.8 < by_study.high))
+    by_patient_held, by_study_held = np.mean(held, axis=0)
+    assert 0.92 < by_patient_held < 0.98
+    assert by_study_held < by_patient_held - 0.04
