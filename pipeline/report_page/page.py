@@ -1,4 +1,4 @@
-"""One self-contained page, with its tables as CSV and its figures as SVG and PNG beside it."""
+"""One self-contained page, with its tables (CSV, LaTeX, HTML) and figures (SVG, PDF, PNG) beside it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from osteolens.atomic import write_whole
 from osteolens.documents.json_document import write_json
 from osteolens.documents.text import visible
 from osteolens.errors import ConfigError
+from pipeline.report_page.captions import Caption, numbered
 from pipeline.report_page.figures import save_figure
 from pipeline.report_page.tables import page_tables, save_tables
+from pipeline.report_page.word import tables_html
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,10 @@ class Page:
         title: at the top.
         notice: what kind of data this is, at the top of the page and in the JSON.
         document: every metric, for the JSON and, as `document`, for the template.
-        tables: by name; the template shows them with `show`.
-        figures: by name; the template gets them as SVG.
+        tables: by name, in the order of the page; the template shows them with `show`.
+        figures: by name, in the order of the page; the template gets them as SVG.
+        table_captions: by name of the table; one without a caption is called by its name.
+        figure_captions: by name of the figure; one without a caption is not numbered.
         context: what else the template needs, by name.
     """
 
@@ -41,14 +45,17 @@ class Page:
     document: Mapping[str, object]
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, Figure]
+    table_captions: Mapping[str, Caption] = field(default_factory=dict)
+    figure_captions: Mapping[str, Caption] = field(default_factory=dict)
     context: Mapping[str, object] = field(default_factory=dict)
 
 
 def write_page(out: Path, page: Page) -> None:
-    """Write report.html, NAME.json, tables/*.csv and figures/*.svg and *.png into a folder, made where it is missing.
+    """Write a report into a folder, made where it is missing.
 
-    NaN is null in the JSON, cells that a spreadsheet would run as formulas begin with an apostrophe, and every value
-    of the page is escaped.
+    These are report.html, NAME.json, tables.html (every table, for a word processor), tables/*.csv and *.tex, and
+    figures/*.svg, *.pdf and *.png. NaN is null in the JSON, cells that a spreadsheet would run as formulas begin with
+    an apostrophe, and every value of the page is escaped.
 
     Raises:
         ConfigError: the folder cannot be made.
@@ -60,9 +67,15 @@ def write_page(out: Path, page: Page) -> None:
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
     write_json(out / f"{page.name}.json", {"notice": page.notice, **page.document})
-    save_tables(page.tables, out / "tables")
-    figures = {name: save_figure(figure, out / "figures" / name) for name, figure in page.figures.items()}
-    context = {"document": page.document, "tables": page_tables(page.tables), "figures": figures, **page.context}
+    captions = numbered("Table", (name for name, table in page.tables.items() if len(table)), page.table_captions)
+    save_tables(page.tables, captions, out / "tables")
+    tables = page_tables(page.tables)
+    write_whole(out / "tables.html", tables_html(page.title, page.notice, tables, captions))
+    named = numbered("Figure", (name for name in page.figures if name in page.figure_captions), page.figure_captions)
+    figures = {
+        name: save_figure(figure, out / "figures" / name, named.get(name)) for name, figure in page.figures.items()
+    }
+    context = {"document": page.document, "tables": tables, "captions": captions, "figures": figures, **page.context}
     write_whole(out / "report.html", render(page.package, page.name, page.title, page.notice, context))
 
 
@@ -78,6 +91,7 @@ def render(package: str, name: str, title: str, notice: str, context: Mapping[st
     """
     loader = jinja2.ChoiceLoader([jinja2.PackageLoader(folder, ".") for folder in (package, "pipeline.report_page")])
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader, finalize=_shown)
+    environment.filters["unbroken"] = unbroken
     return environment.get_template(f"{name}.html.jinja").render(title=title, notice=notice, **context)
 
 

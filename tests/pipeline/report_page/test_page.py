@@ -10,11 +10,15 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from osteolens.errors import ConfigError
-from pipeline.report_page.figures import panel, panels
+from pipeline.report_page.captions import Caption, Numbered, numbered
+from pipeline.report_page.figures import panel, panels, save_figure
+from pipeline.report_page.latex import latex_table
 from pipeline.report_page.page import Page, render, write_page
-from pipeline.report_page.tables import p_value
+from pipeline.report_page.tables import p_value, unbroken
 from tests import ROOT
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
@@ -32,6 +36,8 @@ def page(text: str = "plain", number: float = 0.5) -> Page:
         document={"number": number, "text": text},
         tables={"one": pd.DataFrame({text: [text, None]})},
         figures={"one": figure},
+        table_captions={"one": Caption(text, f"note of {text}")},
+        figure_captions={"one": Caption(text)},
     )
 
 
@@ -43,7 +49,7 @@ def base_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (package / "__init__.py").write_text("")
     (package / "comparison.html.jinja").write_text(
         '{% extends "page.html.jinja" %}{% from "table.html.jinja" import show, gallery with context %}'
-        '{% block content %}<p>{{ document.text }}</p>{{ show("one", document.text) }}{{ gallery(figures.values()) }}'
+        '{% block content %}<p>{{ document.text }}</p>{{ show("one") }}{{ gallery(figures.values()) }}'
         "{% endblock %}"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -62,7 +68,7 @@ def written(out: Path, text: str = "plain", number: float = 0.5) -> str:
 def test_text_of_others_is_escaped_and_visible(base_alone: Path) -> None:
     html = written(base_alone, HOSTILE)
     assert HOSTILE not in html and "<script>" not in html and "\x1b" not in html and "\u202e" not in html
-    assert html.count(SAFE) >= 5, "title twice, notice, paragraph, heading, column, cell"
+    assert html.count(SAFE) >= 8, "title twice, notice, paragraph, heading, note, column, cell, figure"
 
 
 def test_a_page_needs_no_other_file(base_alone: Path) -> None:
@@ -77,7 +83,8 @@ def test_tables_figures_and_json_lie_beside_it(base_alone: Path) -> None:
     document = json.loads((base_alone / "comparison.json").read_text())
     assert document == {"notice": "=1+1", "number": None, "text": "=1+1"}
     assert list(pd.read_csv(base_alone / "tables" / "one.csv")) == ["'=1+1"]
-    assert {path.name for path in (base_alone / "figures").iterdir()} == {"one.svg", "one.png"}
+    assert {path.name for path in (base_alone / "figures").iterdir()} == {"one.svg", "one.pdf", "one.png"}
+    assert {path.name for path in (base_alone / "tables").iterdir()} == {"one.csv", "one.tex"}
 
 
 def test_a_missing_value_is_an_empty_cell(base_alone: Path) -> None:
@@ -102,6 +109,81 @@ def test_a_folder_that_cannot_be_written_is_named(base_alone: Path) -> None:
 def test_nothing_half_written_is_left(base_alone: Path) -> None:
     written(base_alone)
     assert not [path for path in base_alone.rglob("*") if "partial" in path.name]
+
+
+def test_an_interval_is_kept_on_one_line_and_stays_escaped() -> None:
+    assert unbroken("0.918 (0.891-0.939)") == '0.918 <span class="interval">(0.891-0.939)</span>'
+    assert unbroken("<b> (+0.1 to +0.2)") == '&lt;b&gt; <span class="interval">(+0.1 to +0.2)</span>'
+    assert unbroken(3) == 3 and unbroken("plain (words)") == "plain (words)"
+
+
+def test_tables_and_figures_are_numbered_on_the_page(base_alone: Path) -> None:
+    html = written(base_alone)
+    assert '<span class="label">Table 1.</span> plain</h2>' in html and "<figcaption><b>Figure 1. plain.</b>" in html
+    found = numbered("Table", ["first", "quality_control"], {"first": Caption("First", "How to read it.")})
+    assert found["first"].sentence == "Table 1. First. How to read it."
+    assert found["quality_control"].heading == "Table 2. Quality control"
+
+
+def test_a_word_processor_gets_every_table_without_scripts(base_alone: Path) -> None:
+    written(base_alone, HOSTILE)
+    html = (base_alone / "tables.html").read_text("utf-8")
+    assert HOSTILE not in html and "<script" not in html and html.count(SAFE) >= 5
+    assert '<table border="1"' in html and "Table 1. " in html and "<td" in html
+
+
+def test_figures_have_readable_type_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    def drawn(folder: str) -> dict[str, bytes]:
+        figure, axes = panel("title", "x", "y")
+        axes.fill_between([0, 1], [0, 1], label="of it")
+        axes.legend(fontsize=8)
+        (tmp_path / folder).mkdir()
+        save_figure(figure, tmp_path / folder / "one")
+        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+        assert min(sizes) >= 8 and figure.get_figwidth() <= 3.5
+        return {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+
+    assert drawn("a") == drawn("b")
+
+
+def test_a_figure_is_laid_out_once_and_drawn_once_for_each_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure, _ = panel("title", "x", "y")
+    formats = []
+    draw = type(figure).draw
+
+    def counted(self: Figure, renderer: object) -> None:
+        formats.append(type(renderer).__name__)
+        draw(self, renderer)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    save_figure(figure, tmp_path / "one")
+    assert len(formats) == 4, "one layout and three formats"
+
+
+def test_latex_escapes_every_special_character() -> None:
+    text = "50 % & Co_2 #1 {a} $x$ ~ ^ \\ < > | [1] m²"
+    written_out = latex_table(
+        pd.DataFrame({"a_b": [text, None], "n": [1, 2]}), Numbered("Table 1", "Of 5 %", "A & B."), "of_one"
+    )
+    body = written_out.partition("\n")[2]
+    assert r"50 \% \& Co\_2 \#1 \{a\} \$x\$ \textasciitilde{} \textasciicircum{} \textbackslash{}" in body
+    assert r"\textless{} \textgreater{} \textbar{} {[}1{]} m\textsuperscript{2}" in body
+    assert r"\caption{Of 5 \%. A \& B.}\label{tab:of-one}" in body and r"\toprule" in body
+    assert r"\begin{tabular}{lr}" in body and " & 2 \\\\" in body
+
+
+def test_long_and_wide_tables_fit_a_page_of_latex() -> None:
+    caption = Numbered("Table 1", "Long", "")
+    long = latex_table(pd.DataFrame({"n": range(60)}), caption, "long")
+    assert r"\begin{longtable}" in long and r"\endhead" in long and r"\begin{landscape}" not in long
+    sentence = "a sentence of many words that goes on and on " * 3
+    text = latex_table(pd.DataFrame({"n": ["1"], "what": [sentence]}), caption, "text")
+    parts = [float(width) for width in re.findall(r"p\{([0-9.]+)\\linewidth\}", text)]
+    assert len(parts) == 2 and sum(parts) <= 1 and r"\begin{landscape}" not in text
+    wide = latex_table(pd.DataFrame({f"column {k}": ["0.918 (0.891-0.939)"] for k in range(12)}), caption, "wide")
+    assert r"\begin{landscape}" in wide
 
 
 def test_figures_change_no_global_setting() -> None:

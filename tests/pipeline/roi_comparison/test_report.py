@@ -27,7 +27,7 @@ def test_the_page_states_non_inferiority_or_its_absence(noise: float, words: str
     page = (tmp_path / "report.html").read_text("utf-8")
     assert words in page and "Made up." in page and page.count("<svg") == 4
     figures = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert figures == {f"{n}.{s}" for n in ("probabilities", "overlap", "differences", "roc") for s in ("svg", "png")}
+    assert figures == {f"{n}.{s}" for n in ("probabilities", "overlap", "differences", "roc") for s in ("svg", "pdf", "png")}
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(comparison.tables)
     assert len(pd.read_csv(tmp_path / "tables" / "classes.csv")) == 3
 
