@@ -17,7 +17,7 @@ from osteolens.documents.text import visible
 from osteolens.errors import ConfigError
 from pipeline.report_page.captions import Caption, numbered
 from pipeline.report_page.figures import save_figure
-from pipeline.report_page.tables import page_tables, save_tables
+from pipeline.report_page.tables import page_tables, save_tables, unbroken
 from pipeline.report_page.word import tables_html
 
 

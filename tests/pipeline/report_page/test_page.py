@@ -139,7 +139,7 @@ def test_figures_have_readable_type_and_the_same_bytes_each_time(tmp_path: Path)
         axes.legend(fontsize=8)
         (tmp_path / folder).mkdir()
         save_figure(figure, tmp_path / folder / "one")
-        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+        sizes = [float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_text()]
         assert min(sizes) >= 8 and figure.get_figwidth() <= 3.5
         return {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
 
