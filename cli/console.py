@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
 NAMED = 20
 """Damaged files that the terminal names."""
+
+MOST_TURNED = 8
+"""Rows of a table that become columns where it is too wide; with more it is printed in parts."""
+
+LONGEST_WORD = 24
+"""Characters of a word that are kept on one line; what is longer, such as a UID, is folded."""
+
+INTERVAL = re.compile(r"[<>+-]?\d[\d.]* \([^()\s]+(?: to [^()\s]+)?\)")
+"""A value with its interval, which is kept on one line."""
+
+Part = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""Title, columns and rows of a table that is printed."""
 
 DAMAGED = (
     ("damaged_results", "result", "results"),
@@ -87,25 +101,116 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda now: bar.update(task, completed=now)
 
 
+def print_heading(text: str) -> None:
+    """A line above several tables, on stdout."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(width=_width()).print(Text(f"\n{_fitting(shown(text), sys.stdout)}", style="bold underline"))
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout; its cells are text, whatever brackets or control characters they hold."""
+    """A table on stdout; its cells are text, whatever brackets or control characters they hold.
+
+    An interval stays on one line. A table that is too wide for that is turned, split by its first column, or printed in
+    parts that each begin with the first column.
+    """
+    heads = [_fitting(shown(name), sys.stdout) for name in columns]
+    cells = [["" if cell is None else _fitting(shown(cell), sys.stdout) for cell in row] for row in rows]
+    for part in _parts(_fitting(shown(title), sys.stdout), heads, cells, _width()):
+        _print_part(*part)
+
+
+def _print_part(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    def plain(cell: object) -> Text:
-        return Text("" if cell is None else _fitting(shown(cell), sys.stdout))
-
-    table = Table(title=plain(title), title_justify="left", header_style="bold")
-    for k, name in enumerate(columns):
-        table.add_column(plain(name), overflow="fold", justify="right" if k and _numeric(rows, k) else "left")
+    width = _width()
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    for k, (name, wide) in enumerate(zip(columns, _widths(columns, rows, width), strict=True)):
+        justify: Literal["left", "right"] = "right" if k and _numeric(rows, k) else "left"
+        table.add_column(Text(name), overflow="fold", justify=justify, width=wide)
     for row in rows:
-        table.add_row(*map(plain, row))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+        table.add_row(*map(Text, row))
+    Console(width=width).print(table)
 
 
-def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
-    return all(isinstance(row[column], (int, float)) or str(row[column]).replace(".", "", 1).isdigit() for row in rows)
+def _width() -> int | None:
+    """Columns of the terminal; 140 where stdout is none and COLUMNS does not tell, None where rich shall ask."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140
+
+
+def _parts(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[Part]:
+    """A table as tables that fit: itself, turned, split by its first column, or some columns at a time."""
+    if _fits(columns, rows, width):
+        return [(title, columns, rows)]
+    firsts = [row[0] for row in rows]
+    if len(set(firsts)) < len(firsts) and len(columns) > 2:
+        return [
+            part
+            for first in dict.fromkeys(firsts)
+            for part in _parts(f"{title}, {first}", columns[1:], [row[1:] for row in rows if row[0] == first], width)
+        ]
+    if len(rows) < MOST_TURNED:
+        columns, rows = [columns[0], *firsts], [list(line) for line in zip(columns, *rows, strict=True)][1:]
+        if _fits(columns, rows, width):
+            return [(title, columns, rows)]
+    parts: list[Part] = []
+    begin = 1
+    while begin < len(columns):
+        end = begin + 1
+        while end < len(columns) and _fits(*_chosen(columns, rows, begin, end + 1), width):
+            end += 1
+        parts.append((title, *_chosen(columns, rows, begin, end)))
+        begin = end
+    return parts or [(title, columns, rows)]
+
+
+def _chosen(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], begin: int, end: int
+) -> tuple[list[str], list[list[str]]]:
+    """The first column and some others."""
+    return [columns[0], *columns[begin:end]], [[row[0], *row[begin:end]] for row in rows]
+
+
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> bool:
+    return sum(_needs(columns, rows)) + 3 * len(columns) + 1 <= _known(width)
+
+
+def _needs(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Characters that each column needs so that no interval and no short word is broken."""
+    columns_of_cells = [[name, *(row[k] for row in rows)] for k, name in enumerate(columns)]
+    return [max(min(LONGEST_WORD, len(w)) for cell in cells for w in _words(cell)) for cells in columns_of_cells]
+
+
+def _words(cell: str) -> list[str]:
+    return [cell] if INTERVAL.fullmatch(cell) else cell.split() or [""]
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """Width of each column: what it needs, and of the room that is left as much as its cells can use."""
+    needs = _needs(columns, rows)
+    wide = [max(len(name), *(len(row[k]) for row in rows)) if rows else len(name) for k, name in enumerate(columns)]
+    room = _known(width) - 3 * len(columns) - 1
+    if sum(needs) > room:
+        needs = [max(1, need * room // sum(needs)) for need in needs]
+    left = room - sum(needs)
+    for k in sorted(range(len(columns)), key=lambda k: wide[k] - needs[k]):
+        more = min(max(0, wide[k] - needs[k]), max(0, left))
+        needs[k] += more
+        left -= more
+    return needs
+
+
+def _known(width: int | None) -> int:
+    from rich.console import Console
+
+    return Console(width=width).width
+
+
+def _numeric(rows: Sequence[Sequence[str]], column: int) -> bool:
+    return all(row[column].replace(".", "", 1).isdigit() for row in rows)
 
 
 def print_json(document: Any) -> None:

@@ -9,29 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, say_damaged, set_verbosity
+from cli.console import (
+    errors_as_exit_codes,
+    print_heading,
+    print_json,
+    print_table,
+    progress,
+    say,
+    say_damaged,
+    set_verbosity,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.evaluation.config import EvaluationConfig
     from pipeline.evaluation.evaluate import Evaluation
-
-TITLES = {
-    "classification": "classification",
-    "osteoporosis": "osteoporosis against the rest",
-    "osteopenia": "osteopenia against the rest",
-    "normal": "normal bone density against the rest",
-    "operating_points": "operating points of osteoporosis",
-    "input_ablation": "what each part of the inputs is worth",
-    "stage_attribution": "stage attribution",
-    "detection": "detection by view and level",
-    "detection_by_site": "detection by site",
-    "detection_by_finding": "detection by finding",
-    "fractures": "suspected fractures",
-    "quality_control": "quality control",
-}
-"""Tables that the terminal shows, with their titles; the report shows all."""
 
 Results = Annotated[Path, typer.Argument(help="Output folder of `osteolens process`.")]
 Published = Annotated[
@@ -42,8 +35,11 @@ Published = Annotated[
 def evaluate(
     results: Results,
     cohort: Annotated[
-        Path | None, typer.Argument(help="Folder with cohort.csv, rois.csv or both; the six examples when left out.")
+        Path | None, typer.Argument(help="Folder with cohort.csv, rois.csv or both; or --examples.")
     ] = None,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Against the six examples, which `osteolens process` takes by default.")
+    ] = False,
     site: options.Site = None,
     include_ineligible: options.IncludeIneligible = False,
     manual_results: Annotated[
@@ -68,13 +64,12 @@ def evaluate(
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
+        reference = _reference(results, cohort, examples)
         from pipeline.evaluation.evaluate import evaluate as run
 
-        evaluation = run(
-            results, cohort or _examples(), _settings(config, set_), site, include_ineligible, manual_results
-        )
-        _write(evaluation, cohort or _examples(), out, quiet)
-        _print(evaluation, as_json, published, quiet)
+        evaluation = run(results, reference, _settings(config, set_), site, include_ineligible, manual_results)
+        _write(evaluation, reference, out, quiet)
+        _print(evaluation, as_json, published, quiet, out is not None)
 
 
 def validate(
@@ -105,7 +100,7 @@ def validate(
             screened = screen_cohort(cohort, out, site, weights, lambda done, total: bar(100 * done // max(total, 1)))
         evaluation = run(screened.automatic, cohort, settings, site, include_ineligible, screened.manual)
         _write(evaluation, cohort, out, quiet)
-        _print(evaluation, as_json, published, quiet)
+        _print(evaluation, as_json, published, quiet, out is not None)
 
 
 def evaluate_bodies(
@@ -143,10 +138,24 @@ def evaluate_bodies(
         print_table(f"lowest {lowest} bodies", columns, rows)
 
 
-def _examples() -> Path:
+def _reference(results: Path, cohort: Path | None, examples: bool) -> Path:
+    """The cohort folder that was named, or that of the examples where they are asked for.
+
+    Raises:
+        ConfigError: neither or both were named.
+    """
+    from osteolens.errors import ConfigError
     from osteolens.shipped import shipped_examples
 
-    return shipped_examples()
+    if examples and cohort is not None:
+        raise ConfigError(f"both {cohort} and --examples are given; expected one of them")
+    if cohort is None and not examples:
+        raise ConfigError(
+            f"no cohort is given to evaluate {results} against; expected a folder with cohort.csv (DXA), rois.csv or "
+            f"both: osteolens evaluate {results} COHORT; for results of the six examples: osteolens evaluate {results} "
+            "--examples"
+        )
+    return shipped_examples() if cohort is None else cohort
 
 
 def _settings(config: str | None, overrides: list[str] | None) -> EvaluationConfig:
@@ -167,7 +176,7 @@ def _write(evaluation: Evaluation, cohort: Path, out: Path | None, quiet: bool) 
         say(f"report: {out / 'report.html'}")
 
 
-def _print(evaluation: Evaluation, as_json: bool, published: bool, quiet: bool) -> None:
+def _print(evaluation: Evaluation, as_json: bool, published: bool, quiet: bool, has_report: bool) -> None:
     document = evaluation.as_json()
     if not quiet:
         say_damaged(document)
@@ -175,20 +184,63 @@ def _print(evaluation: Evaluation, as_json: bool, published: bool, quiet: bool) 
         print_json(document)
         return
     if published:
-        from pipeline.evaluation.report.tables import TITLES as PUBLISHED
-        from pipeline.evaluation.report.tables import published_tables
-
-        _print_tables(published_tables(evaluation), PUBLISHED)
+        _print_published(evaluation)
     else:
-        _print_tables(evaluation.tables, TITLES)
+        _print_summary(evaluation)
+        _print_groups(evaluation.tables)
     if not quiet:
         counts = f"{document['excluded']} excluded by the criteria, {document['rejected']} rejected"
         say(f"{document['studies']} studies evaluated, {counts}")
+        if not has_report and not published:
+            say("--out REPORT writes every table, the figures and a page")
 
 
-def _print_tables(tables: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> None:
-    for name, title in titles.items():
-        table = tables[name]
-        if len(table):
-            cells = table.astype(object).where(table.notna(), "").to_numpy().tolist()
-            print_table(title, list(table.columns), cells)
+def _print_summary(evaluation: Evaluation) -> None:
+    """The few lines that are read first."""
+    from cohort.bmd import BmdClass
+    from pipeline.evaluation.estimable import interval_text
+
+    rows: list[list[str]] = []
+    for name, dataset in evaluation.datasets.items():
+        found = dataset.classification
+        if found is None:
+            rows.append([name, str(dataset.studies), "0", "-", "-", "-", "-"])
+            continue
+        one, words = found.classes[BmdClass.OSTEOPOROSIS], found.classes[BmdClass.OSTEOPOROSIS].not_estimable
+        rows.append(
+            [
+                name,
+                str(dataset.studies),
+                str(found.studies),
+                interval_text(one.auc, word=words.get("auc", words.get("auc_interval"))),
+                interval_text(one.sensitivity, 100, 1, words.get("sensitivity")),
+                interval_text(one.specificity, 100, 1, words.get("specificity")),
+                interval_text(found.accuracy, 100, 1),
+            ]
+        )
+    columns = ["dataset", "studies", "with class and DXA", "AUC of osteoporosis"]
+    print_table("Summary (95 % intervals)", [*columns, "sensitivity %", "specificity %", "accuracy %"], rows)
+
+
+def _print_groups(tables: Mapping[str, pd.DataFrame]) -> None:
+    from pipeline.evaluation.tables.evaluation import by_group
+
+    for group, members in by_group(tables).items():
+        shown = [table for table in members if table.on_terminal]
+        if shown:
+            print_heading(group)
+        for table in shown:
+            _print_frame(table.title, tables[table.name])
+
+
+def _print_published(evaluation: Evaluation) -> None:
+    from pipeline.evaluation.report.tables import TITLES, published_tables
+
+    tables = published_tables(evaluation)
+    for name, title in TITLES.items():
+        if len(tables[name]):
+            _print_frame(title, tables[name])
+
+
+def _print_frame(title: str, table: pd.DataFrame) -> None:
+    print_table(title, list(table.columns), table.astype(object).where(table.notna(), "").to_numpy().tolist())

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from cli.console import print_table
 from cli.main import app
 from tests import EXAMPLES
 
@@ -147,15 +148,40 @@ def test_other_weights_can_be_named(tmp_path: Path) -> None:
 
 def test_evaluate_prints_tables_or_json(tmp_path: Path) -> None:
     runner.invoke(app, ["process", "--out", str(tmp_path / "out"), "-q"])
-    done = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--json"])
+    done = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--examples", "--json"])
     assert json.loads(done.stdout)["studies"] == 6
-    table = runner.invoke(app, ["evaluate", str(tmp_path / "out")])
+    table = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--examples"])
     assert "mean IoU" in table.stdout and "Brier score" in table.stdout and "t_score" not in table.stdout
+    assert table.stdout.index("Summary") < table.stdout.index("Classification") < table.stdout.index("Detection and")
 
 
 def test_evaluate_without_results_is_explained(tmp_path: Path) -> None:
-    done = runner.invoke(app, ["evaluate", str(tmp_path)])
+    done = runner.invoke(app, ["evaluate", str(tmp_path), str(EXAMPLES)])
     assert done.exit_code == 1 and "studies/*.json" in done.stderr
+
+
+def test_evaluate_asks_for_the_cohort(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["evaluate", str(tmp_path)])
+    assert done.exit_code == 1 and "no cohort is given" in done.stderr
+    assert f"osteolens evaluate {tmp_path} COHORT" in done.stderr and "--examples" in done.stderr
+    done = runner.invoke(app, ["evaluate", str(tmp_path), str(EXAMPLES), "--examples"])
+    assert done.exit_code == 1 and "expected one of them" in done.stderr
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_intervals_stay_on_one_line_and_no_line_is_too_long(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    interval = "79.76 (78.21-81.23)"
+    names = ["dataset", "threshold of a long name", "sensitivity %", "specificity %", "PPV %", "NPV %", "AUC", "other"]
+    rows = [[name, kind, *[interval] * 6] for name in ("test1", "all") for kind in ("most probable class", "90 %")]
+    print_table("points", names, rows)
+    told = capsys.readouterr().out
+    assert told.count(interval) == 24 and max(map(len, told.splitlines())) <= columns
+    print_table("one line a dataset", names, [rows[0], rows[2]])
+    told = capsys.readouterr().out
+    assert told.count(interval) == 12 and max(map(len, told.splitlines())) <= columns
 
 
 def test_version() -> None:

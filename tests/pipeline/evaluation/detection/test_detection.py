@@ -160,5 +160,5 @@ def test_the_command_prints_tables_or_json(folders: tuple[Path, Path]) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["detection"]["both_views"]["studies"] == 3
     table = CliRunner().invoke(app, ["evaluate", out, cohort, "--site", "test1"]).stdout
-    assert "mAP50-95" in table and "detection by finding" in table and "quality control" in table
+    assert "mAP50-95" in table and "Detection by finding" in table and "Quality control" in table
     assert "test2" not in table
