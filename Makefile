@@ -8,7 +8,7 @@ OUT ?= osteolens-out
 
 demo: $(VENV)/.base
 	$(BIN)/osteolens process --out $(OUT) --no-resume
-	$(BIN)/osteolens evaluate $(OUT)
+	$(BIN)/osteolens evaluate $(OUT) --examples
 
 test: $(VENV)/.full
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
