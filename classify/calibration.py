@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
+from scipy import stats
 from scipy.optimize import minimize_scalar
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
@@ -37,14 +38,29 @@ class Calibration(StrictConfig):
         description="probability of osteoporosis below which it is ruled out: the NPV is reached there",
     )
     predictive_value: float = Field(0.95, gt=0.5, lt=1, description="PPV and NPV of the two thresholds")
-    studies: int = Field(0, ge=0, description="validation studies behind these numbers")
+    confidence: float | None = Field(
+        None,
+        gt=0.5,
+        lt=1,
+        description="of the lower bounds of PPV and NPV that the two thresholds reach; null: only the PPV and NPV of "
+        "the validation studies themselves reach the value",
+    )
+    patients: int | None = Field(
+        None, ge=0, description="validation patients behind these numbers; null: not counted by patient"
+    )
+    studies: int = Field(
+        0, ge=0, description="validation studies behind these numbers; without `patients`, displays of studies"
+    )
 
 
 NO_CALIBRATION = Calibration()
 """Probabilities as they are, sets of every class, and nothing ruled in or out."""
 
-MIN_STUDIES = 20
-"""Fewest validation studies that a calibration is fitted on."""
+MIN_PATIENTS = 20
+"""Fewest validation patients that a calibration is fitted on."""
+
+CONFIDENCE = 0.95
+"""One-sided confidence of the lower bounds by which the two thresholds are chosen."""
 
 
 class Decision(StrEnum):
@@ -66,60 +82,94 @@ def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
 
 
 def fit_calibration(
-    probabilities: Floats, labels: Labels, coverage: float = 0.9, predictive_value: float = 0.95
+    probabilities: Floats,
+    labels: Labels,
+    patients: Labels | None = None,
+    coverage: float = 0.9,
+    predictive_value: float = 0.95,
 ) -> Calibration:
-    """Temperature of least log-loss, the score of split-conformal sets, and the two thresholds of osteoporosis.
+    """Temperature of least log-loss, the score of conformal sets, and the two thresholds of osteoporosis.
+
+    Every patient counts once: his studies and their displays share a weight of one. The sets hold the stated fraction
+    of truths of new patients, one study of each on one display, whatever the studies and displays of a patient have in
+    common. A threshold is chosen by the lower confidence bound of its PPV or NPV among patients.
 
     Args:
-        probabilities: (n, 3) of studies that training never saw.
+        probabilities: (n, 3) of studies that training never saw, or (n, displays, 3) of several displays of each.
         labels: (n,) index into BMD_CLASSES.
+        patients: (n,) number of the patient of each study; None where every study is a patient of its own.
         coverage: fraction of true classes that prediction sets are to hold.
         predictive_value: PPV from the upper threshold on, and NPV below the lower one, that are to be reached.
 
     Raises:
-        ValueError: fewer than 20 studies.
+        ValueError: fewer than 20 patients, or not as many patients' numbers as studies.
 
-    Source: Guo 2017 (temperature); Sadinle 2019 (sets of least ambiguity); Hsieh 2021 (two thresholds).
+    Source: Guo 2017 (temperature); Sadinle 2019 (sets of least ambiguity); Lee, Barber and Willett 2023, arXiv
+    2306.06342, theorem 1 (coverage with several observations of a patient); Hsieh 2021 (two thresholds).
     """
-    if len(labels) < MIN_STUDIES:
-        raise ValueError(f"{len(labels)} validation studies; a calibration needs {MIN_STUDIES} or more")
-    rows = np.arange(len(labels))
+    shown = probabilities.reshape(len(labels), -1, len(BMD_CLASSES))
+    displays = shown.shape[1]
+    owners = np.arange(len(labels)) if patients is None else patients
+    if len(owners) != len(labels):
+        raise ValueError(f"{len(owners)} patients' numbers for {len(labels)} studies; each study needs one")
+    _, place, studies_of = np.unique(owners, return_inverse=True, return_counts=True)
+    if len(studies_of) < MIN_PATIENTS:
+        raise ValueError(f"{len(studies_of)} validation patients; a calibration needs {MIN_PATIENTS} or more")
+    flat, truth = shown.reshape(-1, len(BMD_CLASSES)), np.repeat(labels, displays)
+    weights = np.repeat(1 / (studies_of[place] * displays), displays)
+    rows = np.arange(len(truth))
 
     def loss(log_temperature: float) -> float:
-        scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
-        return float(-np.log(np.clip(scaled[rows, labels], 1e-9, 1)).mean())
+        scaled = apply_temperature(flat, float(np.exp(log_temperature)))
+        return float(np.average(-np.log(np.clip(scaled[rows, truth], 1e-9, 1)), weights=weights))
 
     temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
-    calibrated = apply_temperature(probabilities, temperature)
-    scores = np.sort(1 - calibrated[rows, labels])
-    place = min(len(scores) - 1, int(np.ceil((len(scores) + 1) * coverage)) - 1)
-    is_osteoporosis = labels == OSTEOPOROSIS_INDEX
-    rule_out, rule_in = _thresholds(calibrated[:, OSTEOPOROSIS_INDEX], is_osteoporosis, predictive_value)
+    calibrated = apply_temperature(flat, temperature)
+    osteoporosis, is_osteoporosis = calibrated[:, OSTEOPOROSIS_INDEX], truth == OSTEOPOROSIS_INDEX
+    rule_in = _threshold(osteoporosis, is_osteoporosis, weights, predictive_value)
+    rule_out = _threshold(-osteoporosis, ~is_osteoporosis, weights, predictive_value)
+    upper = 1.01 if rule_in is None else rule_in
     return Calibration(
         temperature=temperature,
         coverage=coverage,
-        set_score=float(scores[place]),
-        rule_in=rule_in,
-        rule_out=rule_out,
+        set_score=_set_score(1 - calibrated[rows, truth], weights, coverage),
+        rule_in=upper,
+        rule_out=-0.01 if rule_out is None else min(_just_above(-rule_out, osteoporosis), upper),
         predictive_value=predictive_value,
+        confidence=CONFIDENCE,
+        patients=len(studies_of),
         studies=len(labels),
     )
 
 
-def _thresholds(
-    probabilities: Floats, is_osteoporosis: npt.NDArray[np.bool_], predictive_value: float
-) -> tuple[float, float]:
-    """Highest probability below which the NPV, and lowest from which the PPV, reaches a value on these studies."""
-    order = np.argsort(probabilities)
-    ordered, truth = probabilities[order], is_osteoporosis[order]
-    below = 1 - np.cumsum(truth) / np.arange(1, len(truth) + 1)
-    above = np.cumsum(truth[::-1])[::-1] / np.arange(len(truth), 0, -1)
-    enough = max(10, len(truth) // 50)
-    low = [k for k in range(enough, len(truth)) if below[k - 1] >= predictive_value]
-    high = [k for k in range(len(truth) - enough) if above[k] >= predictive_value]
-    rule_out = float(ordered[low[-1]]) if low else -0.01
-    rule_in = float(ordered[high[0]]) if high else 1.01
-    return min(rule_out, rule_in), rule_in
+def _set_score(scores: Floats, weights: Floats, coverage: float) -> float:
+    """Quantile of scores (n,) whose weights sum to the number of patients, with one more patient beyond them all; 1,
+    which every class reaches, where so few patients cannot promise the coverage."""
+    order = np.argsort(scores)
+    below = np.cumsum(weights[order]) / (weights.sum() + 1)
+    place = int(np.searchsorted(below, coverage - 1e-9))
+    return float(scores[order][place]) if place < len(scores) else 1.0
+
+
+def _threshold(scores: Floats, right: npt.NDArray[np.bool_], weights: Floats, value: float) -> float | None:
+    """Lowest score from which the lower confidence bound of the fraction that is right reaches a value, or None.
+
+    The bound is Clopper and Pearson's for weighted counts, of which a patient gives one at most. It is wide enough for
+    patients of whom only a part lies above the threshold, since their part varies less than a whole patient.
+    """
+    levels, place = np.unique(scores, return_inverse=True)
+    reached = np.cumsum(np.bincount(place, weights)[::-1])[::-1]
+    hits = np.cumsum(np.bincount(place, weights * right)[::-1])[::-1]
+    misses = np.maximum(reached - hits, 0)
+    low = np.where(hits > 1e-9, stats.beta.ppf(1 - CONFIDENCE, np.maximum(hits, 1e-9), misses + 1), 0)
+    good = np.flatnonzero(low >= value)
+    return float(levels[good[0]]) if len(good) else None
+
+
+def _just_above(threshold: float, probabilities: Floats) -> float:
+    """The next higher of these probabilities, so that what is below it is at the threshold or below; at most 1."""
+    higher = probabilities[probabilities > threshold]
+    return float(higher.min()) if len(higher) else 1.0
 
 
 def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:

@@ -89,6 +89,7 @@ class CropSet:
         labels: int64 (n,), index into BMD_CLASSES.
         t_scores: float32 (n,).
         study_uids: n identifiers.
+        patient_ids: n, equal for studies of one patient.
         folder: cache that holds the images.
     """
 
@@ -99,6 +100,7 @@ class CropSet:
     labels: npt.NDArray[np.int64]
     t_scores: Floats
     study_uids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
     folder: Path
 
     def of_views(self, views: Sequence[View]) -> CropSet:
@@ -113,6 +115,7 @@ class CropSet:
             labels=self.labels[usable],
             t_scores=self.t_scores[usable],
             study_uids=tuple(self.study_uids[k] for k in usable),
+            patient_ids=tuple(self.patient_ids[k] for k in usable),
         )
 
 
@@ -160,6 +163,7 @@ def build_crops(
         labels=np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
         t_scores=np.array([r.t_score for r in results], np.float32),
         study_uids=tuple(study.study_uid for study in cropped),
+        patient_ids=tuple(study.patient_id for study in cropped),
         folder=cache,
     )
 

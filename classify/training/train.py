@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from lightning.fabric import Fabric
 
-from classify.calibration import MIN_STUDIES, NO_CALIBRATION, fit_calibration
+from classify.calibration import MIN_PATIENTS, NO_CALIBRATION, fit_calibration
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.export import export_classifier
 from classify.training.config import ClassifierTraining
@@ -87,12 +87,15 @@ def _finish(trainer: ClassifierTrainer, validation: CropSet, out: Path) -> dict[
     history, side, spec = trainer.history, trainer.side, trainer.spec
     head = trainer.refit_head(validation) if trainer.config.head_epochs else {}
     network = trainer.best()
-    probabilities, labels = _of_all_variants(trainer, network, validation)
-    is_enough = len(validation.labels) >= MIN_STUDIES
-    calibration = fit_calibration(probabilities, labels) if is_enough else NO_CALIBRATION
+    probabilities = _of_all_variants(trainer, network, validation)
+    labels, patients = validation.labels, np.unique(validation.patient_ids, return_inverse=True)[1].astype(np.int64)
+    is_enough = patients.max() + 1 >= MIN_PATIENTS
+    calibration = fit_calibration(probabilities, labels, patients) if is_enough else NO_CALIBRATION
     write_whole(out / "calibration.json", calibration.model_dump_json(indent=1))
     best = history[best_epoch(history, side) - 1].as_row() if history else {}
-    metrics = {**best, **head, **reliability(probabilities, labels, calibration)}
+    displays = probabilities.shape[1]
+    shown, truth = probabilities.reshape(-1, probabilities.shape[2]), np.repeat(labels, displays)
+    metrics = {**best, **head, **reliability(shown, truth, calibration)}
     document = {
         "validation": metrics,
         "onnx_apart": export_classifier(network.float().cpu().eval(), out, spec, side),
@@ -108,13 +111,15 @@ def _finish(trainer: ClassifierTrainer, validation: CropSet, out: Path) -> dict[
 
 def _of_all_variants(
     trainer: ClassifierTrainer, network: DualChannelDenseNet, validation: CropSet
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Class probabilities and labels of every variant of the validation studies: as displayed, and as other systems and
-    readers might show them, since a calibration on the displays of the training alone is too sure on others."""
+) -> npt.NDArray[np.float64]:
+    """Class probabilities (n, variants, 3) of every variant of the validation studies: as displayed, and as other
+    systems and readers might show them, since a calibration on the displays of the training alone is too sure on
+    others."""
     device, variants = trainer.fabric.device, validation.images.shape[1]
     features = pooled_features(network, validation, trainer.side, trainer.spec, device)
-    probabilities = [predict_from_features(network, features, validation, device, k)[0] for k in range(variants)]
-    return np.concatenate(probabilities), np.tile(validation.labels, variants)
+    return np.stack(
+        [predict_from_features(network, features, validation, device, k)[0] for k in range(variants)], axis=1
+    )
 
 
 def _is_over(history: list[Epoch], side: int, config: ClassifierTraining) -> bool:

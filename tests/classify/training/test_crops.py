@@ -12,6 +12,7 @@ from classify.config import PreprocessSpec
 from classify.training.crops import CropPlan, build_crops
 from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import index_cohort
+from cohort.spine import View
 from tests import EXAMPLES
 
 
@@ -54,3 +55,15 @@ def test_crops_follow_boxes_images_and_seed(tmp_path: Path) -> None:
     assert one is not None and other is not None
     shutil.copy(other, one)
     assert not np.array_equal(crops(rois, 0), first), "another image under the same name"
+
+
+def test_crops_carry_the_patient_of_each_study(tmp_path: Path) -> None:
+    studies = index_cohort(EXAMPLES).studies
+    visits = [replace(study, patient_id=f"p{k // 2}") for k, study in enumerate(studies)]
+    rois, plan = read_rois(EXAMPLES / "rois.csv"), CropPlan(spec=PreprocessSpec(size_px=64))
+    crops = build_crops(visits, rois, plan, tmp_path)
+    assert crops.patient_ids == tuple(study.patient_id for study in visits if study.study_uid in crops.study_uids)
+    lateral = crops.of_views([View.LATERAL])
+    assert lateral.patient_ids == tuple(study.patient_id for study in visits if study.study_uid in lateral.study_uids)
+    renamed = build_crops([replace(study, patient_id="one") for study in visits], rois, plan, tmp_path)
+    assert set(renamed.patient_ids) == {"one"}, "a cache holds crops, and nothing of who the patient is"
