@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,27 @@ def test_a_history_of_another_version_is_refused(tmp_path: Path) -> None:
     config = ClassifierTraining(preprocess=spec, resolution_schedule=[(64, 1)])
     with pytest.raises(ReadError, match=r"state\.json.*train anew, without --resume"):
         fit_classifier(crops, crops, tmp_path, config, RunOptions(device="cpu", resume=True))
+
+
+@pytest.mark.parametrize(("patients", "counted"), [(24, 24), (19, None)])
+def test_the_calibration_counts_patients_whatever_their_studies_and_displays(
+    tmp_path: Path, patients: int, counted: int | None
+) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    crops = example_crops(spec, tmp_path, variants=2)
+    many = [k % len(crops.labels) for k in range(48)]
+    validation = replace(
+        crops,
+        **{name: getattr(crops, name)[many] for name in ("rows", "present", "covariates", "labels", "t_scores")},
+        study_uids=tuple(f"s{k}" for k in range(48)),
+        patient_ids=tuple(f"p{k % patients}" for k in range(48)),
+    )
+    config = ClassifierTraining(
+        preprocess=spec, pooled="all", resolution_schedule=[(64, 0)], head_epochs=2, head_weight_decays=[0.1]
+    )
+    save_network(DualChannelDenseNet(network_spec(config, spec)), tmp_path / "start.safetensors")
+    options = RunOptions(device="cpu", resume=True, start_from=tmp_path / "start.safetensors")
+    fit_classifier(crops, validation, tmp_path / "run", config, options)
+    found = json.loads((tmp_path / "run" / "calibration.json").read_text("utf-8"))
+    assert found["patients"] == counted and found["studies"] == (48 if counted else 0)
