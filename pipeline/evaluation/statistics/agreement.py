@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.evaluation.statistics.intervals import Flags, Floats
+from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, Flags, Floats
 
 
 def mcnemar(first_right: Flags, second_right: Flags) -> float:
@@ -44,3 +44,34 @@ def _correlation(first: Floats, second: Floats) -> float:
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def icc(ratings: Floats, confidence: float = 0.95) -> Estimate:
+    """ICC(2,1): agreement of single ratings (n, k) of n cases by k raters, both taken at random, with its interval.
+
+    Ratings that agree in full give 1 without an interval's width; NaN below two cases or raters, where a rating is NaN,
+    or where nothing varies.
+
+    Source: Shrout and Fleiss 1979, Psychol Bull 86:420; interval of McGraw and Wong 1996, Psychol Methods 1:30
+        (there ICC(A,1)).
+    """
+    n, k = ratings.shape
+    if n < 2 or k < 2 or not np.isfinite(ratings).all() or np.ptp(ratings) == 0:
+        return UNKNOWN
+    cases, raters = ratings.mean(1) - ratings.mean(), ratings.mean(0) - ratings.mean()
+    between = k * (cases**2).sum() / (n - 1)
+    of_raters = n * (raters**2).sum() / (k - 1)
+    error = ((ratings - ratings.mean() - cases[:, None] - raters) ** 2).sum() / ((n - 1) * (k - 1))
+    value = float((between - error) / (between + (k - 1) * error + k * (of_raters - error) / n))
+    if value > 1 - 1e-12:
+        return Estimate(1.0, 1.0, 1.0)
+    a = k * value / (n * (1 - value))
+    b = 1 + k * value * (n - 1) / (n * (1 - value))
+    noise = (a * of_raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    freedom = (a * of_raters + b * error) ** 2 / noise
+    rest = k * of_raters + (k * n - k - n) * error
+    upper_tail = 0.5 + confidence / 2
+    below, above = stats.f.ppf(upper_tail, n - 1, freedom), stats.f.ppf(upper_tail, freedom, n - 1)
+    low = n * (between - below * error) / (below * rest + n * between)
+    high = n * (above * between - error) / (rest + n * above * between)
+    return Estimate(value, float(low), float(high))
