@@ -16,18 +16,14 @@ from cohort.splits import is_test_site
 from osteolens.errors import ReadError
 from pipeline.evaluation.classification.cases import cases_of
 from pipeline.evaluation.classification.input_ablation import InputComparison, ablation_cases, compare_inputs
+from pipeline.evaluation.classification.intention_to_diagnose import IntentionToDiagnose, intention_to_diagnose
 from pipeline.evaluation.classification.metrics import (
     ClassificationMetrics,
     ClassMetrics,
     class_metrics,
     classification_metrics,
 )
-from pipeline.evaluation.classification.operating_points import (
-    IntentionToDiagnose,
-    OperatingPoint,
-    intention_to_diagnose,
-    operating_points,
-)
+from pipeline.evaluation.classification.operating_points import OperatingPoint, operating_points
 from pipeline.evaluation.classification.stage_attribution import StageAttribution, stage_attribution
 from pipeline.evaluation.classification.subgroups import Subgroup, subgroups
 from pipeline.evaluation.config import DEFAULT_EVALUATION, EvaluationConfig

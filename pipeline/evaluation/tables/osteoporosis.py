@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.evaluation.classification.input_ablation import InputComparison
-from pipeline.evaluation.classification.operating_points import IntentionToDiagnose, OperatingPoint
+from pipeline.evaluation.classification.intention_to_diagnose import IntentionToDiagnose
+from pipeline.evaluation.classification.operating_points import OperatingPoint
 from pipeline.evaluation.classification.stage_attribution import StageAttribution, StageMetrics
 from pipeline.evaluation.classification.subgroups import Subgroup
 from pipeline.evaluation.estimable import gap_text, interval_text
