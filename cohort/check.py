@@ -186,8 +186,8 @@ def _has_levels(rois: Rois, uid: str, view: View) -> bool:
 
 
 def _split_name(study: Study) -> str:
-    """The split of a study's site; a test site by its own name."""
-    split = split_of(study.site)
+    """What a study is for; a test site by its own name."""
+    split = split_of(study) or Split.TRAINING
     return study.site if split is Split.TEST and study.site is not None else split.value
 
 

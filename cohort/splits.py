@@ -1,37 +1,85 @@
-"""Splits by patient, seeded and written down."""
+"""What studies are for, by column, setting or name of the site; splits by patient, seeded and written down."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, model_validator
 
-from cohort.study import Study
+from cohort.study import Split, Study
 from osteolens.atomic import write_csv
+from osteolens.config import StrictConfig
 from osteolens.errors import ConfigError
 
+__all__ = ("DEFAULT_SITES", "SiteSplits", "Split", "is_test_site", "split_by_patient", "split_of", "split_of_site",
+           "write_split")  # fmt: skip
 
-class Split(StrEnum):
-    """What the studies of a site, or of a patient, are for; `validation` and `test...` are names of sites too."""
+TEST_WORDS = frozenset({"external", "holdout", "heldout", "prospective", "unseen"})
+"""Words in the name of a site whose studies are for evaluation alone."""
 
-    TRAINING = "training"
-    VALIDATION = "validation"
-    TEST = "test"
+_HOLD_OUT = re.compile(r"\b(hold|held)[\s_-]+out", re.ASCII)
 
 
-def split_of(site: str | None) -> Split:
-    """Split of a site by its name: `validation`; `test`, `test1`, `test-2` and so on; any other is training."""
-    if site == Split.VALIDATION:
+class SiteSplits(StrictConfig):
+    """What the studies of sites are for, where their names say something else; column `split` of cohort.csv rules."""
+
+    training: tuple[str, ...] = Field((), description="sites to train on, whatever their names say")
+    validation: tuple[str, ...] = Field((), description="sites to validate by")
+    test: tuple[str, ...] = Field((), description="sites for evaluation alone")
+
+    @model_validator(mode="after")
+    def _each_site_once(self) -> SiteSplits:
+        sites = [*dict.fromkeys(self.training), *dict.fromkeys(self.validation), *dict.fromkeys(self.test)]
+        if twice := sorted({site for site in sites if sites.count(site) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands in several of training, validation and test; expected one")
+        return self
+
+
+DEFAULT_SITES = SiteSplits()
+"""Nothing but the names of the sites tells."""
+
+
+def split_of(study: Study, sites: SiteSplits = DEFAULT_SITES) -> Split | None:
+    """What a study is for: by column `split` of cohort.csv, else the setting, else its site's name.
+
+    Returns:
+        None where nothing says what it is for; training takes such studies.
+    """
+    return study.split if study.split is not None else split_of_site(study.site, sites)
+
+
+def split_of_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> Split | None:
+    """What a site is for, by the setting, else by its name; None where neither tells.
+
+    A name tells, in any case: `test...` and one that holds the word external, holdout (hold-out, held-out), prospective
+    or unseen is for evaluation; `validation...` for validation; `training` or `train` for training.
+    """
+    if site is None:
+        return None
+    for split, names in (
+        (Split.TRAINING, sites.training),
+        (Split.VALIDATION, sites.validation),
+        (Split.TEST, sites.test),
+    ):
+        if site in names:
+            return split
+    name = unicodedata.normalize("NFKC", site).strip().casefold()
+    words = re.findall(r"[^\W\d_]+", _HOLD_OUT.sub("holdout", name.replace("_", " ")))
+    if name.startswith("test") or not TEST_WORDS.isdisjoint(words):
+        return Split.TEST
+    if name.startswith("validation"):
         return Split.VALIDATION
-    return Split.TEST if is_test_site(site) else Split.TRAINING
+    return Split.TRAINING if words[:1] in (["training"], ["train"]) else None
 
 
-def is_test_site(site: str | None) -> bool:
-    """Whether a site's studies are for evaluation alone, by its name (`test`, `test1`, `test-2`)."""
-    return site is not None and site.lower().startswith(Split.TEST)
+def is_test_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> bool:
+    """Whether a site's studies are for evaluation alone, by the setting or its name (`test`, `test1`, `external`)."""
+    return split_of_site(site, sites) is Split.TEST
 
 
 def split_by_patient(studies: Sequence[Study], fraction: float, seed: int) -> tuple[list[Study], list[Study]]:

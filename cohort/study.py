@@ -15,6 +15,14 @@ from cohort.covariates import Covariates
 from cohort.spine import VertebralLevel, View
 
 
+class Split(StrEnum):
+    """What studies are for. Names of sites tell it too: `cohort.splits`."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
 class SpacingSource(StrEnum):
     """Where a pixel spacing comes from; at the detector it is larger than at the patient."""
 
@@ -102,6 +110,8 @@ class Study:
         further: (view, path) of more images of a view that has one; the fittest of them is used.
         set_aside: (view, path, reason) of images of the study that are not read.
         notes: what a reader should know of how the study was put together.
+        split: what the study is for by column `split` of cohort.csv, None where it says nothing.
+        system: radiography system, by column `machine` of cohort.csv, else manufacturer and model by the header.
     """
 
     study_uid: str
@@ -117,6 +127,8 @@ class Study:
     set_aside: tuple[tuple[View | None, Path, str], ...] = ()
     further: tuple[tuple[View, Path], ...] = ()
     notes: tuple[str, ...] = ()
+    split: Split | None = None
+    system: str | None = None
 
     @property
     def images(self) -> tuple[tuple[View | None, Path], ...]:

@@ -20,7 +20,8 @@ from cohort.importers.labelme import read_labelme
 from cohort.importers.lumos import gather, read_lumos
 from cohort.importers.yolo import read_yolo
 from cohort.io.annotations import Rois, write_rois
-from cohort.io.folder import index_cohort, safe_name
+from cohort.io.folder import index_cohort
+from cohort.io.safe_names import safe_name
 from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.writer import write_cohort_csv
 from cohort.spine import VertebraBox, View

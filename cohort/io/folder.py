@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from cohort.bmd import DxaResult
 from cohort.covariates import Covariates
 from cohort.io.dicom.read import DICOM_SUFFIXES, NO_HEADER, Header, read_header
 from cohort.io.radiograph import PLAIN_SUFFIXES, format_of, unknown_format
-from cohort.io.tables.cohort_tables import (
-    CohortRow,
-    cohort_row,
-    nearest_scan,
-    read_cohort_csv,
-    read_dxa_csv,
-    read_table,
-)
-from cohort.io.tables.reader import lines_of
+from cohort.io.safe_names import digest_of_name, safe_name
+from cohort.io.tables.join import CohortTables, read_cohort_tables
+from cohort.io.tables.reader import lines_of, read_table
+from cohort.io.tables.rows import cohort_row
 from cohort.io.tables.words import known
 from cohort.io.view_names import study_key, view_from_path
 from cohort.io.walk import Skipped, files_below
 from cohort.spine import View
 from cohort.study import Study
 from osteolens.errors import ConfigError, ReadError
+
+T = TypeVar("T")
 
 _ASIDE = (".csv", ".json", ".txt", ".md", ".yaml", ".yml", ".xml", ".html", ".pdf", ".partial", ".onnx", ".safetensors")
 
@@ -77,8 +72,8 @@ def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
     DICOM files group by StudyInstanceUID and PatientID; plain images by folder and name without the words for a view
-    (`p7_AP.png`, `p7_SIDE.png`). `cohort.csv` in the folder overrides header covariates and identifiers and brings DXA;
-    `dxa.csv` holds scans by patient, of which the nearest to the study counts. A file that claims to be an image but
+    (`p7_AP.png`, `p7_SIDE.png`). `cohort.csv` and `dxa.csv` in the folder are joined by the rules of `CohortTables`;
+    `patient_id` of cohort.csv rules over headers and names. A file that claims to be an image but
     cannot be read becomes a study of one file, so that its failure gets a row. Folders of results are left out.
 
     Args:
@@ -93,12 +88,11 @@ def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex
         return _index_manifest(source)
     skipped: list[Skipped] = []
     if source.is_file():
-        files, root, table, scans = [source], source.parent, {}, {}
+        files, root, tables = [source], source.parent, CohortTables()
     elif source.is_dir():
         root = source
         files, skipped = files_below(source, exclude)
-        table = read_cohort_csv(source / "cohort.csv") if (source / "cohort.csv").is_file() else {}
-        scans = read_dxa_csv(source / "dxa.csv") if (source / "dxa.csv").is_file() else {}
+        tables = read_cohort_tables(source)
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     images = []
@@ -109,20 +103,8 @@ def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex
         else:
             images.append(described)
     studies = [_study(key, group, split) for key, group, split in _grouped(images)]
-    with_tables = (_with_table(study, key, table) for key, study in sorted(studies, key=lambda pair: pair[0]))
-    return CohortIndex(tuple(_with_scan(study, scans) for study in with_tables), tuple(skipped), root)
-
-
-def safe_name(text: str) -> str:
-    """An identifier that is safe as a file name: DICOM UIDs pass; anything else is cleaned and given a hash."""
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:80]
-    if cleaned == text and cleaned:
-        return cleaned
-    return f"{cleaned or 'study'}-{_digest(text)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    joined = (tables.joined(study, key) for key, study in sorted(studies, key=lambda pair: pair[0]))
+    return CohortIndex(tuple(joined), tuple(skipped), root)
 
 
 def _described(path: Path, relative: Path, root_name: str) -> _Image | Skipped:
@@ -173,13 +155,12 @@ def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
         for patient in ("", *patients):
             part = [image for image in group if image.patient_id == patient]
             if part:
-                groups.append((f"{key}.{_digest(patient)}", part, True))
+                groups.append((f"{key}.{digest_of_name(patient)}", part, True))
     return groups
 
 
 def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]:
     """One study of its images: the first of each view, raw ones last, and what more there is."""
-    first = images[0].header
     patient_id = next((image.patient_id for image in images if image.patient_id), key)
     notes = []
     if split:
@@ -188,7 +169,12 @@ def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]
         values = {value for image in images if (value := getattr(image.header.covariates, name)) is not None}
         if len(values) > 1:
             notes.append(f"the headers of its images differ in {name} ({', '.join(sorted(map(str, values)))})")
-    study = Study(study_uid=safe_name(key), patient_id=patient_id, study_date=first.study_date)
+    study = Study(
+        study_uid=safe_name(key),
+        patient_id=patient_id,
+        study_date=_first(image.header.study_date for image in images),
+        system=_first(image.header.system for image in images),
+    )
     for image in sorted(images, key=lambda item: item.header.raw):
         taken = study.ap if image.view is View.AP else study.lateral if image.view is View.LATERAL else None
         study = replace(study, covariates=image.header.covariates.overridden_by(study.covariates))
@@ -210,35 +196,17 @@ def _with_image(study: Study, view: View | None, path: Path) -> Study:
     return replace(study, images_of_unknown_view=(*study.images_of_unknown_view, path))
 
 
-def _with_table(study: Study, key: str, table: dict[str, CohortRow]) -> Study:
-    row = table.get(key) or table.get(study.study_uid) or table.get(study.patient_id)
-    if row is None:
-        return study
-    return replace(
-        study,
-        patient_id=row.patient_id or study.patient_id,
-        covariates=study.covariates.overridden_by(row.covariates),
-        dxa=row.dxa,
-        site=row.site or study.site,
-        study_date=row.study_date or study.study_date,
-        findings=row.findings,
-    )
-
-
-def _with_scan(study: Study, scans: dict[str, list[DxaResult]]) -> Study:
-    """DXA from the patient's nearest scan, where cohort.csv gives none."""
-    if study.dxa is not None or study.patient_id not in scans:
-        return study
-    return replace(study, dxa=nearest_scan(scans[study.patient_id], study.study_date))
-
-
 def _index_manifest(path: Path) -> CohortIndex:
-    """A CSV with the columns `ap` and/or `lateral` (paths relative to it) beside those of cohort.csv."""
+    """A CSV with the columns `ap` and/or `lateral` (paths relative to it) beside those of cohort.csv.
+
+    cohort.csv and dxa.csv in the same folder are joined as they are to a folder of images.
+    """
     table = read_table(path)
     if "ap" not in table and "lateral" not in table:
         raise ReadError(
             f"{path.name}: found columns {', '.join(map(str, table))}; a manifest needs `ap`, `lateral` or both"
         )
+    tables = _tables_beside(path)
     studies: dict[str, Study] = {}
     skipped: list[Skipped] = []
     for number, cells in lines_of(table):
@@ -250,22 +218,41 @@ def _index_manifest(path: Path) -> CohortIndex:
             skipped.append(Skipped(path, f"line {number}: {reason}"))
             continue
         ap, lateral = (path.parent / images[v] if images[v] else None for v in (View.AP, View.LATERAL))
+        headers = [header for image in (ap, lateral) if image is not None and (header := _header_of(image)) is not None]
         covariates = Covariates()
-        for image in (ap, lateral):
-            if image is not None and image.suffix.lower() not in PLAIN_SUFFIXES and image.is_file():
-                try:
-                    covariates = read_header(image).covariates.overridden_by(covariates)
-                except ReadError:
-                    continue
-        studies[key] = Study(
+        for header in headers:
+            covariates = header.covariates.overridden_by(covariates)
+        study = Study(
             study_uid=safe_name(key),
-            patient_id=known(cells.get("patient_id", "")) or key,
+            patient_id=row.patient_id or _first(header.patient_id for header in headers) or key,
             ap=ap,
             lateral=lateral,
             covariates=covariates.overridden_by(row.covariates),
             dxa=row.dxa,
             site=row.site,
-            study_date=row.study_date,
+            study_date=row.study_date or _first(header.study_date for header in headers),
             findings=row.findings,
+            split=row.split,
+            system=row.machine or _first(header.system for header in headers),
         )
+        studies[key] = tables.joined(study, key)
     return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped), path.parent)
+
+
+def _tables_beside(manifest: Path) -> CohortTables:
+    """cohort.csv and dxa.csv in the folder of a manifest, which may itself be that cohort.csv."""
+    return read_cohort_tables(manifest.parent, with_cohort=manifest.name != "cohort.csv")
+
+
+def _header_of(image: Path) -> Header | None:
+    """The header of a DICOM file, None of any other and of one that cannot be read."""
+    if image.suffix.lower() in PLAIN_SUFFIXES or not image.is_file():
+        return None
+    try:
+        return read_header(image)
+    except ReadError:
+        return None
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value is not None), None)

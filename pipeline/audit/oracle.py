@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from cohort.bmd import BMD_CLASSES, BmdClass
-from cohort.splits import Split, is_test_site, split_of
+from cohort.splits import Split, is_test_site, split_of_site
 from pipeline.audit.patients import Flags, Floats, SimulatedPatients
 from pipeline.evaluation.statistics.intervals import Estimate
 from pipeline.evaluation.statistics.roc import auc
@@ -51,7 +51,7 @@ def oracle_aucs(patients: SimulatedPatients) -> tuple[OracleAuc, ...]:
     patients of fewer than two classes.
     """
     sites = np.array(patients.sites)
-    training = np.array([split_of(site) is Split.TRAINING for site in patients.sites])
+    training = np.array([split_of_site(site) in (Split.TRAINING, None) for site in patients.sites])
     if len(np.unique(patients.labels[training])) < 2:
         return ()
     tests = sorted({site for site in patients.sites if is_test_site(site)})

@@ -7,27 +7,36 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     Strict,
     StringConstraints,
     ValidationError,
-    WithJsonSchema,
     model_validator,
 )
 
 from classify.calibration import Decision
-from classify.inputs import SIX
 from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Sex
 from cohort.rejection_codes import LevelCode, RejectionCode
-from cohort.spine import TARGET_LEVELS, VertebralLevel, View
+from cohort.spine import TARGET_LEVELS, VertebralLevel
 from osteolens.atomic import write_whole
 from osteolens.documents.json_document import quoted
 from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError
+from pipeline.prediction.field_types import (
+    BmdName,
+    Day,
+    Height,
+    InputSetName,
+    LevelName,
+    Pixels,
+    Probability,
+    Side,
+    Target,
+    ViewName,
+)
 from pipeline.prediction.format_1 import upgraded
 from pipeline.prediction.parts import ImageOutcome, LengthUnit, Status
 
@@ -41,38 +50,6 @@ MOST_MARGIN = 99.0
 
 TOLERANCE = 0.01
 """By how much probabilities may miss a sum of one; four decimals are stored."""
-
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-Pixels = Annotated[float, Field(ge=-1e6, le=1e6)]
-Side = Annotated[int, Field(ge=1, le=1_000_000)]
-Height = Annotated[float, Field(ge=0, le=1e6)]
-BmdName = Annotated[BmdClass, Strict(False)]
-LevelName = Annotated[VertebralLevel, Strict(False)]
-ViewName = Annotated[View, Strict(False)]
-
-
-def _target(level: VertebralLevel) -> VertebralLevel:
-    if level not in TARGET_LEVELS:
-        raise ValueError(f"expected {', '.join(TARGET_LEVELS)}")
-    return level
-
-
-Target = Annotated[
-    LevelName, AfterValidator(_target), WithJsonSchema({"type": "string", "enum": [str(v) for v in TARGET_LEVELS]})
-]
-
-
-INPUT_SETS = tuple(inputs.name for inputs in SIX)
-
-
-def _input_set(name: str) -> str:
-    if name not in INPUT_SETS:
-        raise ValueError(f"expected {', '.join(INPUT_SETS)}")
-    return name
-
-
-InputSetName = Annotated[str, AfterValidator(_input_set), WithJsonSchema({"type": "string", "enum": list(INPUT_SETS)})]
 
 
 class _Part(BaseModel):
@@ -238,6 +215,8 @@ class PredictionDocument(_Part):
     failure: str | None
     model: dict[str, str]
     input_ablation: dict[InputSetName, ProbabilitiesDocument] = {}
+    study_date: Day | None = None
+    system: Annotated[str, StringConstraints(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> PredictionDocument:

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from classify.calibration import Decision
 from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
-from cohort.findings import CobbAngle
-from cohort.rejection_codes import LevelReason, Rejection
-from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
+from cohort.rejection_codes import Rejection
+from cohort.spine import VertebralLevel, View
 from osteolens.documents.json_document import read_json
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 from pipeline.prediction.document import (
     FORMAT,
-    MOST_MARGIN,
-    BoxDocument,
     CobbDocument,
     CovariatesDocument,
     FindingsDocument,
     ImageDocument,
-    LevelDocument,
     PredictionDocument,
     ProbabilitiesDocument,
     RejectionDocument,
-    VertebraDocument,
-    ViewDocument,
     parse_prediction,
 )
 from pipeline.prediction.notebook import result_html
@@ -41,6 +36,7 @@ from pipeline.prediction.parts import (
     ViewResult,
     stored_covariates,
 )
+from pipeline.prediction.view_documents import vertebra_document, view_document, view_result
 
 TO_BE_CONFIRMED = "suspected, to be confirmed by a reader"
 """Note of every finding."""
@@ -67,6 +63,8 @@ class Prediction:
         decision: whether osteoporosis is ruled in, ruled out or neither at the weights' predictive values, or None.
         input_ablation: probabilities by the paper's models (`SIX` of classify/inputs.py) from a part of the inputs,
             if asked for.
+        study_date: day of the radiographs, as joined when the study was screened.
+        system: radiography system, as joined when the study was screened.
         overlays: PNG pictures by view that a notebook shows; no part of the JSON, nor of equality.
     """
 
@@ -85,6 +83,8 @@ class Prediction:
     prediction_set: tuple[BmdClass, ...] = ()
     decision: Decision | None = None
     input_ablation: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
+    study_date: date | None = None
+    system: str | None = None
     overlays: dict[View, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -136,8 +136,26 @@ def read_prediction(path: Path) -> Prediction:
         raise ReadError(f"{visible(path.name)}: {error}") from error
 
 
+class _Optional(TypedDict, total=False):
+    """Keys that a file holds only where they say something."""
+
+    input_ablation: dict[str, ProbabilitiesDocument]
+    study_date: date
+    system: str
+
+
+def _optional(prediction: Prediction) -> _Optional:
+    keys = _Optional()
+    if prediction.input_ablation:
+        keys["input_ablation"] = {name: _probabilities(p) for name, p in prediction.input_ablation.items()}
+    if prediction.study_date is not None:
+        keys["study_date"] = prediction.study_date
+    if prediction.system is not None:
+        keys["system"] = visible(prediction.system)
+    return keys
+
+
 def _document(prediction: Prediction) -> PredictionDocument:
-    ablation = {name: _probabilities(p) for name, p in prediction.input_ablation.items()}
     covariates = stored_covariates(prediction.covariates)
     return PredictionDocument(
         format=FORMAT,
@@ -150,7 +168,7 @@ def _document(prediction: Prediction) -> PredictionDocument:
         prediction_set=list(prediction.prediction_set),
         decision=prediction.decision,
         findings=_findings(prediction),
-        views={view: _view(result) for view, result in prediction.views.items()},
+        views={view: view_document(result) for view, result in prediction.views.items()},
         images=[
             ImageDocument(
                 path=visible(image.path),
@@ -171,7 +189,7 @@ def _document(prediction: Prediction) -> PredictionDocument:
         else RejectionDocument(code=prediction.rejection.code, reason=visible(prediction.rejection.reason)),
         failure=None if prediction.failure is None else visible(prediction.failure),
         model=prediction.model.as_json(),
-        **({"input_ablation": ablation} if ablation else {}),
+        **_optional(prediction),
     )
 
 
@@ -184,52 +202,10 @@ def _findings(prediction: Prediction) -> FindingsDocument:
     cobb = frontal.cobb if frontal is not None else None
     return FindingsDocument(
         suspected_fractures=list(prediction.suspected_fractures),
-        vertebrae=[] if lateral is None else [_vertebra(v) for v in lateral.vertebrae.values()],
+        vertebrae=[] if lateral is None else [vertebra_document(v) for v in lateral.vertebrae.values()],
         cobb=None if cobb is None else CobbDocument(degrees=round(cobb.degrees, 1), upper=cobb.upper, lower=cobb.lower),
         note=TO_BE_CONFIRMED,
     )
-
-
-def _vertebra(vertebra: MeasuredVertebra) -> VertebraDocument:
-    return VertebraDocument(
-        level=vertebra.level,
-        unit=vertebra.unit,
-        anterior_height=round(vertebra.anterior_height, 1),
-        middle_height=round(vertebra.middle_height, 1),
-        posterior_height=round(vertebra.posterior_height, 1),
-        anterior_to_posterior=round(vertebra.anterior_to_posterior, 3),
-        middle_to_posterior=round(vertebra.middle_to_posterior, 3),
-        posterior_to_neighbours=round(vertebra.posterior_to_neighbours, 3),
-        height_loss=round(vertebra.height_loss, 3),
-        genant_grade=vertebra.genant_grade,
-        confidence=round(vertebra.confidence, 3),
-        suspected=vertebra.suspected,
-    )
-
-
-def _view(result: ViewResult) -> ViewDocument:
-    detection = result.detection
-    return ViewDocument(
-        image=visible(result.image),
-        rows=detection.image_shape[0],
-        columns=detection.image_shape[1],
-        pixel_spacing_mm=list(result.pixel_spacing_mm) if result.pixel_spacing_mm else None,
-        anterior=None if result.anterior_left is None else "left" if result.anterior_left else "right",
-        labelling_margin=round(min(detection.labelling_margin, MOST_MARGIN), 3),
-        levels={
-            level: LevelDocument(used=False, code=why.code, reason=why.reason)
-            if (why := result.left_out.get(level))
-            else LevelDocument(used=True)
-            for level in TARGET_LEVELS
-        },
-        boxes=[_box(box) for box in detection.boxes],
-    )
-
-
-def _box(box: VertebraBox) -> BoxDocument:
-    x0, y0, x1, y1 = (round(value, 1) for value in box.corners)
-    loss = {} if box.height_loss is None else {"height_loss": round(box.height_loss, 3)}
-    return BoxDocument(level=box.level, x0=x0, y0=y0, x1=x1, y1=y1, confidence=round(box.confidence, 3), **loss)
 
 
 def _prediction(document: PredictionDocument) -> Prediction:
@@ -244,7 +220,7 @@ def _prediction(document: PredictionDocument) -> Prediction:
         ),
         bmd_class=document.bmd_class,
         probabilities={} if document.probabilities is None else document.probabilities.by_class,
-        views={view: _view_result(view, shown, document.findings) for view, shown in document.views.items()},
+        views={view: view_result(view, shown, document.findings) for view, shown in document.views.items()},
         images=tuple(
             ImageRecord(
                 path=image.path,
@@ -263,27 +239,6 @@ def _prediction(document: PredictionDocument) -> Prediction:
         prediction_set=tuple(document.prediction_set),
         decision=document.decision,
         input_ablation={name: probabilities.by_class for name, probabilities in document.input_ablation.items()},
-    )
-
-
-def _view_result(view: View, shown: ViewDocument, findings: FindingsDocument) -> ViewResult:
-    lateral, cobb = view is View.LATERAL, findings.cobb
-    spacing = shown.pixel_spacing_mm
-    return ViewResult(
-        image=shown.image,
-        detection=SpineDetection(
-            view=view,
-            boxes=tuple(VertebraBox(**box.model_dump()) for box in shown.boxes),
-            image_shape=(shown.rows, shown.columns),
-            labelling_margin=shown.labelling_margin,
-        ),
-        pixel_spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        left_out={
-            VertebralLevel(level): LevelReason(code=why.code, reason=why.reason)
-            for level, why in shown.levels.items()
-            if why.code is not None and why.reason is not None
-        },
-        vertebrae={v.level: MeasuredVertebra(**v.model_dump()) for v in findings.vertebrae} if lateral else {},
-        cobb=CobbAngle(degrees=cobb.degrees, upper=cobb.upper, lower=cobb.lower) if cobb and not lateral else None,
-        anterior_left=None if shown.anterior is None else shown.anterior == "left",
+        study_date=document.study_date,
+        system=document.system,
     )

@@ -177,6 +177,8 @@ class Screener:
             images=image_records(loaded, images, bool(crops), self.root),
             warnings=study_warnings(loaded, images, set(crops), self.config, automatic),
             rejection=rejection,
+            study_date=loaded.study.study_date,
+            system=loaded.study.system,
         )
 
     def _classified(self, prediction: Prediction, crops: dict[View, Pixels], covariates: Covariates) -> Prediction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from cohort.study import Study
@@ -74,6 +75,8 @@ def screen_study(
         covariates=study.covariates,
         images=image_records(loaded, [], False, screener.root),
         failure=" ".join(failure.split()),
+        study_date=study.study_date,
+        system=study.system,
     )
     return row_of(_stored(failed, out), time.perf_counter() - begun)
 
@@ -108,7 +111,7 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
 
 def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | None) -> PredictionRow | None:
     """The row of an earlier result, if it is complete and came from the same weights, settings, patient, covariates and
-    files, by their digests.
+    files, by their digests. Its date and radiography system, which change no class, are brought up to date.
 
     Args:
         study: to screen.
@@ -135,4 +138,9 @@ def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | 
         and earlier.covariates == stored_covariates(study.covariates)
         and before == now
     )
-    return row_of(earlier, 0.0) if same else None
+    if not same:
+        return None
+    system = None if study.system is None else visible(study.system)
+    if (earlier.study_date, earlier.system) != (study.study_date, system):
+        earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
+    return row_of(earlier, 0.0)

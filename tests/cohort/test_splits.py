@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cohort.splits import Split, is_test_site, split_by_patient, split_of, write_split
+from cohort.splits import SiteSplits, Split, is_test_site, split_by_patient, split_of, split_of_site, write_split
 from cohort.study import Study
+from osteolens.config import load_config
 from osteolens.errors import ConfigError
 
 STUDIES = [Study(study_uid=f"s{k}", patient_id=f"p{k // 3}") for k in range(30)]
@@ -19,15 +21,50 @@ STUDIES = [Study(study_uid=f"s{k}", patient_id=f"p{k // 3}") for k in range(30)]
     [
         ("test1", Split.TEST),
         ("Test-B", Split.TEST),
+        ("TEST-x", Split.TEST),
+        ("Testville general", Split.TEST),
+        ("external", Split.TEST),
+        ("External_2", Split.TEST),
+        ("clinic b (external)", Split.TEST),
+        ("holdout", Split.TEST),
+        ("Hold-out", Split.TEST),
+        ("hold_out", Split.TEST),
+        ("held-out B", Split.TEST),
+        ("prospective", Split.TEST),
+        ("unseen3", Split.TEST),
+        ("external validation", Split.TEST),
         ("validation", Split.VALIDATION),
+        ("Validation2", Split.VALIDATION),
         ("training", Split.TRAINING),
-        ("Hospital of Testville", Split.TRAINING),
-        (None, Split.TRAINING),
+        ("Train-2", Split.TRAINING),
+        ("Hospital of Testville", None),
+        ("externality clinic", None),
+        ("all", None),
+        ("detector", None),
+        ("", None),
+        (None, None),
     ],
 )
-def test_a_sites_name_tells_what_its_studies_are_for(site: str | None, split: Split) -> None:
-    assert split_of(site) is split
+def test_a_sites_name_tells_what_its_studies_are_for(site: str | None, split: Split | None) -> None:
+    assert split_of_site(site) is split
+    assert split_of(Study(study_uid="s", patient_id="p", site=site)) is split
     assert is_test_site(site) is (split is Split.TEST)
+
+
+def test_column_rules_over_setting_and_setting_over_name() -> None:
+    sites = SiteSplits(training=("external", "all"), validation=("north",), test=("detector",))
+    assert split_of_site("external", sites) is Split.TRAINING and split_of_site("north", sites) is Split.VALIDATION
+    assert is_test_site("detector", sites) and split_of_site("all", sites) is Split.TRAINING
+    assert split_of_site("External", sites) is Split.TEST, "names of a setting are whole"
+    study = Study(study_uid="s", patient_id="p", site="external", split=Split.VALIDATION)
+    assert split_of(study, sites) is Split.VALIDATION
+    assert split_of(replace(study, split=None), sites) is Split.TRAINING
+
+
+def test_a_site_has_one_purpose() -> None:
+    with pytest.raises(ConfigError, match="north stands in several of training, validation and test; expected one"):
+        load_config(SiteSplits, overrides=["training=[north]", "test=[north]"])
+    assert load_config(SiteSplits, overrides=["test=[all, detector]"]).test == ("all", "detector")
 
 
 def test_all_studies_of_a_patient_fall_on_one_side() -> None:

@@ -180,6 +180,16 @@ def _age(header: Attributes, study_date: date | None) -> float | None:
     return None
 
 
+def system_of(header: Attributes) -> str | None:
+    """Manufacturer and model of the radiography system on one line, or None; the model alone where it names both."""
+    maker, model = (
+        brief(header.text(keyword) or "", SHOWN_CHARACTERS) for keyword in ("Manufacturer", "ManufacturerModelName")
+    )
+    if model.casefold().startswith(maker.casefold()):
+        return model or None
+    return f"{maker} {model}".strip()
+
+
 def spacing_of(header: Attributes) -> tuple[tuple[float, float] | None, SpacingSource]:
     """(row, column) spacing in mm in the plane of the body, and where it comes from.
 

@@ -14,7 +14,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cohort.covariates import Covariates
-from cohort.io.dicom.attributes import VALUE_ERRORS, Attributes, brief, covariates_of, spacing_of
+from cohort.io.dicom.attributes import VALUE_ERRORS, Attributes, brief, covariates_of, spacing_of, system_of
 from cohort.io.dicom.pixels import check_codestream, shown_pixels
 from cohort.io.view_names import view_from_path, view_from_text
 from cohort.spine import View
@@ -70,6 +70,7 @@ class Header:
         spacing_source: where the spacing comes from.
         raw: whether the pixels are FOR PROCESSING, raw values of the detector.
         no_radiograph: why this object can be no radiograph, or None.
+        system: manufacturer and model of the radiography system, or None.
         notes: values that could not be read.
     """
 
@@ -83,6 +84,7 @@ class Header:
     spacing_source: SpacingSource = SpacingSource.NONE
     raw: bool = False
     no_radiograph: str | None = None
+    system: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -244,6 +246,7 @@ def _header(attributes: Attributes, path: Path) -> Header:
                 spacing_source=source,
                 raw=_is_raw(attributes),
                 no_radiograph=_no_radiograph(attributes),
+                system=system_of(attributes),
                 notes=tuple(attributes.notes),
             )
     except _PARSE_ERRORS as error:

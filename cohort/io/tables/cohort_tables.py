@@ -24,6 +24,7 @@ __all__ = (
     "ScanTable",
     "cohort_row",
     "cohort_table",
+    "collect_or_raise",
     "dxa_result",
     "nearest_scan",
     "read_cohort_csv",
@@ -78,7 +79,7 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
     """Rows by study_uid and by patient_id, whichever columns stand.
 
     Known columns: study_uid, patient_id, age_years, sex, height_cm, weight_kg, bmi_kg_m2, t_score, bmd_g_cm2,
-    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, machine,
+    t_score_L1 .. t_score_L4, dxa_date, dxa_reference, reference_mean_g_cm2, reference_sd_g_cm2, site, split, machine,
     study_date, menopause_age_years, implant, fracture_grade, cobb_deg, exposure, lumbar_count, fractures. Others are
     ignored; empty cells are unknown values. A patient whose lines are of several studies and hold different values
     has rows by study_uid alone.
@@ -93,7 +94,7 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
             a key on two lines that differ.
     """
     table = cohort_table(path)
-    _collect_or_raise(table.wrong, wrong)
+    collect_or_raise(table.wrong, wrong)
     return table.rows
 
 
@@ -109,16 +110,22 @@ def read_dxa_csv(path: Path, wrong: list[str] | None = None) -> dict[str, list[D
             a patient on one day that differ.
     """
     table = scan_table(path)
-    _collect_or_raise(table.wrong, wrong)
+    collect_or_raise(table.wrong, wrong)
     return table.scans
 
 
 def nearest_scan(scans: Sequence[DxaResult], day: date | None) -> DxaResult | None:
-    """The scan nearest to a day; of several, none where the day or all their dates are unknown."""
+    """The scan nearest to a day; the earlier of two that are equally near.
+
+    Of several, none where the day or all their dates are unknown, or where the nearest day has different T-scores.
+    """
     if len(scans) == 1:
         return scans[0]
-    dated = [(abs((scan.scan_date - day).days), k) for k, scan in enumerate(scans) if day and scan.scan_date]
-    return scans[min(dated)[1]] if dated else None
+    dated = [(abs((scan.scan_date - day).days), scan.scan_date) for scan in scans if day and scan.scan_date]
+    if not dated:
+        return None
+    same_day = [scan for scan in scans if scan.scan_date == min(dated)[1]]
+    return same_day[0] if len({scan.t_score for scan in same_day}) == 1 else None
 
 
 def cohort_table(path: Path) -> CohortTable:
@@ -258,7 +265,12 @@ def _require(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
         )
 
 
-def _collect_or_raise(messages: Sequence[str], wrong: list[str] | None) -> None:
+def collect_or_raise(messages: Sequence[str], wrong: list[str] | None) -> None:
+    """Add what is wrong with a table to `wrong`.
+
+    Raises:
+        ReadError: there is something, and no list for it.
+    """
     if wrong is not None:
         wrong.extend(messages)
     elif messages:

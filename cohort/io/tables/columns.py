@@ -27,7 +27,7 @@ FINDING_COLUMNS = (
 COHORT_COLUMNS = (
     *KEY_COLUMNS,
     *COVARIATE_COLUMNS,
-    "site",
+    *("site", "split"),
     *DXA_COLUMNS,
     *("machine", "study_date"),
     *FINDING_COLUMNS,

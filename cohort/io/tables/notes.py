@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cohort.io.annotations import Rois, read_readings, read_rois
-from cohort.io.folder import safe_name
+from cohort.io.safe_names import safe_name
 from cohort.io.tables.cohort_tables import CohortTable, ScanTable, cohort_table, scan_table
 from cohort.io.tables.encodings import GUESSED
 from osteolens.documents.text import visible

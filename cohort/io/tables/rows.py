@@ -9,9 +9,9 @@ from cohort.bmd import DxaResult, reference_of, t_score_of
 from cohort.covariates import Covariates, Sex
 from cohort.io.tables.cells import day, number, whole_number
 from cohort.io.tables.columns import LEVEL_T_SCORE_COLUMNS
-from cohort.io.tables.words import is_no, known, plain, sex_of
+from cohort.io.tables.words import is_no, known, plain, sex_of, split_of_word
 from cohort.spine import LEVELS, VertebralLevel
-from cohort.study import Findings
+from cohort.study import Findings, Split
 from osteolens.documents.json_document import quoted
 from osteolens.errors import ReadError
 
@@ -33,13 +33,14 @@ class CohortRow:
     study_date: date | None = None
     machine: str | None = None
     patient_id: str | None = None
+    split: Split | None = None
 
 
 def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
-    """Covariates, DXA and site from one row of text cells.
+    """Covariates, DXA, site and split from one row of text cells.
 
     Raises:
-        ReadError: a value that is no number, no day, no sex or out of any human range.
+        ReadError: a value that is no number, no day, no sex, no split or out of any human range.
     """
     covariates = Covariates(
         age_years=_number(cells, "age_years", where, (0, 120)),
@@ -56,7 +57,15 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
         study_date=_day(cells, "study_date", where),
         machine=known(cells.get("machine", "")) or None,
         patient_id=known(cells.get("patient_id", "")) or None,
+        split=_split(cells, where),
     )
+
+
+def _split(cells: dict[str, str], where: str) -> Split | None:
+    try:
+        return split_of_word(cells.get("split", ""))
+    except ValueError as error:
+        raise ReadError(f"{where}: split is {error}") from error
 
 
 def sex_of_row(cells: dict[str, str], where: str) -> Sex | None:

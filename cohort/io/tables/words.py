@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from cohort.covariates import Sex
+from cohort.study import Split
 
 LANGUAGES = "English, German, French, Spanish, Italian, Portuguese and Chinese"
 """What the lists below know."""
@@ -44,6 +45,14 @@ AMBIGUOUS = {
     "m beside v": "mujer beside varon",
 }
 """Cells that mean one thing here and another there."""
+
+SPLITS = {
+    Split.TRAINING: _words("training train"),
+    Split.VALIDATION: _words("validation val dev"),
+    Split.TEST: _words("test testing holdout hold-out hold_out heldout held-out held_out external")
+    | {"hold out", "held out"},
+}
+"""What a study is for, in column `split`."""
 
 NO = _words(
     "none no n false 0 nein kein keine non aucun aucune ninguno ninguna nessuno nessuna nao nenhum nenhuma 无 否"
@@ -105,3 +114,19 @@ def settled_sexes(cells: list[str]) -> list[str]:
     if "h" in words and "f" in words:
         return ["M" if plain(cell).strip(".") == "h" else cell for cell in cells]
     return cells
+
+
+def split_of_word(text: str) -> Split | None:
+    """What a study is for by a cell of column `split`; None where it is unknown.
+
+    Raises:
+        ValueError: no word of the lists; the message goes on after the cell's name.
+    """
+    word = plain(text)
+    if word in UNKNOWN:
+        return None
+    for split, words in SPLITS.items():
+        if word in words:
+            return split
+    expected = ", ".join(f"{split} ({', '.join(sorted(words - {split.value}))})" for split, words in SPLITS.items())
+    raise ValueError(f"{text.strip()[:60]!r}, expected {expected}, or an empty cell")

@@ -42,6 +42,7 @@ def _cells(uid: str, row: CohortRow) -> dict[str, Cell]:
         "weight_kg": covariates.weight_kg,
         "bmi_kg_m2": covariates.bmi_given,
         "site": row.site,
+        "split": None if row.split is None else row.split.value,
         "machine": row.machine,
         "study_date": None if row.study_date is None else row.study_date.isoformat(),
         **({} if row.dxa is None else _dxa_cells(row.dxa)),

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from cohort.covariates import Sex
-from cohort.io.folder import index_cohort, safe_name
+from cohort.io.folder import index_cohort
+from cohort.io.safe_names import safe_name
 from osteolens.errors import ReadError
 from tests.conftest import MakeDicom
 

@@ -1,0 +1,19 @@
+"""Identifiers that are safe as names of files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+
+def safe_name(text: str) -> str:
+    """An identifier that is safe as a file name: DICOM UIDs pass; anything else is cleaned and given a hash."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:80]
+    if cleaned == text and cleaned:
+        return cleaned
+    return f"{cleaned or 'study'}-{digest_of_name(text)}"
+
+
+def digest_of_name(text: str) -> str:
+    """Eight hexadecimal digits of an identifier's SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]

@@ -1,0 +1,226 @@
+"""cohort.csv and dxa.csv joined to studies by the same rules everywhere: who, which visit, which DXA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+from cohort.bmd import DxaResult
+from cohort.covariates import Covariates
+from cohort.io.safe_names import safe_name
+from cohort.io.tables.cohort_tables import (
+    CohortLine,
+    CohortTable,
+    ScanTable,
+    cohort_table,
+    collect_or_raise,
+    nearest_scan,
+    scan_table,
+)
+from cohort.study import Findings, Study
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortTables:
+    """cohort.csv and dxa.csv of a folder, ready to be joined to its studies.
+
+    A line of cohort.csv that names a study is of that study. Any other line of its patient is of the same visit when
+    the line names no study and its date is the study's or one of both is unknown, or when it names another study of
+    the same known date. A line of another visit gives no covariates, findings, DXA or date: only what is constant in
+    a patient (patient_id, site, split, sex, where the study's own line lacks it), and its dated DXA as one more scan.
+
+    Attributes:
+        cohort: cohort.csv, None without it.
+        scans: dxa.csv, None without it.
+    """
+
+    cohort: CohortTable | None = None
+    scans: ScanTable | None = None
+    _by_study: Mapping[str, CohortLine] = field(default_factory=dict, repr=False)
+    _by_patient: Mapping[str, tuple[CohortLine, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, cohort: CohortTable | None, scans: ScanTable | None) -> CohortTables:
+        """Both tables with their lines found by study and by patient."""
+        by_study: dict[str, CohortLine] = {}
+        by_patient: dict[str, list[CohortLine]] = {}
+        lines = () if cohort is None else cohort.lines
+        for line in lines:
+            if line.study_uid:
+                by_study.setdefault(line.study_uid, line)
+            if patient := line.patient_id or line.study_uid:
+                by_patient.setdefault(patient, []).append(line)
+        for line in lines:
+            if line.study_uid:
+                by_study.setdefault(safe_name(line.study_uid), line)
+        return cls(
+            cohort=cohort,
+            scans=scans,
+            _by_study=by_study,
+            _by_patient={patient: tuple(found) for patient, found in by_patient.items()},
+        )
+
+    def joined(self, study: Study, key: str | None = None) -> Study:
+        """A study with covariates, DXA, site, split, system, date, findings and patient_id by the tables.
+
+        DXA is the one of its own line or visit, else the scan of the patient nearest to the study among dxa.csv and
+        the dated lines of other visits; none where there are several and the study has no date.
+
+        Args:
+            study: as its files give it.
+            key: the study's identifier as given, where `study_uid` is a safe form of it.
+        """
+        line, patient = self._line_and_patient(study, key)
+        others = [other for other in self._by_patient.get(patient, ()) if other is not line]
+        covariates, findings, dxa = study.covariates, study.findings, study.dxa
+        patient_id, day, system = patient, study.study_date, study.system
+        site, split = study.site, study.split
+        if line is not None:
+            row = line.row
+            covariates = covariates.overridden_by(row.covariates)
+            findings = _filled(row.findings, findings)
+            dxa, day = row.dxa or dxa, row.study_date or day
+            site, split, system = row.site or site, row.split or split, row.machine or system
+        if covariates.sex is None and (sex := _agreed(other.row.covariates.sex for other in others)) is not None:
+            covariates = covariates.overridden_by(Covariates(sex=sex))
+        return replace(
+            study,
+            patient_id=patient_id,
+            covariates=covariates,
+            findings=findings,
+            dxa=dxa or nearest_scan(self._scans(patient, others), day),
+            site=site or _agreed(other.row.site for other in others),
+            split=split or _agreed(other.row.split for other in others),
+            study_date=day,
+            system=system,
+        )
+
+    def line_of(self, study: Study, key: str | None = None) -> CohortLine | None:
+        """The line of cohort.csv that is of a study or of its visit; None where there is none, or none can be told."""
+        return self._line_and_patient(study, key)[0]
+
+    def lines_of_patient(self, patient_id: str) -> tuple[CohortLine, ...]:
+        """All lines of a patient."""
+        return self._by_patient.get(patient_id, ())
+
+    def scans_of(self, study: Study) -> tuple[DxaResult, ...]:
+        """Scans of the patient of a joined study that could be nearest to it; its own line's is none of them."""
+        line = self.line_of(study)
+        return self._scans(study.patient_id, [o for o in self.lines_of_patient(study.patient_id) if o is not line])
+
+    def unprocessed(self, studies: Iterable[Study]) -> tuple[Study, ...]:
+        """Studies and patients that the tables name and none of the given is, joined, without images.
+
+        One for each line of cohort.csv that is none of the given studies, by study or, without study_uid, by patient
+        and visit; then one for each patient who stands in dxa.csv alone.
+        """
+        done: set[int] = set()
+        patients: set[str] = set()
+        taken: set[str] = set()
+        for study in studies:
+            line, patient = self._line_and_patient(study, None)
+            taken.add(study.study_uid)
+            patients |= {patient, study.patient_id}
+            of_visit = (other for other in self._by_patient.get(patient, ()) if _is_of_patient(other, patient))
+            done |= {other.number for other in of_visit if _same_visit(other, patient, study.study_date)}
+            if line is not None:
+                done.add(line.number)
+        return (*self._lines_left(done, taken), *self._patients_left(patients, taken))
+
+    def _lines_left(self, done: set[int], taken: set[str]) -> Iterator[Study]:
+        for line in () if self.cohort is None else self.cohort.lines:
+            patient = line.patient_id or line.study_uid
+            if line.number in done or not patient:
+                continue
+            uid = safe_name(line.study_uid or patient)
+            if uid in taken:
+                uid = safe_name(f"{patient} {line.row.study_date or f'line {line.number}'}")
+            taken.add(uid)
+            study = Study(study_uid=uid, patient_id=patient, study_date=line.row.study_date)
+            yield self.joined(study, line.study_uid or None)
+
+    def _patients_left(self, patients: set[str], taken: set[str]) -> Iterator[Study]:
+        for patient in {} if self.scans is None else self.scans.scans:
+            uid = safe_name(patient)
+            if patient not in patients and uid not in taken and patient not in self._by_patient:
+                yield self.joined(Study(study_uid=uid, patient_id=patient))
+
+    def _line_and_patient(self, study: Study, key: str | None) -> tuple[CohortLine | None, str]:
+        """The line of a study's visit, and its patient by that line, else by the study."""
+        names = dict.fromkeys((key or study.study_uid, study.study_uid))
+        for name in names:
+            if (line := self._by_study.get(name)) is not None:
+                return line, line.patient_id or study.patient_id
+        for patient in dict.fromkeys((study.patient_id, *names)):
+            if patient and patient in self._by_patient:
+                return _of_visit(self._by_patient[patient], patient, study.study_date), patient
+        return None, study.patient_id
+
+    def _scans(self, patient: str, others: Sequence[CohortLine]) -> tuple[DxaResult, ...]:
+        scans = [] if self.scans is None else list(self.scans.scans.get(patient, ()))
+        for line in others:
+            dxa = line.row.dxa
+            if dxa is not None and dxa.scan_date is not None and dxa not in scans:
+                scans.append(dxa)
+        return tuple(scans)
+
+
+def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort: bool = True) -> CohortTables:
+    """cohort.csv and dxa.csv of a folder; without one of them its part is empty.
+
+    Args:
+        folder: cohort folder.
+        wrong: gets what is wrong with every line that cannot be read or contradicts another, and such lines are left
+            out; without it the first one is an error.
+        with_cohort: whether cohort.csv is read.
+
+    Raises:
+        ReadError: a table that cannot be read at all, or a line as above.
+    """
+    cohort, scans = folder / "cohort.csv", folder / "dxa.csv"
+    rows = cohort_table(cohort) if with_cohort and cohort.is_file() else None
+    if rows is not None:
+        collect_or_raise(rows.wrong, wrong)
+    results = scan_table(scans) if scans.is_file() else None
+    if results is not None:
+        collect_or_raise(results.wrong, wrong)
+    return CohortTables.of(rows, results)
+
+
+def _is_of_patient(line: CohortLine, patient: str) -> bool:
+    """Whether a line names a patient alone; a study_uid that only repeats the patient names no study."""
+    return not line.study_uid or line.study_uid == patient
+
+
+def _same_visit(line: CohortLine, patient: str, day: date | None) -> bool:
+    if _is_of_patient(line, patient):
+        return line.row.study_date is None or day is None or line.row.study_date == day
+    return day is not None and line.row.study_date == day
+
+
+def _of_visit(lines: Sequence[CohortLine], patient: str, day: date | None) -> CohortLine | None:
+    """The line of a patient that is of a visit: of the same day before one without a day; None where several differ."""
+    fitting = [line for line in lines if _same_visit(line, patient, day)]
+    of_day = [line for line in fitting if day is not None and line.row.study_date == day]
+    alone = [line for line in of_day if _is_of_patient(line, patient)]
+    candidates = alone or of_day or fitting
+    if not candidates or any(line.row != candidates[0].row for line in candidates):
+        return None
+    return candidates[0]
+
+
+def _agreed(values: Iterable[T | None]) -> T | None:
+    """The one value that is known, None where there is none or several."""
+    known = list(dict.fromkeys(value for value in values if value is not None))
+    return known[0] if len(known) == 1 else None
+
+
+def _filled(given: Findings, others: Findings) -> Findings:
+    """Findings, with those that are unknown taken from others."""
+    unknown = {f.name: getattr(others, f.name) for f in fields(Findings) if getattr(given, f.name) is None}
+    return replace(given, **unknown)
