@@ -13,12 +13,8 @@ from cli.console import errors_as_exit_codes, print_json, print_table, progress,
 if TYPE_CHECKING:
     from pipeline.roi_comparison.comparison import Comparison
 
-TITLES = {
-    "overlap": "overlap (intersection over union)",
-    "differences": "detector minus mean reader, mm",
-    "classes": "the same classifier on both ROIs",
-    "reclassification": "reclassification, manual to detector",
-}
+SHOWN = ("flow", "classes", "decisions", "readers", "worst_case", "overlap", "differences")
+"""Tables that the terminal shows; the report has all of them."""
 
 
 def compare_rois(
@@ -67,14 +63,15 @@ def compare_rois(
         else:
             _print(comparison, quiet)
         if not quiet:
-            say(f"{comparison.count} studies compared, {len(comparison.left_out)} left out")
+            failed = f", {comparison.failed} of them since the detector failed" if comparison.failed else ""
+            say(f"{comparison.count} studies compared, {len(comparison.left_out)} left out{failed}")
 
 
 def _write(comparison: Comparison, cohort: Path, out: Path | None, quiet: bool) -> None:
     if out is None:
         return
     from cohort.in_silico import notice_of
-    from pipeline.roi_comparison.report import write_comparison
+    from pipeline.roi_comparison.report.page import write_comparison
 
     write_comparison(out, comparison, notice_of(cohort))
     if not quiet:
@@ -82,8 +79,17 @@ def _write(comparison: Comparison, cohort: Path, out: Path | None, quiet: bool) 
 
 
 def _print(comparison: Comparison, quiet: bool) -> None:
-    tables = comparison.tables
-    for name, title in TITLES.items():
-        print_table(title, list(tables[name].columns), tables[name].fillna("").to_numpy().tolist())
-    if not quiet:
-        say(comparison.verdict)
+    from pipeline.roi_comparison.report.captions import table_captions
+
+    captions = table_captions(comparison)
+    for name, table in comparison.tables.items():
+        if name in SHOWN and len(table):
+            print_table(captions[name].title, list(table.columns), table.fillna("").to_numpy().tolist())
+    if quiet:
+        return
+    say(comparison.verdict)
+    if comparison.minutes_saved is not None and comparison.seconds_saved is not None:
+        say(
+            f"reader time saved: {comparison.seconds_saved / 60:.1f} minutes a study, {comparison.minutes_saved:.0f} "
+            f"minutes over {comparison.count + comparison.failed} studies"
+        )

@@ -54,7 +54,8 @@ def read_rois(path: Path, wrong: list[str] | None = None) -> Rois:
 
     Args:
         path: the table.
-        wrong: gets what is wrong with every line, and such lines are left out; without it the first one is an error.
+        wrong: gets what is wrong with every line, and such lines are left out, two that contradict each other both;
+            without it the first one is an error.
 
     Raises:
         ReadError: a column is missing, a line holds no valid box, or a level stands twice in one view.
@@ -168,6 +169,7 @@ def _commas(lines: Iterable[tuple[int, dict[str, str]]]) -> bool:
 
 def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> Rois:
     by_image: dict[tuple[str, View], dict[VertebralLevel, tuple[int, VertebraBox]]] = {}
+    contradicted: set[tuple[str, View, VertebralLevel]] = set()
     for line, cells in lines:
         where = f"{visible(path.name)} line {line}"
         try:
@@ -177,15 +179,21 @@ def _rois(lines: _Lines, path: Path, wrong: list[str] | None, commas: bool) -> R
             continue
         by_level = by_image.setdefault((uid, view), {})
         if box.level in by_level:
-            first = by_level[box.level][0]
+            first, same = by_level[box.level]
             both = f"{visible(path.name)} lines {first} and {line}"
-            _collect_or_raise(
-                f"{both}: study {visible(uid)} has a second {view} box of {box.level}; expected one a level", wrong
-            )
+            found, more = f"{both}: study {visible(uid)} has a second {view} box of {box.level}", ""
+            if same.corners != box.corners:
+                contradicted.add((uid, view, box.level))
+                more = "; they contradict each other, and both are left out" if wrong is not None else ""
+            _collect_or_raise(f"{found}; expected one a level{more}", wrong)
             continue
         by_level[box.level] = line, box
     return {
-        key: tuple(box for _, box in sorted(by_level.values(), key=lambda item: LEVELS.index(item[1].level)))
+        key: tuple(
+            box
+            for _, box in sorted(by_level.values(), key=lambda item: LEVELS.index(item[1].level))
+            if (*key, box.level) not in contradicted
+        )
         for key, by_level in by_image.items()
     }
 

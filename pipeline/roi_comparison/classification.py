@@ -1,4 +1,4 @@
-"""Classification on automatic against manual ROIs: paired AUC, non-inferiority, reclassification."""
+"""Classification on automatic against manual ROIs: the detector against the mean of the readers, and each reader."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
-from pipeline.evaluation.estimable import ONE_CLASS, gap_word, metric_words
+from cohort.bmd import BMD_CLASSES, BmdClass
+from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, gap_word, metric_words
 from pipeline.evaluation.statistics.agreement import mcnemar
-from pipeline.evaluation.statistics.intervals import Estimate, counts
+from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, binary_metrics
+from pipeline.evaluation.statistics.multireader import AgainstReaders, against_readers, proportions
 from pipeline.evaluation.statistics.resampling import bootstrap
-from pipeline.evaluation.statistics.roc import auc_value, delong_test
+from pipeline.evaluation.statistics.roc import auc, auc_value, delong
 from pipeline.roi_comparison.config import ComparisonConfig
-from pipeline.roi_comparison.studies import ComparedStudies, Floats, Labels
+from pipeline.roi_comparison.studies import ComparedStudies, Flags, Floats, Labels
 
-Flags = npt.NDArray[np.bool_]
+NO_P = ("p_difference", "p_noninferiority")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """Sensitivity, specificity, PPV, NPV and accuracy of one class on one kind of ROI.
+    """AUC, sensitivity, specificity, PPV, NPV and accuracy of one class on the ROIs of one reader or the detector.
 
     Attributes:
-        values: by name; NaN where these studies cannot give it.
+        values: by name, the AUC with its interval on the logit scale; NaN where these studies cannot give it.
         not_estimable: a word for each such metric.
     """
 
@@ -35,24 +36,24 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairedAucs:
-    """AUC of one class on both kinds of ROI, on the same studies.
+class Compared:
+    """A figure of merit on the detector's ROIs against the mean of the readers'.
 
     Attributes:
-        manual: of the mean of the manual readers' probabilities.
-        automatic: of the probabilities on the detector's ROIs.
-        difference: automatic minus manual with DeLong's interval.
-        bootstrap: the same with a percentile interval over resampled studies.
-        p_difference: two-sided, that both are equal (DeLong).
-        p_noninferiority: one-sided, that automatic ROIs are worse by the margin or more.
+        readers: mean of the readers with its interval.
+        automatic: on the detector's ROIs.
+        difference: automatic minus the mean of the readers.
+        degrees_of_freedom: of the difference; infinite where it is normal.
+        p_difference: two-sided, that both are equal; NaN with too few cases.
+        p_noninferiority: one-sided, that automatic ROIs are worse by the margin or more; NaN with too few cases.
         noninferior: whether the interval of the difference lies above minus the margin; None with too few cases.
         not_estimable: a word for each of these that the studies cannot give.
     """
 
-    manual: float
-    automatic: float
+    readers: Estimate
+    automatic: Estimate
     difference: Estimate
-    bootstrap: Estimate
+    degrees_of_freedom: float
     p_difference: float
     p_noninferiority: float
     noninferior: bool | None
@@ -61,107 +62,199 @@ class PairedAucs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassComparison:
-    """One class against the rest on both kinds of ROI.
+    """One class against the rest, automatic against manual ROIs.
 
     Attributes:
         bmd_class: the class.
         cases: studies of it by DXA.
         auc: None where the class, or every other, is absent.
-        p_mcnemar: that both kinds of ROI are right equally often at the most probable class.
-        manual: metrics at the most probable class on manual ROIs.
-        automatic: on the detector's.
+        bootstrap: difference of the AUCs with a percentile interval over patients, readers fixed; None as `auc`.
+        sensitivity: at the most probable class; None where the class is absent.
+        specificity: None where every other class is absent.
+        p_mcnemar: that both ROIs are right equally often; NaN with several readers or several studies of a patient.
+        readers: metrics of each reader.
+        mean_of_readers: of the mean of their probabilities, one more reader.
+        automatic: of the detector.
+        not_estimable: why there is no p_mcnemar.
     """
 
     bmd_class: BmdClass
     cases: int
-    auc: PairedAucs | None
+    auc: Compared | None
+    bootstrap: Estimate | None
+    sensitivity: Compared | None
+    specificity: Compared | None
     p_mcnemar: float
-    manual: Metrics
+    readers: Mapping[str, Metrics]
+    mean_of_readers: Metrics
     automatic: Metrics
+    not_estimable: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Reclassification:
-    """Studies by predicted class: rows on manual ROIs, columns on the detector's, int64 (3, 3) as BMD_CLASSES."""
+    """Readings by predicted class: rows on a reader's ROIs, columns on the detector's, int64 (3, 3) as BMD_CLASSES."""
 
     counts: npt.NDArray[np.int64]
 
     @property
     def changed(self) -> int:
-        """Studies whose class differs."""
+        """Readings whose class differs."""
         return int(self.counts.sum() - np.trace(self.counts))
 
 
 def compare_class(studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig) -> ClassComparison:
-    """AUC and metrics at the most probable class of one class on manual and automatic ROIs."""
-    column = BMD_CLASSES.index(bmd_class)
-    positive = studies.labels == column
-    manual, automatic = (predicted(sides) == column for sides in (studies.manual, studies.automatic))
-    both = bool(positive.any() and not positive.all())
+    """One class on manual and automatic ROIs."""
+    positive = studies.labels == BMD_CLASSES.index(bmd_class)
+    areas = compare_auc(studies, bmd_class, config)
+    word = _mcnemar_word(studies)
+    called = _called(studies, bmd_class)
+    sensitivity, specificity = compare_right(studies, bmd_class, config)
     return ClassComparison(
         bmd_class=bmd_class,
         cases=int(positive.sum()),
-        auc=_paired(positive, studies.manual[:, column], studies.automatic[:, column], config) if both else None,
-        p_mcnemar=mcnemar(manual == positive, automatic == positive),
-        manual=_metrics(positive, manual, bmd_class),
-        automatic=_metrics(positive, automatic, bmd_class),
+        auc=areas,
+        bootstrap=None if areas is None else _bootstrap(studies, bmd_class, config),
+        sensitivity=sensitivity,
+        specificity=specificity,
+        p_mcnemar=float("nan") if word else mcnemar(called[0] == positive, called[1] == positive),
+        readers={name: _metrics(studies, reader.probabilities, bmd_class) for name, reader in studies.readers.items()},
+        mean_of_readers=_metrics(studies, studies.mean_of_readers.probabilities, bmd_class),
+        automatic=_metrics(studies, studies.automatic.probabilities, bmd_class),
+        not_estimable={"p_mcnemar": word} if word else {},
     )
 
 
-def _paired(positive: Flags, manual: Floats, automatic: Floats, config: ComparisonConfig) -> PairedAucs:
+def compare_auc(studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig) -> Compared | None:
+    """AUC of a class against the rest; None where the class, or every other, is absent."""
+    positive = studies.labels == BMD_CLASSES.index(bmd_class)
+    if not positive.any() or positive.all():
+        return None
+    scores, patients = _scores(studies, bmd_class), studies.patients
+    compared = against_readers(*delong(positive, scores, patients))
+    return _compared(
+        compared,
+        auc(positive, scores[-1], clusters=patients),
+        _few(studies, positive, config),
+        gap_word(positive),
+        config,
+    )
+
+
+def compare_right(
+    studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig
+) -> tuple[Compared | None, Compared | None]:
+    """Sensitivity and specificity of the most probable class; None where no study counts."""
+    positive, called = studies.labels == BMD_CLASSES.index(bmd_class), _called(studies, bmd_class)
+    return (
+        _compare_right(studies, called, positive, config),
+        _compare_right(studies, ~called, ~positive, config),
+    )
+
+
+def _compare_right(studies: ComparedStudies, right: Flags, among: Flags, config: ComparisonConfig) -> Compared | None:
+    """A fraction of right calls (readers + 1, n) among some studies (n,)."""
+    if not among.any():
+        return None
+    patients = studies.patients[among]
+    compared = against_readers(*proportions(right[:, among], patients))
+    found = binary_metrics(np.ones(int(among.sum()), bool), right[-1, among], patients)["sensitivity"]
+    few = _too_few(int(among.sum()), patients, config)
+    return _compared(compared, found, few, "1 study" if among.sum() == 1 else None, config)
+
+
+def _compared(
+    found: AgainstReaders, automatic: Estimate, few: str | None, gap: str | None, config: ComparisonConfig
+) -> Compared:
+    word = gap if gap is None or gap.startswith(NOT_ESTIMABLE) else NOT_ESTIMABLE + gap
+    no_p = word or few
+    interval = found.difference.interval()
+    lacking = {**({"difference": word} if word else {}), **(dict.fromkeys(NO_P, no_p) if no_p else {})}
+    return Compared(
+        readers=found.readers.logit_interval(),
+        automatic=automatic,
+        difference=interval,
+        degrees_of_freedom=found.difference.degrees_of_freedom,
+        p_difference=float("nan") if no_p else found.difference.unequal(),
+        p_noninferiority=float("nan") if no_p else found.difference.above(-config.margin),
+        noninferior=None if no_p else interval.low > -config.margin,
+        not_estimable=lacking,
+    )
+
+
+def _few(studies: ComparedStudies, positive: Flags, config: ComparisonConfig) -> str | None:
+    words = (
+        _too_few(int(part.sum()), studies.patients[part], config, name)
+        for part, name in ((positive, "cases"), (~positive, "others"))
+    )
+    return next((word for word in words if word), None)
+
+
+def _too_few(studies: int, patients: Labels, config: ComparisonConfig, name: str = "cases") -> str | None:
+    people = len(np.unique(patients))
+    if people >= config.fewest_cases:
+        return None
+    counted = f"{people} {name}" if people == studies else f"{name} of {people} patients"
+    return f"{NOT_ESTIMABLE}{counted}, fewer than {config.fewest_cases}"
+
+
+def _mcnemar_word(studies: ComparedStudies) -> str | None:
+    if len(studies.readers) > 1:
+        return f"{NOT_ESTIMABLE}several readers; see the differences of sensitivity and specificity"
+    if len(set(studies.patient_ids)) < len(studies.patient_ids):
+        return f"{NOT_ESTIMABLE}several studies of a patient"
+    return None
+
+
+def _scores(studies: ComparedStudies, bmd_class: BmdClass) -> Floats:
+    """Probabilities of one class (readers + 1, n), the detector's last."""
+    column = BMD_CLASSES.index(bmd_class)
+    return np.array([r.probabilities[:, column] for r in (*studies.readers.values(), studies.automatic)])
+
+
+def _called(studies: ComparedStudies, bmd_class: BmdClass) -> Flags:
+    """Whether a class is the most probable one (readers + 1, n), the detector's last."""
+    column = BMD_CLASSES.index(bmd_class)
+    return np.array([r.predicted == column for r in (*studies.readers.values(), studies.automatic)])
+
+
+def _bootstrap(studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig) -> Estimate:
+    positive, scores = studies.labels == BMD_CLASSES.index(bmd_class), _scores(studies, bmd_class)
+
     def gap(index: Labels) -> float:
-        return auc_value(positive[index], automatic[index]) - auc_value(positive[index], manual[index])
+        values = [auc_value(positive[index], row[index]) for row in scores]
+        return float(values[-1] - np.mean(values[:-1]))
 
-    test = delong_test(positive, manual, automatic, config.margin)
-    enough = min(positive.sum(), (~positive).sum()) >= config.fewest_cases
+    return bootstrap(gap, len(positive), config.bootstrap_draws, config.seed, clusters=studies.patients)
+
+
+def _metrics(studies: ComparedStudies, probabilities: Floats, bmd_class: BmdClass) -> Metrics:
+    column = BMD_CLASSES.index(bmd_class)
+    positive, called = studies.labels == column, probabilities.argmax(1) == column
     word = gap_word(positive)
-    lacking = ("difference", "p_difference", "p_noninferiority")
-    return PairedAucs(
-        manual=auc_value(positive, manual),
-        automatic=auc_value(positive, automatic),
-        difference=test.difference,
-        bootstrap=bootstrap(gap, len(positive), config.bootstrap_draws, config.seed),
-        p_difference=test.p,
-        p_noninferiority=test.p_noninferior,
-        noninferior=test.difference.low > -config.margin if enough else None,
-        not_estimable=dict.fromkeys(lacking, word) if word else {},
-    )
-
-
-def _metrics(positive: Flags, positive_by_model: Flags, bmd_class: BmdClass) -> Metrics:
+    area = UNKNOWN if word == ONE_CLASS else auc(positive, probabilities[:, column], clusters=studies.patients)
     return Metrics(
-        values=counts(positive, positive_by_model).metrics(),
-        not_estimable=metric_words(positive, positive_by_model, bmd_class.value),
+        values={"auc": area, **binary_metrics(positive, called, studies.patients)},
+        not_estimable={**({"auc": word} if word else {}), **metric_words(positive, called, bmd_class.value)},
     )
-
-
-def predicted(probabilities: Floats) -> Labels:
-    """The most probable class (n,) of probabilities (n, 3)."""
-    return np.asarray(probabilities.argmax(1), np.int64)
-
-
-def auc_by_reader(studies: ComparedStudies) -> dict[str, float]:
-    """AUC of osteoporosis by who drew the ROIs, the detector among them; NaN without osteoporosis or without others."""
-    positive = studies.labels == OSTEOPOROSIS_INDEX
-    return {name: auc_value(positive, scores[:, OSTEOPOROSIS_INDEX]) for name, scores in studies.probabilities.items()}
-
-
-def auc_word(studies: ComparedStudies) -> str | None:
-    """Why `auc_by_reader` cannot be given, or None."""
-    word = gap_word(studies.labels == OSTEOPOROSIS_INDEX)
-    return word if word == ONE_CLASS else None
 
 
 def reclassification(studies: ComparedStudies) -> Reclassification:
-    """How many studies change class from manual to automatic ROIs."""
+    """How many readings change class from a reader's to the detector's ROIs."""
     classes = range(len(BMD_CLASSES))
-    counted = confusion_matrix(predicted(studies.manual), predicted(studies.automatic), labels=classes)
-    return Reclassification(np.asarray(counted, np.int64))
+    counted = [
+        confusion_matrix(reader.predicted, studies.automatic.predicted, labels=classes)
+        for reader in studies.readers.values()
+    ]
+    return Reclassification(np.sum(counted, 0, dtype=np.int64))
 
 
-def kappa(studies: ComparedStudies) -> float:
-    """Cohen's kappa of the classes on both kinds of ROI; NaN where every study has the same one."""
-    first, second = predicted(studies.manual), predicted(studies.automatic)
+def kappas(studies: ComparedStudies) -> dict[str, float]:
+    """Cohen's kappa of each reader's classes and the detector's; NaN where all of them are the same class."""
+    return {name: _kappa(reader.predicted, studies.automatic.predicted) for name, reader in studies.readers.items()}
+
+
+def _kappa(first: Labels, second: Labels) -> float:
     if len(np.unique(np.concatenate((first, second)))) == 1:
         return float("nan")
     return float(cohen_kappa_score(first, second, labels=range(len(BMD_CLASSES))))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cohort.eligibility import exclusions
+from cohort.eligibility import NO_T_SCORE, exclusions
 from cohort.io.annotations import Rois, read_readings
 from cohort.io.folder import index_cohort, only_sites
 from cohort.io.tables.notes import table_notes
+from cohort.study import Study
 from osteolens.errors import OsteoLensError, ReadError
 from osteolens.progress import Progress, silent
 from pipeline.roi_comparison.comparison import Comparison, compare_readings
 from pipeline.roi_comparison.config import DEFAULT_COMPARISON, ComparisonConfig
-from pipeline.roi_comparison.studies import AUTOMATIC, ComparedStudy, compare_study, joined
+from pipeline.roi_comparison.read import Cause, LeftOut, ReadStudy, joined, lacking, read_rois_of
 from pipeline.screening.screener import Screener
 
 
@@ -35,7 +36,8 @@ def compare_rois(
         progress: told after every study.
 
     Raises:
-        ReadError: no ROI can be read, or no study has manual boxes of L1-L4 in both views and a T-score.
+        ReadError: no ROI can be read, or no study has manual boxes of L1-L4 in both views, a T-score, and the
+            detector's boxes.
         ConfigError: no study is of the site.
     """
     cohort, manual_rois = Path(cohort), Path(manual_rois)
@@ -44,19 +46,40 @@ def compare_rois(
     index = index_cohort(cohort)
     notes = table_notes(cohort, index.studies)
     studies = index.studies if site is None else only_sites(index, site).studies
-    eligible = [study for study in studies if not exclusions(study, config.criteria)]
-    compared: list[ComparedStudy] = []
-    left_out: dict[str, str] = {}
+    left_out = {study.study_uid: why for study in studies if (why := _ineligible(study, config)) is not None}
+    eligible = [study for study in studies if study.study_uid not in left_out]
+    read: list[ReadStudy] = []
     for number, study in enumerate(eligible, start=1):
-        try:
-            compared.append(compare_study(study, readers, screener))
-        except OsteoLensError as error:
-            left_out[study.study_uid] = str(error)
+        found = _read(study, readers, screener)
+        if isinstance(found, LeftOut):
+            left_out[study.study_uid] = found
+        else:
+            read.append(found)
+            if found.failure is not None:
+                left_out[study.study_uid] = LeftOut(Cause.DETECTOR, found.failure)
         progress(number, len(eligible))
-    if not compared:
-        reasons = "; ".join(sorted(set(left_out.values()))[:2]) or "no eligible study"
+    if all(study.failure is not None for study in read):
+        reasons = "; ".join(sorted({why.reason for why in left_out.values()})[:2]) or "no study"
         raise ReadError(f"{manual_rois}: nothing can be compared on {cohort} ({reasons})")
-    return compare_readings(joined(compared), config, left_out, unreadable, notes)
+    return compare_readings(joined(read), config, left_out, unreadable, notes)
+
+
+def _ineligible(study: Study, config: ComparisonConfig) -> LeftOut | None:
+    missed = exclusions(study, config.criteria)
+    if not missed:
+        return None
+    if missed == (NO_T_SCORE,):
+        return LeftOut(Cause.REFERENCE, NO_T_SCORE)
+    return LeftOut(Cause.INELIGIBLE, "; ".join(reason for reason in missed if reason != NO_T_SCORE))
+
+
+def _read(study: Study, readers: dict[str, Rois], screener: Screener) -> ReadStudy | LeftOut:
+    if (why := lacking(study, readers)) is not None:
+        return why
+    try:
+        return read_rois_of(study, readers, screener)
+    except OsteoLensError as error:
+        return LeftOut(Cause.READERS, str(error))
 
 
 def _read_readers(path: Path, unreadable: list[str]) -> dict[str, Rois]:
@@ -64,6 +87,4 @@ def _read_readers(path: Path, unreadable: list[str]) -> dict[str, Rois]:
     if not any(readers.values()):
         why = f": {unreadable[0]}" if unreadable else ""
         raise ReadError(f"{path}: no manual ROI can be read{why}; expected study_uid, view, level and corners")
-    if AUTOMATIC in readers:
-        raise ReadError(f"{path}: a reader is called {AUTOMATIC!r}, which names the automatic ROIs; rename that reader")
     return readers

@@ -1,61 +1,72 @@
-"""The result of a comparison of manual and automatic ROIs, as a type, as JSON and as tables."""
+"""The result of a comparison of manual and automatic ROIs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
-from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, with_words
 from pipeline.evaluation.statistics.agreement import BlandAltman, bland_altman
-from pipeline.roi_comparison import agreement, classification, tables
-from pipeline.roi_comparison.agreement import EdgeDifference, MeanIou
-from pipeline.roi_comparison.classification import ClassComparison, Metrics, PairedAucs, Reclassification
+from pipeline.evaluation.statistics.multireader import FEWEST_RANDOM_READERS
+from pipeline.roi_comparison import agreement, classification, document, failures, tables
+from pipeline.roi_comparison.agreement import EdgeDifference, Overlap, Overlaps, Reliability
+from pipeline.roi_comparison.classification import ClassComparison, Compared, Reclassification
 from pipeline.roi_comparison.config import DEFAULT_COMPARISON, ComparisonConfig
+from pipeline.roi_comparison.failures import Performance
+from pipeline.roi_comparison.read import Cause, LeftOut
 from pipeline.roi_comparison.studies import ComparedStudies
+
+DESIGNS = {
+    True: "readers and cases random (Obuchowski-Rockette, Hillis): it holds for readers like these",
+    False: "cases random, readers fixed: it holds for these readers alone",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Overlaps, distances in mm, and classification on automatic against manual ROIs.
+    """Overlaps, distances in mm, and classification on automatic against manual ROIs, reader by reader.
 
-    With several readers, the manual side of classification is the mean of the readers' probabilities; each reader also
-    stands alone. What the studies cannot give is NaN.
+    What the studies cannot give is NaN.
 
     Attributes:
-        studies: that were compared.
+        studies: that were compared, with those on which the detector failed.
         config: settings.
-        left_out: studies that could not be compared, with the reason.
-        unreadable_rois: lines of the manual ROIs that cannot be read and were left out.
+        left_out: every other study, and those on which the detector failed, with the reason.
+        unreadable_rois: lines of the manual ROIs that cannot be read, or contradict each other, and were left out.
         table_notes: what the cohort's tables lack.
-        overlap_between_readers: mean intersection over union of the manual readers; empty with one.
+        overlap_between_readers: of every two manual readers; empty with one.
         overlap_with_detector: of the manual readers with the detector.
-        overlap_by_pair: of every two.
+        overlap_by_pair: of every two manual readers over both views.
+        overlap_by_reader: of each manual reader with the detector over both views.
         differences_mm: detector minus the mean of the manual readers.
+        reliability: intraclass correlation of the boxes in mm by view, level and measure.
         classes: each class against the rest.
-        auc_by_reader: AUC of osteoporosis by who drew the ROIs.
-        auc_word: why it cannot be given, or None.
-        kappa: Cohen's kappa of the predicted classes on manual and automatic ROIs.
-        reclassification: studies that change class.
-        p_osteoporosis: agreement of the predicted probabilities of osteoporosis.
+        complete_cases: osteoporosis on the studies with automatic ROIs.
+        worst_case: the same with every failure of the detector counted against it; None without failures.
+        kappa_by_reader: Cohen's kappa of the predicted classes on each reader's and the detector's ROIs.
+        reclassification: readings that change class.
+        p_osteoporosis: agreement of the probabilities of osteoporosis, detector against the mean of the readers.
     """
 
     studies: ComparedStudies
     config: ComparisonConfig
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, LeftOut]
     unreadable_rois: tuple[str, ...]
     table_notes: tuple[str, ...]
-    overlap_between_readers: MeanIou
-    overlap_with_detector: MeanIou
-    overlap_by_pair: Mapping[tuple[str, str], float]
+    overlap_between_readers: Overlaps
+    overlap_with_detector: Overlaps
+    overlap_by_pair: Mapping[tuple[str, str], Overlap]
+    overlap_by_reader: Mapping[str, Overlap]
     differences_mm: tuple[EdgeDifference, ...]
+    reliability: tuple[Reliability, ...]
     classes: tuple[ClassComparison, ...]
-    auc_by_reader: Mapping[str, float]
-    auc_word: str | None
-    kappa: float
+    complete_cases: Performance
+    worst_case: Performance | None
+    kappa_by_reader: Mapping[str, float]
     reclassification: Reclassification
     p_osteoporosis: BlandAltman
 
@@ -65,80 +76,146 @@ class Comparison:
         return len(self.studies.study_uids)
 
     @property
+    def failed(self) -> int:
+        """Number of studies with manual ROIs on which the detector failed."""
+        return len(self.studies.failures.study_uids)
+
+    @property
+    def patients(self) -> int:
+        """Number of patients of the studies that were compared."""
+        return len(set(self.studies.patient_ids))
+
+    @property
+    def random_readers(self) -> bool:
+        """Whether the readers stand for a population of readers."""
+        return len(self.studies.names) >= FEWEST_RANDOM_READERS
+
+    @property
+    def design(self) -> str:
+        """What the tests of the AUC, sensitivity and specificity hold for, in words."""
+        if len(self.studies.names) == 1:
+            return "one reader, paired DeLong test: it holds for this reader alone"
+        return DESIGNS[self.random_readers]
+
+    @property
+    def osteoporosis(self) -> ClassComparison:
+        """Osteoporosis against the rest."""
+        return next(c for c in self.classes if c.bmd_class is BmdClass.OSTEOPOROSIS)
+
+    @property
     def detection_seconds(self) -> float:
         """Median time of detection in both views of a study."""
         return float(np.median(self.studies.detection_seconds))
 
     @property
     def seconds_saved(self) -> float | None:
-        """Time that the detector saves a study, where a reader's is stated in the settings."""
+        """Time of a reader that a study saves where the detector gives ROIs; None where the settings state none."""
         manual = self.config.manual_seconds
         return None if manual is None else manual - self.detection_seconds
 
     @property
+    def minutes_saved(self) -> float | None:
+        """Time of a reader that is saved over all studies with manual ROIs, those with failures saving none."""
+        saved = self.seconds_saved
+        return None if saved is None else (saved * self.count - self.detection_seconds * self.failed) / 60
+
+    @property
+    def flow(self) -> dict[tuple[Cause, str], int]:
+        """Studies that were not compared, by cause and reason, in the order of the causes and by number."""
+        counted = Counter((why.cause, _kind(why)) for why in self.left_out.values())
+        return dict(sorted(counted.items(), key=lambda item: (list(Cause).index(item[0][0]), -item[1], item[0][1])))
+
+    @property
     def verdict(self) -> str:
-        """One sentence on non-inferiority for osteoporosis."""
-        osteoporosis = next(c for c in self.classes if c.bmd_class is BmdClass.OSTEOPOROSIS)
-        paired = osteoporosis.auc
-        if paired is None:
+        """On non-inferiority for osteoporosis: a sentence, and one more where the detector failed on some studies."""
+        compared = self.osteoporosis.auc
+        if compared is None:
             return "Osteoporosis: one class is absent; no AUC can be computed."
-        if paired.noninferior is None:
-            return f"Too few studies to state non-inferiority: {osteoporosis.cases} of {self.count} with osteoporosis."
-        word = "not inferior" if paired.noninferior else "not shown to be non-inferior"
-        gap = paired.difference
+        if compared.noninferior is None:
+            cases = f"{self.osteoporosis.cases} of {self.count} with osteoporosis"
+            return f"Too few studies to state non-inferiority: {cases}."
+        first = (
+            f"Automatic ROIs are {_word(compared)} to manual ones for osteoporosis at a margin of "
+            f"{self.config.margin:g}: {self._numbers(compared)}; {self.design}."
+        )
+        worst = None if self.worst_case is None else self.worst_case.auc
+        if worst is None:
+            return first
+        failed = "1 study" if self.failed == 1 else f"{self.failed} studies"
         return (
-            f"Automatic ROIs are {word} to manual ones for osteoporosis at a margin of {self.config.margin:g}: AUC "
-            f"{paired.automatic:.3f} against {paired.manual:.3f}, difference {gap.value:+.3f} "
-            f"(95 % {gap.low:+.3f} to {gap.high:+.3f})."
+            f"{first} With the {failed} on which the detector failed counted against it, they are {_word(worst)}: "
+            f"{self._numbers(worst)}."
+        )
+
+    def _numbers(self, compared: Compared) -> str:
+        gap, readers = compared.difference, len(self.studies.names)
+        of = "the reader" if readers == 1 else f"the mean of {readers} readers"
+        return (
+            f"AUC {compared.automatic.value:.3f} against {compared.readers.value:.3f}, {of}, difference "
+            f"{gap.value:+.3f} (95 % {gap.low:+.3f} to {gap.high:+.3f})"
         )
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Every table of the report by name."""
+        """Every table of the report by name, in the order of the page."""
+        worst = {} if self.worst_case is None else {"worst_case": (self.complete_cases, self.worst_case)}
         return {
+            "flow": tables.flow_table(self.flow, self.count),
             "classes": tables.class_table(self.classes, self.config.margin),
-            "overlap": tables.overlap_table(self.overlap_between_readers, self.overlap_with_detector),
-            "pairs": tables.pair_table(self.overlap_by_pair),
-            "differences": tables.difference_table(self.differences_mm),
-            "readers": tables.reader_table(self.auc_by_reader, self.auc_word),
+            "decisions": tables.decision_table(self.classes),
+            "readers": tables.reader_table(self.osteoporosis, self.overlap_by_reader, self.kappa_by_reader),
+            **{name: tables.worst_case_table(*both, self.config.margin) for name, both in worst.items()},
             "reclassification": tables.reclassification_table(self.reclassification),
+            "overlap": tables.overlap_table(self.overlap_between_readers, self.overlap_with_detector),
+            **({"pairs": tables.pair_table(self.overlap_by_pair)} if self.overlap_by_pair else {}),
+            **tables.reliability_tables(self.reliability),
+            "differences": tables.difference_table(self.differences_mm),
         }
 
     def as_json(self) -> dict[str, object]:
         """Every metric; where the studies cannot give one, a word for it stands under `not_estimable`."""
         return {
             "studies": self.count,
-            "readers": list(self.studies.readers),
-            "left_out": dict(self.left_out),
+            "patients": self.patients,
+            "readers": list(self.studies.names),
+            "design": self.design,
+            "verdict": self.verdict,
+            "left_out": {uid: why.reason for uid, why in self.left_out.items()},
+            "flow": document.flow_json(self.flow, self.count),
             "unreadable_rois": {"count": len(self.unreadable_rois), "names": list(self.unreadable_rois)},
             "table_notes": list(self.table_notes),
             "detection_seconds_median": self.detection_seconds,
             "seconds_saved": self.seconds_saved,
-            "overlap_between_readers": self.overlap_between_readers,
-            "overlap_with_detector": self.overlap_with_detector,
-            "overlap_by_pair": {" / ".join(pair): value for pair, value in self.overlap_by_pair.items()},
-            "differences_mm": {difference.name: asdict(difference.mm) for difference in self.differences_mm},
-            "classes": {c.bmd_class.value: _class_json(c) for c in self.classes},
-            "auc_by_reader": dict(self.auc_by_reader),
-            "kappa_between_rois": self.kappa,
-            "reclassification": _reclassification_json(self.reclassification),
-            "p_osteoporosis": with_words(
-                asdict(self.p_osteoporosis), "1 study" if self.count == 1 else "the probabilities do not vary"
+            "minutes_saved": self.minutes_saved,
+            "overlap": document.overlap_json(
+                self.overlap_between_readers, self.overlap_with_detector, self.overlap_by_pair, self.overlap_by_reader
             ),
-            "not_estimable": self._words(),
+            "icc_mm": document.reliability_json(self.reliability),
+            "differences_mm": document.differences_json(self.differences_mm),
+            "classes": {c.bmd_class.value: document.class_json(c) for c in self.classes},
+            "detector_failures": document.failures_json(self.studies.failures, self.complete_cases, self.worst_case),
+            "kappa_between_rois": document.kappa_json(self.kappa_by_reader),
+            "reclassification": document.reclassification_json(self.reclassification),
+            "p_osteoporosis": document.bland_altman_json(self.p_osteoporosis, self.count),
             "config": self.config.model_dump(mode="json"),
         }
 
-    def _words(self) -> dict[str, str]:
-        words = {"auc_by_reader": self.auc_word} if self.auc_word else {}
-        same_class = f"{NOT_ESTIMABLE}every study is given the same class"
-        return {**words, **({"kappa_between_rois": same_class} if np.isnan(self.kappa) else {})}
+
+def _word(compared: Compared) -> str:
+    if compared.noninferior is None:
+        return "neither shown to be non-inferior nor tested, with too few cases,"
+    return "not inferior" if compared.noninferior else "not shown to be non-inferior"
+
+
+def _kind(why: LeftOut) -> str:
+    """The reason without what is of one study alone, for counting."""
+    return why.reason.partition(":")[0] if why.cause is Cause.DETECTOR and "(" not in why.reason else why.reason
 
 
 def compare_readings(
     studies: ComparedStudies,
     config: ComparisonConfig = DEFAULT_COMPARISON,
-    left_out: Mapping[str, str] | None = None,
+    left_out: Mapping[str, LeftOut] | None = None,
     unreadable_rois: Sequence[str] = (),
     table_notes: Sequence[str] = (),
 ) -> Comparison:
@@ -151,6 +228,7 @@ def compare_readings(
         unreadable_rois: lines of the manual ROIs that were left out.
         table_notes: what the cohort's tables lack.
     """
+    manual, automatic = studies.mean_of_readers.probabilities, studies.automatic.probabilities
     return Comparison(
         studies=studies,
         config=config,
@@ -160,53 +238,13 @@ def compare_readings(
         overlap_between_readers=agreement.between_readers(studies),
         overlap_with_detector=agreement.with_detector(studies),
         overlap_by_pair=agreement.by_pair(studies),
+        overlap_by_reader=agreement.by_reader(studies),
         differences_mm=agreement.edge_differences(studies),
+        reliability=agreement.reliability(studies),
         classes=tuple(classification.compare_class(studies, c, config) for c in BMD_CLASSES),
-        auc_by_reader=classification.auc_by_reader(studies),
-        auc_word=classification.auc_word(studies),
-        kappa=classification.kappa(studies),
+        complete_cases=failures.complete_cases(studies, config),
+        worst_case=failures.worst_case(studies, config) if studies.failures.study_uids else None,
+        kappa_by_reader=classification.kappas(studies),
         reclassification=classification.reclassification(studies),
-        p_osteoporosis=bland_altman(studies.manual[:, OSTEOPOROSIS_INDEX], studies.automatic[:, OSTEOPOROSIS_INDEX]),
+        p_osteoporosis=bland_altman(manual[:, OSTEOPOROSIS_INDEX], automatic[:, OSTEOPOROSIS_INDEX]),
     )
-
-
-def _class_json(comparison: ClassComparison) -> dict[str, object]:
-    return {
-        "cases": comparison.cases,
-        **_paired_json(comparison.auc),
-        "p_mcnemar": comparison.p_mcnemar,
-        "manual": _metrics_json(comparison.manual),
-        "automatic": _metrics_json(comparison.automatic),
-    }
-
-
-def _paired_json(paired: PairedAucs | None) -> dict[str, object]:
-    if paired is None:
-        return {"auc": None, "not_estimable": {"auc": ONE_CLASS}}
-    return {
-        "auc": {
-            "manual": paired.manual,
-            "automatic": paired.automatic,
-            "difference": asdict(paired.difference),
-            "difference_bootstrap": asdict(paired.bootstrap),
-            "p_difference": paired.p_difference,
-            "p_noninferiority": paired.p_noninferiority,
-            "noninferior": paired.noninferior,
-            "not_estimable": dict(paired.not_estimable),
-        }
-    }
-
-
-def _metrics_json(metrics: Metrics) -> dict[str, object]:
-    values = {name: asdict(estimate) for name, estimate in metrics.values.items()}
-    return {**values, **({"not_estimable": dict(metrics.not_estimable)} if metrics.not_estimable else {})}
-
-
-def _reclassification_json(reclassification: Reclassification) -> dict[str, int]:
-    names = [c.value for c in BMD_CLASSES]
-    return {
-        f"{names[row]} to {names[column]}": int(reclassification.counts[row, column])
-        for row in range(len(names))
-        for column in range(len(names))
-        if row != column
-    }

@@ -2,148 +2,141 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from cohort.bmd import BMD_CLASSES, BmdClass
+from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.io.annotations import Rois
-from cohort.spine import TARGET_LEVELS, SpineDetection, View
-from cohort.study import Radiograph, Study
-from osteolens.errors import StudyError
-from pipeline.screening.radiograph_reader import read_study
-from pipeline.screening.screener import Screener
+from cohort.spine import View
 
-AUTOMATIC = "detector"
-"""Name of the automatic reader among the others."""
+AUTOMATIC_NAME = "detector (automatic)"
+"""How tables and figures call the automatic ROIs; results keep them apart from readers, whatever a reader's name."""
+
+MEAN_NAME = "mean of the readers' probabilities"
+
+LOWEST, HIGHEST = (2.0, 2.0, -1.0), (-1.0, -1.0, 2.0)
+"""In place of probabilities: osteoporosis below, and above, that of every study."""
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
-Detections = Mapping[View, SpineDetection]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """One reader's, or the detector's, ROIs and what the classifier predicts on them.
+
+    Attributes:
+        probabilities: (n, 3).
+        rois: boxes of L1-L4 in both views of each study.
+    """
+
+    probabilities: Floats
+    rois: Rois
+
+    @property
+    def predicted(self) -> Labels:
+        """(n,) index of the most probable class."""
+        return np.asarray(self.probabilities.argmax(1), np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorFailures:
+    """Studies with manual ROIs of every reader on which the detector gives none.
+
+    Attributes:
+        study_uids: of m studies.
+        patient_ids: their patients.
+        reasons: why each has no automatic ROIs.
+        labels: (m,) class by DXA, index into BMD_CLASSES.
+        probabilities: by reader, (m, 3) on manual ROIs; NaN where the images cannot be read.
+    """
+
+    study_uids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
+    reasons: tuple[str, ...]
+    labels: Labels
+    probabilities: Mapping[str, Floats]
+
+
+NO_FAILURES = DetectorFailures(
+    study_uids=(), patient_ids=(), reasons=(), labels=np.zeros(0, np.int64), probabilities={}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedStudies:
-    """Every reader's ROIs and the probabilities predicted on them; readers are the manual ones and AUTOMATIC.
+    """Studies with ROIs of every reader and of the detector.
 
     Attributes:
         study_uids: of n studies.
+        patient_ids: their patients.
         labels: (n,) class by DXA, index into BMD_CLASSES.
-        probabilities: by reader, (n, 3) predicted.
-        rois: by reader, boxes of L1-L4 in both views of each study.
+        readers: manual readings by reader.
+        automatic: on the detector's ROIs.
         spacing_mm: by view, (n,) width of a pixel at the detector; NaN when unknown.
         detection_seconds: (n,) time of detection in both views.
+        failures: studies on which the detector failed; none of them is among the n.
     """
 
     study_uids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
     labels: Labels
-    probabilities: Mapping[str, Floats]
-    rois: Mapping[str, Rois]
+    readers: Mapping[str, Readings]
+    automatic: Readings
     spacing_mm: Mapping[View, Floats]
     detection_seconds: Floats
+    failures: DetectorFailures = NO_FAILURES
 
     @property
-    def readers(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Names of the manual readers."""
-        return tuple(name for name in self.probabilities if name != AUTOMATIC)
+        return tuple(self.readers)
 
     @property
-    def manual(self) -> Floats:
-        """(n, 3) mean of the manual readers' probabilities."""
-        return np.asarray(np.mean([self.probabilities[name] for name in self.readers], 0))
+    def mean_of_readers(self) -> Readings:
+        """The mean of the readers' probabilities as one more reader, without boxes."""
+        return Readings(np.asarray(np.mean([reader.probabilities for reader in self.readers.values()], 0)), {})
 
     @property
-    def automatic(self) -> Floats:
-        """(n, 3) probabilities on the detector's ROIs."""
-        return self.probabilities[AUTOMATIC]
+    def patients(self) -> Labels:
+        """(n,) number of each study's patient."""
+        return numbered(self.patient_ids)
 
-    def corners(self, reader: str, view: View) -> Floats:
-        """One reader's boxes (n, 4 levels, 4 corners) in pixels."""
-        return np.array([[box.corners for box in self.rois[reader][uid, view]] for uid in self.study_uids], float)
+    def corners(self, rois: Rois, view: View) -> Floats:
+        """Boxes of one view (n, 4 levels, 4 corners) in pixels."""
+        return np.array([[box.corners for box in rois[uid, view]] for uid in self.study_uids], float)
 
+    def with_failures_against_the_detector(self) -> ComparedStudies:
+        """All studies, those without automatic ROIs among them, each counted against the detector, for osteoporosis.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedStudy:
-    """One study of `ComparedStudies`."""
-
-    study_uid: str
-    bmd_class: BmdClass
-    probabilities: Mapping[str, Mapping[BmdClass, float]]
-    detections: Mapping[str, Detections]
-    spacing_mm: Mapping[View, float]
-    detection_seconds: float
-
-
-def compare_study(study: Study, readers: Mapping[str, Rois], screener: Screener) -> ComparedStudy:
-    """Classify one study with DXA once on each reader's boxes and once on the detector's.
-
-    Args:
-        study: that is eligible.
-        readers: manual ROIs by reader.
-        screener: loaded models.
-
-    Raises:
-        StudyError: a reader or the detector lacks one of L1-L4 in a view, or there is no class by DXA.
-        ReadError: an image cannot be read.
-    """
-    if study.dxa is None or study.dxa.bmd_class is None:
-        raise StudyError("no class by DXA")
-    detections: dict[str, Detections] = {name: _manual_detections(study, rois) for name, rois in readers.items()}
-    lacking = [name for name, views in detections.items() if len(views) < len(View)]
-    if lacking:
-        raise StudyError(f"no manual boxes of L1-L4 in both views by {', '.join(lacking)}")
-    radiographs = read_study(study).radiographs
-    started = time.perf_counter()
-    pairs = zip(radiographs, screener.detect(radiographs), strict=True)
-    automatic = {d.view: (radiograph, d) for radiograph, d in pairs if d is not None and not d.missing}
-    seconds = time.perf_counter() - started
-    if len(automatic) < len(View):
-        raise StudyError("the detector did not find L1-L4 in both views")
-    detections[AUTOMATIC] = {view: detection for view, (_, detection) in automatic.items()}
-    images = {view: automatic[view][0] for view in View}
-    return ComparedStudy(
-        study_uid=study.study_uid,
-        bmd_class=study.dxa.bmd_class,
-        probabilities={
-            name: screener.classify_boxes(images, views, study.covariates).probabilities
-            for name, views in detections.items()
-        },
-        detections=detections,
-        spacing_mm={view: _width_mm(image) for view, image in images.items()},
-        detection_seconds=seconds,
-    )
+        There the detector ranks osteoporosis below and anything else above all other studies, so that it misses what is
+        there and calls what is not. Where a reader has no probability either, since the images cannot be read, the
+        reader is taken to be right. Boxes are left out.
+        """
+        failures = self.failures
+        if not failures.study_uids:
+            return self
+        is_osteoporosis = (failures.labels == OSTEOPOROSIS_INDEX)[:, None]
+        right, wrong = np.where(is_osteoporosis, HIGHEST, LOWEST), np.where(is_osteoporosis, LOWEST, HIGHEST)
+        readers = {name: np.where(np.isfinite(known), known, right) for name, known in failures.probabilities.items()}
+        return replace(
+            self,
+            study_uids=(*self.study_uids, *failures.study_uids),
+            patient_ids=(*self.patient_ids, *failures.patient_ids),
+            labels=np.concatenate((self.labels, failures.labels)),
+            readers={
+                name: Readings(np.concatenate((reader.probabilities, readers[name])), {})
+                for name, reader in self.readers.items()
+            },
+            automatic=Readings(np.concatenate((self.automatic.probabilities, wrong)), {}),
+            failures=NO_FAILURES,
+        )
 
 
-def joined(studies: Sequence[ComparedStudy]) -> ComparedStudies:
-    """At least one study, all by the same readers, as arrays."""
-    readers = tuple(studies[0].probabilities)
-    return ComparedStudies(
-        study_uids=tuple(study.study_uid for study in studies),
-        labels=np.array([BMD_CLASSES.index(study.bmd_class) for study in studies], np.int64),
-        probabilities={
-            name: np.array([[study.probabilities[name][c] for c in BMD_CLASSES] for study in studies], float)
-            for name in readers
-        },
-        rois={
-            name: {
-                (study.study_uid, view): tuple(box for box in detection.boxes if box.level in TARGET_LEVELS)
-                for study in studies
-                for view, detection in study.detections[name].items()
-            }
-            for name in readers
-        },
-        spacing_mm={view: np.array([study.spacing_mm[view] for study in studies], float) for view in View},
-        detection_seconds=np.array([study.detection_seconds for study in studies], float),
-    )
-
-
-def _width_mm(image: Radiograph) -> float:
-    return float("nan") if image.pixel_spacing_mm is None else image.pixel_spacing_mm[1]
-
-
-def _manual_detections(study: Study, rois: Rois) -> Detections:
-    every = {view: SpineDetection(view, rois.get((study.study_uid, view), ()), (0, 0)) for view in View}
-    return {view: detection for view, detection in every.items() if not detection.missing}
+def numbered(patient_ids: Sequence[str]) -> Labels:
+    """(n,) a number for each patient."""
+    return np.unique(np.array(patient_ids, object).astype(str), return_inverse=True)[1].astype(np.int64)

@@ -40,6 +40,7 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
 def test_tables_and_the_verdict_are_shown(tmp_path: Path) -> None:
     done = RUNNER.invoke(app, command())
     assert done.exit_code == 0 and "reader and detector" in done.stdout
+    assert "AUC on both ROIs through the same classifier" in done.stdout and "saved" not in done.stderr
     assert "Too few studies" in done.stderr and "6 studies compared, 0 left out" in done.stderr
 
 
@@ -50,3 +51,8 @@ def test_a_seed_and_a_file_of_settings_are_obeyed(tmp_path: Path) -> None:
     for seed in (4, 0):
         config = json.loads(RUNNER.invoke(app, command(*file, "--seed", str(seed))).stdout)["config"]
         assert config["seed"] == seed and config["bootstrap_draws"] == 7
+
+
+def test_the_time_saved_is_told_where_a_readers_is_given() -> None:
+    done = RUNNER.invoke(app, command("--set", "manual_seconds=120"))
+    assert "reader time saved: 2.0 minutes a study, 12 minutes over 6 studies" in done.stderr

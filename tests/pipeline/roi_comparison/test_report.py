@@ -11,8 +11,9 @@ import pytest
 
 from pipeline.roi_comparison.comparison import compare_readings
 from pipeline.roi_comparison.config import ComparisonConfig
-from pipeline.roi_comparison.report import write_comparison
-from tests.pipeline.roi_comparison.fakes import noisy_studies, studies_of
+from pipeline.roi_comparison.read import Cause, LeftOut
+from pipeline.roi_comparison.report.page import write_comparison
+from tests.pipeline.roi_comparison.fakes import failures_of, noisy_studies, studies_of
 
 QUICK = ComparisonConfig(bootstrap_draws=20)
 
@@ -25,18 +26,26 @@ def test_the_page_states_non_inferiority_or_its_absence(noise: float, words: str
     assert words in comparison.verdict
     write_comparison(tmp_path, comparison, "Made up.")
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert words in page and "Made up." in page and page.count("<svg") == 4
+    assert words in page and "Made up." in page and page.count("<svg") == 5
     figures = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert figures == {f"{n}.{s}" for n in ("probabilities", "overlap", "differences", "roc") for s in ("svg", "pdf", "png")}
+    names = ("forest", "roc", "probabilities", "overlap", "differences")
+    assert figures == {f"{name}.{ending}" for name in names for ending in ("svg", "pdf", "png")}
+    assert "Table 2.</span> AUC on both ROIs" in page and "Figure 1." in page
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(comparison.tables)
     assert len(pd.read_csv(tmp_path / "tables" / "classes.csv")) == 3
 
 
 def test_studies_left_out_are_told_with_their_reasons(tmp_path: Path) -> None:
-    left_out = {"s1": "no manual boxes of <b>", "s2": "no manual boxes of <b>"}
-    write_comparison(tmp_path, compare_readings(noisy_studies(0.1, 30), QUICK, left_out), "")
+    why = LeftOut(Cause.READERS, "no manual boxes of <b>")
+    left_out = {"s1": why, "s2": why, "s3": LeftOut(Cause.DETECTOR, "AP view lacks L4")}
+    studies = failures_of(noisy_studies(0.1, 30), [3])
+    comparison = compare_readings(studies, QUICK.model_copy(update={"manual_seconds": 120}), left_out)
+    write_comparison(tmp_path, comparison, "")
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert "2 studies were left out" in page and "2 x no manual boxes of &lt;b&gt;" in page
+    assert "no manual boxes of &lt;b&gt;" in page and "3 left out, 1 of them since the detector failed" in page
+    assert list(pd.read_csv(tmp_path / "tables" / "flow.csv")["studies"]) == [32, 2, 1, 29]
+    assert "it saves 2.0 minutes a study, 58 minutes over all 30 studies" in page
+    assert "Failures of the detector as worst case" in page
 
 
 @pytest.mark.parametrize("labels", [[2], [2, 0], [2, 0, 0, 0], [2, 2, 2]])
