@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, Flags, Floats
+from pipeline.evaluation.statistics.intervals import UNKNOWN, Clusters, Estimate, Flags, Floats, cluster_index
 
 
 def mcnemar(first_right: Flags, second_right: Flags) -> float:
@@ -28,15 +28,40 @@ class BlandAltman:
     r: float
 
 
-def bland_altman(reference: Floats, measured: Floats) -> BlandAltman:
+def bland_altman(reference: Floats, measured: Floats, clusters: Clusters | None = None) -> BlandAltman:
     """Bias and 95 % limits of agreement of measured minus reference (Bland and Altman 1986).
 
-    What so few values cannot give is NaN: all without a value, limits with one, r where one side never varies.
+    What so few values cannot give is NaN: all without a value, limits with one or of one patient, r where one side
+    never varies.
+
+    Args:
+        reference: (n,) values.
+        measured: (n,) values of the same cases.
+        clusters: (n,) patient of each case: the variance is then the sum of that between patients and that within them;
+            None where every case is a patient of its own.
+
+    Source: Bland and Altman 2007, J Biopharm Stat 17:571, section 3 (several measurements of a changing value).
     """
     gap = measured - reference
     bias = float(gap.mean()) if len(gap) else float("nan")
-    spread = float(gap.std(ddof=1)) if len(gap) > 1 else float("nan")
+    spread = float(np.sqrt(_variance(gap, clusters)))
     return BlandAltman(bias, bias - 1.96 * spread, bias + 1.96 * spread, _correlation(reference, measured))
+
+
+def _variance(gaps: Floats, clusters: Clusters | None) -> float:
+    """Variance of one gap of one patient, by one-way analysis of variance; NaN with a single patient."""
+    n = len(gaps)
+    place, patients = cluster_index(clusters, n)
+    if patients < 2:
+        return float("nan")
+    if patients == n:
+        return float(gaps.var(ddof=1))
+    sizes = np.bincount(place)
+    means = np.bincount(place, gaps) / sizes
+    within = ((gaps - means[place]) ** 2).sum() / (n - patients)
+    between = (sizes * (means - gaps.mean()) ** 2).sum() / (patients - 1)
+    size = (n - (sizes**2).sum() / n) / (patients - 1)
+    return float(within + max(0.0, (between - within) / size))
 
 
 def _correlation(first: Floats, second: Floats) -> float:

@@ -180,7 +180,7 @@ def _crossing(looks: Counts, value: float, level: float) -> float:
 
 
 def predictive_values(
-    tp: int, fn: int, fp: int, tn: int, prevalence: float, confidence: float = 0.95
+    tp: float, fn: float, fp: float, tn: float, prevalence: float, confidence: float = 0.95
 ) -> tuple[Estimate, Estimate]:
     """PPV and NPV at a prevalence, from sensitivity and specificity, with intervals on the logit scale.
 
@@ -188,7 +188,7 @@ def predictive_values(
     value stays as counted. NaN without cases of a class, or where nothing was predicted so.
 
     Args:
-        tp: true positives.
+        tp: true positives; effective numbers of studies, which need not be whole, where patients have several.
         fn: false negatives.
         fp: false positives.
         tn: true negatives.
@@ -210,7 +210,7 @@ def predictive_values(
     return ppv, npv
 
 
-def _predictive_value(own: tuple[int, int], other: tuple[int, int], odds: float, confidence: float) -> Estimate:
+def _predictive_value(own: tuple[float, float], other: tuple[float, float], odds: float, confidence: float) -> Estimate:
     """Predictive value of a prediction that (right, missed) cases and (wrong, rightly spared) others get."""
     (right, missed), (wrong, spared) = own, other
     if right == wrong == 0:
