@@ -14,10 +14,12 @@ from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, gap_word, me
 from pipeline.evaluation.statistics.agreement import mcnemar
 from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, binary_metrics
 from pipeline.evaluation.statistics.multireader import AgainstReaders, against_readers, proportions
-from pipeline.evaluation.statistics.resampling import bootstrap
-from pipeline.evaluation.statistics.roc import auc, auc_value, delong
+from pipeline.evaluation.statistics.resampling import SortedScores, percentile_interval, resampled_weights
+from pipeline.evaluation.statistics.roc import auc, delong
 from pipeline.roi_comparison.config import ComparisonConfig
 from pipeline.roi_comparison.studies import ComparedStudies, Flags, Floats, Labels
+
+NAN = float("nan")
 
 NO_P = ("p_difference", "p_noninferiority")
 
@@ -117,7 +119,7 @@ def compare_class(studies: ComparedStudies, bmd_class: BmdClass, config: Compari
         bootstrap=None if areas is None else _bootstrap(studies, bmd_class, config),
         sensitivity=sensitivity,
         specificity=specificity,
-        p_mcnemar=float("nan") if word else mcnemar(called[0] == positive, called[1] == positive),
+        p_mcnemar=NAN if word else mcnemar(called[0] == positive, called[1] == positive),
         readers={name: _metrics(studies, reader.probabilities, bmd_class) for name, reader in studies.readers.items()},
         mean_of_readers=_metrics(studies, studies.mean_of_readers.probabilities, bmd_class),
         automatic=_metrics(studies, studies.automatic.probabilities, bmd_class),
@@ -167,16 +169,18 @@ def _compared(
     found: AgainstReaders, automatic: Estimate, few: str | None, gap: str | None, config: ComparisonConfig
 ) -> Compared:
     word = gap if gap is None or gap.startswith(NOT_ESTIMABLE) else NOT_ESTIMABLE + gap
+    if word is None and found.difference.standard_error == 0 and found.readers.value in (0, 1):
+        word = f"{NOT_ESTIMABLE}all values are {found.readers.value:g}, without variance"
     no_p = word or few
-    interval = found.difference.interval()
+    interval = found.difference.interval() if word is None else Estimate(found.difference.value, NAN, NAN)
     lacking = {**({"difference": word} if word else {}), **(dict.fromkeys(NO_P, no_p) if no_p else {})}
     return Compared(
         readers=found.readers.logit_interval(),
         automatic=automatic,
         difference=interval,
         degrees_of_freedom=found.difference.degrees_of_freedom,
-        p_difference=float("nan") if no_p else found.difference.unequal(),
-        p_noninferiority=float("nan") if no_p else found.difference.above(-config.margin),
+        p_difference=NAN if no_p else found.difference.unequal(),
+        p_noninferiority=NAN if no_p else found.difference.above(-config.margin),
         noninferior=None if no_p else interval.low > -config.margin,
         not_estimable=lacking,
     )
@@ -219,13 +223,17 @@ def _called(studies: ComparedStudies, bmd_class: BmdClass) -> Flags:
 
 
 def _bootstrap(studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig) -> Estimate:
-    positive, scores = studies.labels == BMD_CLASSES.index(bmd_class), _scores(studies, bmd_class)
+    positive, patients = studies.labels == BMD_CLASSES.index(bmd_class), studies.patients
+    readers = [SortedScores.of(positive, row) for row in _scores(studies, bmd_class)]
 
-    def gap(index: Labels) -> float:
-        values = [auc_value(positive[index], row[index]) for row in scores]
+    def gap(weights: Floats) -> float:
+        values = [reader.auc(weights) for reader in readers]
         return float(values[-1] - np.mean(values[:-1]))
 
-    return bootstrap(gap, len(positive), config.bootstrap_draws, config.seed, clusters=studies.patients)
+    drawn = [
+        gap(weights) for weights in resampled_weights(len(positive), config.bootstrap_draws, config.seed, patients)
+    ]
+    return percentile_interval(gap(np.ones(len(positive))), np.array(drawn))
 
 
 def _metrics(studies: ComparedStudies, probabilities: Floats, bmd_class: BmdClass) -> Metrics:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
+from pipeline.evaluation.estimable import NOT_ESTIMABLE
 from pipeline.evaluation.statistics.agreement import BlandAltman, bland_altman
 from pipeline.evaluation.statistics.multireader import FEWEST_RANDOM_READERS
 from pipeline.roi_comparison import agreement, classification, document, failures, tables
@@ -131,9 +132,12 @@ class Comparison:
         compared = self.osteoporosis.auc
         if compared is None:
             return "Osteoporosis: one class is absent; no AUC can be computed."
-        if compared.noninferior is None:
+        if compared.noninferior is None and 0 < compared.readers.value < 1:
             cases = f"{self.osteoporosis.cases} of {self.count} with osteoporosis"
             return f"Too few studies to state non-inferiority: {cases}."
+        if compared.noninferior is None:
+            reason = compared.not_estimable["p_noninferiority"].removeprefix(NOT_ESTIMABLE)
+            return f"Non-inferiority for osteoporosis cannot be tested: {reason}."
         first = (
             f"Automatic ROIs are {_word(compared)} to manual ones for osteoporosis at a margin of "
             f"{self.config.margin:g}: {self._numbers(compared)}; {self.design}."
@@ -203,7 +207,7 @@ class Comparison:
 
 def _word(compared: Compared) -> str:
     if compared.noninferior is None:
-        return "neither shown to be non-inferior nor tested, with too few cases,"
+        return "not tested"
     return "not inferior" if compared.noninferior else "not shown to be non-inferior"
 
 

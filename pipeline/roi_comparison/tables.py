@@ -15,7 +15,7 @@ from pipeline.roi_comparison.failures import Performance
 from pipeline.roi_comparison.read import Cause
 from pipeline.roi_comparison.studies import AUTOMATIC_NAME, MEAN_NAME
 
-NONINFERIOR = {True: "yes", False: "no", None: "too few cases"}
+NONINFERIOR = {True: "yes", False: "no", None: "not tested"}
 
 
 def flow_table(flow: Mapping[tuple[Cause, str], int], compared: int) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def pair_table(overlap: Mapping[tuple[str, str], Overlap]) -> pd.DataFrame:
     names = list(dict.fromkeys(name for pair in overlap for name in pair))
     rows = [
         {
-            "reader": first,
+            "": first,
             **{second: told(overlap[first, second].iou) if (first, second) in overlap else "" for second in names[1:]},
         }
         for first in names[:-1]

@@ -130,6 +130,26 @@ def test_few_cases_have_no_p_and_state_no_noninferiority() -> None:
     assert osteoporosis(compare_readings(studies, fewer)).noninferior is True
 
 
+def test_readers_and_a_detector_without_any_error_are_not_tested() -> None:
+    """Nothing varies, so that no interval and no p can be had; zero width would claim certainty."""
+    labels = [2] * 12 + [0] * 12
+    sure = np.array([[0.1, 0.1, 0.8]] * 12 + [[0.7, 0.2, 0.1]] * 12)
+    other = sure + np.linspace(0, 0.01, 24)[:, None] * np.array([1, 0, -1])
+    comparison = compare_readings(studies_of(labels, [sure] * 3, other), DRAWS)
+    for compared in (comparison.osteoporosis.auc, comparison.osteoporosis.sensitivity):
+        assert compared is not None and np.isnan(compared.difference.low) and np.isnan(compared.p_noninferiority)
+        assert compared.noninferior is None
+        assert compared.not_estimable["p_difference"] == "not estimable: all values are 1, without variance"
+    assert comparison.verdict.endswith("cannot be tested: all values are 1, without variance.")
+
+
+def test_a_reader_may_be_called_reader() -> None:
+    studies = noisy_studies(0.1, 30, readers=3)
+    named = replace(studies, readers=dict(zip(("reader", "b", "ROIs by"), studies.readers.values(), strict=True)))
+    table = compare_readings(named, DRAWS).tables["pairs"]
+    assert list(table.columns) == ["", "b", "ROIs by"] and list(table[""]) == ["reader", "b"]
+
+
 def repeated(studies: ComparedStudies, times: int) -> ComparedStudies:
     """Each study several times, of the same patient."""
 
