@@ -13,44 +13,73 @@ import numpy.typing as npt
 from cohort.bmd import BMD_CLASSES
 from pipeline.evaluation.statistics.intervals import Estimate
 
+Labels = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
 NOT_ESTIMABLE = "not estimable: "
 """How every such word begins."""
 
 ONE_CLASS = f"{NOT_ESTIMABLE}one class only"
+ONE_PATIENT = "all are of one patient"
 
 
-def class_words(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.bool_], k: int) -> dict[str, str]:
+def class_words(labels: Labels, predicted: Flags, k: int, patients: Labels | None = None) -> dict[str, str]:
     """Why metrics of one class against the rest cannot be given, by metric; empty where all can.
 
     Args:
         labels: (n,) index into BMD_CLASSES by DXA.
         predicted: (n,) whether this class is predicted.
         k: index of the class.
+        patients: (n,) patient of each study; None where every study is a patient of its own.
     """
-    name, cases, others = BMD_CLASSES[k].value, int((labels == k).sum()), int((labels != k).sum())
+    name, positive = BMD_CLASSES[k].value, labels == k
     words = {}
     absent = ONE_CLASS if len(set(labels.tolist())) == 1 else f"{NOT_ESTIMABLE}no study is {name}"
-    if not cases or not others:
+    if not positive.any() or positive.all():
         words["auc"] = absent
-    elif min(cases, others) == 1:
-        words["auc_interval"] = NOT_ESTIMABLE + ("1 case" if cases == 1 else "1 study of other classes")
-    return {**words, **metric_words(labels == k, predicted, name), **({"sensitivity": absent} if not cases else {})}
+    elif (lone := _lone_side(positive, patients)) is not None:
+        words["auc_interval"] = NOT_ESTIMABLE + lone
+    found = {**words, **metric_words(positive, predicted, name, patients)}
+    return {**found, **({"sensitivity": absent} if not positive.any() else {})}
 
 
 def metric_words(
-    positive: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_], name: str = "osteoporosis"
+    positive: Flags, predicted: Flags, name: str = "osteoporosis", patients: Labels | None = None
 ) -> dict[str, str]:
-    """Why metrics of predictions (n,) against truth (n,) cannot be given, by metric; empty where all can."""
+    """Why metrics of predictions (n,) against truth (n,) cannot be given, by metric; empty where all can.
+
+    A metric whose interval alone cannot be given stands under its name and `_interval`.
+    """
     lacking = {
-        "sensitivity": (not positive.any(), f"no study is {name}"),
-        "specificity": (bool(positive.all()), "one class only"),
-        "ppv": (not predicted.any(), f"no study is predicted {name}"),
-        "npv": (bool(predicted.all()), f"every study is predicted {name}"),
+        "sensitivity": (positive, f"no study is {name}"),
+        "specificity": (~positive, "one class only"),
+        "ppv": (predicted, f"no study is predicted {name}"),
+        "npv": (~predicted, f"every study is predicted {name}"),
     }
-    return {metric: NOT_ESTIMABLE + word for metric, (is_so, word) in lacking.items() if is_so}
+    words = {metric: NOT_ESTIMABLE + word for metric, (counted, word) in lacking.items() if not counted.any()}
+    parts = {**{metric: counted for metric, (counted, _) in lacking.items()}, "accuracy": np.ones_like(positive)}
+    words.update(
+        {f"{metric}_interval": NOT_ESTIMABLE + ONE_PATIENT for metric, of in parts.items() if is_lone(of, patients)}
+    )
+    return words
 
 
-def macro_auc_word(labels: npt.NDArray[np.int64]) -> str | None:
+def is_lone(counted: Flags, patients: Labels | None) -> bool:
+    """Whether several flagged studies (n,) are all of a single patient, so that a fraction of them has no interval."""
+    return patients is not None and counted.sum() > 1 and len(np.unique(patients[counted])) == 1
+
+
+def _lone_side(positive: Flags, patients: Labels | None) -> str | None:
+    """Which class has a single case, or cases of a single patient, so that an AUC has no interval; or None."""
+    for side, one, many in ((positive, "1 case", "cases"), (~positive, "1 study of other classes", "other studies")):
+        if side.sum() == 1:
+            return one
+        if is_lone(side, patients):
+            return f"all {many} are of one patient"
+    return None
+
+
+def macro_auc_word(labels: Labels) -> str | None:
     """Why the mean of the three AUCs cannot be given, or None."""
     present = set(labels.tolist())
     lacking = [c.value for k, c in enumerate(BMD_CLASSES) if k not in present]
@@ -59,17 +88,17 @@ def macro_auc_word(labels: npt.NDArray[np.int64]) -> str | None:
     return ONE_CLASS if len(present) == 1 else f"{NOT_ESTIMABLE}no study is {' or '.join(lacking)}"
 
 
-def gap_word(positive: npt.NDArray[np.bool_]) -> str | None:
+def gap_word(positive: Flags, patients: Labels | None = None) -> str | None:
     """Why a difference of AUCs has no interval, or None."""
-    cases = int(positive.sum())
-    if not cases or cases == len(positive):
+    if not positive.any() or positive.all():
         return ONE_CLASS
-    return f"{NOT_ESTIMABLE}1 {'case' if cases == 1 else 'other'}" if min(cases, len(positive) - cases) == 1 else None
+    lone = _lone_side(positive, patients)
+    return None if lone is None else NOT_ESTIMABLE + lone.replace("1 study of other classes", "1 other")
 
 
-def auc_words(positive: npt.NDArray[np.bool_]) -> dict[str, str]:
+def auc_words(positive: Flags, patients: Labels | None = None) -> dict[str, str]:
     """Why an AUC, or its interval, cannot be given; empty where both can."""
-    word = gap_word(positive)
+    word = gap_word(positive, patients)
     return {} if word is None else {"auc" if word == ONE_CLASS else "auc_interval": word}
 
 
@@ -123,7 +152,7 @@ def interval_text(estimate: Estimate | None, scale: float = 1.0, digits: int = 3
     value, low, high = (f"{scale * v:.{digits}f}" for v in (estimate.value, estimate.low, estimate.high))
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return f"{value} (interval {word or 'not estimable'})"
-    return f"{value} ({low}-{high})"
+    return f"{value} ({low} to {high})" if estimate.low < 0 else f"{value} ({low}-{high})"
 
 
 def gap_text(difference: Estimate | None, word: str | None = None) -> str:
@@ -135,6 +164,19 @@ def gap_text(difference: Estimate | None, word: str | None = None) -> str:
     if not (math.isfinite(difference.low) and math.isfinite(difference.high)):
         return f"{difference.value:+.3f} (interval {word or 'not estimable'})"
     return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+
+
+def metric_text(metrics: object, key: str, words: Mapping[str, str], scale: float = 1.0, digits: int = 3) -> str:
+    """One metric of a result with its interval for a table, or the word for what cannot be given.
+
+    Args:
+        metrics: with an `Estimate` by the key's name.
+        key: name of the metric.
+        words: its `not_estimable`.
+        scale: factor, 100 for percent.
+        digits: decimals.
+    """
+    return interval_text(getattr(metrics, key), scale, digits, words.get(key, words.get(f"{key}_interval")))
 
 
 def as_cell(word: str | None) -> str:

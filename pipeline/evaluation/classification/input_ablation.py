@@ -21,7 +21,7 @@ class InputComparison:
         first: name of one of the six models.
         second: of another.
         studies: that have both.
-        difference: AUC of osteoporosis of the second minus that of the first, with DeLong's interval.
+        difference: AUC of osteoporosis of the second minus that of the first, with DeLong's interval, by patient.
         p: two-sided, of no difference.
         not_estimable: a word where the interval cannot be given.
     """
@@ -50,8 +50,8 @@ def compare_inputs(studies: Sequence[EvaluatedStudy]) -> tuple[InputComparison, 
         first, second = (cases_of(shared, name) for name in names)
         if first is None or second is None or not 0 < first.positive.sum() < len(first.positive):
             continue
-        paired = delong_test(first.positive, first.p_osteoporosis, second.p_osteoporosis)
-        word = gap_word(first.positive)
+        paired = delong_test(first.positive, first.p_osteoporosis, second.p_osteoporosis, clusters=first.patients)
+        word = gap_word(first.positive, first.patients)
         comparisons.append(
             InputComparison(
                 first=names[0],

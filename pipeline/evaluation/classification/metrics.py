@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,15 +12,24 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from classify.calibration import Decision, brier, calibration_error, perfect_calibration_error
 from cohort.bmd import BMD_CLASSES, BmdClass
+from pipeline.evaluation.classification.calibration import ClassCalibration, calibrations
 from pipeline.evaluation.classification.cases import EvaluatedCases
-from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, class_words, macro_auc_word
+from pipeline.evaluation.classification.decision_curves import DECISION_THRESHOLDS, NetBenefit, net_benefits
+from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, ONE_PATIENT, class_words, is_lone, macro_auc_word
 from pipeline.evaluation.statistics.agreement import bland_altman
-from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, counts, paper_auc, proportion
-from pipeline.evaluation.statistics.resampling import bootstrap
-from pipeline.evaluation.statistics.roc import auc, auc_value
+from pipeline.evaluation.statistics.calibration import ValueCalibration, value_calibration
+from pipeline.evaluation.statistics.intervals import (
+    UNKNOWN,
+    Estimate,
+    binary_metrics,
+    clustered_proportion,
+    paper_auc,
+)
+from pipeline.evaluation.statistics.resampling import macro_auc
+from pipeline.evaluation.statistics.roc import auc
 
 Labels = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 FEWEST_T_SCORES = 3
 """Estimated T-scores below which no agreement is given."""
@@ -35,7 +44,8 @@ class ClassMetrics:
     Attributes:
         studies: with a class and DXA.
         cases: of this class by DXA.
-        auc: area under the ROC curve, with DeLong's interval.
+        patients: of whom these studies are; intervals are by patient.
+        auc: area under the ROC curve, with DeLong's interval on the logit scale.
         auc_paper_interval: the same with the interval that Mao et al. 2022 seem to print.
         sensitivity: of cases.
         specificity: of the others.
@@ -46,6 +56,7 @@ class ClassMetrics:
 
     studies: int
     cases: int
+    patients: int
     auc: Estimate
     auc_paper_interval: Estimate
     sensitivity: Estimate
@@ -53,6 +64,11 @@ class ClassMetrics:
     ppv: Estimate
     npv: Estimate
     not_estimable: Mapping[str, str]
+
+    @property
+    def clustered(self) -> bool:
+        """Whether patients have several studies."""
+        return self.patients < self.studies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +79,13 @@ class TScoreAgreement:
         mae: mean absolute error.
         r: Pearson's.
         bias: mean of estimate minus DXA, with the 95 % limits of agreement as its interval.
+        calibration: DXA regressed on the estimate, ideal intercept 0 and slope 1.
     """
 
     mae: float
     r: float
     bias: Estimate
+    calibration: ValueCalibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +113,8 @@ class ClassificationMetrics:
 
     Attributes:
         studies: with a class and DXA.
+        patients: of whom these studies are.
+        clustered: whether some have several studies; every interval is by patient.
         accuracy: at the most probable class.
         macro_auc: mean AUC of the three classes, with its bootstrap interval.
         kappa: Cohen's, of three classes.
@@ -107,11 +127,15 @@ class ClassificationMetrics:
         prediction_sets: None where there are none.
         decisions: None where there are none.
         classes: each against the rest.
+        calibration: of the probability of each class.
+        net_benefit: of osteoporosis at each threshold.
         confusion: studies, rows by DXA and columns by prediction, both as BMD_CLASSES.
         not_estimable: a word for each metric that these studies cannot give.
     """
 
     studies: int
+    patients: int
+    clustered: bool
     accuracy: Estimate
     macro_auc: Estimate
     kappa: float
@@ -124,25 +148,33 @@ class ClassificationMetrics:
     prediction_sets: PredictionSets | None
     decisions: Decisions | None
     classes: Mapping[BmdClass, ClassMetrics]
+    calibration: Mapping[BmdClass, ClassCalibration]
+    net_benefit: tuple[NetBenefit, ...]
     confusion: tuple[tuple[int, ...], ...]
     not_estimable: Mapping[str, str]
 
 
-def classification_metrics(cases: EvaluatedCases, draws: int = 2000, seed: int = 0) -> ClassificationMetrics:
+def classification_metrics(
+    cases: EvaluatedCases, draws: int = 2000, seed: int = 0, thresholds: Sequence[float] = DECISION_THRESHOLDS
+) -> ClassificationMetrics:
     """AUCs, accuracy, kappas, calibration, metrics at the most probable class, T-scores, sets and decisions.
 
     Args:
         cases: at least one study.
-        draws: of the bootstrap that gives the macro AUC its interval.
-        seed: of the bootstrap.
+        draws: of the bootstraps that give the macro AUC and net benefits their intervals.
+        seed: of the bootstraps.
+        thresholds: probabilities of osteoporosis at which net benefits are given.
     """
     labels, probabilities, predicted = cases.labels, cases.probabilities, cases.predicted
     order = range(len(BMD_CLASSES))
     expected, expected_high = perfect_calibration_error(probabilities)
+    patients = len(np.unique(cases.patients))
     return ClassificationMetrics(
         studies=len(labels),
-        accuracy=proportion(int((predicted == labels).sum()), len(labels)),
-        macro_auc=_macro_auc(labels, probabilities, draws, seed),
+        patients=patients,
+        clustered=patients < len(labels),
+        accuracy=clustered_proportion(predicted == labels, cases.patients),
+        macro_auc=_macro_auc(cases, draws, seed),
         kappa=_kappa(labels, predicted, None),
         kappa_quadratic=_kappa(labels, predicted, "quadratic"),
         ece=calibration_error(probabilities, labels),
@@ -153,6 +185,8 @@ def classification_metrics(cases: EvaluatedCases, draws: int = 2000, seed: int =
         prediction_sets=_prediction_sets(cases),
         decisions=_decisions(cases),
         classes={c: class_metrics(cases, c) for c in BMD_CLASSES},
+        calibration=calibrations(cases),
+        net_benefit=net_benefits(cases, thresholds, draws, seed),
         confusion=tuple(tuple(map(int, row)) for row in confusion_matrix(labels, predicted, labels=order)),
         not_estimable=_words(cases),
     )
@@ -163,14 +197,15 @@ def class_metrics(cases: EvaluatedCases, bmd_class: BmdClass = BmdClass.OSTEOPOR
     k = BMD_CLASSES.index(bmd_class)
     truth, predicted = cases.labels == k, cases.predicted == k
     both = 0 < truth.sum() < len(truth)
-    area_under_curve = auc(truth, cases.probabilities[:, k]) if both else UNKNOWN
-    metrics = counts(truth, predicted).metrics()
+    area_under_curve = auc(truth, cases.probabilities[:, k], clusters=cases.patients) if both else UNKNOWN
+    metrics = binary_metrics(truth, predicted, cases.patients)
     return ClassMetrics(
         studies=len(truth),
         cases=int(truth.sum()),
+        patients=len(np.unique(cases.patients)),
         auc=area_under_curve,
         auc_paper_interval=paper_auc(area_under_curve.value, len(truth)) if both else UNKNOWN,
-        not_estimable=class_words(cases.labels, predicted, k),
+        not_estimable=class_words(cases.labels, predicted, k, cases.patients),
         **{name: metrics[name] for name in PREDICTIVE},
     )
 
@@ -181,14 +216,15 @@ def _kappa(labels: Labels, predicted: Labels, weights: Literal["quadratic"] | No
     return float(cohen_kappa_score(labels, predicted, labels=range(len(BMD_CLASSES)), weights=weights))
 
 
-def _macro_auc(labels: Labels, probabilities: Floats, draws: int, seed: int) -> Estimate:
-    if macro_auc_word(labels) is not None:
+def _macro_auc(cases: EvaluatedCases, draws: int, seed: int) -> Estimate:
+    if macro_auc_word(cases.labels) is not None:
         return UNKNOWN
+    found = macro_auc(cases.labels, cases.probabilities, draws, seed, cases.patients)
+    return Estimate(found.value, np.nan, np.nan) if _of_one_patient(cases) else found
 
-    def macro(cases: Labels) -> float:
-        return float(np.mean([auc_value(labels[cases] == k, probabilities[cases, k]) for k in range(len(BMD_CLASSES))]))
 
-    return bootstrap(macro, len(labels), draws, seed)
+def _of_one_patient(cases: EvaluatedCases) -> bool:
+    return is_lone(np.ones(len(cases.labels), bool), cases.patients)
 
 
 def _words(cases: EvaluatedCases) -> dict[str, str]:
@@ -196,6 +232,8 @@ def _words(cases: EvaluatedCases) -> dict[str, str]:
     words: dict[str, str] = {}
     if (word := macro_auc_word(cases.labels)) is not None:
         words["macro_auc"] = word
+    if _of_one_patient(cases):
+        words.update(dict.fromkeys(("macro_auc_interval", "accuracy_interval"), NOT_ESTIMABLE + ONE_PATIENT))
     if len(np.unique(cases.labels)) < 2:
         words.update(dict.fromkeys(("kappa", "kappa_quadratic"), ONE_CLASS))
     known = np.isfinite(cases.t_estimates)
@@ -210,22 +248,24 @@ def _t_score_agreement(cases: EvaluatedCases) -> TScoreAgreement | None:
     known = np.isfinite(cases.t_estimates)
     if known.sum() < FEWEST_T_SCORES:
         return None
-    truth, estimates = cases.t_scores[known], cases.t_estimates[known]
-    agreement = bland_altman(truth, estimates)
+    truth, estimates, patients = cases.t_scores[known], cases.t_estimates[known], cases.patients[known]
+    agreement = bland_altman(truth, estimates, patients)
     return TScoreAgreement(
         mae=float(np.abs(estimates - truth).mean()),
         r=agreement.r,
         bias=Estimate(agreement.bias, agreement.low, agreement.high),
+        calibration=value_calibration(truth, estimates, patients),
     )
 
 
 def _prediction_sets(cases: EvaluatedCases) -> PredictionSets | None:
-    pairs = [(BMD_CLASSES[k], held) for k, held in zip(cases.labels, cases.prediction_sets, strict=True) if held]
-    if not pairs:
+    known = np.array([bool(held) for held in cases.prediction_sets])
+    if not known.any():
         return None
+    holds = [BMD_CLASSES[k] in held for k, held in zip(cases.labels, cases.prediction_sets, strict=True)]
     return PredictionSets(
-        coverage=proportion(sum(truth in held for truth, held in pairs), len(pairs)),
-        mean_size=float(np.mean([len(held) for _, held in pairs])),
+        coverage=clustered_proportion(np.array(holds)[known], cases.patients[known]),
+        mean_size=float(np.mean([len(held) for held in cases.prediction_sets if held])),
     )
 
 
@@ -238,12 +278,12 @@ def _decisions(cases: EvaluatedCases) -> Decisions | None:
     )
     return Decisions(
         rule_in=int(ruled_in.sum()),
-        rule_in_ppv=_fraction(cases.positive[ruled_in]),
+        rule_in_ppv=_fraction(cases.positive, cases.patients, ruled_in),
         rule_out=int(ruled_out.sum()),
-        rule_out_npv=_fraction(~cases.positive[ruled_out]),
+        rule_out_npv=_fraction(~cases.positive, cases.patients, ruled_out),
         indeterminate=sum(decision is Decision.INDETERMINATE for decision in cases.decisions),
     )
 
 
-def _fraction(right: npt.NDArray[np.bool_]) -> Estimate | None:
-    return proportion(int(right.sum()), len(right)) if len(right) else None
+def _fraction(right: Flags, patients: Labels, of: Flags) -> Estimate | None:
+    return clustered_proportion(right[of], patients[of]) if of.any() else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
 from pipeline.evaluation.estimable import auc_words, gap_word
-from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, proportion
+from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, clustered_proportion
 from pipeline.evaluation.statistics.roc import auc, delong_test
 from pipeline.evaluation.studies.joined import EvaluatedStudy
 
@@ -31,7 +31,8 @@ class StageAttribution:
         manual_passed: on manual ROIs, the studies that pass quality control.
         detected: on the detector's ROIs, the same studies.
         reclassified: studies of the last two whose class differs.
-        difference: AUC of the detector's ROIs minus that of manual ones on the same studies, with DeLong's interval.
+        difference: AUC of the detector's ROIs minus that of manual ones on the same studies, with DeLong's interval by
+            patient.
         p: two-sided, of no difference.
         not_estimable: a word where difference and p cannot be given.
     """
@@ -62,10 +63,12 @@ def stage_attribution(detected: Sequence[EvaluatedStudy], manual: Sequence[Evalu
     if every_manual is None or manual_passed is None or automatic is None:
         return None
     positive = automatic.positive
-    word = gap_word(positive)
+    word = gap_word(positive, automatic.patients)
     paired = None
     if 0 < positive.sum() < len(positive):
-        paired = delong_test(positive, manual_passed.p_osteoporosis, automatic.p_osteoporosis)
+        paired = delong_test(
+            positive, manual_passed.p_osteoporosis, automatic.p_osteoporosis, clusters=automatic.patients
+        )
     return StageAttribution(
         manual=_metrics(every_manual),
         manual_passed=_metrics(manual_passed),
@@ -81,7 +84,9 @@ def _metrics(cases: EvaluatedCases) -> StageMetrics:
     positive = cases.positive
     return StageMetrics(
         studies=len(positive),
-        accuracy=proportion(int((cases.predicted == cases.labels).sum()), len(positive)),
-        auc=auc(positive, cases.p_osteoporosis) if 0 < positive.sum() < len(positive) else UNKNOWN,
-        not_estimable=auc_words(positive),
+        accuracy=clustered_proportion(cases.predicted == cases.labels, cases.patients),
+        auc=auc(positive, cases.p_osteoporosis, clusters=cases.patients)
+        if 0 < positive.sum() < len(positive)
+        else UNKNOWN,
+        not_estimable=auc_words(positive, cases.patients),
     )
