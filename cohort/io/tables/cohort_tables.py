@@ -233,13 +233,22 @@ def _by_patient(
         without_uid = [line for line in same if not line.study_uid]
         if all(line.row == same[0].row for line in same):
             line_of_patient[patient] = same[0]
-            if len(without_uid) > 1:
-                doubled.append(f"{visible(patient)} ({_lines([line.number for line in without_uid])})")
-                gone |= {line.number for line in without_uid[1:]}
-        elif without_uid:
-            _same_values(same, name, f"patient_id {visible(patient)}", wrong)
-            gone |= {line.number for line in without_uid}
+        elif contradicting := [line for line in without_uid if any(_contradicts(line, other) for other in same)]:
+            involved = [o for o in same if o in contradicting or any(_contradicts(line, o) for line in contradicting)]
+            _same_values(involved, name, f"patient_id {visible(patient)}", wrong)
+            gone |= {line.number for line in contradicting}
+        for kept in (left := [line for line in without_uid if line.number not in gone]):
+            repeated = [line for line in left if line.row == kept.row and line.number not in gone]
+            if len(repeated) > 1:
+                doubled.append(f"{visible(patient)} ({_lines([line.number for line in repeated])})")
+                gone |= {line.number for line in repeated[1:]}
     return [line for line in lines if line.number not in gone], line_of_patient
+
+
+def _contradicts(line: CohortLine, other: CohortLine) -> bool:
+    """Whether two lines of a patient differ and no study_date tells that they are of two days."""
+    days = line.row.study_date, other.row.study_date
+    return line.row != other.row and (None in days or days[0] == days[1])
 
 
 def _same_values(same: Sequence[CohortLine], name: str, key: str, wrong: list[str]) -> bool:
@@ -249,7 +258,7 @@ def _same_values(same: Sequence[CohortLine], name: str, key: str, wrong: list[st
     differing = [c for c in COLUMNS if c != "study_uid" and len({line.cells.get(c, "") for line in same}) > 1]
     wrong.append(
         f"{name} {_lines([line.number for line in same])}: {key} stands on each, with different "
-        f"{', '.join(differing[:4])}; expected one line, or a study_uid for each study"
+        f"{', '.join(differing[:4])}; expected one line, or a study_uid or study_date for each study"
     )
     return False
 

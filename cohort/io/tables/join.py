@@ -108,10 +108,23 @@ class CohortTables:
         """All lines of a patient."""
         return self._by_patient.get(patient_id, ())
 
+    def lines_of_visit(self, study: Study, key: str | None = None) -> tuple[CohortLine, ...]:
+        """Every line that is or could be of a study: its own, and those of its patient without another study or day."""
+        line, patient = self._line_and_patient(study, key)
+        day = (None if line is None else line.row.study_date) or study.study_date
+        lines = self._by_patient.get(patient, ())
+        could_be = [o for o in lines if o is not line and _names_patient(o, patient) and _same_visit(o, patient, day)]
+        return (*(() if line is None else (line,)), *could_be)
+
+    def matched_lines(self, studies: Iterable[Study]) -> set[int]:
+        """Numbers of the lines of cohort.csv that are, or could be, of one of the studies."""
+        return {line.number for study in studies for line in self.lines_of_visit(study)}
+
     def scans_of(self, study: Study) -> tuple[DxaResult, ...]:
         """Scans of the patient of a joined study that could be nearest to it; its own line's is none of them."""
         line = self.line_of(study)
-        return self._scans(study.patient_id, [o for o in self.lines_of_patient(study.patient_id) if o is not line])
+        others = [other for other in self._by_patient.get(study.patient_id, ()) if other is not line]
+        return self._scans(study.patient_id, others)
 
     def unprocessed(self, studies: Iterable[Study]) -> tuple[Study, ...]:
         """Studies and patients that the tables name and none of the given is, joined, without images.
@@ -123,13 +136,9 @@ class CohortTables:
         patients: set[str] = set()
         taken: set[str] = set()
         for study in studies:
-            line, patient = self._line_and_patient(study, None)
+            done |= self.matched_lines([study])
+            patients |= {study.patient_id, self._line_and_patient(study, None)[1]}
             taken.add(study.study_uid)
-            patients |= {patient, study.patient_id}
-            of_visit = (other for other in self._by_patient.get(patient, ()) if _is_of_patient(other, patient))
-            done |= {other.number for other in of_visit if _same_visit(other, patient, study.study_date)}
-            if line is not None:
-                done.add(line.number)
         return (*self._lines_left(done, taken), *self._patients_left(patients, taken))
 
     def _lines_left(self, done: set[int], taken: set[str]) -> Iterator[Study]:
@@ -192,13 +201,13 @@ def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort
     return CohortTables.of(rows, results)
 
 
-def _is_of_patient(line: CohortLine, patient: str) -> bool:
+def _names_patient(line: CohortLine, patient: str) -> bool:
     """Whether a line names a patient alone; a study_uid that only repeats the patient names no study."""
     return not line.study_uid or line.study_uid == patient
 
 
 def _same_visit(line: CohortLine, patient: str, day: date | None) -> bool:
-    if _is_of_patient(line, patient):
+    if _names_patient(line, patient):
         return line.row.study_date is None or day is None or line.row.study_date == day
     return day is not None and line.row.study_date == day
 
@@ -207,7 +216,7 @@ def _of_visit(lines: Sequence[CohortLine], patient: str, day: date | None) -> Co
     """The line of a patient that is of a visit: of the same day before one without a day; None where several differ."""
     fitting = [line for line in lines if _same_visit(line, patient, day)]
     of_day = [line for line in fitting if day is not None and line.row.study_date == day]
-    alone = [line for line in of_day if _is_of_patient(line, patient)]
+    alone = [line for line in of_day if _names_patient(line, patient)]
     candidates = alone or of_day or fitting
     if not candidates or any(line.row != candidates[0].row for line in candidates):
         return None

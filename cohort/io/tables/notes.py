@@ -12,6 +12,8 @@ from cohort.io.annotations import Rois, read_readings, read_rois
 from cohort.io.safe_names import safe_name
 from cohort.io.tables.cohort_tables import CohortTable, ScanTable, cohort_table, scan_table
 from cohort.io.tables.encodings import GUESSED
+from cohort.io.tables.join import CohortTables
+from cohort.study import Study
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 
@@ -132,13 +134,18 @@ def read_tables(folder: Path) -> FolderTables:
 def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
     """Doubled, unmatched and unreadable lines of the tables, given all studies of their folder."""
     study_list = list(studies)
+    joined, as_studies = CohortTables.of(tables.cohort, tables.scans), [_as_study(study) for study in study_list]
     doubled, missing, wrong, encodings = Kinds(), Kinds(), Kinds(), []
     wrong.add("line that cannot be read", *tables.wrong.get("cohort.csv", ()), *tables.wrong.get("dxa.csv", ()))
     wrong.add("ROIs that cannot be read", *tables.wrong.get("rois.csv", ()), *tables.wrong.get("readers.csv", ()))
     if tables.cohort is not None:
         doubled.add("line of cohort.csv that stands twice, counted once", *tables.cohort.doubled)
-        missing.add("line of cohort.csv without radiographs", *_lines_without_study(tables.cohort, study_list))
-        missing.add("study without a line in cohort.csv", *_studies_without_line(tables.cohort, study_list))
+        missing.add("line of cohort.csv without radiographs", *_lines_without_study(joined, as_studies))
+        missing.add("study without a line in cohort.csv", *_studies_without_line(joined, as_studies))
+    missing.add(
+        "study of a patient with several DXA scans, none of which can be told to be the nearest",
+        *_studies_of_several_scans(joined, study_list),
+    )
     if tables.scans is not None:
         doubled.add("line of dxa.csv that stands twice, counted once", *tables.scans.doubled)
         missing.add("patient of dxa.csv without radiographs", *unmatched(tables.scans.lines, study_list))
@@ -175,31 +182,50 @@ def _names(studies: Iterable[NamedStudy]) -> set[str]:
     return {name for study in studies for name in (study.study_uid, study.patient_id)}
 
 
-def _lines_without_study(table: CohortTable, studies: list[NamedStudy]) -> tuple[str, ...]:
-    """Lines without their study, and without their patient or of a patient whose lines differ by study_uid."""
+def _lines_without_study(tables: CohortTables, studies: list[Study]) -> tuple[str, ...]:
+    """Lines of cohort.csv that are of no study and no visit of the folder."""
     names = _names(studies)
     loose = {_loose(name): name for name in sorted(names, reverse=True)}
+    matched = tables.matched_lines(studies)
     lines = []
-    for line in table.lines:
-        by_uid = bool(line.study_uid) and (line.study_uid in names or safe_name(line.study_uid) in names)
-        by_patient = line.patient_id in names and line.patient_id in table.rows
-        if by_uid or by_patient:
+    for line in () if tables.cohort is None else tables.cohort.lines:
+        if line.number in matched:
             continue
         if not line.study_uid and not line.patient_id:
             lines.append(f"line {line.number} (no study_uid or patient_id)")
             continue
         hint = _hint(line.study_uid, loose) or _hint(line.patient_id, loose)
+        if not hint and line.patient_id in names:
+            what = "study_uid is of none of them" if line.study_uid else "study_date is of none of them"
+            hint = f"patient {visible(line.patient_id)} has radiographs, but this {what}"
         lines.append(_named(line.study_uid or line.patient_id, line.number, hint))
     return tuple(lines)
 
 
-def _studies_without_line(table: CohortTable, studies: list[NamedStudy]) -> tuple[str, ...]:
-    safe = {safe_name(key) for key in table.rows}
+def _studies_without_line(tables: CohortTables, studies: list[Study]) -> tuple[str, ...]:
+    without = []
+    for study in studies:
+        if tables.line_of(study) is None:
+            several = tables.lines_of_visit(study)
+            why = f"lines {', '.join(str(line.number) for line in several)} could be its own" if several else ""
+            without.append(_named(study.patient_id or study.study_uid, 0, why))
+    return tuple(without)
+
+
+def _studies_of_several_scans(tables: CohortTables, studies: Iterable[NamedStudy]) -> tuple[str, ...]:
     return tuple(
-        visible(study.patient_id or study.study_uid)
+        visible(study.patient_id)
         for study in studies
-        if study.study_uid not in safe and study.patient_id not in table.rows
+        if isinstance(study, Study) and study.dxa is None and len(tables.scans_of(study)) > 1
     )
+
+
+def _as_study(named: NamedStudy) -> Study:
+    """A study for the join; a result of one has the date that it was screened with."""
+    if isinstance(named, Study):
+        return named
+    day = getattr(named, "study_date", None)
+    return Study(study_uid=named.study_uid, patient_id=named.patient_id, study_date=day)
 
 
 def _named(key: str, line: int, hint: str) -> str:

@@ -18,6 +18,10 @@ from osteolens.errors import ReadError
 MIN_LEVELS = 2
 """Fewest levels whose mean T-score stands for L1-L4 where it is not given; fewer are not representative (ISCD 2019)."""
 
+T_SCORE_DECIMALS = 9
+"""Decimals of a calculated T-score: enough that rounding decides no class, and few enough that sums of binary
+fractions, which are not exact, give -2.5 where they should."""
+
 T_SCORES, BMDS_G_CM2, SDS_G_CM2 = (-9, 9), (0.1, 3), (0.01, 1)
 """Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
 
@@ -97,9 +101,9 @@ def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult 
     reference = (mean, sd) if mean is not None and sd is not None else reference_of(name, sex)
     t_score = given
     if t_score is None and bmd is not None and reference is not None:
-        t_score = round(t_score_of(bmd, *reference), 2)
+        t_score = round(t_score_of(bmd, *reference), T_SCORE_DECIMALS)
     if t_score is None and len(by_level) >= MIN_LEVELS:
-        t_score = round(sum(by_level.values()) / len(by_level), 2)
+        t_score = round(sum(by_level.values()) / len(by_level), T_SCORE_DECIMALS)
     return (
         None
         if t_score is None
