@@ -123,9 +123,14 @@ def threshold_for_predictive_value(
         confidence: with which it is reached.
         above: PPV from the threshold on; else NPV below it.
 
+    Raises:
+        ValueError: a value or a confidence that does not lie above 0 and below 1.
+
     Source: Clopper and Pearson 1934, Biometrika 26:404; Pocock 1977, Biometrika 64:191; thresholds with a bounded risk
         after Angelopoulos et al. 2021, arXiv 2110.01052.
     """
+    if not (0 < value < 1 and 0 < confidence < 1):
+        raise ValueError(f"predictive value {value}, confidence {confidence}; both lie above 0 and below 1")
     toward = -scores if above else scores
     order = np.argsort(toward, kind="stable")
     ordered, wrong = toward[order], np.cumsum((positive != above)[order])
@@ -153,7 +158,7 @@ def _looks(n: int, value: float, alpha: float) -> tuple[Counts, float]:
 
 def _candidates(n: int, value: float, level: float) -> Counts:
     """Numbers of cases from the fewest that can pass at all, each a quarter more, up to n."""
-    taken = [int(np.ceil(np.log(level) / np.log(value) - 1e-9))]
+    taken = [int(np.ceil(np.log(level) / np.log(value)))]
     while taken[-1] <= n:
         taken.append(int(np.ceil(taken[-1] * LOOK_RATIO)))
     return np.array(taken[:-1], dtype=np.int64)
@@ -170,10 +175,11 @@ def _crossing(looks: Counts, value: float, level: float) -> float:
     if not len(looks):
         return 0.0
     limits = _most_errors(looks, value, level)
+    kept = max(int(limits[-1]), 0) + 1
     states, passed, before = np.ones(1), 0.0, 0
     for taken, limit in zip(looks, limits, strict=True):
-        step = stats.binom.pmf(np.arange(limits[-1] + 1), taken - before, 1 - value)
-        states, before = np.convolve(states, step)[: limits[-1] + 1], int(taken)
+        step = stats.binom.pmf(np.arange(kept), taken - before, 1 - value)
+        states, before = np.convolve(states, step)[:kept], int(taken)
         passed += states[: limit + 1].sum()
         states[: limit + 1] = 0
     return float(passed)

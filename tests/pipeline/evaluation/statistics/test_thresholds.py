@@ -122,6 +122,13 @@ def test_the_npv_below_a_threshold_is_the_ppv_turned_round() -> None:
     assert everything is not None and (scores[:100] < everything).sum() > 70
 
 
+def test_a_certain_predictive_value_cannot_be_promised() -> None:
+    with pytest.raises(ValueError, match="predictive value 1, confidence 0.95; both lie above 0 and below 1"):
+        threshold_for_predictive_value(np.ones(100, bool), np.arange(100.0), 1)
+    assert threshold_for_predictive_value(np.ones(40, bool), np.arange(40.0), 0.9) is not None
+    assert threshold_for_predictive_value(np.ones(40, bool), np.arange(40.0), 0.95) is None
+
+
 def test_ties_are_taken_in_together() -> None:
     scores = np.repeat([0.9, 0.5, 0.1], (150, 150, 100))
     positive = np.arange(400) < 150
