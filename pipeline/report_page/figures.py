@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from osteolens.atomic import write_whole
 from osteolens.documents.text import visible
@@ -26,6 +27,9 @@ DOTS_PER_INCH = 300
 
 MOST_VECTOR_POINTS = 1000
 """Points of a scatter plot up to which each is drawn by itself; more are stored as pixels."""
+
+NO_LIGATURES = ("-liga",)
+"""A ligature is copied from a PDF as a foreign sign, and takes an embedded font of its own."""
 
 FORMATS = ("svg", "pdf", "png")
 """Of the files that are written of each figure. In the SVG letters are outlines, so that it looks the same on a
@@ -93,8 +97,11 @@ def save_figure(figure: Figure, stem: Path, caption: Numbered | None = None) -> 
     Raises:
         OutputError: the disk is full, or the folder cannot be written.
     """
-    if figure.get_layout_engine() is None:
+    if figure.get_layout_engine() is None and any(axes.get_subplotspec() is not None for axes in figure.axes):
         figure.set_layout_engine("constrained")
+    for written in figure.findobj(Text):
+        if hasattr(written, "set_fontfeatures"):  # from matplotlib 3.11 on
+            written.set_fontfeatures(NO_LIGATURES)
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
     drawn = {ending: _drawn(figure, ending, stem.name) for ending in FORMATS}

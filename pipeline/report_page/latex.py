@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -51,8 +52,11 @@ SPECIAL = {
 PREAMBLE = r"\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable,pdflscape}"
 """What a paper needs to include these tables."""
 
-MOST_ROWS = 38
-"""Rows of a table that fits on a page; longer ones break across pages."""
+MOST_LINES, MOST_LINES_TURNED = 40, 22
+"""Lines of a table that fits on a page, upright and turned; a longer one breaks across pages."""
+
+LONGEST_WORD = 24
+"""Characters of a word that is kept on one line."""
 
 PORTRAIT, LANDSCAPE = 92, 150
 """Characters of a row in \\footnotesize across the text of an A4 page, upright and turned."""
@@ -71,8 +75,8 @@ def escaped(text: object) -> str:
 def latex_table(table: pd.DataFrame, caption: Numbered, label: str) -> str:
     """A table with rules of booktabs and its caption; LaTeX numbers it.
 
-    A table of more than MOST_ROWS rows is a longtable with its head on each page; columns of text are broken where a
-    row would not fit, and what is still too wide stands on a turned page.
+    A table of more lines than fit on a page is a longtable with its head on each page; columns of text are broken where
+    a row would not fit, and what is still too wide stands on a turned page.
 
     Args:
         table: with text, numbers or missing values.
@@ -80,13 +84,14 @@ def latex_table(table: pd.DataFrame, caption: Numbered, label: str) -> str:
         label: for \\ref, without the prefix.
     """
     cells = table.astype(object).where(table.notna(), "").map(str)
-    columns, turned = _columns(cells)
-    head = " & ".join(rf"\textbf{{{escaped(name)}}}" for name in cells.columns) + r" \\"
-    body = "\n".join(" & ".join(map(escaped, row)) + r" \\" for row in cells.to_numpy().tolist())
+    widths, turned = _layout(cells)
+    columns = _columns(cells, widths)
+    head = " & ".join(rf"\textbf{{{_breakable(name)}}}" for name in cells.columns) + r" \\"
+    body = "\n".join(" & ".join(map(_breakable, row)) + r" \\" for row in cells.to_numpy().tolist())
     words = escaped(caption.title) + "." + (f" {escaped(caption.note)}" if caption.note else "")
     title = rf"\caption{{{words}}}\label{{tab:{re.sub(r'[^A-Za-z0-9]+', '-', label)}}}"
     small = "\\footnotesize\\setlength{\\tabcolsep}{3pt}"
-    if len(cells) > MOST_ROWS:
+    if _lines(cells, widths) > (MOST_LINES_TURNED if turned else MOST_LINES):
         text = (
             f"{{{small}\n\\begin{{longtable}}{{{columns}}}\n{title}\\\\\n\\toprule\n{head}\n\\midrule\n\\endfirsthead\n"
             f"\\toprule\n{head}\n\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n{body}\n\\end{{longtable}}}}\n"
@@ -100,19 +105,43 @@ def latex_table(table: pd.DataFrame, caption: Numbered, label: str) -> str:
     return f"% needs {PREAMBLE}\n{framed}"
 
 
-def _columns(cells: pd.DataFrame) -> tuple[str, bool]:
-    """How LaTeX shall set each column, and whether the page must be turned."""
-    values = [[str(cell) for cell in cells.iloc[:, k]] for k in range(cells.shape[1])]
-    names = [str(name) for name in cells.columns]
-    wide = [max(map(len, (name, *column))) for name, column in zip(names, values, strict=True)]
-    needs = [max(NARROWEST, *map(_longest_word, (name, *column))) for name, column in zip(names, values, strict=True)]
-    gaps = 2 * len(names)
+def _breakable(text: object) -> str:
+    """Escaped text that may be broken after a full stop or a line below within a long word, such as a UID."""
+    return " ".join(
+        re.sub(r"(\.|\\_)(?=.)", r"\1\\allowbreak{}", escaped(word)) if len(word) > LONGEST_WORD else escaped(word)
+        for word in str(text).split(" ")
+    )
+
+
+def _layout(cells: pd.DataFrame) -> tuple[list[float] | None, bool]:
+    """Parts of the line that each column takes, None where a row fits on one; and whether the page must be turned."""
+    columns = [[str(name), *map(str, cells.iloc[:, k])] for k, name in enumerate(cells.columns)]
+    wide = [max(map(len, column)) for column in columns]
+    needs = [max(NARROWEST, *map(_longest_word, column)) for column in columns]
+    gaps = 2 * len(columns)
     if sum(wide) + gaps <= PORTRAIT:
-        return "".join("r" if _numeric(column) else "l" for column in values), False
-    turned = sum(needs) + gaps > PORTRAIT
+        return None, False
+    turned = sum(map(min, wide, needs)) + gaps > PORTRAIT
     room = (LANDSCAPE if turned else PORTRAIT) - gaps
     widths = _shared(wide, needs, room)
-    return "".join(rf">{{\raggedright\arraybackslash}}p{{{0.97 * w / room:.3f}\linewidth}}" for w in widths), turned
+    return [width / sum(widths) for width in widths], turned
+
+
+def _columns(cells: pd.DataFrame, widths: Sequence[float] | None) -> str:
+    """How LaTeX shall set each column."""
+    if widths is None:
+        return "".join("r" if _numeric(list(map(str, cells.iloc[:, k]))) else "l" for k in range(cells.shape[1]))
+    frame = r">{{\raggedright\arraybackslash}}p{{\dimexpr {:.4f}\linewidth-2\tabcolsep\relax}}"
+    return "".join(frame.format(width) for width in widths)
+
+
+def _lines(cells: pd.DataFrame, widths: Sequence[float] | None) -> int:
+    """Lines of type that the rows take, about."""
+    if widths is None:
+        return len(cells)
+    room = [max(1.0, width * PORTRAIT) for width in widths]
+    rows = cells.to_numpy().tolist()
+    return sum(max(math.ceil(len(cell) / wide) for cell, wide in zip(row, room, strict=True)) for row in rows)
 
 
 def _shared(wide: Sequence[int], needs: Sequence[int], room: int) -> list[float]:
@@ -127,7 +156,7 @@ def _shared(wide: Sequence[int], needs: Sequence[int], room: int) -> list[float]
 
 
 def _longest_word(text: str) -> int:
-    return max(map(len, text.split()), default=0)
+    return max((min(LONGEST_WORD, len(word)) for word in text.split()), default=0)
 
 
 def _numeric(column: Sequence[str]) -> bool:

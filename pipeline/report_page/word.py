@@ -10,6 +10,9 @@ from osteolens.documents.text import visible
 from pipeline.report_page.captions import Numbered
 from pipeline.report_page.tables import PageTable
 
+MOST_ROWS = 200
+"""Of a table; a longer one is cut here and whole as CSV and LaTeX."""
+
 CELL = "border:1px solid #000;padding:2pt 4pt;text-align:left;vertical-align:top"
 
 
@@ -38,14 +41,15 @@ def _table(table: PageTable, caption: Numbered) -> Markup:
         Markup("<tr>{}</tr>").format(
             Markup("").join(Markup(f'<td style="{CELL}">{{}}</td>').format(_shown(cell)) for cell in row)
         )
-        for row in table.rows
+        for row in table.rows[:MOST_ROWS]
     )
     words = Markup("<b>{}.</b> {}").format(_shown(caption.heading), _shown(caption.note))
     frame = Markup(
         '<p>{}</p>\n<table border="1" cellspacing="0" style="border-collapse:collapse;font-size:8pt">\n'
-        "<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n<p>&nbsp;</p>"
+        "<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n<p>{}&nbsp;</p>"
     )
-    return frame.format(words, head, rows)
+    more = len(table.rows) - MOST_ROWS
+    return frame.format(words, head, rows, f"{more} more rows are in the CSV of this table." if more > 0 else "")
 
 
 def _shown(value: object) -> Markup:

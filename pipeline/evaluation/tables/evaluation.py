@@ -21,6 +21,7 @@ class TableGroup(StrEnum):
     SUBGROUPS = "Subgroups"
     DETECTION = "Detection and quality control"
     COMPARISONS = "Comparisons"
+    REPORTING = "Provenance and reporting guidelines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class EvaluationTable:
 AT_MOST_PROBABLE = (
     "At the most probable class. AUC with its DeLong interval on the logit scale; proportions with Wilson intervals "
     "with continuity correction, clustered by patient where patients have several studies."
+)
+
+OF_PAPER = (
+    "Lines of the paper are of patients, by Mao et al. 2022, doi 10.3389/fendo.2022.971877; metrics at the most "
+    "probable class, with Wilson intervals with continuity correction."
 )
 
 TABLES = (
@@ -208,6 +214,40 @@ TABLES = (
         note="The same classifier on manual ROIs, on those of the studies that pass quality control, and on the "
         "detector's. The difference is the detector's ROIs minus manual ones on the same studies, paired.",
     ),
+    EvaluationTable(
+        name="table_2_images",
+        group=TableGroup.COMPARISONS,
+        title="Osteoporosis, images alone, beside Table 2 of Mao et al. 2022",
+        note=f"Studies with both views. {OF_PAPER}",
+        on_terminal=False,
+    ),
+    EvaluationTable(
+        name="table_3_confusion",
+        group=TableGroup.COMPARISONS,
+        title="Confusion matrices beside Table 3 of Mao et al. 2022",
+        note="Rows by DXA, columns by prediction; the paper's are of images alone.",
+        on_terminal=False,
+    ),
+    EvaluationTable(
+        name="table_4_covariates",
+        group=TableGroup.COMPARISONS,
+        title="Osteoporosis, with age, sex and BMI, beside Table 4 of Mao et al. 2022",
+        note=f"Studies with both views. {OF_PAPER}",
+        on_terminal=False,
+    ),
+    EvaluationTable(
+        name="provenance",
+        group=TableGroup.REPORTING,
+        title="Provenance",
+        note="Versions, weights, command, settings and criteria, and digests of the cohort's tables.",
+        on_terminal=False,
+    ),
+    EvaluationTable(
+        name="checklist",
+        group=TableGroup.REPORTING,
+        title="Items of STARD 2015, STARD-AI, TRIPOD+AI and CLAIM 2024, and where this report answers them",
+        on_terminal=False,
+    ),
 )
 """In the order in which they are read and numbered."""
 
@@ -218,6 +258,11 @@ def in_order(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Tables in the order of TABLES; one that does not stand there comes last."""
     known = [table.name for table in TABLES if table.name in tables]
     return {name: tables[name] for name in (*known, *(name for name in tables if name not in BY_NAME))}
+
+
+def group_of(name: str) -> TableGroup:
+    """The group of a table; one that does not stand in TABLES is a comparison."""
+    return BY_NAME[name].group if name in BY_NAME else TableGroup.COMPARISONS
 
 
 def captions(names: Iterable[str]) -> dict[str, Caption]:
