@@ -123,7 +123,7 @@ def test_the_npv_below_a_threshold_is_the_ppv_turned_round() -> None:
 
 
 def test_a_certain_predictive_value_cannot_be_promised() -> None:
-    with pytest.raises(ValueError, match="predictive value 1, confidence 0.95; both lie above 0 and below 1"):
+    with pytest.raises(ValueError, match="predictive value 1, confidence"):
         threshold_for_predictive_value(np.ones(100, bool), np.arange(100.0), 1)
     assert threshold_for_predictive_value(np.ones(40, bool), np.arange(40.0), 0.9) is not None
     assert threshold_for_predictive_value(np.ones(40, bool), np.arange(40.0), 0.95) is None
