@@ -116,7 +116,7 @@ def compare_class(studies: ComparedStudies, bmd_class: BmdClass, config: Compari
         bmd_class=bmd_class,
         cases=int(positive.sum()),
         auc=areas,
-        bootstrap=None if areas is None else _bootstrap(studies, bmd_class, config),
+        bootstrap=None if areas is None else _bootstrap(studies, bmd_class, config, areas),
         sensitivity=sensitivity,
         specificity=specificity,
         p_mcnemar=NAN if word else mcnemar(called[0] == positive, called[1] == positive),
@@ -222,7 +222,9 @@ def _called(studies: ComparedStudies, bmd_class: BmdClass) -> Flags:
     return np.array([r.predicted == column for r in (*studies.readers.values(), studies.automatic)])
 
 
-def _bootstrap(studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig) -> Estimate:
+def _bootstrap(studies: ComparedStudies, bmd_class: BmdClass, config: ComparisonConfig, areas: Compared) -> Estimate:
+    if "difference" in areas.not_estimable:
+        return Estimate(areas.difference.value, NAN, NAN)
     positive, patients = studies.labels == BMD_CLASSES.index(bmd_class), studies.patients
     readers = [SortedScores.of(positive, row) for row in _scores(studies, bmd_class)]
 

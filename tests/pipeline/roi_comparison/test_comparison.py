@@ -140,6 +140,7 @@ def test_readers_and_a_detector_without_any_error_are_not_tested() -> None:
         assert compared is not None and np.isnan(compared.difference.low) and np.isnan(compared.p_noninferiority)
         assert compared.noninferior is None
         assert compared.not_estimable["p_difference"] == "not estimable: all values are 1, without variance"
+    assert comparison.osteoporosis.bootstrap is not None and np.isnan(comparison.osteoporosis.bootstrap.low)
     assert comparison.verdict.endswith("cannot be tested: all values are 1, without variance.")
 
 
