@@ -155,15 +155,23 @@ def interval_text(estimate: Estimate | None, scale: float = 1.0, digits: int = 3
     return f"{value} ({low} to {high})" if estimate.low < 0 else f"{value} ({low}-{high})"
 
 
-def gap_text(difference: Estimate | None, word: str | None = None) -> str:
-    """A difference with its interval for a table; empty where there is no such difference."""
+def gap_text(difference: Estimate | None, word: str | None = None, scale: float = 1.0, digits: int = 3) -> str:
+    """A difference, or another number with a sign, with its interval for a table; empty where there is none.
+
+    Args:
+        difference: the value; None is an empty cell.
+        word: why the value or its interval cannot be given.
+        scale: factor, 100 for percent.
+        digits: decimals.
+    """
     if difference is None:
         return ""
     if not math.isfinite(difference.value):
         return as_cell(word)
+    value, low, high = (f"{scale * v:+.{digits}f}" for v in (difference.value, difference.low, difference.high))
     if not (math.isfinite(difference.low) and math.isfinite(difference.high)):
-        return f"{difference.value:+.3f} (interval {word or 'not estimable'})"
-    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+        return f"{value} (interval {word or 'not estimable'})"
+    return f"{value} ({low} to {high})"
 
 
 def metric_text(metrics: object, key: str, words: Mapping[str, str], scale: float = 1.0, digits: int = 3) -> str:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.classification.cases import EvaluatedCases
+from pipeline.evaluation.config import DECISION_THRESHOLDS
 from pipeline.evaluation.statistics.intervals import Estimate
 from pipeline.evaluation.statistics.thresholds import net_benefit_difference
-
-DECISION_THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50)
-"""Probabilities of osteoporosis from which a patient is sent to DXA."""
 
 PATIENTS = 100
 """Patients for whom avoided scans are counted."""

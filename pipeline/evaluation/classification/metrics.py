@@ -14,7 +14,8 @@ from classify.calibration import Decision, brier, calibration_error, perfect_cal
 from cohort.bmd import BMD_CLASSES, BmdClass
 from pipeline.evaluation.classification.calibration import ClassCalibration, calibrations
 from pipeline.evaluation.classification.cases import EvaluatedCases
-from pipeline.evaluation.classification.decision_curves import DECISION_THRESHOLDS, NetBenefit, net_benefits
+from pipeline.evaluation.classification.decision_curves import NetBenefit, net_benefits
+from pipeline.evaluation.config import DECISION_THRESHOLDS
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, ONE_PATIENT, class_words, is_lone, macro_auc_word
 from pipeline.evaluation.statistics.agreement import bland_altman
 from pipeline.evaluation.statistics.calibration import ValueCalibration, value_calibration
