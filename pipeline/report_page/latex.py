@@ -55,8 +55,8 @@ PREAMBLE = r"\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable,pdflsc
 MOST_LINES, MOST_LINES_TURNED = 40, 22
 """Lines of a table that fits on a page, upright and turned; a longer one breaks across pages."""
 
-LONGEST_WORD = 24
-"""Characters of a word that is kept on one line."""
+LONGEST_WORD, PIECE = 24, 12
+"""Characters of a word that is kept on one line, and of the pieces of a longer one."""
 
 PORTRAIT, LANDSCAPE = 92, 150
 """Characters of a row in \\footnotesize across the text of an A4 page, upright and turned."""
@@ -106,10 +106,12 @@ def latex_table(table: pd.DataFrame, caption: Numbered, label: str) -> str:
 
 
 def _breakable(text: object) -> str:
-    """Escaped text that may be broken after a full stop or a line below within a long word, such as a UID."""
+    """Escaped text that may be broken within a long word, such as a UID."""
     return " ".join(
-        re.sub(r"(\.|\\_)(?=.)", r"\1\\allowbreak{}", escaped(word)) if len(word) > LONGEST_WORD else escaped(word)
-        for word in str(text).split(" ")
+        r"\allowbreak{}".join(escaped(word[k : k + PIECE]) for k in range(0, len(word), PIECE))
+        if len(word) > LONGEST_WORD
+        else escaped(word)
+        for word in visible(text).split(" ")
     )
 
 
