@@ -7,7 +7,7 @@ from cohort.io.tables.cohort_tables import CohortRow
 from cohort.study import Study
 from pipeline.audit.patients import SimulatedPatients
 from pipeline.evaluation.report.published import TABLE_1
-from pipeline.evaluation.studies.population import MeanSd, Population, equal_means_p, population, population_tests
+from pipeline.evaluation.studies.population import MeanSd, Population, population, population_tests
 
 TOTAL = "total"
 
@@ -35,13 +35,11 @@ def site_populations(patients: SimulatedPatients) -> dict[str, Population]:
 
 
 def site_tests(patients: SimulatedPatients) -> dict[str, float]:
-    """p that sites are alike, by trait: analysis of variance of numbers, chi-squared of counts; empty for one site."""
+    """p that sites are alike, by trait, as `population_tests` finds it; empty for one site."""
     groups = list(_by_site(patients).values())
     if len(groups) < 2:
         return {}
-    scores = [[r.dxa.t_score for r in rows if r.dxa is not None and r.dxa.t_score is not None] for rows in groups]
-    t_score = equal_means_p(scores)
-    return {**population_tests(groups), **({} if t_score is None else {"t_score": t_score})}
+    return {name: test.p for name, test in population_tests(groups).items()}
 
 
 def _by_site(patients: SimulatedPatients) -> dict[str, list[CohortRow]]:
