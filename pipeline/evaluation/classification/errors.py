@@ -48,7 +48,7 @@ class ClassificationError:
 
     Attributes:
         study_uid: of the study.
-        patient_id: as given.
+        patient_id: by cohort.csv where it says.
         site: hospital, where known.
         true_class: by DXA.
         t_score: by DXA.
@@ -116,7 +116,7 @@ def _error(study: EvaluatedStudy) -> ClassificationError | None:
     frontal = prediction.views.get(View.AP)
     return ClassificationError(
         study_uid=prediction.study_uid,
-        patient_id=prediction.patient_id,
+        patient_id=study.patient_id,
         site=study.site,
         true_class=dxa.bmd_class,
         t_score=dxa.t_score,
@@ -139,7 +139,7 @@ def _error(study: EvaluatedStudy) -> ClassificationError | None:
         warnings=prediction.warnings,
         reasons_to_doubt=(
             *_doubts_of_reference(dxa, dxa.t_score, predicted),
-            *_doubts_of_spine(prediction, Findings() if study.row is None else study.row.findings),
+            *_doubts_of_spine(prediction, study.study.findings),
             *_doubts_of_inputs(study),
             *_doubts_of_probabilities(prediction, predicted),
         ),
@@ -200,7 +200,7 @@ def _doubts_of_inputs(study: EvaluatedStudy) -> Iterator[str]:
     if len(views) == 1:
         yield f"one view only ({views[0]})"
     used = prediction.covariates
-    bmi = used.bmi_kg_m2 if study.row is None or used.bmi_kg_m2 is not None else study.row.covariates.bmi_kg_m2
+    bmi = study.study.covariates.bmi_kg_m2
     if bmi is not None and bmi >= OBESE_KG_M2:
         yield f"BMI {bmi:.1f}: soft tissue veils the bones"
     values = {"age": used.age_years, "sex": used.sex, "BMI": used.bmi_kg_m2}

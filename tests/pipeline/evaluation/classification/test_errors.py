@@ -8,16 +8,14 @@ import pytest
 
 from cohort.bmd import BMD_CLASSES, BmdClass, DxaResult
 from cohort.covariates import Covariates, Sex
-from cohort.eligibility import EligibilityCriteria
 from cohort.findings import CobbAngle
-from cohort.io.tables.cohort_tables import CohortRow
 from cohort.rejection_codes import LevelCode, LevelReason, RejectionCode
 from cohort.spine import SpineDetection, VertebralLevel, View
-from cohort.study import Findings
+from cohort.study import Findings, Study
 from detect.config import DetectionConfig
 from pipeline.evaluation.classification.cases import cases_of
 from pipeline.evaluation.classification.errors import SCOLIOSIS_DEG, SMALL_MARGIN, ClassificationError, errors
-from pipeline.evaluation.studies.joined import EvaluatedStudy, References, join
+from pipeline.evaluation.studies.joined import EvaluatedStudy
 from pipeline.evaluation.tables.errors import errors_table
 from pipeline.prediction import LengthUnit, MeasuredVertebra, Prediction, Rejection
 from tests.predictions import boxes, screened, view_result
@@ -35,10 +33,15 @@ def predicted(uid: str, probabilities: tuple[float, float, float], t_score: floa
 
 
 def evaluated(prediction: Prediction, dxa: DxaResult | float | None, **findings: object) -> EvaluatedStudy:
-    result = DxaResult(t_score=dxa) if isinstance(dxa, float) else dxa
-    row = CohortRow(covariates=KNOWN, dxa=result, site="a", findings=Findings(**findings), study_date=None)  # type: ignore[arg-type]
-    references = References(rows={prediction.study_uid: row})
-    return join([prediction], references, EligibilityCriteria())[0]
+    study = Study(
+        study_uid=prediction.study_uid,
+        patient_id=prediction.patient_id,
+        covariates=prediction.covariates,
+        dxa=DxaResult(t_score=dxa) if isinstance(dxa, float) else dxa,
+        site="a",
+        findings=Findings(**findings),  # type: ignore[arg-type]
+    )
+    return EvaluatedStudy(prediction=prediction, study=study, rois={}, exclusions=())
 
 
 def only(prediction: Prediction, dxa: DxaResult | float, **findings: object) -> ClassificationError:
