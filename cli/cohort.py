@@ -31,7 +31,8 @@ def check(
 ) -> None:
     """Say what of a cohort can be used, what cannot and why. Exit code 1: nothing can.
 
-    Settings: the criteria of eligibility, such as `--set criteria.max_dxa_days=180`.
+    Settings: the criteria of eligibility, such as `--set criteria.max_dxa_days=180`, and what sites are for, where
+    their names say something else, such as `--set 'sites.training=[external]'`.
     """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
@@ -40,7 +41,9 @@ def check(
 
         settings = load_config(CheckConfig, config, set_ or ())
         with progress("reading, %", 100) as bar:
-            checked = check_cohort(folder, settings.criteria, images, lambda done, total: bar(100 * done // total))
+            checked = check_cohort(
+                folder, settings.criteria, images, lambda done, total: bar(100 * done // total), settings.sites
+            )
         if flow is not None and checked.flow:
             from pipeline.evaluation.report.patient_flow import draw_flow
 

@@ -15,9 +15,18 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.notes import Kinds, notes_of, read_tables
 from cohort.spine import TARGET_LEVELS, View
-from cohort.splits import Split, split_of
+from cohort.splits import (
+    DEFAULT_SITES,
+    PATIENT_OF_TEST_SITE,
+    PatientSides,
+    SiteSplits,
+    Split,
+    evaluation_site,
+    split_of,
+)
 from cohort.study import Study
 from osteolens.config import StrictConfig
+from osteolens.documents.text import visible
 from osteolens.errors import OsteoLensError
 from osteolens.progress import Progress, silent
 
@@ -87,6 +96,7 @@ class CheckConfig(StrictConfig):
     """Settings of `osteolens cohort check`."""
 
     criteria: EligibilityCriteria = Field(EligibilityCriteria(), description="who counts as eligible")
+    sites: SiteSplits = Field(SiteSplits(), description="what sites are for, where their names say something else")
 
 
 def check_cohort(
@@ -94,6 +104,7 @@ def check_cohort(
     criteria: EligibilityCriteria = DEFAULT_CRITERIA,
     images: bool = False,
     progress: Progress = silent,
+    sites: SiteSplits = DEFAULT_SITES,
 ) -> CohortCheck:
     """Read every table and header of a cohort folder, and every image where `images` is set.
 
@@ -102,6 +113,7 @@ def check_cohort(
         criteria: of eligibility.
         images: also decode every image and check that its ROIs lie inside it.
         progress: called after every decoded image.
+        sites: what sites are for, where their names say something else.
 
     Raises:
         ReadError: the folder does not exist.
@@ -112,7 +124,7 @@ def check_cohort(
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies
     problems = Kinds()
-    _patients(studies, problems)
+    _patients(studies, sites, problems)
     _studies(studies, rois, problems)
     if images:
         _images(studies, rois, problems, progress)
@@ -121,7 +133,7 @@ def check_cohort(
     return CohortCheck(
         counts=counts,
         flow=tuple(_flow(studies, criteria)),
-        splits=_splits(eligible),
+        splits=_splits(eligible, sites),
         skipped=dict(Counter(item.reason for item in index.skipped)),
         problems=(*notes_of(tables, studies).lines, *problems.lines()),
         usable=bool(eligible) or bool(counts.studies_with_rois),
@@ -142,14 +154,23 @@ def _counts(studies: Sequence[Study], rois: Rois, eligible: int) -> CohortCounts
     )
 
 
-def _patients(studies: Sequence[Study], problems: Kinds) -> None:
-    """List patients with studies in several splits; they would be trained on and evaluated."""
-    splits: dict[str, set[str]] = {}
+def _patients(studies: Sequence[Study], sites: SiteSplits, problems: Kinds) -> None:
+    """List patients with studies in several splits, and what training makes of them."""
+    names: dict[str, set[str]] = {}
     for study in studies:
-        splits.setdefault(study.patient_id, set()).add(_split_name(study))
-    for patient, names in splits.items():
-        if len(names) > 1:
-            problems.add("patient on several sides of the split", f"{patient} ({', '.join(sorted(names))})")
+        names.setdefault(study.patient_id, set()).add(_split_name(study, sites))
+    sides = PatientSides.of(studies, sites)
+    elsewhere = {s.patient_id for s in studies if sides.why_left_out(s, sites) == PATIENT_OF_TEST_SITE}
+    for patient, of_patient in names.items():
+        if len(of_patient) < 2:
+            continue
+        if patient in elsewhere:
+            kind = "patient at a test site and elsewhere, none of whose studies is trained on"
+        elif patient in sides.test:
+            kind = "patient at several test sites, whose studies are not independent"
+        else:
+            kind = "patient of training and of validation, whose other studies are not trained on"
+        problems.add(kind, f"{visible(patient)} ({visible(', '.join(sorted(of_patient)))})")
 
 
 def _studies(studies: Sequence[Study], rois: Rois, problems: Kinds) -> None:
@@ -185,10 +206,10 @@ def _has_levels(rois: Rois, uid: str, view: View) -> bool:
     return set(TARGET_LEVELS) <= {box.level for box in rois.get((uid, view), ())}
 
 
-def _split_name(study: Study) -> str:
+def _split_name(study: Study, sites: SiteSplits) -> str:
     """What a study is for; a test site by its own name."""
-    split = split_of(study) or Split.TRAINING
-    return study.site if split is Split.TEST and study.site is not None else split.value
+    split = split_of(study, sites) or Split.TRAINING
+    return evaluation_site(study) if split is Split.TEST else split.value
 
 
 def _flow(studies: Sequence[Study], criteria: EligibilityCriteria) -> Iterable[Step]:
@@ -202,9 +223,9 @@ def _flow(studies: Sequence[Study], criteria: EligibilityCriteria) -> Iterable[S
             yield Step(reason, first[reason], remaining)
 
 
-def _splits(eligible: Sequence[Study]) -> dict[str, dict[str, int]]:
+def _splits(eligible: Sequence[Study], sites: SiteSplits) -> dict[str, dict[str, int]]:
     splits: dict[str, Counter[str]] = {}
     for study in eligible:
         if study.dxa is not None and study.dxa.bmd_class is not None:
-            splits.setdefault(_split_name(study), Counter())[study.dxa.bmd_class.value] += 1
+            splits.setdefault(_split_name(study, sites), Counter())[study.dxa.bmd_class.value] += 1
     return {name: dict(sorted(classes.items())) for name, classes in sorted(splits.items())}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,25 @@ from osteolens.atomic import write_csv
 from osteolens.config import StrictConfig
 from osteolens.errors import ConfigError
 
-__all__ = ("DEFAULT_SITES", "SiteSplits", "Split", "is_test_site", "split_by_patient", "split_of", "split_of_site",
-           "write_split")  # fmt: skip
+__all__ = (
+    "DEFAULT_SITES",
+    "PATIENT_OF_TEST_SITE",
+    "PATIENT_OF_VALIDATION",
+    "TEST_SITE",
+    "PatientSides",
+    "SiteSplits",
+    "Split",
+    "evaluation_site",
+    "is_test_site",
+    "split_by_patient",
+    "split_of",
+    "split_of_site",
+    "write_split",
+)  # fmt: skip
+
+TEST_SITE, PATIENT_OF_TEST_SITE = "test site", "patient of a test site"
+PATIENT_OF_VALIDATION = "patient of validation"
+"""Why training leaves studies out, whatever the criteria of eligibility say."""
 
 TEST_WORDS = frozenset({"external", "holdout", "heldout", "prospective", "unseen"})
 """Words in the name of a site whose studies are for evaluation alone."""
@@ -80,6 +98,48 @@ def split_of_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> Split 
 def is_test_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> bool:
     """Whether a site's studies are for evaluation alone, by the setting or its name (`test`, `test1`, `external`)."""
     return split_of_site(site, sites) is Split.TEST
+
+
+def evaluation_site(study: Study) -> str:
+    """How the test studies of a site are called; a site without a name, or with that of another split, says `test`."""
+    if study.site in (None, Split.TRAINING.value, Split.VALIDATION.value):
+        return Split.TEST.value if study.site is None else f"{study.site} ({Split.TEST})"
+    return str(study.site)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientSides:
+    """Patients with a study for evaluation, and patients with a study for validation, by patient_id."""
+
+    test: frozenset[str]
+    validation: frozenset[str]
+
+    @classmethod
+    def of(cls, studies: Iterable[Study], sites: SiteSplits = DEFAULT_SITES) -> PatientSides:
+        """The sides on which the patients of all given studies stand."""
+        test, validation = set(), set()
+        for study in studies:
+            split = split_of(study, sites)
+            if split is Split.TEST:
+                test.add(study.patient_id)
+            elif split is Split.VALIDATION:
+                validation.add(study.patient_id)
+        return cls(frozenset(test), frozenset(validation))
+
+    def why_left_out(self, study: Study, sites: SiteSplits = DEFAULT_SITES) -> str | None:
+        """Why training leaves a study out for what it, or another study of its patient, is for; None where it does not.
+
+        A test study is neither trained on nor validated by, nor is any study of its patient; what a patient of
+        validation has beside that is not trained on.
+        """
+        split = split_of(study, sites)
+        if split is Split.TEST:
+            return TEST_SITE
+        if study.patient_id in self.test:
+            return PATIENT_OF_TEST_SITE
+        if split is not Split.VALIDATION and study.patient_id in self.validation:
+            return PATIENT_OF_VALIDATION
+        return None
 
 
 def split_by_patient(studies: Sequence[Study], fraction: float, seed: int) -> tuple[list[Study], list[Study]]:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from classify.config import NetworkSpec, PreprocessSpec
 from cohort.eligibility import EligibilityCriteria
 from cohort.spine import View
+from cohort.splits import SiteSplits
 from osteolens.config import StrictConfig
 
 BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_along=0.1, sigma_px=0.5, equalised=0.5)
@@ -67,6 +68,7 @@ class ClassifierTraining(StrictConfig):
     validation_fraction: float = Field(
         1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )
+    sites: SiteSplits = Field(SiteSplits(), description="what sites are for, where their names say something else")
     max_minutes: float = Field(0.0, ge=0, description="stop starting epochs after this time; 0 for no limit")
 
     @field_validator("resolution_schedule")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cohort.splits import SiteSplits
 from osteolens.config import StrictConfig
 
 
@@ -20,6 +21,7 @@ class DetectorTraining(StrictConfig):
     validation_fraction: float = Field(
         1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )
+    sites: SiteSplits = Field(SiteSplits(), description="what sites are for, where their names say something else")
     max_minutes: float = Field(0.0, ge=0, description="stop after this time; 0 for no limit")
 
 
@@ -40,3 +42,4 @@ class SegmenterTraining(StrictConfig):
     validation_fraction: float = Field(
         1 / 9, gt=0, lt=0.5, description="fraction of patients held out when none are given; the paper's 8:1"
     )
+    sites: SiteSplits = Field(SiteSplits(), description="what sites are for, where their names say something else")

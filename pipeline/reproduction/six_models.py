@@ -17,11 +17,13 @@ from classify.training.crops import CropPlan, CropSet, build_crops
 from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.io.annotations import Rois, read_rois, write_rois
 from cohort.io.folder import index_cohort
+from cohort.io.safe_names import safe_name
 from cohort.spine import View
-from cohort.splits import Split, is_test_site
+from cohort.splits import SiteSplits, Split, evaluation_site, split_of
 from cohort.study import Study
 from osteolens.atomic import write_csv
 from osteolens.documents.json_document import write_json
+from osteolens.documents.text import visible
 from osteolens.extras import require
 from osteolens.training.device import check_device
 from osteolens.training.run_options import RunOptions
@@ -108,22 +110,24 @@ def reproduce(
         check_start(options.joint_network, or_folder=True)
     screener = Screener(load_bundle(options.weights))
     how = TrainingOptions(device=options.device, seed=options.seed)
-    split = training_cohorts(cohorts, out, config.validation_fraction, how, config.criteria)
+    split = training_cohorts(cohorts, out, config.validation_fraction, how, config.criteria, config.sites)
     split.describe(config, notify)
     all_inputs = config.model_copy(update={"views": tuple(View), "covariates": True})
     crops = classifier_crops(split, all_inputs, out, options.seed, screener)
     plan = CropPlan(spec=config.preprocess, seed=options.seed, front_at_left=facing_by(screener))
     datasets = {Split.VALIDATION.value: crops.validation}
-    for site, studies in _test_sites(folders_of(cohorts), config.criteria).items():
-        notify(f"{site}: boxes of {len(studies)} studies")
+    patients = {study.study_uid: study.patient_id for study in split.held_out}
+    for site, studies in _test_sites(folders_of(cohorts), config.criteria, config.sites).items():
+        notify(f"{visible(site)}: boxes of {len(studies)} studies")
+        patients |= {study.study_uid: study.patient_id for study in studies}
         if options.test_rois is RoiSource.MANUAL:
-            rois = {
-                key: boxes for cohort in folders_of(cohorts) for key, boxes in read_rois(cohort / "rois.csv").items()
-            }
+            rois = {key: boxes for folder in _folders(cohorts) for key, boxes in read_rois(folder / "rois.csv").items()}
         else:
-            rois = _detected(studies, screener, out / f"rois-{site}.csv", options.resume)
-        datasets[site] = build_crops(studies, rois, plan, out / f"crops-{site}")
-    run = _Run(out=out, config=config, options=options, crops=crops, datasets=datasets, notify=notify)
+            rois = _detected(studies, screener, out / f"rois-{safe_name(site)}.csv", options.resume)
+        datasets[site] = build_crops(studies, rois, plan, out / f"crops-{safe_name(site)}")
+    run = _Run(
+        out=out, config=config, options=options, crops=crops, datasets=datasets, patients=patients, notify=notify
+    )
     for model in models:
         is_new = run.train(model)
         dedicated = config.model_copy(update={"views": model.views, "covariates": model.covariates})
@@ -144,6 +148,7 @@ class _Run:
     options: ReproductionOptions
     crops: ClassifierCrops
     datasets: Mapping[str, CropSet]
+    patients: Mapping[str, str]
     notify: Notify
 
     def train(self, model: InputSet) -> bool:
@@ -187,7 +192,7 @@ class _Run:
         from classify.training.head import pooled_features, predict_from_features
 
         path = folder / PREDICTIONS
-        if path.is_file() and self.options.resume and not is_new:
+        if path.is_file() and self.options.resume and not is_new and _has_patients(path):
             return
         network = DualChannelDenseNet(network_spec(config, config.preprocess))
         load_network(network, weights)
@@ -201,19 +206,31 @@ class _Run:
             table = pd.DataFrame(probabilities, columns=list(COLUMNS))
             table.insert(0, "dataset", dataset)
             table.insert(1, "study_uid", inputs.study_uids)
+            table.insert(2, "patient_id", [self.patients[uid] for uid in inputs.study_uids])
             table["label"], table["t_score"], table["t_score_true"] = inputs.labels, t_scores, inputs.t_scores
             tables.append(table)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(path, pd.concat(tables))
 
 
-def _test_sites(cohorts: Sequence[Path], criteria: EligibilityCriteria) -> dict[str, list[Study]]:
+def _has_patients(predictions: Path) -> bool:
+    """Whether predictions.csv tells patients apart; earlier versions wrote studies alone."""
+    with predictions.open(encoding="utf-8") as stream:
+        return "patient_id" in stream.readline().strip().split(",")
+
+
+def _folders(cohorts: Cohorts) -> list[Path]:
+    """Folders of the cohorts; of a manifest, the one that it lies in."""
+    return [cohort if cohort.is_dir() else cohort.parent for cohort in folders_of(cohorts)]
+
+
+def _test_sites(cohorts: Sequence[Path], criteria: EligibilityCriteria, sites: SiteSplits) -> dict[str, list[Study]]:
     """Eligible studies of every test site."""
-    sites: dict[str, list[Study]] = {}
+    studies_by_site: dict[str, list[Study]] = {}
     for study in (study for cohort in cohorts for study in index_cohort(cohort).studies):
-        if study.site is not None and is_test_site(study.site) and not exclusions(study, criteria):
-            sites.setdefault(study.site, []).append(study)
-    return dict(sorted(sites.items()))
+        if split_of(study, sites) is Split.TEST and not exclusions(study, criteria):
+            studies_by_site.setdefault(evaluation_site(study), []).append(study)
+    return dict(sorted(studies_by_site.items()))
 
 
 def _detected(studies: Sequence[Study], screener: Screener, cache: Path, resume: bool) -> Rois:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from classify.inputs import PAIRS, SIX, InputSet
@@ -115,7 +116,7 @@ def tabulate(out: Path, datasets: Iterable[str], models: Iterable[InputSet] = SI
         models: of the paper.
 
     Raises:
-        ReadError: a model's predictions are missing.
+        ReadError: a model's predictions are missing, or do not tell patients apart.
     """
     rows: list[ModelRow] = []
     comparisons: list[ModelComparison] = []
@@ -138,11 +139,20 @@ def tabulate(out: Path, datasets: Iterable[str], models: Iterable[InputSet] = SI
 
 def _read(path: Path, dataset: str) -> pd.DataFrame:
     """Predictions of one dataset by study."""
+    texts: dict[str, type[str]] = dict.fromkeys(("study_uid", "patient_id", "dataset"), str)
+    empty: dict[str, list[str]] = {"t_score": [""], "t_score_true": [""]}
     try:
-        table = pd.read_csv(path, dtype={"study_uid": str, "dataset": str})
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=empty)
     except OSError as error:
         raise ReadError(f"{path}: no predictions of this model; run osteolens reproduce again ({error})") from error
+    if "patient_id" not in table:
+        raise ReadError(f"{path}: has no column patient_id; run osteolens reproduce again, which predicts anew")
     return table[table["dataset"] == dataset].set_index("study_uid")
+
+
+def _patients(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """(n,) a number for each patient."""
+    return np.unique(table["patient_id"].to_numpy(str), return_inverse=True)[1].astype(np.int64)
 
 
 def _row(network: Network, model: InputSet, dataset: str, table: pd.DataFrame) -> ModelRow:
@@ -153,7 +163,7 @@ def _row(network: Network, model: InputSet, dataset: str, table: pd.DataFrame) -
         t_estimates=table["t_score"].to_numpy(float),
         prediction_sets=[frozenset()] * len(table),
         decisions=[None] * len(table),
-        patients=np.arange(len(table), dtype=np.int64),
+        patients=_patients(table),
     )
     return ModelRow(network=network, model=model, dataset=dataset, metrics=classification_metrics(cases))
 
@@ -163,8 +173,10 @@ def _compare(dataset: str, predictions: Mapping[str, pd.DataFrame]) -> ModelComp
     (first, one), (second, other) = predictions.items()
     both = one.index.intersection(other.index)
     positive = one.loc[both, "label"].to_numpy(int) == OSTEOPOROSIS_INDEX
-    scores = [table.loc[both, COLUMNS[OSTEOPOROSIS_INDEX]].to_numpy(float) for table in (one, other)]
-    auc = delong_test(positive, *scores) if 0 < positive.sum() < len(positive) else None
+    first_p, second_p = (table.loc[both, COLUMNS[OSTEOPOROSIS_INDEX]].to_numpy(float) for table in (one, other))
+    auc = None
+    if 0 < positive.sum() < len(positive):
+        auc = delong_test(positive, first_p, second_p, clusters=_patients(one.loc[both]))
     return ModelComparison(dataset=dataset, first=first, second=second, studies=len(both), auc=auc)
 
 

@@ -71,7 +71,7 @@ def train_classifier(
     if isinstance(options.start_from, Path):
         start = check_start(options.start_from, or_folder=True)
     run_options = options.run_options(None if options.start_from is Start.NONE else start)
-    split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria)
+    split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria, config.sites)
     split.describe(config, notify)
     crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
     metrics = fit_classifier(

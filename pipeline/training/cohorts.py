@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import index_cohort
 from cohort.io.tables.notes import table_notes
-from cohort.splits import Split, is_test_site, split_by_patient, write_split
+from cohort.splits import (
+    DEFAULT_SITES,
+    PATIENT_OF_TEST_SITE,
+    PATIENT_OF_VALIDATION,
+    TEST_SITE,
+    PatientSides,
+    SiteSplits,
+    Split,
+    split_by_patient,
+    split_of,
+    write_split,
+)
 from cohort.study import Study
 from osteolens.atomic import make_folder
 from osteolens.config import StrictConfig
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 from pipeline.training.run import Notify, TrainingOptions, TrainingRun
 
-TEST_SITE = "test site"
-"""Why studies of test sites are left out."""
+VALIDATION_COHORT = "of validation, beside another cohort for validation"
+"""Why studies of validation are left out where --validation names a cohort for it."""
 
 Cohorts = str | Path | Sequence[str | Path]
 """One cohort folder, or several."""
@@ -73,11 +87,13 @@ def training_cohorts(
     fraction: float,
     options: TrainingOptions,
     criteria: EligibilityCriteria | None = None,
+    sites: SiteSplits = DEFAULT_SITES,
 ) -> TrainingCohorts:
     """Training studies of all cohorts, held-out studies and the ROIs of both; the split goes to out/split.csv.
 
-    Studies of test sites never enter. Without a validation cohort the studies of site `validation` are held out, and
-    without those a fraction of the patients.
+    Test studies never enter, nor does any study of a patient who has one in any of the cohorts. Without a validation
+    cohort the studies of validation are held out, and without those, or where no others are left, a fraction of the
+    patients; a patient is on one side. Studies of which nothing says what they are for are trained on.
 
     Args:
         cohorts: folders, or manifest CSVs beside their tables.
@@ -85,6 +101,7 @@ def training_cohorts(
         fraction: of the patients to hold out.
         options: `seed` and `validation`.
         criteria: who is eligible; all are when None.
+        sites: what sites are for, where their names say something else.
 
     Raises:
         ReadError: no studies are left, no rois.csv, or a patient on both sides.
@@ -95,45 +112,113 @@ def training_cohorts(
     for cohort in folders_of(cohorts):
         more_studies, more_rois = _read(cohort, notes)
         studies, rois = studies + more_studies, {**rois, **more_rois}
-    left_out: Counter[str] = Counter()
-    studies = _eligible(studies, criteria, left_out)
-    held_out: list[Study] = []
+    others: list[Study] = []
     if options.validation is not None:
-        held_out, more_rois = _read(options.validation, notes)
-        held_out, rois = _eligible(held_out, criteria, left_out), {**rois, **more_rois}
-    if not studies:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in left_out.items())
-        raise ReadError(f"nothing is left to train on: {reasons}; give a cohort with eligible studies of other sites")
+        others, more_rois = _read(options.validation, notes)
+        rois = {**rois, **more_rois}
+    tested = PatientSides.of([*studies, *others], sites).test
+    choice = _Choice(sites, criteria)
+    chosen = choice.of(studies, PatientSides(tested, PatientSides.of(studies, sites).validation))
+    held_out = choice.of(others, PatientSides(tested, frozenset()))
+    training = [study for study in chosen if split_of(study, sites) is not Split.VALIDATION]
+    for_validation = [study for study in chosen if split_of(study, sites) is Split.VALIDATION]
+    if for_validation and not training and not any(study.split for study in for_validation):
+        training, for_validation = for_validation, []
+        notes.append("no study but those of validation is left, so these are trained on")
     if options.validation is None:
-        training, held_out = _split(studies, fraction, options.seed)
-    else:
-        training = studies
+        held_out = for_validation
+    elif for_validation:
+        choice.left_out[VALIDATION_COHORT] = len(for_validation)
+    if not training:
+        raise ReadError(_nothing_left(choice, held_out))
+    if not held_out:
+        training, held_out = split_by_patient(training, fraction, options.seed)
     on_both_sides = {s.patient_id for s in training} & {s.patient_id for s in held_out}
     if on_both_sides:
         raise ReadError(f"{len(on_both_sides)} patients stand in both training and {options.validation}; expected none")
     make_folder(out)
     write_split(training, held_out, out / "split.csv")
-    return TrainingCohorts(training=training, held_out=held_out, rois=rois, left_out=dict(left_out), notes=tuple(notes))
+    return TrainingCohorts(
+        training=training,
+        held_out=held_out,
+        rois=rois,
+        left_out=dict(choice.left_out),
+        notes=(*notes, *choice.notes()),
+    )
 
 
-def _split(studies: Sequence[Study], fraction: float, seed: int) -> tuple[list[Study], list[Study]]:
-    """By the site `validation` where it leaves studies on both sides, else by patient."""
-    held_out = [study for study in studies if study.site == Split.VALIDATION]
-    training = [study for study in studies if study.site != Split.VALIDATION]
-    return (training, held_out) if training and held_out else split_by_patient(studies, fraction, seed)
+@dataclass(slots=True)
+class _Choice:
+    """Who is trained on and validated by; counts and names those who are not."""
+
+    sites: SiteSplits
+    criteria: EligibilityCriteria | None
+    left_out: Counter[str] = field(default_factory=Counter)
+    by_side: dict[str, list[Study]] = field(default_factory=dict)
+
+    def of(self, studies: Sequence[Study], sides: PatientSides) -> list[Study]:
+        """The studies that nothing leaves out."""
+        chosen = []
+        for study in studies:
+            side = sides.why_left_out(study, self.sites)
+            missed = () if self.criteria is None else exclusions(study, self.criteria)
+            if side is not None:
+                self.by_side.setdefault(side, []).append(study)
+            if side is not None or missed:
+                self.left_out[side or missed[0]] += 1
+            else:
+                chosen.append(study)
+        return chosen
+
+    def notes(self) -> list[str]:
+        """Sites and patients that are left out for what they are for, and how to change that."""
+        lines = []
+        tested = self.by_side.get(TEST_SITE, [])
+        of_column = sum(study.split is Split.TEST for study in tested)
+        if of_column:
+            lines.append(f"{of_column} studies are not trained on, since column split of cohort.csv says test")
+        names = sorted({str(study.site) for study in tested if study.split is None})
+        if names:
+            lines.append(
+                f"{len(tested) - of_column} studies of test sites are not trained on: {named(names)}; to train on them "
+                f"give --set 'sites.training={yaml_list(names)}', or column split in cohort.csv"
+            )
+        for reason, why in _OF_PATIENTS.items():
+            if of_patients := self.by_side.get(reason):
+                patients = sorted({study.patient_id for study in of_patients})
+                lines.append(f"{len(of_patients)} studies are not trained on, since {why}: {named(patients)}")
+        return lines
 
 
-def _eligible(studies: Sequence[Study], criteria: EligibilityCriteria | None, left_out: Counter[str]) -> list[Study]:
-    eligible = []
-    for study in studies:
-        reasons: tuple[str, ...] = () if criteria is None else exclusions(study, criteria)
-        if is_test_site(study.site):
-            reasons = (TEST_SITE,)
-        if reasons:
-            left_out[reasons[0]] += 1
-        else:
-            eligible.append(study)
-    return eligible
+_OF_PATIENTS = {
+    PATIENT_OF_TEST_SITE: "their patients also have studies at a test site",
+    PATIENT_OF_VALIDATION: "their patients also have studies for validation",
+}
+
+
+def named(names: Sequence[str], most: int = 5) -> str:
+    """The first few names as a note shows them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(visible(name) for name in names[:most]) + more
+
+
+def yaml_list(names: Sequence[str]) -> str:
+    """Names as a list in YAML on one line."""
+    plain = (visible(name) for name in names)
+    return f"[{', '.join(name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in plain)}]"
+
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_ -]*(?<! )")
+
+
+def _nothing_left(choice: _Choice, held_out: Sequence[Study]) -> str:
+    reasons = [f"{reason} {count}" for reason, count in choice.left_out.items()]
+    if held_out:
+        reasons.append(f"held out for validation {len(held_out)}")
+    hints = "".join(f"; {note}" for note in choice.notes())
+    return (
+        f"nothing is left to train on: {', '.join(reasons)}; give a cohort with eligible studies of other sites{hints}"
+    )
 
 
 def _read(cohort: Path, notes: list[str]) -> tuple[list[Study], Rois]:

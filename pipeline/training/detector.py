@@ -53,7 +53,7 @@ def train_detector(
     config, options = config or DetectorTraining(), options or TrainingOptions()
     check_device(options.device, numbers=True)
     start = _start(options)
-    split = training_cohorts(cohorts, out, config.validation_fraction, options)
+    split = training_cohorts(cohorts, out, config.validation_fraction, options, sites=config.sites)
     split.describe(config, notify)
     labelled = LabelledStudies(
         training=split.training,

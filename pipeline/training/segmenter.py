@@ -53,7 +53,7 @@ def train_segmenter(
     config, options = config or SegmenterTraining(), options or TrainingOptions()
     check_device(options.device)
     start = _start(options)
-    split = training_cohorts(cohorts, out, config.validation_fraction, options)
+    split = training_cohorts(cohorts, out, config.validation_fraction, options, sites=config.sites)
     split.describe(config, notify)
     folders = (*folders_of(cohorts), *(() if options.validation is None else (options.validation,)))
     outlines = outlines_of(folders, [*split.training, *split.held_out])

@@ -14,6 +14,7 @@ import pytest
 from cohort.check import check_cohort
 from cohort.io.folder import index_cohort
 from cohort.io.tables.notes import notes_of, read_tables, table_notes, unmatched
+from cohort.splits import SiteSplits
 from cohort.study import Study
 from tests import EXAMPLES
 
@@ -73,7 +74,39 @@ def test_a_patient_on_both_sides_of_the_split_is_found(cohort: Path) -> None:
                 header.PatientID = "same"
                 header.save_as(path)
     text = "\n".join(check_cohort(cohort).problems)
-    assert "1 x patient on several sides of the split: same (test1, training)" in text
+    told = "1 x patient at a test site and elsewhere, none of whose studies is trained on: same (test1, training)"
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    ("sites", "told"),
+    [
+        (
+            ["training", "validation"],
+            "patient of training and of validation, whose other studies are not trained on: same (training, "
+            "validation)",
+        ),
+        (
+            ["test1", "external"],
+            "patient at several test sites, whose studies are not independent: same (external, test1)",
+        ),
+        (["north", "all"], None),
+    ],
+)
+def test_what_training_makes_of_a_patient_of_several_sites(tmp_path: Path, sites: list[str], told: str | None) -> None:
+    film(tmp_path, "a", "b")
+    table(tmp_path, "cohort.csv", f"study_uid,patient_id,site\na,same,{sites[0]}\nb,same,{sites[1]}\n")
+    text = "\n".join(check_cohort(tmp_path).problems)
+    assert f"1 x {told}" in text if told else "patient " not in text
+
+
+def test_sites_are_for_what_column_setting_and_name_say(tmp_path: Path) -> None:
+    film(tmp_path, "a", "b", "c", "d")
+    lines = "a,p1,external,,-2\nb,p2,north,test,-2\nc,p3,training,,-2\nd,p4,all,,-2\n"
+    table(tmp_path, "cohort.csv", f"study_uid,patient_id,site,split,t_score\n{lines}")
+    assert list(check_cohort(tmp_path).splits) == ["external", "north", "training"]
+    told = SiteSplits(training=("external",), test=("training",))
+    assert list(check_cohort(tmp_path, sites=told).splits) == ["north", "training", "training (test)"]
 
 
 def test_unknown_covariates_and_views_are_told(tmp_path: Path) -> None:
