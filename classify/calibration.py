@@ -49,7 +49,9 @@ class Calibration(StrictConfig):
         None, ge=0, description="validation patients behind these numbers; null: not counted by patient"
     )
     studies: int = Field(
-        0, ge=0, description="validation studies behind these numbers; without `patients`, displays of studies"
+        0,
+        ge=0,
+        description="validation studies behind these numbers; with `patients` null, displays of one may count apart",
     )
 
 
