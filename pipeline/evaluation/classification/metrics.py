@@ -35,6 +35,8 @@ Flags = npt.NDArray[np.bool_]
 FEWEST_T_SCORES = 3
 """Estimated T-scores below which no agreement is given."""
 
+FLAT = f"{NOT_ESTIMABLE}the T-scores do not vary"
+
 PREDICTIVE = ("sensitivity", "specificity", "ppv", "npv")
 
 
@@ -241,7 +243,9 @@ def _words(cases: EvaluatedCases) -> dict[str, str]:
     if 0 < known.sum() < FEWEST_T_SCORES:
         words["t_score"] = f"{NOT_ESTIMABLE}{known.sum()} estimated T-scores, {FEWEST_T_SCORES} are needed"
     elif known.any() and min(np.ptp(cases.t_scores[known]), np.ptp(cases.t_estimates[known])) == 0:
-        words["r"] = f"{NOT_ESTIMABLE}the T-scores do not vary"
+        words["r"] = FLAT
+        if np.ptp(cases.t_estimates[known]) == 0:
+            words["t_score_calibration"] = FLAT
     return words
 
 

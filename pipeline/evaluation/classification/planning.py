@@ -71,7 +71,7 @@ def sample_sizes(metrics: ClassificationMetrics, config: EvaluationConfig) -> tu
             lambda value: studies_for_auc(value, auc_width, prevalence),
         ),
         (
-            f"AUC of another method not inferior by {margin:g}, with {POWER:.0%} power (correlation {correlation:g})",
+            f"AUC of another method not inferior by {margin:g}; {100 * POWER:g} % power, correlation {correlation:g}",
             "auc",
             lambda value: studies_for_noninferiority(value, margin, correlation, prevalence, power=POWER),
         ),
@@ -85,8 +85,10 @@ def sample_sizes(metrics: ClassificationMetrics, config: EvaluationConfig) -> tu
 def _sample_size(
     aim: str, expected: float, prevalence: float, needed: Callable[[float], int], word: str | None
 ) -> SampleSize:
+    if word is None and not 0 < prevalence < 1:
+        word = f"{NOT_ESTIMABLE}osteoporosis has a prevalence of {prevalence:g} here; give the setting prevalence"
     if word is None and not 0 < expected < 1:
-        word = f"{NOT_ESTIMABLE}{expected:.0%} here, and a plan needs a value between 0 and 100 %"
+        word = f"{NOT_ESTIMABLE}{expected:g} here, and a plan needs a value between 0 and 1"
     studies = needed(expected) if word is None else None
     return SampleSize(
         aim=aim,

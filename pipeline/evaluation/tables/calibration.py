@@ -12,8 +12,6 @@ from pipeline.evaluation.classification.metrics import ClassificationMetrics
 from pipeline.evaluation.estimable import gap_text, interval_text, metric_text, told
 from pipeline.evaluation.tables.classification import interval_label
 
-DISTANCES = {"ici": "ICI", "e50": "E50", "e90": "E90"}
-
 
 def calibration_table(metrics: Mapping[str, ClassificationMetrics]) -> pd.DataFrame:
     """Calibration of each class's probability, and of the most probable class, one line each."""
@@ -34,8 +32,8 @@ def t_score_calibration_table(metrics: Mapping[str, ClassificationMetrics]) -> p
     rows = [
         {
             "dataset": dataset,
-            f"intercept ({of})": gap_text(t_score.calibration.intercept, digits=2),
-            f"slope ({of})": interval_text(t_score.calibration.slope, digits=2),
+            f"intercept ({of})": gap_text(t_score.calibration.intercept, _word(found), digits=2),
+            f"slope ({of})": interval_text(t_score.calibration.slope, digits=2, word=_word(found)),
             "mean of estimate minus DXA": told(t_score.bias.value, digits=2),
             "mean absolute error": told(t_score.mae, digits=2),
         }
@@ -43,6 +41,10 @@ def t_score_calibration_table(metrics: Mapping[str, ClassificationMetrics]) -> p
         if (t_score := found.t_score) is not None
     ]
     return pd.DataFrame(rows)
+
+
+def _word(metrics: ClassificationMetrics) -> str | None:
+    return metrics.not_estimable.get("t_score_calibration")
 
 
 def _class_cells(bmd_class: BmdClass, calibration: ClassCalibration, of: str) -> dict[str, object]:
@@ -54,7 +56,9 @@ def _class_cells(bmd_class: BmdClass, calibration: ClassCalibration, of: str) ->
         f"intercept ({of})": gap_text(calibration.intercept, words.get("intercept"), digits=2),
         f"slope ({of})": metric_text(calibration, "slope", words, digits=2),
         f"observed/expected ({of})": metric_text(calibration, "observed_expected", words, digits=2),
-        **{name: told(getattr(calibration, key), words.get(key)) for key, name in DISTANCES.items()},
+        "ICI": told(calibration.ici, words.get("ici")),
+        "E50": told(calibration.e50),
+        "E90": told(calibration.e90),
         "ECE": told(calibration.ece),
         "Brier score": told(calibration.brier),
     }

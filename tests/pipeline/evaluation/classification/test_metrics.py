@@ -11,7 +11,10 @@ from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.classification.metrics import class_metrics, classification_metrics
-from pipeline.evaluation.statistics.intervals import Estimate
+from pipeline.evaluation.statistics.intervals import Estimate, proportion
+from pipeline.evaluation.statistics.roc import auc
+from pipeline.evaluation.tables.classification import class_table, classification_table
+from tests.pipeline.evaluation.classification.made_up import random_cases
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 2, 2])
 T_SCORES = np.array([0.0, -0.5, -1.5, -2.0, -2.6, -3.0, -3.5, -4.0])
@@ -104,6 +107,75 @@ def test_the_bootstrap_is_that_of_the_seed() -> None:
     made_up = cases(rng.dirichlet([1, 1, 1], 60), rng.integers(3, size=60), rng.normal(-2, 1, 60))
     one, same, other = (classification_metrics(made_up, 30, seed).macro_auc for seed in (1, 1, 2))
     assert one == same != other and isinstance(one, Estimate) and one.value == other.value
+
+
+def test_one_study_a_patient_is_not_clustered_and_keeps_its_intervals() -> None:
+    plain = random_cases(80)
+    found = classification_metrics(plain, draws=20)
+    own = found.classes[OSTEOPOROSIS]
+    assert (found.studies, found.patients, found.clustered, own.clustered) == (80, 80, False, False)
+    right = int((plain.predicted == plain.labels).sum())
+    assert found.accuracy == proportion(right, 80)
+    assert own.auc == auc(plain.positive, plain.p_osteoporosis)
+    assert own.auc_paper_interval == proportion(own.auc.value * 80, 80)
+
+
+def test_copies_of_each_study_widen_no_knowledge() -> None:
+    once = random_cases(60)
+    copied = cases(np.repeat(once.probabilities, 4, 0), np.repeat(once.labels, 4), np.repeat(once.t_scores, 4))
+    by_patient = classification_metrics(replace(copied, patients=np.repeat(np.arange(60), 4)), draws=200)
+    single, independent = classification_metrics(once, draws=200), classification_metrics(copied, draws=200)
+    assert (by_patient.studies, by_patient.patients, by_patient.clustered) == (240, 60, True)
+    for name in ("accuracy", "macro_auc"):
+        first, wide, narrow = (getattr(found, name) for found in (single, by_patient, independent))
+        assert wide.value == pytest.approx(first.value) and wide.low == pytest.approx(first.low, abs=0.02)
+        assert wide.high - wide.low > 1.6 * (narrow.high - narrow.low)
+    for name in ("auc", "sensitivity", "specificity"):
+        first, wide, narrow = (
+            getattr(found.classes[OSTEOPOROSIS], name) for found in (single, by_patient, independent)
+        )
+        assert wide.value == first.value and wide.high == pytest.approx(first.high, abs=0.03)
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+    sets = by_patient.prediction_sets
+    assert sets is not None and sets.coverage.low == pytest.approx(by_patient.accuracy.low)
+
+
+def test_limits_of_agreement_of_several_studies_hold_both_variances() -> None:
+    # differences 0 and 2 of one patient, 10 and 12 of another: within 2, between (100 - 2) / 2
+    labels, truth = np.array([2, 2, 1, 1]), np.array([-3.0, -3.5, -1.5, -1.2])
+    several = replace(
+        cases(np.eye(3)[labels], labels, truth),
+        t_estimates=truth + np.array([0, 2, 10, 12]),
+        patients=np.array([0, 0, 1, 1]),
+    )
+    t_score = classification_metrics(several, draws=1).t_score
+    assert t_score is not None and t_score.bias.value == pytest.approx(6)
+    assert t_score.bias.high == pytest.approx(6 + 1.96 * np.sqrt(2 + (100 - 2) / 2))
+
+
+def test_studies_of_a_single_patient_have_no_intervals() -> None:
+    found = classification_metrics(replace(cases(np.eye(3)[LABELS]), patients=np.zeros(8, int)), draws=20)
+    own = found.classes[OSTEOPOROSIS]
+    assert np.isnan([found.accuracy.low, found.macro_auc.low, own.auc.low, own.sensitivity.low]).all()
+    assert found.not_estimable["macro_auc_interval"] == "not estimable: all are of one patient"
+    assert own.not_estimable["auc_interval"] == "not estimable: all cases are of one patient"
+    assert class_table({"one": own}).loc[0, "sensitivity %"] == (
+        "100.00 (interval not estimable: all are of one patient)"
+    )
+
+
+def test_tables_say_by_patient_where_patients_have_several_studies() -> None:
+    one, several = (classification_metrics(random_cases(60, each), draws=5) for each in (1, 2))
+    plain, clustered = class_table({"a": one.classes[OSTEOPOROSIS]}), class_table({"b": several.classes[OSTEOPOROSIS]})
+    assert "AUC (95 %, DeLong, logit scale)" in plain.columns and "patients" not in plain.columns
+    assert clustered.loc[0, "patients"] == 60 and clustered.loc[0, "studies"] == 120
+    found = several.classes[OSTEOPOROSIS].auc
+    assert clustered.loc[0, "AUC (95 %, DeLong, logit scale, by patient)"] == (
+        f"{found.value:.3f} ({found.low:.3f}-{found.high:.3f})"
+    )
+    table = classification_table({"a": one, "b": several}, {"a": 0, "b": 1}).set_index("metric")
+    assert list(table.loc["patients of these studies"]) == [60, 60]
+    assert "macro AUC (95 %, bootstrap, by patient)" in table.index
 
 
 def test_results_without_estimates_or_sets_are_evaluated_on_the_rest() -> None:
