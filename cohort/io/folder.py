@@ -10,7 +10,7 @@ from typing import TypeVar
 from cohort.covariates import Covariates
 from cohort.io.dicom.read import DICOM_SUFFIXES, NO_HEADER, Header, read_header
 from cohort.io.radiograph import PLAIN_SUFFIXES, format_of, unknown_format
-from cohort.io.safe_names import digest_of_name, safe_name
+from cohort.io.safe_names import part_of_study, safe_name
 from cohort.io.tables.join import CohortTables, read_cohort_tables
 from cohort.io.tables.reader import lines_of, read_table
 from cohort.io.tables.rows import cohort_row
@@ -155,7 +155,7 @@ def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
         for patient in ("", *patients):
             part = [image for image in group if image.patient_id == patient]
             if part:
-                groups.append((f"{key}.{digest_of_name(patient)}", part, True))
+                groups.append((part_of_study(key, patient), part, True))
     return groups
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from cohort.bmd import DxaResult
 from cohort.covariates import Covariates
-from cohort.io.safe_names import safe_name
+from cohort.io.safe_names import part_of_study, safe_name
 from cohort.io.tables.cohort_tables import (
     CohortLine,
     CohortTable,
@@ -167,7 +167,9 @@ class CohortTables:
                 return line, line.patient_id or study.patient_id
         for patient in dict.fromkeys((study.patient_id, *names)):
             if patient and patient in self._by_patient:
-                return _of_visit(self._by_patient[patient], patient, study.study_date), patient
+                lines = self._by_patient[patient]
+                parted = [line for line in lines if part_of_study(line.study_uid, patient) in names]
+                return parted[0] if parted else _of_visit(lines, patient, study.study_date), patient
         return None, study.patient_id
 
     def _scans(self, patient: str, others: Sequence[CohortLine]) -> tuple[DxaResult, ...]:

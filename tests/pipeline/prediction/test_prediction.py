@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ def any_prediction(rng: np.random.Generator) -> Prediction:
         prediction_set=(likely,),
         decision=Decision.INDETERMINATE,
         input_ablation={model.name: probabilities for model in SIX} if rng.random() < 0.5 else {},
+        study_date=date(2020, 2, 29) if rng.random() < 0.5 else None,
+        system="Maker\x1b One" if rng.random() < 0.5 else None,
     )
     no_class = replace(
         whole, bmd_class=None, probabilities={}, t_score=None, prediction_set=(), decision=None, input_ablation={}
@@ -140,6 +143,18 @@ def test_results_of_the_examples_are_read_back_and_written_the_same(screener: Sc
         assert back.views[view].boxes["L3"].level is VertebralLevel.L3  # type: ignore[index]
 
 
+def test_day_and_system_are_stored_where_they_are_known(tmp_path: Path) -> None:
+    known = replace(screened("s", -3), study_date=date(2021, 5, 1), system="Maker One")
+    document = known.as_json()
+    assert (document["study_date"], document["system"]) == ("2021-05-01", "Maker One")
+    back = through_json(known)
+    assert (back.study_date, back.system) == (date(2021, 5, 1), "Maker One")
+    assert not {"study_date", "system"} & set(screened("s", -3).as_json()), "absent where unknown"
+    for earlier in (screened("s", -3).as_json(), former(screened("s", -3).as_json())):
+        read = Prediction.from_json(earlier)
+        assert read.study_date is None and read.system is None
+
+
 def test_numbers_that_are_none_are_stored_as_unknown() -> None:
     nan = replace(screened("s", -3), covariates=Covariates(age_years=float("nan"), bmi_given=float("inf")))
     assert through_json(nan).covariates == Covariates()
@@ -173,6 +188,10 @@ def changes() -> Iterator[tuple[str, Callable[[dict[str, Any]], object], str]]:
     yield "level", lambda d: d["views"]["AP"]["levels"].pop("L3"), "levels lack L3"
     yield "no target", lambda d: d["views"]["AP"]["levels"].update(L5={"used": True}), "levels.L5"
     yield "no reason", lambda d: d["views"]["AP"]["levels"].update(L3={"used": False}), "expected code and reason"
+    yield "day", lambda d: d.update(study_date="2021-13-01"), "study_date"
+    yield "day as text", lambda d: d.update(study_date="20210501"), "study_date is '20210501', expected YYYY-MM-DD"
+    yield "day as number", lambda d: d.update(study_date=20210501), "study_date is 20210501"
+    yield "system", lambda d: d.update(system=""), "system is ''"
     yield "missing", lambda d: d.pop("images"), "images is missing"
 
 

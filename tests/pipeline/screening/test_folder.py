@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import pydicom
@@ -22,6 +23,7 @@ from cohort.io.folder import index_cohort
 from cohort.io.walk import MARKER
 from osteolens.errors import OutputError
 from pipeline.bundle.load import Bundle
+from pipeline.evaluation.studies.results import load_predictions
 from pipeline.prediction.parts import Status
 from pipeline.screening.folder import RunSummary, screen_folder
 from pipeline.screening.output.run_record import locked
@@ -56,6 +58,23 @@ def test_a_rerun_reads_what_arrived_or_changed(bundle: Bundle, tmp_path: Path) -
     path = next((out / "studies").glob("*.json"))
     path.write_text(path.read_text("utf-8")[:-20], "utf-8")
     assert run(source, out, bundle).resumed == 0, "a damaged result is not kept"
+
+
+def test_day_and_system_of_a_kept_result_are_brought_up_to_date(bundle: Bundle, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "AP.dcm").write_bytes(film(ONE, "AP"))
+    run(source, out, bundle)
+    (first,) = load_predictions(out)
+    assert first.study_date == date(2021, 1, 11) and first.system == pydicom.dcmread(source / "AP.dcm").Manufacturer
+    table = f"study_uid,study_date,machine\n{first.study_uid},2020-05-01,Maker One\n"
+    (source / "cohort.csv").write_text(table)
+    summary = run(source, out, bundle)
+    assert summary.resumed == 1, "neither changes the class"
+    (second,) = load_predictions(out)
+    assert (second.study_date, second.system) == (date(2020, 5, 1), "Maker One")
+    assert second.probabilities == first.probabilities and second.views == first.views
+    assert run(source, out, bundle).resumed == 1
 
 
 def test_another_patient_under_the_same_names_is_screened_anew(bundle: Bundle, tmp_path: Path) -> None:

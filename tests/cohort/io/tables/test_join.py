@@ -199,6 +199,19 @@ def test_a_study_uid_that_is_of_no_image_joins_nothing_and_is_told(tmp_path: Pat
     assert second == "1 x study without a line in cohort.csv: p1"
 
 
+def test_the_line_of_a_study_uid_that_stands_for_two_patients_is_of_its_patient(
+    make_dicom: MakeDicom, tmp_path: Path
+) -> None:
+    make_dicom("a.dcm")
+    make_dicom("b.dcm", PatientID="P2")
+    (tmp_path / "cohort.csv").write_text("study_uid,patient_id,age_years\n1.2.3,P2,81\n")
+    studies = {one.patient_id: one for one in index_cohort(tmp_path).studies}
+    assert studies["P2"].covariates.age_years == 81 and studies["P1"].covariates.age_years == 67
+    found = read_cohort_tables(tmp_path)
+    assert [found.joined(one) for one in studies.values()] == list(studies.values())
+    assert found.unprocessed(studies.values()) == ()
+
+
 def test_studies_that_the_tables_name_and_nobody_processed(tmp_path: Path) -> None:
     cohort = (
         "study_uid,patient_id,study_date,age_years,t_score,dxa_date,site,split,cobb_deg\n"
