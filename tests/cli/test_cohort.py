@@ -44,6 +44,13 @@ def test_the_command_draws_the_flow_and_fails_on_nothing(cohort: Path, tmp_path:
     assert done.exit_code == 1 and "nothing here can be trained on or evaluated" in done.stderr
 
 
+def test_the_check_takes_what_sites_are_for(cohort: Path) -> None:
+    command = ["cohort", "check", str(cohort), "--json", "--set"]
+    plain = json.loads(runner.invoke(app, command[:-1]).stdout)["splits"]
+    told = json.loads(runner.invoke(app, [*command, "sites.training=[test1]"]).stdout)["splits"]
+    assert "test1" in plain and "training" not in plain and "training" in told and "test1" not in told
+
+
 def test_the_terminal_names_the_first_and_counts_the_rest(tmp_path: Path) -> None:
     done = runner.invoke(app, ["cohort", "import", "yolo", str(films(tmp_path / "in")), str(tmp_path / "out")])
     assert done.exit_code == 0, done.output

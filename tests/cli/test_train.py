@@ -83,6 +83,13 @@ def test_the_classifier_takes_inputs_criteria_and_recipes(calls: list[tuple[Any,
     assert config.covariates is False and config.criteria.max_cobb_deg == 30 and config.criteria.min_age_years == 50
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_training_takes_what_sites_are_for(calls: list[tuple[Any, ...]], tmp_path: Path, stage: str) -> None:
+    done = runner.invoke(app, ["train", stage, str(tmp_path), "--set", "sites.training=[external]"])
+    assert done.exit_code == 0, done.output
+    assert calls[0][2].sites.training == ("external",)
+
+
 def test_a_wrong_setting_stops_before_anything_is_read(calls: list[tuple[Any, ...]], tmp_path: Path) -> None:
     done = runner.invoke(app, ["train", "classifier", str(tmp_path), "--set", "criteria.max_cob_deg=30"])
     assert done.exit_code == 1 and "did you mean 'criteria.max_cobb_deg'" in done.stderr and not calls

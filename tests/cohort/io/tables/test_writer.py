@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from cohort.bmd import DxaResult
+from cohort.bmd import BmdClass, DxaResult
 from cohort.covariates import Covariates, Sex
 from cohort.io.tables.cohort_tables import read_cohort_csv
 from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.writer import write_cohort_csv
 from cohort.spine import TARGET_LEVELS, VertebralLevel
-from cohort.study import Findings
+from cohort.study import Findings, Split
 
 FULL = CohortRow(
     patient_id="p1",
@@ -24,6 +24,7 @@ FULL = CohortRow(
         reference="Hologic",
     ),
     site="köln, mitte",
+    split=Split.TEST,
     machine="A",
     study_date=date(2021, 3, 1),
     findings=Findings(
@@ -43,6 +44,17 @@ def test_everything_that_is_known_comes_back(tmp_path: Path) -> None:
     write_cohort_csv(tmp_path / "cohort.csv", rows)
     read = read_cohort_csv(tmp_path / "cohort.csv")
     assert read == rows | {row.patient_id: row for row in rows.values()}
+
+
+def test_a_calculated_t_score_comes_back_unrounded(tmp_path: Path) -> None:
+    """-2.4969 as two decimals, -2.50, would be of another class."""
+    (tmp_path / "in").mkdir()
+    lines = "study_uid,reference_mean_g_cm2,reference_sd_g_cm2,bmd_g_cm2\n1.2,0.99,0.1,0.74031\n"
+    (tmp_path / "in" / "cohort.csv").write_text(lines)
+    rows = read_cohort_csv(tmp_path / "in" / "cohort.csv")
+    write_cohort_csv(tmp_path / "cohort.csv", rows)
+    dxa = read_cohort_csv(tmp_path / "cohort.csv")["1.2"].dxa
+    assert dxa is not None and dxa.t_score == -2.4969 and dxa.bmd_class is BmdClass.OSTEOPENIA
 
 
 def test_what_nobody_knows_has_no_column(tmp_path: Path) -> None:
