@@ -146,7 +146,7 @@ def _parts(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], wi
     if _fits(columns, rows, width):
         return [(title, columns, rows)]
     firsts = [row[0] for row in rows]
-    if len(set(firsts)) < len(firsts) and len(columns) > 2:
+    if len(set(firsts)) < len(firsts) and len(columns) > 2 and not _numeric(rows, 0):
         return [
             part
             for first in dict.fromkeys(firsts)

@@ -15,6 +15,7 @@ from osteolens.atomic import write_whole
 from osteolens.documents.json_document import write_json
 from osteolens.documents.text import visible
 from osteolens.errors import ConfigError
+from osteolens.progress import Progress, silent
 from pipeline.report_page.captions import Caption, numbered
 from pipeline.report_page.figures import save_figure
 from pipeline.report_page.tables import page_tables, save_tables, unbroken
@@ -50,12 +51,17 @@ class Page:
     context: Mapping[str, object] = field(default_factory=dict)
 
 
-def write_page(out: Path, page: Page) -> None:
+def write_page(out: Path, page: Page, progress: Progress = silent) -> None:
     """Write a report into a folder, made where it is missing.
 
     These are report.html, NAME.json, tables.html (every table, for a word processor), tables/*.csv and *.tex, and
     figures/*.svg, *.pdf and *.png. NaN is null in the JSON, cells that a spreadsheet would run as formulas begin with
     an apostrophe, and every value of the page is escaped.
+
+    Args:
+        out: folder.
+        page: to write.
+        progress: called after every figure.
 
     Raises:
         ConfigError: the folder cannot be made.
@@ -72,9 +78,10 @@ def write_page(out: Path, page: Page) -> None:
     tables = page_tables(page.tables)
     write_whole(out / "tables.html", tables_html(page.title, page.notice, tables, captions))
     named = numbered("Figure", (name for name in page.figures if name in page.figure_captions), page.figure_captions)
-    figures = {
-        name: save_figure(figure, out / "figures" / name, named.get(name)) for name, figure in page.figures.items()
-    }
+    figures = {}
+    for done, (name, figure) in enumerate(page.figures.items(), start=1):
+        figures[name] = save_figure(figure, out / "figures" / name, named.get(name))
+        progress(done, len(page.figures))
     context = {"document": page.document, "tables": tables, "captions": captions, "figures": figures, **page.context}
     write_whole(out / "report.html", render(page.package, page.name, page.title, page.notice, context))
 

@@ -63,7 +63,14 @@ TABLES = (
         name="population",
         group=TableGroup.POPULATION,
         title="Population",
-        note="p compares the sites: one-way analysis of variance or chi-squared.",
+        note="p compares the sites, by the test beside it.",
+        on_terminal=False,
+    ),
+    EvaluationTable(
+        name="evaluated_or_not",
+        group=TableGroup.POPULATION,
+        title="Evaluated studies against those without a class",
+        on_terminal=False,
     ),
     EvaluationTable(
         name="flow",
@@ -141,7 +148,7 @@ TABLES = (
         name="predictive_values",
         group=TableGroup.DECISIONS,
         title="Predictive values at a stated prevalence",
-        note="By sensitivity and specificity (Mercaldo 2007).",
+        note="By sensitivity and specificity (Mercaldo 2007); the prevalence is the setting of that name.",
     ),
     EvaluationTable(
         name="net_benefit",
@@ -168,6 +175,7 @@ TABLES = (
         group=TableGroup.SUBGROUPS,
         title="Whether subgroups differ",
         note="p by Cochran's Q over the groups, then by Holm over all tests.",
+        on_terminal=False,
     ),
     EvaluationTable(
         name="detection",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -104,6 +105,12 @@ def test_a_folder_that_cannot_be_written_is_named(base_alone: Path) -> None:
     base_alone.write_text("")
     with pytest.raises(ConfigError, match=r"out: cannot be written \(.+\); choose another --out"):
         written(base_alone)
+
+
+def test_progress_is_told_after_every_figure(base_alone: Path) -> None:
+    content, told = page(), []
+    write_page(base_alone, replace(content, package="made_up_report"), lambda done, total: told.append((done, total)))
+    assert told == [(1, 1)]
 
 
 def test_nothing_half_written_is_left(base_alone: Path) -> None:
