@@ -69,7 +69,7 @@ class CohortTables:
         """A study with covariates, DXA, site, split, system, date, findings and patient_id by the tables.
 
         DXA is the one of its own line or visit, else the scan of the patient nearest to the study among dxa.csv and
-        the dated lines of other visits; none where there are several and the study has no date.
+        the dated lines of other visits; a study without a date has none, unless dxa.csv holds the patient's only one.
 
         Args:
             study: as its files give it.
@@ -93,7 +93,7 @@ class CohortTables:
             patient_id=patient_id,
             covariates=covariates,
             findings=findings,
-            dxa=dxa or nearest_scan(self._scans(patient, others), day),
+            dxa=dxa or self._nearest(patient, others, day),
             site=site or _agreed(other.row.site for other in others),
             split=split or _agreed(other.row.split for other in others),
             study_date=day,
@@ -171,6 +171,13 @@ class CohortTables:
                 parted = [line for line in lines if part_of_study(line.study_uid, patient) in names]
                 return parted[0] if parted else _of_visit(lines, patient, study.study_date), patient
         return None, study.patient_id
+
+    def _nearest(self, patient: str, others: Sequence[CohortLine], day: date | None) -> DxaResult | None:
+        """The nearest scan; without a day none, unless dxa.csv holds the only one that is known of the patient."""
+        scans = self._scans(patient, others)
+        if day is None and len(scans) > len(self._scans(patient, ())):
+            return None
+        return nearest_scan(scans, day)
 
     def _scans(self, patient: str, others: Sequence[CohortLine]) -> tuple[DxaResult, ...]:
         scans = [] if self.scans is None else list(self.scans.scans.get(patient, ()))

@@ -142,6 +142,7 @@ def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
         doubled.add("line of cohort.csv that stands twice, counted once", *tables.cohort.doubled)
         missing.add("line of cohort.csv without radiographs", *_lines_without_study(joined, as_studies))
         missing.add("study without a line in cohort.csv", *_studies_without_line(joined, as_studies))
+        missing.add("line without a day that was joined to several studies", *_lines_of_several(joined, as_studies))
     missing.add(
         "study of a patient with several DXA scans, none of which can be told to be the nearest",
         *_studies_of_several_scans(joined, study_list),
@@ -210,6 +211,22 @@ def _studies_without_line(tables: CohortTables, studies: list[Study]) -> tuple[s
             why = f"lines {', '.join(str(line.number) for line in several)} could be its own" if several else ""
             without.append(_named(study.patient_id or study.study_uid, 0, why))
     return tuple(without)
+
+
+def _lines_of_several(tables: CohortTables, studies: list[Study]) -> tuple[str, ...]:
+    """Lines of patients with several studies, where no study_date tells which of them they are of."""
+    found: dict[int, list[Study]] = {}
+    lines = {}
+    for study in studies:
+        line = tables.line_of(study)
+        if line is not None and safe_name(line.study_uid) != study.study_uid:
+            lines[line.number] = line
+            found.setdefault(line.number, []).append(study)
+    return tuple(
+        _named(lines[number].patient_id or lines[number].study_uid, number, f"{len(of_line)} studies")
+        for number, of_line in found.items()
+        if len(of_line) > 1 and lines[number].row.study_date is None
+    )
 
 
 def _studies_of_several_scans(tables: CohortTables, studies: Iterable[NamedStudy]) -> tuple[str, ...]:

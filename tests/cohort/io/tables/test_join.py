@@ -142,6 +142,25 @@ def test_dxa_of_another_visit_is_a_scan_by_its_own_day_and_never_without_one(tmp
     assert undated.dxa is None
 
 
+def test_dxa_of_another_study_is_none_of_a_study_without_a_day(tmp_path: Path) -> None:
+    cohort = "study_uid,patient_id,study_date,t_score,dxa_date\n9.9,p1,2020-06-01,-2,2020-05-20\n"
+    assert tables(tmp_path, cohort).joined(study()).dxa is None
+    both = tables(tmp_path, cohort, "patient_id,dxa_date,t_score\np1,2021-08-01,-1\n")
+    assert both.joined(study()).dxa is None, "one of two"
+    repeated = tables(tmp_path, cohort, "patient_id,dxa_date,t_score\np1,2020-05-20,-2\n")
+    assert t_score(repeated.joined(study())) == -2, "the same scan in both tables is the only one"
+
+
+def test_a_line_without_a_day_that_counts_for_several_studies_is_told(tmp_path: Path) -> None:
+    found = tables(tmp_path, "study_uid,patient_id,t_score,study_date\n,p1,-2,\n,p2,-1,\n1.5,p3,-1,\n")
+    given = [study("1.2", "p1", MAY), study("1.3", "p1", NEXT_YEAR), study("1.4", "p2"), study("1.5", "p3")]
+    joined = [found.joined(one) for one in given]
+    assert [t_score(one) for one in joined] == [-2, -2, -1, -1]
+    assert table_notes(tmp_path, joined) == (
+        "1 x line without a day that was joined to several studies: p1 (line 2; 2 studies)",
+    )
+
+
 def test_own_dxa_then_the_nearest_scan_of_both_tables(tmp_path: Path) -> None:
     cohort = "study_uid,patient_id,study_date,t_score,dxa_date\n1.2,p1,2020-05-01,,\n1.3,p1,2021-05-01,-3,2021-04-01\n"
     scans = "patient_id,dxa_date,t_score\np1,2020-08-01,-1\np1,2021-05-01,-2\n"
