@@ -66,15 +66,16 @@ def cases_of(studies: Sequence[EvaluatedStudy], inputs: str | None = None) -> Ev
         prediction = study.prediction
         probabilities = prediction.probabilities if inputs is None else prediction.input_ablation.get(inputs)
         if study.dxa is not None and study.dxa.t_score is not None and probabilities:
-            cases.append((prediction, probabilities, study.dxa))
+            cases.append((study, probabilities, study.dxa))
     if not cases:
         return None
+    predictions = [study.prediction for study, _, _ in cases]
     return EvaluatedCases(
         labels=np.array([BMD_CLASSES.index(d.bmd_class) for _, _, d in cases if d.bmd_class is not None], np.int64),
         probabilities=np.array([[by_class[c] for c in BMD_CLASSES] for _, by_class, _ in cases], np.float64),
         t_scores=np.array([d.t_score for _, _, d in cases], np.float64),
-        t_estimates=np.array([np.nan if p.t_score is None else p.t_score for p, _, _ in cases], np.float64),
-        prediction_sets=[frozenset(p.prediction_set) for p, _, _ in cases],
-        decisions=[p.decision for p, _, _ in cases],
-        patients=np.unique([p.patient_id for p, _, _ in cases], return_inverse=True)[1].astype(np.int64),
+        t_estimates=np.array([np.nan if p.t_score is None else p.t_score for p in predictions], np.float64),
+        prediction_sets=[frozenset(p.prediction_set) for p in predictions],
+        decisions=[p.decision for p in predictions],
+        patients=np.unique([s.patient_id for s, _, _ in cases], return_inverse=True)[1].astype(np.int64),
     )

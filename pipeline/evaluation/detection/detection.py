@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cohort.findings import GENANT_LOSS
-from cohort.io.tables.cohort_tables import CohortRow
 from cohort.rejection_codes import LEVEL_WARNINGS, LevelCode, RejectionCode
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
+from cohort.study import Findings
 from pipeline.evaluation.detection.boxes import (
     AveragePrecision,
     EvaluatedImage,
@@ -23,14 +23,14 @@ from pipeline.evaluation.detection.boxes import (
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, is_nan
 from pipeline.evaluation.studies.joined import EvaluatedStudy
 
-FINDINGS: dict[str, Callable[[CohortRow], bool]] = {
-    "implant": lambda row: bool(row.findings.implant),
-    "compression fracture": lambda row: (row.findings.fracture_grade or 0) > 0,
-    "compression fracture of grade 2 or 3": lambda row: (row.findings.fracture_grade or 0) > 1,
-    "scoliosis above 20 degrees": lambda row: (row.findings.cobb_deg or 0) > 20,
-    "poor exposure": lambda row: row.findings.exposure_adequate is False,
-    "six lumbar vertebrae": lambda row: row.findings.lumbar_count == 6,
-    "four lumbar vertebrae": lambda row: row.findings.lumbar_count == 4,
+FINDINGS: dict[str, Callable[[Findings], bool]] = {
+    "implant": lambda findings: bool(findings.implant),
+    "compression fracture": lambda findings: (findings.fracture_grade or 0) > 0,
+    "compression fracture of grade 2 or 3": lambda findings: (findings.fracture_grade or 0) > 1,
+    "scoliosis above 20 degrees": lambda findings: (findings.cobb_deg or 0) > 20,
+    "poor exposure": lambda findings: findings.exposure_adequate is False,
+    "six lumbar vertebrae": lambda findings: findings.lumbar_count == 6,
+    "four lumbar vertebrae": lambda findings: findings.lumbar_count == 4,
 }
 """Groups of studies that a detector may find harder."""
 
@@ -153,7 +153,7 @@ def detection(studies: Sequence[EvaluatedStudy], evaluated: Sequence[EvaluatedSt
     by_finding = {
         name: group
         for name, has in FINDINGS.items()
-        if (group := [study for study in with_rois if study.row is not None and has(study.row)])
+        if (group := [study for study in with_rois if has(study.study.findings)])
     }
     return Detection(
         both_views=_both_views(chosen),
@@ -219,7 +219,7 @@ def _fractures(studies: Iterable[EvaluatedStudy]) -> FractureMetrics | None:
     suspected: list[bool] = []
     worst: list[tuple[float, bool]] = []
     for study in studies:
-        stated = None if study.row is None else study.row.findings.height_loss
+        stated = study.study.findings.height_loss
         lateral = study.prediction.views.get(View.LATERAL)
         if stated is None or lateral is None or not lateral.vertebrae:
             continue

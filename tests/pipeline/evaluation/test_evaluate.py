@@ -22,11 +22,14 @@ from cohort.covariates import Covariates
 from cohort.rejection_codes import RejectionCode
 from pipeline.evaluation.classification.metrics import ClassificationMetrics
 from pipeline.evaluation.config import EvaluationConfig
-from pipeline.evaluation.evaluate import ALL, Evaluation, evaluate
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.evaluation import Evaluation
 from pipeline.evaluation.report.page import write_evaluation
 from pipeline.evaluation.report.tables import published_tables
 from pipeline.evaluation.statistics.intervals import Estimate
+from pipeline.evaluation.studies.datasets import ALL
 from pipeline.evaluation.studies.results import load_predictions
+from pipeline.evaluation.tables.classification import auc_label
 from pipeline.prediction import Prediction, Rejection
 from tests import EXAMPLES
 from tests.predictions import MODEL, save
@@ -89,13 +92,14 @@ def test_perfect_results(tmp_path: Path) -> None:
     assert (everyone.studies, everyone.rejected) == (100, 4)
     assert np.trace(metrics.confusion) == np.sum(metrics.confusion) == 96
     for own in metrics.classes.values():
-        assert own.auc == Estimate(1, 1, 1) and own.sensitivity.value == own.ppv.value == 1
+        assert own.auc.value == own.auc.high == 1 and own.auc.low > 0.8 and own.sensitivity.value == own.ppv.value == 1
     assert metrics.macro_auc == Estimate(1, 1, 1)
     intention = everyone.intention_to_diagnose
-    assert intention is not None and intention.rejected.value == 0.04 and intention.metrics.specificity.value == 1
+    assert intention is not None and intention.without_class.value == 0.04
+    assert intention.not_called.specificity.value == intention.referred.sensitivity.value == 1
     osteoporotic = metrics.classes[BmdClass.OSTEOPOROSIS].cases
-    expected = osteoporotic / (osteoporotic + intention.osteoporosis_among_rejected)
-    assert intention.metrics.sensitivity.value == pytest.approx(expected)
+    expected = osteoporotic / (osteoporotic + intention.osteoporosis_without_class)
+    assert intention.not_called.sensitivity.value == pytest.approx(expected)
 
 
 def test_chance_and_subgroups(tmp_path: Path) -> None:
@@ -105,7 +109,7 @@ def test_chance_and_subgroups(tmp_path: Path) -> None:
     assert groups["sex", "women"].studies + groups["sex", "men"].studies == 576
     assert groups["radiography system", "A"].studies + groups["radiography system", "B"].studies == 576
     assert {group for kind, group in groups if kind == "age"} == {"50-59", "60-69", "70-79", "80+"}
-    assert set(found.population_p) == {"age_years", "bmi_kg_m2", "sex", "bmd_class"}
+    assert set(found.population_p) == {"age_years", "bmi_kg_m2", "t_score", "sex", "bmd_class"}
     assert set(found.datasets) == {"test1", "test2", ALL} and found.overall is found.datasets[ALL]
     many = evaluate(tmp_path / "out", tmp_path / "cohort", EvaluationConfig(fewest_cases=10_000))
     assert all(own.auc is None for own in many.subgroups) and any(own.auc is not None for own in found.subgroups)
@@ -140,7 +144,7 @@ def test_both_sides_without_the_other_are_counted(tmp_path: Path) -> None:
     pd.concat([table.iloc[5:], ghosts]).to_csv(cohort / "cohort.csv", index=False)
     missing = evaluate(out, cohort, QUICK).not_evaluated
     assert missing.predictions_without_dxa.count == 5
-    assert asdict(missing.dxa_without_prediction) == {"count": 3, "first": ("g3", "g2", "g1")}
+    assert asdict(missing.dxa_without_prediction) == {"count": 3, "first": ("g1", "g2", "g3")}
 
 
 def test_other_sites_are_not_missing_where_one_is_evaluated(tmp_path: Path) -> None:
@@ -158,7 +162,7 @@ def test_one_object_feeds_json_tables_and_page(tmp_path: Path) -> None:
     document = json.loads(json.dumps(found.as_json()))["datasets"][ALL]["classification"]["classes"]["osteoporosis"]
     assert table.loc[ALL, "studies"] == document["studies"] == 77
     auc = document["auc"]
-    assert table.loc[ALL, "AUC (95 %, DeLong)"] == f"{auc['value']:.3f} ({auc['low']:.3f}-{auc['high']:.3f})"
+    assert table.loc[ALL, auc_label()] == f"{auc['value']:.3f} ({auc['low']:.3f}-{auc['high']:.3f})"
     terminal = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--set", "bootstrap_draws=20"]).stdout
     assert (
         "T-score: limit of agreement, low" in terminal and "t_score" not in terminal and "not_estimable" not in terminal
@@ -187,7 +191,7 @@ def test_the_command_writes_a_page_tables_and_figures(tmp_path: Path) -> None:
         "http://creativecommons.org", ""
     )
     tables = {path.stem for path in (tmp_path / "r" / "tables").glob("*.csv")}
-    assert {"table_1_population", "table_2_images", "table_3_confusion", "subgroups"} <= tables
+    assert {"population", "table_2_images", "table_3_confusion", "subgroups"} <= tables
     assert {"roc_all.svg", "roc_test1.png", "decision_test2.svg"} <= {
         path.name for path in (tmp_path / "r" / "figures").iterdir()
     }
@@ -232,7 +236,11 @@ def test_a_cohort_is_screened_and_evaluated_in_one_command(tmp_path: Path) -> No
     done = CliRunner().invoke(app, ["validate", str(EXAMPLES), "--out", str(report), "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["studies"] == 6 and found["detection"]["both_views"]["mean_iou"] > 0.8
+    assert (
+        found["studies"] == 4
+        and found["datasets"]["validation"]["studies"] == 2
+        and found["detection"]["both_views"]["mean_iou"] > 0.8
+    )
     page = (report / "report.html").read_text("utf-8")
     assert "Stage attribution" in page and "Detection by site" in page and "In-silico" in page
     assert len(load_predictions(report / "manual")) == 6
@@ -295,7 +303,7 @@ def test_parts_of_the_inputs_give_both_tables_and_paired_comparisons(tmp_path: P
     figures = {path.name for path in (tmp_path / "r" / "figures").iterdir()}
     assert {"figure_3_test1.svg", "figure_4_all.png"} <= figures
     page = (tmp_path / "r" / "report.html").read_text()
-    assert "Table 4. Osteoporosis" in page and "its Figure 4" in page and "Paired DeLong" in page
+    assert "beside Table 4" in page and "As Figure 4" in page and "Paired DeLong" in page
 
 
 def test_wrong_lines_and_patients_on_several_sides_are_told_and_the_rest_evaluated(tmp_path: Path) -> None:
@@ -311,6 +319,7 @@ def test_wrong_lines_and_patients_on_several_sides_are_told_and_the_rest_evaluat
     assert lost.unreadable_lines.count == 2
     assert "t_score is -35, expected -9 to 9" in lost.unreadable_lines.first[0]
     assert asdict(lost.patients_of_several_sites) == {"count": 1, "first": ("p0",)}
-    assert found.overall.studies == 60 and lost.predictions_without_dxa.first == ("s7",)
+    assert found.overall.studies == 59 and found.datasets["no site"].studies == 1
+    assert lost.predictions_without_dxa.first == ("s3", "s7")
     write_evaluation(tmp_path / "r", found, "made up")
     assert "2 lines of cohort.csv cannot be read" in (tmp_path / "r" / "report.html").read_text("utf-8")
