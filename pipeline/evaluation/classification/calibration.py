@@ -9,8 +9,15 @@ import numpy as np
 
 from cohort.bmd import BMD_CLASSES, BmdClass
 from pipeline.evaluation.classification.cases import EvaluatedCases
-from pipeline.evaluation.estimable import NOT_ESTIMABLE
-from pipeline.evaluation.statistics.calibration import CalibrationCurve, binary_calibration, smoothed_curve
+from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_PATIENT, is_lone
+from pipeline.evaluation.statistics.agreement import bland_altman
+from pipeline.evaluation.statistics.calibration import (
+    CalibrationCurve,
+    ValueCalibration,
+    binary_calibration,
+    smoothed_curve,
+    value_calibration,
+)
 from pipeline.evaluation.statistics.intervals import Clusters, Estimate, Flags, Floats
 
 CURVE_POINTS, EVERY = 61, 3
@@ -18,6 +25,12 @@ CURVE_POINTS, EVERY = 61, 3
 
 BINS = 15
 """Of equal width, of the expected calibration error."""
+
+
+FEWEST_T_SCORES = 3
+"""Estimated T-scores below which no agreement is given."""
+
+FLAT = f"{NOT_ESTIMABLE}the T-scores do not vary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,25 @@ class ClassCalibration:
     not_estimable: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TScoreAgreement:
+    """Estimated T-scores against DXA.
+
+    Attributes:
+        mae: mean absolute error.
+        r: Pearson's.
+        bias: mean of estimate minus DXA, with the 95 % limits of agreement as its interval.
+        calibration: DXA regressed on the estimate, ideal intercept 0 and slope 1.
+        not_estimable: a word for each of these, or its interval, that these studies cannot give.
+    """
+
+    mae: float
+    r: float
+    bias: Estimate
+    calibration: ValueCalibration
+    not_estimable: Mapping[str, str]
+
+
 def calibrations(cases: EvaluatedCases) -> dict[BmdClass, ClassCalibration]:
     """Calibration of each class, the rest being the others; intervals by patient."""
     return {
@@ -99,6 +131,42 @@ def class_calibration(positive: Flags, probabilities: Floats, patients: Clusters
         curve=curve,
         not_estimable={name: NOT_ESTIMABLE + word for name, word in words.items()},
     )
+
+
+def t_score_agreement(cases: EvaluatedCases) -> TScoreAgreement | None:
+    """Agreement of the estimated T-scores with DXA; None below three of them."""
+    known = np.isfinite(cases.t_estimates)
+    if known.sum() < FEWEST_T_SCORES:
+        return None
+    truth, estimates, patients = cases.t_scores[known], cases.t_estimates[known], cases.patients[known]
+    agreement = bland_altman(truth, estimates, patients)
+    return TScoreAgreement(
+        mae=float(np.abs(estimates - truth).mean()),
+        r=agreement.r,
+        bias=Estimate(agreement.bias, agreement.low, agreement.high),
+        calibration=value_calibration(truth, estimates, patients),
+        not_estimable=_agreement_words(truth, estimates, patients),
+    )
+
+
+def t_score_words(cases: EvaluatedCases) -> dict[str, str]:
+    """A word where the estimated T-scores are too few for an agreement, or for r where they do not vary."""
+    known = np.isfinite(cases.t_estimates)
+    if 0 < known.sum() < FEWEST_T_SCORES:
+        return {"t_score": f"{NOT_ESTIMABLE}{known.sum()} estimated T-scores, {FEWEST_T_SCORES} are needed"}
+    found = t_score_agreement(cases)
+    return {} if found is None else {name: word for name, word in found.not_estimable.items() if name == "r"}
+
+
+def _agreement_words(truth: Floats, estimates: Floats, patients: Clusters) -> dict[str, str]:
+    words = {}
+    if min(np.ptp(truth), np.ptp(estimates)) == 0:
+        words["r"] = FLAT
+    if np.ptp(estimates) == 0:
+        words["calibration"] = FLAT
+    if is_lone(np.ones(len(truth), bool), patients):
+        words["bias_interval"] = words["calibration_interval"] = NOT_ESTIMABLE + ONE_PATIENT
+    return words
 
 
 def expected_calibration_error(positive: Flags, probabilities: Floats) -> float:

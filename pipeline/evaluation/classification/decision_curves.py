@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.config import DECISION_THRESHOLDS
+from pipeline.evaluation.estimable import is_lone
 from pipeline.evaluation.statistics.intervals import Estimate
 from pipeline.evaluation.statistics.thresholds import net_benefit_difference
 
@@ -52,12 +53,16 @@ def net_benefits(
     Source: Vickers and Elkin 2006, Med Decis Making 26:565; intervals after Vickers et al. 2008, BMC Med Inform Decis
         Mak 8:53.
     """
+    lone = is_lone(np.ones(len(cases.labels), bool), cases.patients)
     levels = np.asarray(thresholds, dtype=np.float64)
     positive, probabilities = cases.positive, cases.p_osteoporosis
     odds = levels / (1 - levels)
     everyone = positive.mean() - (1 - positive.mean()) * odds
     against_everyone, against_no_one = (
-        net_benefit_difference(positive, probabilities, levels, draws, seed, cases.patients, against)
+        [
+            Estimate(found.value, np.nan, np.nan) if lone else found
+            for found in net_benefit_difference(positive, probabilities, levels, draws, seed, cases.patients, against)
+        ]
         for against in ("all", "none")
     )
     return tuple(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from classify.inputs import PAIRS, SIX
 from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
 from pipeline.evaluation.estimable import gap_word
@@ -21,6 +23,7 @@ class InputComparison:
         first: name of one of the six models.
         second: of another.
         studies: that have both.
+        patients: of whom these are.
         difference: AUC of osteoporosis of the second minus that of the first, with DeLong's interval, by patient.
         p: two-sided, of no difference.
         not_estimable: a word where the interval cannot be given.
@@ -29,6 +32,7 @@ class InputComparison:
     first: str
     second: str
     studies: int
+    patients: int
     difference: Estimate
     p: float
     not_estimable: Mapping[str, str]
@@ -57,6 +61,7 @@ def compare_inputs(studies: Sequence[EvaluatedStudy]) -> tuple[InputComparison, 
                 first=names[0],
                 second=names[1],
                 studies=len(first.positive),
+                patients=len(np.unique(first.patients)),
                 difference=paired.difference,
                 p=paired.p,
                 not_estimable={"difference": word, "p": word} if word else {},

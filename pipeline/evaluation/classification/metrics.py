@@ -12,13 +12,17 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from classify.calibration import Decision, brier, calibration_error, perfect_calibration_error
 from cohort.bmd import BMD_CLASSES, BmdClass
-from pipeline.evaluation.classification.calibration import ClassCalibration, calibrations
+from pipeline.evaluation.classification.calibration import (
+    ClassCalibration,
+    TScoreAgreement,
+    calibrations,
+    t_score_agreement,
+    t_score_words,
+)
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.classification.decision_curves import NetBenefit, net_benefits
 from pipeline.evaluation.config import DECISION_THRESHOLDS
 from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_CLASS, ONE_PATIENT, class_words, is_lone, macro_auc_word
-from pipeline.evaluation.statistics.agreement import bland_altman
-from pipeline.evaluation.statistics.calibration import ValueCalibration, value_calibration
 from pipeline.evaluation.statistics.intervals import (
     UNKNOWN,
     Estimate,
@@ -31,11 +35,6 @@ from pipeline.evaluation.statistics.roc import auc
 
 Labels = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
-FEWEST_T_SCORES = 3
-"""Estimated T-scores below which no agreement is given."""
-
-FLAT = f"{NOT_ESTIMABLE}the T-scores do not vary"
 
 PREDICTIVE = ("sensitivity", "specificity", "ppv", "npv")
 
@@ -72,23 +71,6 @@ class ClassMetrics:
     def clustered(self) -> bool:
         """Whether patients have several studies."""
         return self.patients < self.studies
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TScoreAgreement:
-    """Estimated T-scores against DXA.
-
-    Attributes:
-        mae: mean absolute error.
-        r: Pearson's.
-        bias: mean of estimate minus DXA, with the 95 % limits of agreement as its interval.
-        calibration: DXA regressed on the estimate, ideal intercept 0 and slope 1.
-    """
-
-    mae: float
-    r: float
-    bias: Estimate
-    calibration: ValueCalibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +166,7 @@ def classification_metrics(
         ece_expected=expected,
         ece_expected_high=expected_high,
         brier=brier(probabilities, labels),
-        t_score=_t_score_agreement(cases),
+        t_score=t_score_agreement(cases),
         prediction_sets=_prediction_sets(cases),
         decisions=_decisions(cases),
         classes={c: class_metrics(cases, c) for c in BMD_CLASSES},
@@ -235,32 +217,13 @@ def _words(cases: EvaluatedCases) -> dict[str, str]:
     words: dict[str, str] = {}
     if (word := macro_auc_word(cases.labels)) is not None:
         words["macro_auc"] = word
-    if _of_one_patient(cases):
-        words.update(dict.fromkeys(("macro_auc_interval", "accuracy_interval"), NOT_ESTIMABLE + ONE_PATIENT))
     if len(np.unique(cases.labels)) < 2:
         words.update(dict.fromkeys(("kappa", "kappa_quadratic"), ONE_CLASS))
-    known = np.isfinite(cases.t_estimates)
-    if 0 < known.sum() < FEWEST_T_SCORES:
-        words["t_score"] = f"{NOT_ESTIMABLE}{known.sum()} estimated T-scores, {FEWEST_T_SCORES} are needed"
-    elif known.any() and min(np.ptp(cases.t_scores[known]), np.ptp(cases.t_estimates[known])) == 0:
-        words["r"] = FLAT
-        if np.ptp(cases.t_estimates[known]) == 0:
-            words["t_score_calibration"] = FLAT
+    words.update(t_score_words(cases))
+    if _of_one_patient(cases):
+        lone = ("macro_auc", "accuracy", "prediction_sets", "decisions", "net_benefit")
+        words.update({f"{name}_interval": NOT_ESTIMABLE + ONE_PATIENT for name in lone})
     return words
-
-
-def _t_score_agreement(cases: EvaluatedCases) -> TScoreAgreement | None:
-    known = np.isfinite(cases.t_estimates)
-    if known.sum() < FEWEST_T_SCORES:
-        return None
-    truth, estimates, patients = cases.t_scores[known], cases.t_estimates[known], cases.patients[known]
-    agreement = bland_altman(truth, estimates, patients)
-    return TScoreAgreement(
-        mae=float(np.abs(estimates - truth).mean()),
-        r=agreement.r,
-        bias=Estimate(agreement.bias, agreement.low, agreement.high),
-        calibration=value_calibration(truth, estimates, patients),
-    )
 
 
 def _prediction_sets(cases: EvaluatedCases) -> PredictionSets | None:

@@ -39,11 +39,12 @@ Chooser = Callable[[Flags, Floats], float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictiveValues:
-    """PPV and NPV at a prevalence, by sensitivity and specificity."""
+    """PPV and NPV at a prevalence, by sensitivity and specificity, with a word for what these studies cannot give."""
 
     prevalence: float
     ppv: Estimate
     npv: Estimate
+    not_estimable: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,22 +115,20 @@ def operating_point(
         promise: what the choice of the threshold promises for other studies.
     """
     words = metric_words(positive, predicted, patients=clusters)
-    values = None
-    if prevalence is not None:
-        values = _at_prevalence(positive, predicted, clusters, prevalence)
-        words.update(_prevalence_words(values, words))
     return OperatingPoint(
         name=name,
         threshold=threshold,
         promise=promise,
         studies=len(positive),
-        at_prevalence=values,
+        at_prevalence=None if prevalence is None else _at_prevalence(positive, predicted, clusters, prevalence, words),
         not_estimable=words,
         **binary_metrics(positive, predicted, clusters),
     )
 
 
-def _at_prevalence(positive: Flags, predicted: Flags, clusters: Clusters | None, prevalence: float) -> PredictiveValues:
+def _at_prevalence(
+    positive: Flags, predicted: Flags, clusters: Clusters | None, prevalence: float, words: Mapping[str, str]
+) -> PredictiveValues:
     """By the counts, those of each class divided by its design effect where patients have several studies."""
     counted = counts(positive, predicted)
     lone = is_lone(positive, clusters) or is_lone(~positive, clusters)
@@ -142,19 +141,20 @@ def _at_prevalence(positive: Flags, predicted: Flags, clusters: Clusters | None,
     )
     if lone:
         ppv, npv = (Estimate(found.value, np.nan, np.nan) for found in (ppv, npv))
-    return PredictiveValues(prevalence=prevalence, ppv=ppv, npv=npv)
+    known = {"ppv": ppv, "npv": npv}
+    return PredictiveValues(prevalence=prevalence, not_estimable=_prevalence_words(known, words), **known)
 
 
-def _prevalence_words(values: PredictiveValues, words: Mapping[str, str]) -> dict[str, str]:
+def _prevalence_words(values: Mapping[str, Estimate], words: Mapping[str, str]) -> dict[str, str]:
     """Words for predictive values at the prevalence, from those for what they come from."""
     found = {}
-    for name, estimate in (("ppv", values.ppv), ("npv", values.npv)):
+    for name, estimate in values.items():
         sources = ("sensitivity", "specificity", name, "sensitivity_interval", "specificity_interval")
         word = next((words[source] for source in sources if source in words), "")
         if word and np.isnan(estimate.value):
-            found[f"{name}_at_prevalence"] = word
+            found[name] = word
         elif word and np.isnan(estimate.low):
-            found[f"{name}_at_prevalence_interval"] = word
+            found[f"{name}_interval"] = word
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from cohort.bmd import BmdClass
 from pipeline.evaluation.classification.metrics import ClassificationMetrics
@@ -96,5 +97,5 @@ def _sample_size(
         prevalence=prevalence,
         studies=studies,
         cases=None if studies is None else round(studies * prevalence),
-        not_estimable={} if word is None else {"studies": word},
+        not_estimable={} if word is None else {"studies": word, **({} if isfinite(expected) else {"expected": word})},
     )

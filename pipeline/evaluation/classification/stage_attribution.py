@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
 from pipeline.evaluation.estimable import auc_words, gap_word
 from pipeline.evaluation.statistics.intervals import UNKNOWN, Estimate, clustered_proportion
@@ -14,9 +16,10 @@ from pipeline.evaluation.studies.joined import EvaluatedStudy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageMetrics:
-    """Classification of some studies on one kind of ROI: AUC of osteoporosis, and accuracy."""
+    """Classification of some studies of some patients on one kind of ROI: AUC of osteoporosis, and accuracy."""
 
     studies: int
+    patients: int
     accuracy: Estimate
     auc: Estimate
     not_estimable: Mapping[str, str]
@@ -84,6 +87,7 @@ def _metrics(cases: EvaluatedCases) -> StageMetrics:
     positive = cases.positive
     return StageMetrics(
         studies=len(positive),
+        patients=len(np.unique(cases.patients)),
         accuracy=clustered_proportion(cases.predicted == cases.labels, cases.patients),
         auc=auc(positive, cases.p_osteoporosis, clusters=cases.patients)
         if 0 < positive.sum() < len(positive)

@@ -26,6 +26,8 @@ AUC, SENSITIVITY, SPECIFICITY, CALIBRATION = "AUC", "sensitivity", "specificity"
 MEASURES = (AUC, SENSITIVITY, SPECIFICITY, CALIBRATION)
 """What is tested for a difference between groups."""
 
+TOO_FEW = f"{NOT_ESTIMABLE}fewer than two groups have enough cases and others"
+
 Belongs = Callable[[EvaluatedStudy], bool]
 
 
@@ -136,15 +138,9 @@ def interactions(groups: Sequence[Subgroup]) -> tuple[Interaction, ...]:
             groups=tuple(tested),
             p=p,
             p_holm=adjusted,
-            not_estimable={} if math.isfinite(p) else dict.fromkeys(("p", "p_holm"), _too_few(len(tested))),
+            not_estimable={} if math.isfinite(p) else dict.fromkeys(("p", "p_holm"), TOO_FEW),
         )
         for (kind, measure, tested), p, adjusted in zip(tests, p_values, holm(p_values), strict=True)
-    )
-
-
-def _too_few(groups: int) -> str:
-    return (
-        f"{NOT_ESTIMABLE}{groups or 'no'} group{'' if groups == 1 else 's'} with enough cases and others and a variance"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cohort.bmd import BmdClass
-from pipeline.evaluation.classification.calibration import ClassCalibration
+from pipeline.evaluation.classification.calibration import ClassCalibration, TScoreAgreement
 from pipeline.evaluation.classification.metrics import ClassificationMetrics
 from pipeline.evaluation.estimable import gap_text, interval_text, metric_text, told
 from pipeline.evaluation.tables.classification import interval_label
@@ -32,8 +32,8 @@ def t_score_calibration_table(metrics: Mapping[str, ClassificationMetrics]) -> p
     rows = [
         {
             "dataset": dataset,
-            f"intercept ({of})": gap_text(t_score.calibration.intercept, _word(found), digits=2),
-            f"slope ({of})": interval_text(t_score.calibration.slope, digits=2, word=_word(found)),
+            f"intercept ({of})": gap_text(t_score.calibration.intercept, _word(t_score), digits=2),
+            f"slope ({of})": interval_text(t_score.calibration.slope, digits=2, word=_word(t_score)),
             "mean of estimate minus DXA": told(t_score.bias.value, digits=2),
             "mean absolute error": told(t_score.mae, digits=2),
         }
@@ -43,8 +43,9 @@ def t_score_calibration_table(metrics: Mapping[str, ClassificationMetrics]) -> p
     return pd.DataFrame(rows)
 
 
-def _word(metrics: ClassificationMetrics) -> str | None:
-    return metrics.not_estimable.get("t_score_calibration")
+def _word(t_score: TScoreAgreement) -> str | None:
+    words = t_score.not_estimable
+    return words.get("calibration", words.get("calibration_interval"))
 
 
 def _class_cells(bmd_class: BmdClass, calibration: ClassCalibration, of: str) -> dict[str, object]:

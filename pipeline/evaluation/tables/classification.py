@@ -99,14 +99,24 @@ def _classification_cells(
     yield "T-score: mean absolute error", told(t_score and t_score.mae, word)
     yield "T-score: r", told(t_score and t_score.r, word or words.get("r"))
     yield "T-score: estimate minus DXA, mean", told(t_score and t_score.bias.value, word)
-    yield "T-score: limit of agreement, low", told(t_score and t_score.bias.low, word)
-    yield "T-score: limit of agreement, high", told(t_score and t_score.bias.high, word)
+    limits = word if t_score is None else t_score.not_estimable.get("bias_interval")
+    yield "T-score: limit of agreement, low", told(t_score and t_score.bias.low, limits)
+    yield "T-score: limit of agreement, high", told(t_score and t_score.bias.high, limits)
     sets = metrics.prediction_sets
-    yield f"prediction sets that hold the truth ({of})", interval_text(None if sets is None else sets.coverage)
+    yield (
+        f"prediction sets that hold the truth ({of})",
+        interval_text(None if sets is None else sets.coverage, word=words.get("prediction_sets_interval")),
+    )
     yield "mean size of prediction sets", told(sets and sets.mean_size)
     decided = metrics.decisions
     yield "studies ruled in", told(decided and decided.rule_in)
-    yield f"PPV of rule-in ({of})", interval_text(None if decided is None else decided.rule_in_ppv)
+    yield (
+        f"PPV of rule-in ({of})",
+        interval_text(None if decided is None else decided.rule_in_ppv, word=words.get("decisions_interval")),
+    )
     yield "studies ruled out", told(decided and decided.rule_out)
-    yield f"NPV of rule-out ({of})", interval_text(None if decided is None else decided.rule_out_npv)
+    yield (
+        f"NPV of rule-out ({of})",
+        interval_text(None if decided is None else decided.rule_out_npv, word=words.get("decisions_interval")),
+    )
     yield "indeterminate studies", told(decided and decided.indeterminate)

@@ -15,7 +15,7 @@ from pipeline.evaluation.classification.planning import SampleSize
 from pipeline.evaluation.classification.stage_attribution import StageAttribution, StageMetrics
 from pipeline.evaluation.classification.subgroups import Interaction, Subgroup
 from pipeline.evaluation.estimable import as_cell, gap_text, interval_text, metric_text, told
-from pipeline.evaluation.tables.classification import PERCENT, auc_label
+from pipeline.evaluation.tables.classification import PERCENT, auc_label, interval_label
 from pipeline.report_page.tables import p_value
 
 STAGES = {
@@ -69,10 +69,8 @@ def predictive_value_table(points: Mapping[str, Sequence[OperatingPoint]]) -> pd
             "dataset": dataset,
             "osteoporosis is predicted at": point.name,
             "prevalence %": told(100 * values.prevalence, digits=1),
-            **{
-                name: interval_text(estimate, 100, 1, _at_prevalence_word(point, key))
-                for key, name, estimate in (("ppv", "PPV % (95 %)", values.ppv), ("npv", "NPV % (95 %)", values.npv))
-            },
+            "PPV % (95 %)": metric_text(values, "ppv", values.not_estimable, 100, 1),
+            "NPV % (95 %)": metric_text(values, "npv", values.not_estimable, 100, 1),
         }
         for dataset, own in points.items()
         for point in own
@@ -107,7 +105,7 @@ def sample_size_table(sizes: Mapping[str, Sequence[SampleSize]]) -> pd.DataFrame
         {
             "dataset": dataset,
             "aim": size.aim,
-            "expected": told(size.expected, size.not_estimable.get("studies")),
+            "expected": told(size.expected),
             "prevalence %": told(100 * size.prevalence, digits=1),
             "studies needed": told(size.studies, size.not_estimable.get("studies")),
             "of them with osteoporosis": told(size.cases),
@@ -125,20 +123,16 @@ def _point_cells(point: OperatingPoint) -> dict[str, str]:
     return {name: metric_text(point, key, point.not_estimable, 100, 1) for key, name in PERCENT.items()}
 
 
-def _at_prevalence_word(point: OperatingPoint, key: str) -> str | None:
-    name = f"{key}_at_prevalence"
-    return point.not_estimable.get(name, point.not_estimable.get(f"{name}_interval"))
-
-
 def input_table(comparisons: Mapping[str, Sequence[InputComparison]]) -> pd.DataFrame:
     """Paired comparisons of parts of the inputs."""
+    of = interval_label(clustered=any(c.patients < c.studies for compared in comparisons.values() for c in compared))
     rows = [
         {
             "dataset": dataset,
             "first": comparison.first,
             "second": comparison.second,
             "studies": comparison.studies,
-            "AUC, second minus first (95 %)": gap_text(
+            f"AUC, second minus first ({of})": gap_text(
                 comparison.difference, comparison.not_estimable.get("difference")
             ),
             "p": p_value(comparison.p),
@@ -151,6 +145,9 @@ def input_table(comparisons: Mapping[str, Sequence[InputComparison]]) -> pd.Data
 
 def stage_table(attributed: Mapping[str, StageAttribution]) -> pd.DataFrame:
     """Metrics on manual ROIs and on the detector's ROIs, and the difference of their AUCs."""
+    stages = [getattr(attribution, key) for attribution in attributed.values() for key in STAGES]
+    clustered = any(stage.patients < stage.studies for stage in stages)
+    area = auc_label(clustered).replace("AUC", "AUC of osteoporosis")
     rows: list[dict[str, object]] = []
     for dataset, attribution in attributed.items():
         for key, label in STAGES.items():
@@ -159,8 +156,8 @@ def stage_table(attributed: Mapping[str, StageAttribution]) -> pd.DataFrame:
                 "dataset": dataset,
                 "classified on": label,
                 "studies": stage.studies,
-                "AUC of osteoporosis (95 %, DeLong, logit scale)": metric_text(stage, "auc", stage.not_estimable),
-                "accuracy % (95 %)": interval_text(stage.accuracy, 100, 1),
+                area: metric_text(stage, "auc", stage.not_estimable),
+                f"accuracy % ({interval_label(clustered=clustered)})": interval_text(stage.accuracy, 100, 1),
                 "difference of AUC": "",
                 "p": "",
                 "reclassified": "",

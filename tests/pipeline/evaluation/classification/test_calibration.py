@@ -88,7 +88,7 @@ def test_t_scores_are_calibrated_by_regression() -> None:
     assert (t_score.calibration.intercept.value, t_score.calibration.slope.value) == pytest.approx((-0.5, 0.5))
     flat = classification_metrics(replace(cases, t_estimates=np.full(200, -2.0)), draws=1)
     assert flat.t_score is not None and np.isnan(flat.t_score.calibration.slope.value)
-    assert flat.not_estimable["t_score_calibration"] == "not estimable: the T-scores do not vary"
+    assert flat.t_score.not_estimable["calibration"] == "not estimable: the T-scores do not vary"
     table = t_score_calibration_table({"flat": flat})
     assert table.loc[0, "slope (95 %)"] == "not estimable (the T-scores do not vary)"
 

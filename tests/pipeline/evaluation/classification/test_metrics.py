@@ -9,12 +9,15 @@ import pytest
 
 from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES
+from osteolens.documents.json_document import json_ready
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.classification.metrics import class_metrics, classification_metrics
+from pipeline.evaluation.estimable import result_json
 from pipeline.evaluation.statistics.intervals import Estimate, proportion
 from pipeline.evaluation.statistics.roc import auc
 from pipeline.evaluation.tables.classification import class_table, classification_table
 from tests.pipeline.evaluation.classification.made_up import random_cases
+from tests.pipeline.evaluation.studies.test_results import nulls_without_a_word
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 2, 2])
 T_SCORES = np.array([0.0, -0.5, -1.5, -2.0, -2.6, -3.0, -3.5, -4.0])
@@ -159,6 +162,9 @@ def test_studies_of_a_single_patient_have_no_intervals() -> None:
     assert np.isnan([found.accuracy.low, found.macro_auc.low, own.auc.low, own.sensitivity.low]).all()
     assert found.not_estimable["macro_auc_interval"] == "not estimable: all are of one patient"
     assert own.not_estimable["auc_interval"] == "not estimable: all cases are of one patient"
+    assert not nulls_without_a_word(json_ready(result_json(found)))
+    assert nulls_without_a_word(json_ready(result_json(replace(found, not_estimable={}))))
+    assert np.isnan(found.net_benefit[0].against_everyone.low)
     assert class_table({"one": own}).loc[0, "sensitivity %"] == (
         "100.00 (interval not estimable: all are of one patient)"
     )

@@ -59,14 +59,15 @@ def test_copies_of_a_study_tell_no_more_than_one() -> None:
 def test_what_no_study_tells_has_a_word() -> None:
     point = operating_point("none", None, np.zeros(5, bool), np.zeros(5, bool), prevalence=0.1)
     assert point.not_estimable["sensitivity"] == "not estimable: no study is osteoporosis"
-    assert point.not_estimable["ppv_at_prevalence"] == "not estimable: no study is osteoporosis"
-    assert point.at_prevalence is not None and np.isnan(point.at_prevalence.npv.value)
+    assert point.at_prevalence is not None
+    assert point.at_prevalence.not_estimable["npv"] == "not estimable: no study is osteoporosis"
+    assert np.isnan(point.at_prevalence.npv.value)
     lone = operating_point("lone", None, np.array([1, 1, 0, 0], bool), np.array([1, 0, 0, 0], bool),
                            np.array([0, 0, 1, 2]), 0.1)  # fmt: skip
     assert lone.sensitivity.value == 0.5 and np.isnan(lone.sensitivity.low)
     assert lone.not_estimable["sensitivity_interval"] == "not estimable: all are of one patient"
     assert lone.at_prevalence is not None and np.isnan(lone.at_prevalence.ppv.low)
-    assert lone.not_estimable["ppv_at_prevalence_interval"] == "not estimable: all are of one patient"
+    assert lone.at_prevalence.not_estimable["ppv_interval"] == "not estimable: all are of one patient"
 
 
 def test_many_studies_promise_predictive_values() -> None:

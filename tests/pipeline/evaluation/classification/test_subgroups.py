@@ -96,12 +96,12 @@ def test_too_few_cases_are_said() -> None:
     test = of(interactions(tuple(groups.values())), "sex", "AUC")
     assert (
         np.isnan(test.p)
-        and test.not_estimable["p"] == "not estimable: 1 group with enough cases and others and a variance"
+        and test.not_estimable["p"] == "not estimable: fewer than two groups have enough cases and others"
     )
     none = subgroups(studies, 1000)
-    assert of(interactions(none), "sex", "AUC").not_estimable["p"].startswith("not estimable: no groups")
+    assert of(interactions(none), "sex", "AUC").not_estimable["p"].startswith("not estimable: fewer than two")
     table = interaction_table(interactions(none))
-    assert table.loc[0, "p"] == "not estimable (no groups with enough cases and others and a variance)"
+    assert table.loc[0, "p"] == "not estimable (fewer than two groups have enough cases and others)"
 
 
 def test_systems_sites_and_views_are_groups_where_there_are_several() -> None:
