@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from classify.calibration import Decision
+from classify.inputs import PAIRS
 from cohort.bmd import BMD_CLASSES, DxaResult
 from cohort.covariates import Covariates, Sex
 from cohort.study import Study
@@ -83,3 +84,19 @@ def evaluated(uid: str, t_score: float, estimate: float, sex: Sex, **known: str 
     return EvaluatedStudy(
         prediction=replace(prediction, patient_id=study.patient_id), study=study, rois={}, exclusions=()
     )
+
+
+def input_studies(seed: int, copies: int = 1) -> list[EvaluatedStudy]:
+    """Forty patients, half with osteoporosis, with probabilities by chance and copies of each study."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for k in range(40):
+        t_score = -3.0 if k % 2 else 0.0
+        own = rng.dirichlet([1, 1, 2 if k % 2 else 1], 3)
+        for copy in range(copies):
+            study = evaluated(f"s{k}-{copy}", t_score, t_score, Sex.FEMALE, patient_id=f"p{k}")
+            full, first, second = ({c: float(p) for c, p in zip(BMD_CLASSES, row, strict=True)} for row in own)
+            ablation = {PAIRS[0][0]: first, PAIRS[0][1]: second}
+            prediction = replace(study.prediction, probabilities=full, input_ablation=ablation)
+            made.append(replace(study, prediction=prediction))
+    return made
