@@ -11,9 +11,10 @@ from pydicom import Dataset
 from pydicom.encaps import generate_fragmented_frames
 from pydicom.pixels import apply_color_lut
 
-from cohort.io.dicom.attributes import Attributes, aspect_of, brief
+from cohort.io.dicom.attributes import Attributes, brief
 from cohort.io.dicom.codestream import stated_size
 from cohort.io.dicom.photometric import Photometric
+from cohort.io.dicom.placement import placement_of
 from cohort.io.dicom.window import Cells, rescaled, windowed
 from cohort.io.grey import grey_of, radiograph_range
 from osteolens.errors import NotRadiograph, ReadError
@@ -22,9 +23,6 @@ Floats = npt.NDArray[np.float32]
 
 STRAY_CELLS = 0.001
 """Largest fraction of cells that may hold more than BitsStored allows without an overlay."""
-
-UNEVEN_PIXELS = 0.01
-"""Difference of row and column spacing, of the larger, from which pixels are not square."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,52 +247,12 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
 
 def _upright(pixels: Floats, full: Floats | None, header: Attributes) -> Shown:
     """Turned until columns run from head to feet, by PatientOrientation, and resampled to square pixels."""
-    orientation = header.texts("PatientOrientation")
-    along, down = (part[:1] for part in (*orientation, "", "")[:2])
-    if along and down and (along in "HF") == (down in "HF"):
-        header.unknown(
-            "PatientOrientation", "/".join(orientation), "expected one direction along the body and one across"
-        )
-        along, down = "", ""
-    turned = bool(along) and along in "HF"
-    if turned:
-        along, down = down, along
-    half = down == "H" and along in ("R", "A")
-    mirrored = down == "H" and not half
-
-    def apply(image: Floats) -> Floats:
-        image = image.T if turned else image
-        image = image[::-1, ::-1] if half else image[::-1] if mirrored else image
-        return np.ascontiguousarray(image)
-
-    is_turned = turned or half or mirrored
-    if is_turned:
-        header.notes.append(f"PatientOrientation says {brief('/'.join(orientation), 40)}; turned upright")
-    if half:
-        along = {"R": "L", "A": "P"}[along]
-    factors = _square(header)
-    to = factors[::-1] if turned else factors
+    placement = placement_of(header)
     return Shown(
-        pixels=_resampled(apply(pixels), to),
-        full_range=None if full is None else _resampled(apply(full), to),
-        anterior_left={"P": True, "A": False}.get(along),
-        spacing_factors=(1 / factors[0], 1 / factors[1]),
-        was_transposed=turned,
-        is_turned=is_turned,
+        pixels=placement.shown(pixels),
+        full_range=None if full is None else placement.shown(full),
+        anterior_left=placement.anterior_left,
+        spacing_factors=(1 / placement.factors[0], 1 / placement.factors[1]),
+        was_transposed=placement.was_transposed,
+        is_turned=placement.is_turned,
     )
-
-
-def _square(header: Attributes) -> tuple[float, float]:
-    """By what stored (rows, columns) are multiplied so that a pixel is as tall as wide; the finer of both stays."""
-    aspect, keyword = aspect_of(header)
-    if abs(aspect - 1) <= UNEVEN_PIXELS:
-        return 1.0, 1.0
-    header.notes.append(f"pixels are not square ({keyword}); boxes are in pixels of the squared image")
-    return (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
-
-
-def _resampled(image: Floats, factors: tuple[float, float]) -> Floats:
-    if factors == (1.0, 1.0):
-        return image
-    size = max(1, round(image.shape[1] * factors[1])), max(1, round(image.shape[0] * factors[0]))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.float32)

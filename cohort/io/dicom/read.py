@@ -116,6 +116,15 @@ def read_header(path: Path) -> Header:
     return _header(Attributes(_dataset(path, stop_before_pixels=True)), path)
 
 
+def read_attributes(path: Path) -> Attributes:
+    """Attributes of a file without its pixels.
+
+    Raises:
+        ReadError: as `read_header`.
+    """
+    return Attributes(_dataset(path, stop_before_pixels=True))
+
+
 def read_dicom(path: Path, with_full_range: bool = False) -> Radiograph:
     """One single-frame grey image as a viewer shows it (`cohort.io.dicom.pixels`); the file is parsed once.
 
