@@ -32,7 +32,8 @@ class CohortTables:
     A line of cohort.csv that names a study is of that study. Any other line of its patient is of the same visit when
     the line names no study and its date is the study's or one of both is unknown, or when it names another study of
     the same known date. A line of another visit gives no covariates, findings, DXA or date: only what is constant in
-    a patient (patient_id, site, split, sex, where the study's own line lacks it), and its dated DXA as one more scan.
+    a patient (patient_id and sex; site and split where the study has no line of its own, since a patient may come to
+    several sites), and its dated DXA as one more scan.
 
     Attributes:
         cohort: cohort.csv, None without it.
@@ -94,8 +95,8 @@ class CohortTables:
             covariates=covariates,
             findings=findings,
             dxa=dxa or self._nearest(patient, others, day),
-            site=site or _agreed(other.row.site for other in others),
-            split=split or _agreed(other.row.split for other in others),
+            site=site if line is not None else site or _agreed(other.row.site for other in others),
+            split=split if line is not None else split or _agreed(other.row.split for other in others),
             study_date=day,
             system=system,
         )

@@ -88,7 +88,11 @@ def test_what_is_constant_in_a_patient_fills_gaps_and_overrides_nothing(tmp_path
     )
     found = tables(tmp_path, text)
     joined = found.joined(study())
-    assert (joined.covariates.sex, joined.site, joined.split, joined.system) == (Sex.MALE, "north", Split.TEST, None)
+    assert (joined.covariates.sex, joined.site, joined.split, joined.system) == (Sex.MALE, None, None, None)
+    visit = found.joined(study("1.8", "p1"))
+    assert (visit.covariates.sex, visit.site, visit.split) == (Sex.MALE, "north", Split.TEST), (
+        "it has no line of its own"
+    )
     header = Study(study_uid="1.2", patient_id="p1", covariates=Covariates(sex=Sex.FEMALE), site="south")
     kept = found.joined(header)
     assert (kept.covariates.sex, kept.site, kept.covariates.age_years) == (Sex.FEMALE, "south", 61)
