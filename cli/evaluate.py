@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +23,9 @@ from cli.console import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from osteolens.progress import Progress
     from pipeline.evaluation.config import EvaluationConfig
-    from pipeline.evaluation.evaluate import Evaluation
+    from pipeline.evaluation.evaluation import Evaluation
 
 Results = Annotated[Path, typer.Argument(help="Output folder of `osteolens process`.")]
 Published = Annotated[
@@ -67,8 +68,12 @@ def evaluate(
         reference = _reference(results, cohort, examples)
         from pipeline.evaluation.evaluate import evaluate as run
 
-        evaluation = run(results, reference, _settings(config, set_), site, include_ineligible, manual_results)
-        _write(evaluation, reference, out, quiet)
+        settings = _settings(config, set_)
+        with progress("evaluating, %", 100) as bar:
+            evaluation = run(
+                results, reference, settings, site, include_ineligible, manual_results, progress=_percent(bar)
+            )
+        _write(evaluation, reference, results, out, quiet)
         _print(evaluation, as_json, published, quiet, out is not None)
 
 
@@ -97,9 +102,18 @@ def validate(
 
         settings = _settings(config, set_)
         with progress("screening, %", 100) as bar:
-            screened = screen_cohort(cohort, out, site, weights, lambda done, total: bar(100 * done // max(total, 1)))
-        evaluation = run(screened.automatic, cohort, settings, site, include_ineligible, screened.manual)
-        _write(evaluation, cohort, out, quiet)
+            screened = screen_cohort(cohort, out, site, weights, _percent(bar))
+        with progress("evaluating, %", 100) as bar:
+            evaluation = run(
+                screened.automatic,
+                cohort,
+                settings,
+                site,
+                include_ineligible,
+                screened.manual,
+                progress=_percent(bar),
+            )
+        _write(evaluation, cohort, screened.automatic, out, quiet)
         _print(evaluation, as_json, published, quiet, out is not None)
 
 
@@ -158,6 +172,15 @@ def _reference(results: Path, cohort: Path | None, examples: bool) -> Path:
     return shipped_examples() if cohort is None else cohort
 
 
+def _percent(bar: Callable[[int], None]) -> Progress:
+    """Progress of a long loop for a bar of 100 steps."""
+
+    def told(done: int, total: int) -> None:
+        bar(100 * done // max(total, 1))
+
+    return told
+
+
 def _settings(config: str | None, overrides: list[str] | None) -> EvaluationConfig:
     from osteolens.config import load_config
     from pipeline.evaluation.config import EvaluationConfig
@@ -165,13 +188,14 @@ def _settings(config: str | None, overrides: list[str] | None) -> EvaluationConf
     return load_config(EvaluationConfig, config, overrides or ())
 
 
-def _write(evaluation: Evaluation, cohort: Path, out: Path | None, quiet: bool) -> None:
+def _write(evaluation: Evaluation, cohort: Path, results: Path, out: Path | None, quiet: bool) -> None:
     if out is None:
         return
     from cohort.in_silico import notice_of
     from pipeline.evaluation.report.page import write_evaluation
 
-    write_evaluation(out, evaluation, notice_of(cohort))
+    with progress("drawing, %", 100) as bar:
+        write_evaluation(out, evaluation, notice_of(cohort), results / "overlays", _percent(bar))
     if not quiet:
         say(f"report: {out / 'report.html'}")
 
@@ -187,12 +211,12 @@ def _print(evaluation: Evaluation, as_json: bool, published: bool, quiet: bool, 
         _print_published(evaluation)
     else:
         _print_summary(evaluation)
-        _print_groups(evaluation.tables)
+        _print_groups(evaluation.tables, list(evaluation.datasets))
     if not quiet:
         counts = f"{document['excluded']} excluded by the criteria, {document['rejected']} rejected"
         say(f"{document['studies']} studies evaluated, {counts}")
         if not has_report and not published:
-            say("--out REPORT writes every table, the figures and a page")
+            say("--out REPORT writes every table of every dataset, the figures and a page")
 
 
 def _print_summary(evaluation: Evaluation) -> None:
@@ -222,15 +246,25 @@ def _print_summary(evaluation: Evaluation) -> None:
     print_table("Summary (95 % intervals)", [*columns, "sensitivity %", "specificity %", "accuracy %"], rows)
 
 
-def _print_groups(tables: Mapping[str, pd.DataFrame]) -> None:
+def _print_groups(tables: Mapping[str, pd.DataFrame], datasets: Sequence[str]) -> None:
+    """The tables that the terminal shows, under their headings; of several datasets the last one, which pools them."""
     from pipeline.evaluation.tables.evaluation import by_group
 
     for group, members in by_group(tables).items():
         shown = [table for table in members if table.on_terminal]
         if shown:
-            print_heading(group)
+            print_heading(group if len(datasets) == 1 else f"{group} ({datasets[-1]})")
         for table in shown:
-            _print_frame(table.title, tables[table.name])
+            _print_frame(table.title, _of_last(tables[table.name], datasets))
+
+
+def _of_last(table: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
+    """Rows or columns of the last dataset alone, where a table has those of several."""
+    if "dataset" in table.columns and len(datasets) > 1:
+        own = table[table["dataset"] == datasets[-1]]
+        return own if len(own) < 2 else own.drop(columns="dataset")
+    others = [name for name in datasets[:-1] if name in table.columns]
+    return table.drop(columns=others) if datasets[-1] in table.columns else table
 
 
 def _print_published(evaluation: Evaluation) -> None:
@@ -243,4 +277,6 @@ def _print_published(evaluation: Evaluation) -> None:
 
 
 def _print_frame(title: str, table: pd.DataFrame) -> None:
+    if table.empty:
+        return
     print_table(title, list(table.columns), table.astype(object).where(table.notna(), "").to_numpy().tolist())

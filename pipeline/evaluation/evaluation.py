@@ -27,6 +27,9 @@ from pipeline.evaluation.studies.population import EvaluatedOrNot, GroupTest, Po
 from pipeline.evaluation.tables.calibration import calibration_table, t_score_calibration_table
 from pipeline.evaluation.tables.classification import class_table, classification_table, confusion_table
 from pipeline.evaluation.tables.detection import detection_tables
+from pipeline.evaluation.tables.errors import errors_table
+from pipeline.evaluation.tables.evaluation import in_order
+from pipeline.evaluation.tables.flow import flow_table
 from pipeline.evaluation.tables.osteoporosis import (
     input_table,
     intention_to_diagnose_table,
@@ -39,6 +42,7 @@ from pipeline.evaluation.tables.osteoporosis import (
     subgroup_table,
 )
 from pipeline.evaluation.tables.population import population_table
+from pipeline.evaluation.tables.provenance import provenance_table
 
 NAMED = 5
 """Studies named where more are counted."""
@@ -176,8 +180,9 @@ class Evaluation:
         rejected = {name: dataset.rejected for name, dataset in datasets}
         points = {name: dataset.operating_points for name, dataset in datasets}
         attributed = {name: stages for name, dataset in datasets if (stages := dataset.stage_attribution) is not None}
-        return {
+        tables = {
             "population": population_table({name: dataset.population for name, dataset in datasets}, self.population_p),
+            "flow": flow_table({name: dataset.flow for name, dataset in datasets}),
             "classification": classification_table(known, rejected),
             **{
                 c.value: class_table({name: metrics.classes[c] for name, metrics in known.items()}) for c in BMD_CLASSES
@@ -197,7 +202,10 @@ class Evaluation:
             "subgroups": subgroup_table(self.subgroups),
             "interactions": interaction_table(self.interactions),
             **detection_tables(self.detection),
+            "errors": errors_table(self.errors),
+            "provenance": provenance_table(self.provenance),
         }
+        return in_order(tables)
 
     def as_json(self) -> dict[str, object]:
         """Every metric, unrounded; where the studies cannot give one, a word for it stands under `not_estimable`."""

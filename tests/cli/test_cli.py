@@ -149,7 +149,13 @@ def test_other_weights_can_be_named(tmp_path: Path) -> None:
 def test_evaluate_prints_tables_or_json(tmp_path: Path) -> None:
     runner.invoke(app, ["process", "--out", str(tmp_path / "out"), "-q"])
     done = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--examples", "--json"])
-    assert json.loads(done.stdout)["studies"] == 6
+    found = json.loads(done.stdout)
+    assert found["studies"] == 4, "of the test sites; two are for validation"
+    assert {name: own["studies"] for name, own in found["datasets"].items() if name != "all"} == {
+        "validation": 2,
+        "test1": 3,
+        "test2": 1,
+    }
     table = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--examples"])
     assert "mean IoU" in table.stdout and "Brier score" in table.stdout and "t_score" not in table.stdout
     assert table.stdout.index("Summary") < table.stdout.index("Classification") < table.stdout.index("Detection and")

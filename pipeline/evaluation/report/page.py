@@ -1,30 +1,64 @@
-"""The evaluation as one self-contained page, with its tables as CSV and JSON and its figures as SVG and PNG."""
+"""The evaluation as one self-contained page, with its tables and figures beside it in the formats of papers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.evaluation.evaluate import Evaluation
-from pipeline.evaluation.report.figures import evaluation_figures
-from pipeline.evaluation.report.published import SOURCE
+import pandas as pd
+
+from osteolens.progress import Progress, silent
+from pipeline.evaluation.evaluation import Evaluation
+from pipeline.evaluation.report.checklist import checklist_table
+from pipeline.evaluation.report.error_page import write_errors
+from pipeline.evaluation.report.figures import ReportFigure, evaluation_figures
 from pipeline.evaluation.report.tables import report_tables
+from pipeline.evaluation.tables.evaluation import TableGroup, captions, group_of
+from pipeline.report_page.captions import numbered
+from pipeline.report_page.figures import COLUMN_IN
 from pipeline.report_page.page import Page, write_page
 
 DAMAGED_NAMED = 20
 """Damaged files that a report names; JSON names all."""
 
 
-def write_evaluation(out: Path, evaluation: Evaluation, notice: str) -> None:
-    """Write report.html, evaluation.json, tables/*.csv and figures/*.svg and *.png into a folder.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page: its heading, and the names of its tables and figures."""
+
+    title: str
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+
+    @property
+    def anchor(self) -> str:
+        """For links within the page."""
+        return "part-" + self.title.lower().replace(" ", "-")
+
+
+def write_evaluation(
+    out: Path,
+    evaluation: Evaluation,
+    notice: str,
+    overlays: Path | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Write report.html, errors.html, evaluation.json, tables.html, tables/* and figures/* into a folder.
 
     Args:
         out: folder, made where it is missing.
         evaluation: from `evaluate`.
         notice: what kind of data this is, printed at the top.
+        overlays: folder of pictures of the results, for the page of errors; none are shown when left out.
+        progress: called after every figure.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
+    figures = evaluation_figures(evaluation)
+    figure_captions = {own.name: own.caption for own in figures}
+    tables = _with_checklist(report_tables(evaluation), figures)
     write_page(
         out,
         Page(
@@ -33,43 +67,39 @@ def write_evaluation(out: Path, evaluation: Evaluation, notice: str) -> None:
             title="Evaluation against DXA",
             notice=notice,
             document=evaluation.as_json(),
-            tables=report_tables(evaluation),
-            figures=evaluation_figures(evaluation),
+            tables=tables,
+            figures={own.name: own.figure for own in figures},
+            table_captions=captions(tables),
+            figure_captions=figure_captions,
             context={
                 "evaluation": evaluation,
-                "checklist": _checklist(evaluation),
+                "errors": len(evaluation.errors),
+                "sections": _sections(tables, figures),
+                "wide_figures": [own.name for own in figures if own.figure.get_figwidth() > COLUMN_IN],
                 "most_named": DAMAGED_NAMED,
-                "source": SOURCE,
             },
         ),
+        progress,
     )
+    write_errors(out, evaluation.errors, notice, overlays)
 
 
-def _checklist(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Items of TRIPOD+AI and CLAIM that the run itself can answer; the others are the authors' to fill."""
-    sites = ", ".join(f"{name} ({dataset.studies})" for name, dataset in evaluation.datasets.items())
-    missing = evaluation.not_evaluated
-    return [
-        ("Data sources and numbers (TRIPOD+AI 5a, 20a; CLAIM 7, 32)", sites),
-        ("Eligibility and exclusions (TRIPOD+AI 6b; CLAIM 8)", f"{evaluation.excluded} studies excluded by criteria"),
-        ("Outcome and reference standard (TRIPOD+AI 8a; CLAIM 14)", "WHO class of the L1-L4 DXA T-score"),
-        (
-            "Missing data (TRIPOD+AI 11; CLAIM 12)",
-            f"{missing.predictions_without_dxa.count} predictions without DXA, "
-            f"{missing.dxa_without_prediction.count} DXA results without a prediction",
-        ),
-        (
-            "Performance with intervals (TRIPOD+AI 12e, 23a; CLAIM 28, 36)",
-            "AUC by DeLong, macro AUC by bootstrap, proportions by Wilson with continuity correction",
-        ),
-        ("Calibration (TRIPOD+AI 12e)", "expected calibration error, Brier score, reliability curves"),
-        ("Subgroups and fairness (TRIPOD+AI 14, 23a)", "sex, age, BMI, radiography system, site"),
-        (
-            "Failures of the index test (CLAIM 37)",
-            "; ".join(
-                f"{name}: {dataset.rejected} of {dataset.studies} rejected"
-                for name, dataset in evaluation.datasets.items()
-            ),
-        ),
-        ("Population, setting, intended use, ethics, funding", "to be stated by the authors"),
+def _with_checklist(tables: Mapping[str, pd.DataFrame], figures: Sequence[ReportFigure]) -> dict[str, pd.DataFrame]:
+    """The tables and, last, where they and the figures answer the guidelines."""
+    names = [name for name, table in tables.items() if len(table)]
+    labels = {name: own.label for name, own in numbered("Table", names, {}).items()}
+    shown = {name: own.label for name, own in numbered("Figure", [own.name for own in figures], {}).items()}
+    return {**tables, "checklist": checklist_table(labels, shown)}
+
+
+def _sections(tables: Mapping[str, pd.DataFrame], figures: Sequence[ReportFigure]) -> list[Section]:
+    """Groups that have a table or a figure, in their order."""
+    sections = [
+        Section(
+            group.value,
+            tuple(name for name, table in tables.items() if len(table) and group_of(name) is group),
+            tuple(own.name for own in figures if own.group is group),
+        )
+        for group in TableGroup
     ]
+    return [section for section in sections if section.tables or section.figures]

@@ -10,9 +10,10 @@ from classify.inputs import PROJECTIONS, SIX
 from cohort.bmd import BMD_CLASSES, BmdClass
 from pipeline.evaluation.classification.metrics import ClassMetrics
 from pipeline.evaluation.estimable import interval_text
-from pipeline.evaluation.evaluate import DatasetEvaluation, Evaluation
+from pipeline.evaluation.evaluation import DatasetEvaluation, Evaluation
 from pipeline.evaluation.report.published import CONFUSION, ROWS, TABLE_1
-from pipeline.evaluation.tables.classification import PERCENT, class_cells
+from pipeline.evaluation.tables.classification import PERCENT, auc_label, class_cells
+from pipeline.evaluation.tables.evaluation import in_order
 
 THIS_RUN, PAPER = "this run", "the paper"
 
@@ -35,9 +36,11 @@ def published_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
 
 
 def report_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
-    """Every table of the report by name; the paper's layout takes the place of population and confusion."""
-    further = {name: table for name, table in evaluation.tables.items() if name not in ("population", "confusion")}
-    return {**published_tables(evaluation), **further}
+    """Every table of the report by name, in its order; those beside the paper's where the paper has such datasets."""
+    beside = {name: table for name, table in published_tables(evaluation).items() if name != "table_1_population"}
+    if not set(evaluation.datasets) & set(CONFUSION):
+        beside.pop("table_3_confusion")
+    return in_order({**evaluation.tables, **beside})
 
 
 def _osteoporosis_table(evaluation: Evaluation, number: int) -> pd.DataFrame:
@@ -64,7 +67,7 @@ def _osteoporosis_table(evaluation: Evaluation, number: int) -> pd.DataFrame:
                 "by": PAPER,
                 "studies": int(TABLE_1[row.dataset]["n"]),
             }
-            | {"AUC (95 %, DeLong)": "", "AUC (95 %, the paper's way)": auc}
+            | {auc_label(): "", "AUC (95 %, the paper's way)": auc}
             | {name: f"{getattr(row, key):.2f}" for key, name in PERCENT.items()}
         )
     order, projections = list(evaluation.datasets), list(PROJECTIONS)
