@@ -23,7 +23,7 @@ from pipeline.audit.oracle import OracleAuc, oracle_aucs
 from pipeline.audit.patients import AuditedCohort, read_simulated_cohort
 from pipeline.audit.populations import PUBLISHED, site_populations, site_tests
 from pipeline.audit.shortcut_learning import shortcut_aucs, shortcut_features
-from pipeline.audit.tables import check_table, excluded_table, oracle_table, population_table
+from pipeline.audit.tables import CAPTIONS, check_table, excluded_table, oracle_table, population_table
 from pipeline.evaluation.studies.population import MeanSd, Population
 from pipeline.report_page.page import Page, write_page
 
@@ -90,8 +90,8 @@ class Audit:
         return {
             "excluded": excluded_table(self.cohort.excluded_for),
             "table_1_population": population_table(self.population, PUBLISHED, self.population_p),
-            "checks": check_table(self.checks),
             "oracle": oracle_table(self.oracle),
+            "checks": check_table(self.checks),
         }
 
     def as_json(self) -> dict[str, object]:
@@ -192,6 +192,7 @@ def write_audit(out: Path, audit: Audit, young: Sequence[YoungAdult], real: Path
             notice=IN_SILICO_NOTICE,
             document=audit.as_json(),
             tables=audit.tables,
+            table_captions=CAPTIONS,
             figures=audit_figures(audit.cohort.patients, audit.checks, young, real),
             context={"audit": audit},
         ),

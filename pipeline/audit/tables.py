@@ -12,7 +12,24 @@ from pipeline.audit.checks import TRAITS, Check
 from pipeline.audit.oracle import OracleAuc
 from pipeline.evaluation.estimable import interval_text
 from pipeline.evaluation.studies.population import MeanSd, Population
+from pipeline.report_page.captions import Caption
 from pipeline.report_page.tables import p_value
+
+CAPTIONS = {
+    "excluded": Caption("Left out"),
+    "table_1_population": Caption(
+        "Population, simulated and published",
+        "Mean (SD) or number (%). p: one-way analysis of variance or chi-squared between simulated sites, in small "
+        "groups Kruskal-Wallis or exact tests; that of the classes stands under the first of them.",
+    ),
+    "oracle": Caption(
+        "Oracle",
+        "Upper bound: AUC of a quadratic logistic regression that is fitted on the training sites and given age, sex "
+        "and BMI, without and with the true volumetric BMD, shell thickness and bone size.",
+    ),
+    "checks": Caption("Every check"),
+}
+"""Of the tables of an audit."""
 
 
 def excluded_table(excluded_for: Mapping[str, int]) -> pd.DataFrame:
