@@ -1,4 +1,4 @@
-"""A cohort of 3,000 studies with every complication, its figures against a recomputation that shares no code with them."""
+"""A cohort of 3,000 studies with every complication: figures against a recomputation that shares no code with them."""
 
 from __future__ import annotations
 
