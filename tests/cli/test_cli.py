@@ -158,6 +158,7 @@ def test_evaluate_prints_tables_or_json(tmp_path: Path) -> None:
     }
     table = runner.invoke(app, ["evaluate", str(tmp_path / "out"), "--examples"])
     assert "mean IoU" in table.stdout and "Brier score" in table.stdout and "t_score" not in table.stdout
+    assert "Classification (all)" in table.stdout and "--out REPORT writes every table" in table.stderr
     assert table.stdout.index("Summary") < table.stdout.index("Classification") < table.stdout.index("Detection and")
 
 
