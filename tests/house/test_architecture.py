@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "training": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "roi_comparison": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "audit": {"prediction", "bundle", "report_page", "screening", "evaluation"},
+    "node": {"prediction", "bundle", "report_page", "screening", "dicom_objects"},
     "reproduction": {"prediction", "bundle", "report_page", "screening", "evaluation", "training"},
 }
 """Rooms of the pipeline that a room may import."""

@@ -1,0 +1,1 @@
+"""A DICOM node: receives radiographs, screens each study, and sends the results back."""
