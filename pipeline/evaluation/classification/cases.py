@@ -11,6 +11,7 @@ import numpy.typing as npt
 from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from pipeline.evaluation.studies.joined import EvaluatedStudy
+from pipeline.prediction import Prediction
 
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -28,6 +29,8 @@ class EvaluatedCases:
         prediction_sets: of each, empty where none.
         decisions: of each, None where none.
         patients: int64 (n,), equal for studies of the same patient.
+        classes: int64 (n,) predicted class where the results state one: stored probabilities are rounded, and a tie of
+            rounded ones decides no class. None where the most probable class is meant.
     """
 
     labels: Labels
@@ -37,11 +40,12 @@ class EvaluatedCases:
     prediction_sets: Sequence[frozenset[BmdClass]]
     decisions: Sequence[Decision | None]
     patients: Labels
+    classes: Labels | None = None
 
     @property
     def predicted(self) -> Labels:
-        """(n,) index of the most probable class."""
-        return np.asarray(self.probabilities.argmax(1), np.int64)
+        """(n,) index of the predicted class."""
+        return np.asarray(self.probabilities.argmax(1), np.int64) if self.classes is None else self.classes
 
     @property
     def positive(self) -> npt.NDArray[np.bool_]:
@@ -77,5 +81,11 @@ def cases_of(studies: Sequence[EvaluatedStudy], inputs: str | None = None) -> Ev
         t_estimates=np.array([np.nan if p.t_score is None else p.t_score for p in predictions], np.float64),
         prediction_sets=[frozenset(p.prediction_set) for p in predictions],
         decisions=[p.decision for p in predictions],
+        classes=None if inputs is not None else _classes(predictions),
         patients=np.unique([s.patient_id for s, _, _ in cases], return_inverse=True)[1].astype(np.int64),
     )
+
+
+def _classes(predictions: Sequence[Prediction]) -> Labels:
+    """(n,) index of the class that each result states."""
+    return np.array([BMD_CLASSES.index(p.bmd_class) for p in predictions if p.bmd_class is not None], np.int64)

@@ -108,9 +108,8 @@ def _error(study: EvaluatedStudy) -> ClassificationError | None:
     prediction, dxa = study.prediction, study.dxa
     if dxa is None or dxa.t_score is None or dxa.bmd_class is None or not prediction.probabilities:
         return None
-    probabilities = prediction.probabilities
-    predicted = max(BMD_CLASSES, key=lambda c: probabilities[c])
-    if predicted is dxa.bmd_class:
+    predicted, probabilities = prediction.bmd_class, prediction.probabilities
+    if predicted is None or predicted is dxa.bmd_class:
         return None
     margins = [result.detection.labelling_margin for result in prediction.views.values()]
     frontal = prediction.views.get(View.AP)
