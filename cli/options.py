@@ -10,7 +10,11 @@ import typer
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")]
 ReportOut = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder for report.html, tables as CSV and figures; none when left out."),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder for report.html, tables (CSV, LaTeX, HTML) and figures (SVG, PDF, PNG); none when left out.",
+    ),
 ]
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="Folder of weights with its manifest; the shipped ones when left out.")

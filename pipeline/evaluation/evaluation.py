@@ -41,7 +41,7 @@ from pipeline.evaluation.tables.osteoporosis import (
     stage_table,
     subgroup_table,
 )
-from pipeline.evaluation.tables.population import population_table
+from pipeline.evaluation.tables.population import evaluated_or_not_table, population_table
 from pipeline.evaluation.tables.provenance import provenance_table
 
 NAMED = 5
@@ -182,6 +182,7 @@ class Evaluation:
         attributed = {name: stages for name, dataset in datasets if (stages := dataset.stage_attribution) is not None}
         tables = {
             "population": population_table({name: dataset.population for name, dataset in datasets}, self.population_p),
+            "evaluated_or_not": evaluated_or_not_table({n: dataset.evaluated_or_not for n, dataset in datasets}),
             "flow": flow_table({name: dataset.flow for name, dataset in datasets}),
             "classification": classification_table(known, rejected),
             **{

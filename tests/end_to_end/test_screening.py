@@ -352,7 +352,7 @@ def test_the_same_image_twice_gives_the_same_answer(screener: Screener) -> None:
 def test_evaluation_compares_boxes_and_classes(run: tuple[Path, RunSummary], tmp_path: Path) -> None:
     out, _ = run
     evaluation = evaluate(out, EXAMPLES)
-    assert len(evaluation.studies) == 6 and evaluation.detection is not None
+    assert len(evaluation.studies) == 4 and evaluation.detection is not None
     assert evaluation.detection.both_views.mean_iou >= 0.80
     shifted = tmp_path / "shifted"
     shutil.copytree(out / "studies", shifted / "studies")
