@@ -51,6 +51,9 @@ def process(
     explain: Annotated[
         bool, typer.Option("--explain", help="Also draw where the classifier looked; needs the extra 'train'.")
     ] = False,
+    dicom: Annotated[
+        str | None, typer.Option("--dicom", help="DICOM objects to write: sr, sc, gsps with commas, or none.")
+    ] = None,
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -80,6 +83,7 @@ def process(
         given = given_covariates(age, sex, bmi, height, weight)
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
+        overrides += [] if dicom is None else [_dicom_override(dicom)]
         settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else shipped_examples()
         index = _index(folder, out)
@@ -108,12 +112,21 @@ def process(
                 f"{summary.count(Status.FAILED)} failed, {summary.resumed} kept from before, "
                 f"{len(index.skipped)} files left out; report: {out / 'report.html'}"
             )
+        if summary.without_dicom:
+            reason = next(iter(summary.without_dicom.values()))
+            say(f"DICOM objects are incomplete in {len(summary.without_dicom)} studies ({reason}); run.json says why")
         if summary.stopped:
             reached = f"{len(summary.rows)} of {len(index.studies)} studies"
             say(f"stopped after {reached}; the same command goes on from there")
             raise typer.Exit(130)
         if summary.count(Status.FAILED):
             raise typer.Exit(3)
+
+
+def _dicom_override(dicom: str) -> str:
+    """The setting that --dicom stands for."""
+    names = [name.strip().lower() for name in dicom.split(",") if name.strip()]
+    return f"dicom.objects=[{', '.join(name for name in names if name != 'none' or len(names) > 1)}]"
 
 
 def _index(folder: Path, out: Path) -> CohortIndex:

@@ -47,8 +47,8 @@ class AnatomyError(OsteoLensError):
 class MissingExtra(OsteoLensError):
     """A command that needs packages outside the base install."""
 
-    def __init__(self, command: str, package: str) -> None:
+    def __init__(self, command: str, package: str, extra: str = "train") -> None:
         super().__init__(
             f"{command} needs the package {package}, which the base install leaves out; "
-            "install it with: pip install 'osteolens[train]'"
+            f"install it with: pip install 'osteolens[{extra}]'"
         )

@@ -7,19 +7,20 @@ from importlib.util import find_spec
 from osteolens.errors import MissingExtra
 
 
-def require(command: str, *packages: str) -> None:
+def require(command: str, *packages: str, extra: str = "train") -> None:
     """Check that packages are installed, without loading them.
 
     Args:
         command: that needs them, for the message.
         packages: import names, such as `torch`.
+        extra: that installs them.
 
     Raises:
         MissingExtra: one is not installed.
     """
     for package in packages:
         if not _is_installed(package):
-            raise MissingExtra(command, package.replace("_", "-"))
+            raise MissingExtra(command, package.replace("_", "-"), extra)
 
 
 def _is_installed(package: str) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from detect.config import DetectionConfig
 from osteolens.config import StrictConfig
+from pipeline.dicom_objects.config import DicomConfig
 
 
 class ScreeningConfig(StrictConfig):
@@ -22,11 +23,12 @@ class ScreeningConfig(StrictConfig):
     min_confidence: float = Field(0.25, ge=0, le=1, description="least mean box confidence of L1-L4 in a view")
     shift_levels: int = Field(0, ge=-3, le=3, description="names moved by a reader, towards the feet when positive")
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
+    dicom: DicomConfig = Field(default_factory=DicomConfig, description="results as DICOM objects")
     threads: int = Field(0, ge=0, le=256, description="threads of onnxruntime; 0 takes all cores")
     read_seconds: float = Field(20.0, ge=1, le=3600, description="time that reading one file may take")
     read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")
 
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on."""
-        same = self.model_dump_json(exclude={"overlay_px", "threads", "read_ahead", "read_seconds"})
+        same = self.model_dump_json(exclude={"overlay_px", "dicom", "threads", "read_ahead", "read_seconds"})
         return hashlib.sha256(same.encode()).hexdigest()[:12]

@@ -16,6 +16,7 @@ from osteolens.errors import OsteoLensError, OutputError
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.output.dicom import DicomWriter
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.rows import PredictionRow, row_of
 from pipeline.screening.output.run_record import EXPLAINED, picture_names
@@ -26,7 +27,12 @@ log = logging.getLogger(__name__)
 
 
 def screen_study(
-    study: Study, future: Future[LoadedStudy], screener: Screener, out: Path, seconds: dict[str, float]
+    study: Study,
+    future: Future[LoadedStudy],
+    screener: Screener,
+    out: Path,
+    seconds: dict[str, float],
+    dicom: DicomWriter,
 ) -> PredictionRow:
     """Screen one study, write its files and return its row.
 
@@ -36,6 +42,7 @@ def screen_study(
         screener: loaded models.
         out: folder of results.
         seconds: time by stage, to which this study's is added.
+        dicom: what writes the result's DICOM objects.
 
     Raises:
         OutputError: results cannot be written, so that going on is of no use.
@@ -57,6 +64,7 @@ def screen_study(
         _remove_pictures(study.study_uid, out)
         _write_overlays(output, screener.config, out)
         stored = _stored(output.prediction, out)
+        write_dicom(study, stored, dicom)
         lap("write")
         return row_of(stored, time.perf_counter() - begun)
     except OutputError:
@@ -78,7 +86,27 @@ def screen_study(
         study_date=study.study_date,
         system=study.system,
     )
-    return row_of(_stored(failed, out), time.perf_counter() - begun)
+    stored = _stored(failed, out)
+    write_dicom(study, stored, dicom)
+    return row_of(stored, time.perf_counter() - begun)
+
+
+def write_dicom(study: Study, prediction: Prediction, dicom: DicomWriter) -> None:
+    """Write a result's DICOM objects; where they cannot be made, the result stands and the writer knows why.
+
+    Raises:
+        OutputError: results cannot be written.
+    """
+    try:
+        dicom(study, prediction)
+    except OutputError:
+        raise
+    except OsteoLensError as error:
+        dicom.give_up(prediction, visible(error))
+    except Exception as error:  # a header that no DICOM object can repeat never loses a result
+        log.warning("DICOM objects of a study failed with %s", type(error).__name__)
+        log.debug("details", exc_info=True)
+        dicom.give_up(prediction, f"{type(error).__name__} while the objects were made")
 
 
 def _stored(prediction: Prediction, out: Path) -> Prediction:
@@ -109,7 +137,9 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
             write_whole(out / "overlays" / f"{name}{EXPLAINED}.png", hot)
 
 
-def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | None) -> PredictionRow | None:
+def earlier_row(
+    study: Study, out: Path, source: ModelIdentifiers, root: Path | None, dicom: DicomWriter
+) -> PredictionRow | None:
     """The row of an earlier result, if it is complete and came from the same weights, settings, patient, covariates and
     files, by their digests. Its date and radiography system, which change no class, are brought up to date.
 
@@ -118,6 +148,7 @@ def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | 
         out: folder of results.
         source: identifiers of the weights and settings of this run.
         root: folder that paths are told from.
+        dicom: what writes DICOM objects, where the run asks for some.
     """
     path = out / "studies" / f"{study.study_uid}.json"
     if not path.is_file():
@@ -143,4 +174,6 @@ def earlier_row(study: Study, out: Path, source: ModelIdentifiers, root: Path | 
     system = None if study.system is None else visible(study.system)
     if (earlier.study_date, earlier.system) != (study.study_date, system):
         earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
+    if dicom.is_asked:
+        write_dicom(study, earlier, dicom)
     return row_of(earlier, 0.0)

@@ -9,7 +9,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from cohort.spine import View
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.text import csv_cell
 from osteolens.errors import OutputError
+from pipeline.dicom_objects.write import FOLDER, object_names
 from pipeline.screening.assessment import told_path
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
@@ -108,8 +109,9 @@ def set_former_aside(out: Path, present: Set[str]) -> int:
     """
     gone = [path for path in (out / "studies").glob("*.json") if path.stem not in present]
     for path in gone:
-        pictures = (out / "overlays" / name for name in picture_names(path.stem))
-        for one in (path, *(picture for picture in pictures if picture.is_file())):
+        pictures = [out / "overlays" / name for name in picture_names(path.stem)]
+        objects = [out / FOLDER / name for name in object_names(path.stem)]
+        for one in (path, *(file for file in (*pictures, *objects) if file.is_file())):
             target = out / "former" / one.parent.name / one.name
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,12 +158,14 @@ class RunRecord:
         weights: version and hashes.
         counts: of studies and files.
         seconds: time by stage.
+        dicom: what became of DICOM objects, where they were asked for.
     """
 
     settings: ScreeningConfig
     weights: Mapping[str, str]
     counts: RunCounts
     seconds: Mapping[str, float]
+    dicom: Mapping[str, object] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """With the versions of what ran."""
@@ -175,4 +179,5 @@ class RunRecord:
             "weights": dict(self.weights),
             "counts": {name: n for name, n in counts.items() if n or name != "not_reached"},
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            **self.dicom,
         }

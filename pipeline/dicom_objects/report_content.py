@@ -1,0 +1,175 @@
+"""What a report says: observers, images, a planar ROI of each vertebra and view, and one group of the study.
+
+Source: DICOM PS3.16 TID 1500 (measurement report), TID 1410 (planar ROI), TID 1501 (measurement group), TID 300
+(measurement), TID 4019 (algorithm).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodeContentItem,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
+    Measurement,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    ObservationContext,
+    ObserverContext,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    RelationshipTypeValues,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+    TextContentItem,
+    TrackingIdentifier,
+)
+from pydicom.sr.codedict import codes as standard
+
+from cohort.spine import VertebralLevel, View
+from pipeline.dicom_objects import codes
+from pipeline.dicom_objects.equipment import MANUFACTURER, MODEL, device_serial, model_parameters, software_version
+from pipeline.dicom_objects.source import SourceImage, SourceStudy
+from pipeline.dicom_objects.uids import derived_uid
+from pipeline.dicom_objects.words import result_lines
+from pipeline.prediction import ModelIdentifiers, Prediction, Status, ViewResult
+
+DECIMALS = 2
+"""Of coordinates in pixels."""
+
+
+def report_content(prediction: Prediction, source: SourceStudy, root: str) -> MeasurementReport:
+    """The content tree of a result.
+
+    Args:
+        prediction: the result.
+        source: DICOM images that it comes from.
+        root: of identifiers.
+    """
+    groups = [
+        group
+        for view, image in source.by_view.items()
+        for group in _vertebrae(view, prediction.views[view], image, root, prediction.model)
+    ]
+    device = DeviceObserverIdentifyingAttributes(
+        uid=derived_uid(root, "device", software_version(), *model_parameters(prediction.model)),
+        name=MANUFACTURER,
+        manufacturer_name=MANUFACTURER,
+        model_name=MODEL,
+        serial_number=device_serial(prediction.model),
+    )
+    observer = ObserverContext(observer_type=standard.DCM.Device, observer_identifying_attributes=device)
+    library = [image.header for image in source.images if image.can_be_listed]
+    return MeasurementReport(
+        observation_context=ObservationContext(observer_device_context=observer),
+        procedure_reported=codes.PROCEDURE,
+        imaging_measurements=[*groups, _study(prediction, source, root)],
+        title=codes.TITLE,
+        referenced_images=library or None,
+    )
+
+
+def tracking_text(view: View, level: VertebralLevel) -> str:
+    """What people know a vertebra's ROI by."""
+    return f"{level} {codes.VIEWS[view]}"
+
+
+def _algorithm(model: ModelIdentifiers) -> AlgorithmIdentification:
+    return AlgorithmIdentification(
+        name=MODEL, version=software_version(), parameters=model_parameters(model), manufacturer=MANUFACTURER
+    )
+
+
+def _comment(text: str) -> TextContentItem:
+    return TextContentItem(name=codes.COMMENT, value=text, relationship_type=RelationshipTypeValues.CONTAINS)
+
+
+def _vertebrae(
+    view: View, result: ViewResult, image: SourceImage, root: str, model: ModelIdentifiers
+) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+    """A group for each of L1 to L4 that has a box: one closed polyline in perimeter order, in stored pixels.
+
+    The group holds no number: OHIF takes the first number of a group for the one that its region belongs to.
+    """
+    groups = []
+    for level, box in result.boxes.items():
+        if level not in codes.LEVELS:
+            continue
+        x0, y0, x1, y1 = image.placement.stored_corners(box.corners, image.shape)
+        points = np.round([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], DECIMALS)
+        region = ImageRegion(
+            graphic_type=GraphicTypeValues.POLYLINE,
+            graphic_data=points,
+            source_image=SourceImageForRegion(str(image.header.SOPClassUID), image.sop_instance_uid),
+        )
+        why = result.left_out.get(level)
+        group = PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=TrackingIdentifier(
+                uid=derived_uid(root, "tracking", image.sop_instance_uid, level), identifier=tracking_text(view, level)
+            ),
+            referenced_region=region,
+            finding_type=codes.LEVELS[level],
+            finding_sites=[FindingSite(codes.LEVELS[level])],
+            algorithm_id=_algorithm(model),
+            qualitative_evaluations=[
+                QualitativeEvaluation(codes.LEVEL_USE, codes.USED if why is None else codes.LEFT_OUT)
+            ],
+        )
+        text = f"box confidence {box.confidence:.2f}" if why is None else f"left out ({why.code}): {why.reason}"
+        group[0].ContentSequence.append(_comment(f"{tracking_text(view, level)}, estimated, research use; {text}"))
+        groups.append(group)
+    return groups
+
+
+def _study(prediction: Prediction, source: SourceStudy, root: str) -> MeasurementsAndQualitativeEvaluations:
+    """The group of the study: class, probabilities, T-score estimate, decision and quality, or why there is no class.
+
+    Each probability has the class that it is of as its modifier.
+    """
+    screened = prediction.status is Status.SCREENED
+    measurements = []
+    for bmd_class, probability in prediction.probabilities.items():
+        measurement = Measurement(
+            name=codes.PROBABILITY, value=round(probability, 4), unit=codes.NO_UNITS, method=codes.ESTIMATED
+        )
+        modifier = CodeContentItem(
+            name=codes.FINDING,
+            value=codes.CLASSES[bmd_class],
+            relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
+        )
+        measurement[0].ContentSequence.append(modifier)
+        measurements.append(measurement)
+    if prediction.t_score is not None:
+        measurements.append(
+            Measurement(
+                name=codes.T_SCORE,
+                value=round(prediction.t_score, 2),
+                unit=codes.NO_UNITS,
+                method=codes.ESTIMATED,
+                finding_sites=[FindingSite(codes.LUMBAR_SPINE)],
+            )
+        )
+    quality = codes.QUALITY_MET if screened else codes.QUALITY_NOT_MET
+    evaluations = [QualitativeEvaluation(codes.IMAGE_QUALITY, quality)]
+    if prediction.decision is not None:
+        evaluations.append(QualitativeEvaluation(codes.DECISION, codes.DECISIONS[prediction.decision]))
+    none = codes.REJECTED if prediction.status is Status.REJECTED else codes.FAILED
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=derived_uid(root, "tracking", source.study_uid, "study"), identifier="OsteoLens, whole study"
+        ),
+        finding_type=none if prediction.bmd_class is None else codes.CLASSES[prediction.bmd_class],
+        finding_sites=[FindingSite(codes.LUMBAR_SPINE)],
+        algorithm_id=_algorithm(prediction.model),
+        measurements=measurements or None,
+        qualitative_evaluations=evaluations,
+        source_images=[
+            SourceImageForMeasurementGroup(str(image.header.SOPClassUID), image.sop_instance_uid)
+            for image in source.images
+        ],
+    )
+    group[0].ContentSequence.append(_comment("\n".join(result_lines(prediction))))
+    return group
