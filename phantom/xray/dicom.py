@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEGLSLossless, generate_uid
 
 from cohort.in_silico import IN_SILICO_NOTICE
@@ -17,6 +17,15 @@ from cohort.study import SpacingSource
 from phantom.subject.population import Person
 from phantom.xray.radiograph import SOURCE_TO_DETECTOR_MM, SimulatedImage
 from phantom.xray.system import XraySystem
+
+VIEW_CODES: Mapping[View, tuple[str, str]] = {
+    View.AP: ("399348003", "antero-posterior"),
+    View.LATERAL: ("399173006", "left lateral"),
+}
+"""SNOMED CT codes of views (DICOM PS3.16 CID 4010)."""
+
+LUMBAR_SPINE = ("122496007", "Lumbar spine")
+"""SNOMED CT code of the anatomic region (DICOM PS3.16 CID 4009)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +83,16 @@ def radiograph_dataset(header: StudyHeader, view: View, image: SimulatedImage) -
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.ViewPosition = "AP" if view is View.AP else "LL"
     ds.ImageLaterality, ds.PatientOrientation = "U", ["L", "F"] if view is View.AP else ["P", "F"]
+    ds.AnatomicRegionSequence, ds.ViewCodeSequence = [_coded(*LUMBAR_SPINE)], [_coded(*VIEW_CODES[view])]
+    ds.ViewCodeSequence[0].ViewModifierCodeSequence = []
+    ds.DetectorType, ds.PositionerType, ds.AcquisitionContextSequence = "SCINTILLATOR", "COLUMN", []
     ds.KVP, ds.DistanceSourceToDetector = image.kvp, SOURCE_TO_DETECTOR_MM
     spacing = [f"{image.spacing_mm:.4f}"] * 2
     ds.ImagerPixelSpacing = spacing
     if system.spacing_attribute is SpacingSource.PIXEL_SPACING:
         ds.PixelSpacing = spacing
         ds.PixelSpacingCalibrationType = "GEOMETRY"
+        ds.PixelSpacingCalibrationDescription = "at the detector"
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     stored, (centre, width) = image.stored, image.window
@@ -95,3 +108,10 @@ def radiograph_dataset(header: StudyHeader, view: View, image: SimulatedImage) -
     ds.PixelData = stored.astype("<u2").tobytes()
     ds.compress(JPEGLSLossless, generate_instance_uid=False)
     return ds
+
+
+def _coded(value: str, meaning: str) -> Dataset:
+    """An item of a sequence of SNOMED CT codes."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
