@@ -34,7 +34,7 @@ from pipeline.dicom_objects import codes
 from pipeline.dicom_objects.equipment import MANUFACTURER, MODEL, device_serial, model_parameters, software_version
 from pipeline.dicom_objects.source import SourceImage, SourceStudy
 from pipeline.dicom_objects.uids import derived_uid
-from pipeline.dicom_objects.words import result_lines
+from pipeline.dicom_objects.words import RESEARCH_USE, result_lines
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, ViewResult
 
 DECIMALS = 2
@@ -118,8 +118,8 @@ def _vertebrae(
                 QualitativeEvaluation(codes.LEVEL_USE, codes.USED if why is None else codes.LEFT_OUT)
             ],
         )
-        text = f"box confidence {box.confidence:.2f}" if why is None else f"left out ({why.code}): {why.reason}"
-        group[0].ContentSequence.append(_comment(f"{tracking_text(view, level)}, estimated, research use; {text}"))
+        text = f"{box.confidence:.2f}" if why is None else f"left out ({why.code}: {why.reason})"
+        group[0].ContentSequence.append(_comment(f"{tracking_text(view, level)} {text}, {RESEARCH_USE}"))
         groups.append(group)
     return groups
 
