@@ -29,6 +29,7 @@ SETTINGS = {
     "training.classifier": ("classify.training.config", "ClassifierTraining"),
     "population": ("phantom.subject.population", "PopulationConfig"),
     "audit": ("pipeline.audit.config", "AuditConfig"),
+    "node": ("pipeline.node.config", "NodeConfig"),
 }
 """Where the class of each group of settings is defined, by the name that people use."""
 
@@ -42,6 +43,7 @@ USED_BY = {
     "training.classifier": "train classifier, reproduce",
     "population": "simulate cohort",
     "audit": "simulate audit",
+    "node": "node",
 }
 """Commands that take each group of settings by --config and --set."""
 

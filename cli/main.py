@@ -13,6 +13,7 @@ from cli.compare_rois import compare_rois
 from cli.config import config_app
 from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
 from cli.evaluate import evaluate, evaluate_bodies, validate
+from cli.node.commands import node_app
 from cli.options import AsJson, Quiet, Verbose, Weights
 from cli.process import process
 from cli.reproduce import reproduce
@@ -36,11 +37,13 @@ app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
 app.add_typer(train_app, name="train")
+app.add_typer(node_app, name="node")
 app.add_typer(weights_app, name="weights")
 app.add_typer(config_app, name="config")
 
 ADDS = {
     "train": "train, simulate, reproduce, process --explain",
+    "node": "node",
     "test": "make test",
     "dev": "make check",
 }

@@ -6,12 +6,13 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-PLAIN: dict[type, str] = {int: "integer", float: "number", bool: "true or false", str: "text"}
+PLAIN: dict[type, str] = {int: "integer", float: "number", bool: "true or false", str: "text", Path: "path"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def _settings(kind: type[BaseModel], values: dict[str, object], above: str) -> l
     for name, field in kind.model_fields.items():
         section, value = section_of(field), values.get(name)
         if section is None:
-            shown = value.value if isinstance(value, Enum) else value
+            shown = value.value if isinstance(value, Enum) else str(value) if isinstance(value, Path) else value
             settings.append(
                 Setting(
                     key=f"{above}{name}",

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from osteolens.config import StrictConfig
+from pipeline.dicom_objects.config import DicomConfig, DicomObject
 from pipeline.screening.config import ScreeningConfig
 
 Network = IPv4Network | IPv6Network
@@ -100,7 +101,10 @@ class NodeConfig(StrictConfig):
     receive: ReceiveConfig = Field(default_factory=ReceiveConfig, description="what the node takes, and from whom")
     send: SendConfig = Field(default_factory=SendConfig, description="where results go")
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="how long things are kept")
-    screening: ScreeningConfig = Field(default_factory=ScreeningConfig, description="settings of screening")
+    screening: ScreeningConfig = Field(
+        default_factory=lambda: ScreeningConfig(dicom=DicomConfig(objects=tuple(DicomObject))),
+        description="settings of screening",
+    )
     weights: Path | None = Field(None, description="folder of weights; the shipped ones when left out")
     workers: int = Field(1, ge=1, le=64, description="processes that screen")
     quiet_seconds: float = Field(

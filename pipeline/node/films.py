@@ -135,7 +135,7 @@ def keep_film(queue: StudyQueue, folders: NodeFolders, received: Path, identity:
     """
     study, instance = queue.name_of(identity.study_uid), queue.name_of(identity.study_uid, identity.sop_instance_uid)
     place = folders.films / study
-    _sync(received)
+    sync(received)
     with queue.transaction() as database:
         (others,) = database.execute(
             "SELECT count(*) FROM instances WHERE study = ? AND instance != ?", (study, instance)
@@ -145,8 +145,8 @@ def keep_film(queue: StudyQueue, folders: NodeFolders, received: Path, identity:
         size = received.stat().st_size
         place.mkdir(mode=0o700, exist_ok=True)
         received.replace(place / f"{instance}.dcm")
-        _sync(place)
-        _sync(folders.films)
+        sync(place)
+        sync(folders.films)
         database.execute("INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?)", (study, instance, size, time.time()))
         _enter(database, study)
     return study
@@ -157,7 +157,7 @@ def _enter(database: sqlite3.Connection, study: str) -> None:
     database.execute(
         """INSERT INTO studies (study, state, changed, received) VALUES (?, ?, ?, ?) ON CONFLICT (study) DO UPDATE SET
         state = excluded.state, changed = excluded.changed, received = excluded.received, claim = NULL, lease = 0,
-        attempts = 0, next_try = 0, reason = '', sent = NULL, films_deleted = NULL""",
+        attempts = 0, next_try = 0, reason = '', sent = NULL""",
         (study, State.RECEIVED, now, now),
     )
 
@@ -175,6 +175,11 @@ def take_up(queue: StudyQueue, folders: NodeFolders) -> None:
         for place in folders.films.iterdir():
             if place.is_dir() and place.name not in known:
                 _enter(database, place.name)
+    remove_stale(folders)
+
+
+def remove_stale(folders: NodeFolders) -> None:
+    """Remove what was set aside to be deleted, and half received files that no process can still be writing."""
     for path in folders.incoming.iterdir():
         if time.time() - path.stat().st_mtime > STALE_SECONDS:
             path.unlink(missing_ok=True)
@@ -186,7 +191,7 @@ STALE_SECONDS = 3600
 """Age of a half received file that no process can still be writing."""
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

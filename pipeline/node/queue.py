@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS secret (key BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS studies (
     study TEXT PRIMARY KEY, state TEXT NOT NULL, changed REAL NOT NULL, received REAL NOT NULL, sent REAL,
     claim TEXT, lease REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
-    results TEXT, reason TEXT NOT NULL DEFAULT '', films_deleted REAL
+    results TEXT, sent_results TEXT, reason TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE IF NOT EXISTS instances (
     study TEXT NOT NULL, instance TEXT NOT NULL, bytes INTEGER NOT NULL, received REAL NOT NULL,
@@ -54,7 +54,7 @@ WORK = {State.RECEIVED: State.SCREENING, State.MADE: State.SENDING}
 """What is done with a study that waits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Right of one process to work on a study.
 
@@ -63,12 +63,14 @@ class Claim:
         token: random; names the claim, and the folder of the results that are made under it.
         attempts: how often work of this kind was begun, with this time.
         results: folder of the results that were made, empty before.
+        sent_results: folder of the results that were sent last, empty before.
     """
 
     study: str
     token: str
     attempts: int
-    results: str
+    results: str = ""
+    sent_results: str = ""
 
 
 class StudyQueue:
@@ -138,12 +140,14 @@ class StudyQueue:
             ).fetchone()
             if row is None:
                 return None
-            attempts, results = database.execute(
+            attempts, results, sent_results = database.execute(
                 """UPDATE studies SET state = ?, changed = ?, claim = ?, lease = ?, attempts = attempts + 1
-                WHERE study = ? RETURNING attempts, results""",
+                WHERE study = ? RETURNING attempts, results, sent_results""",
                 (WORK[waiting], now, token, now + lease_seconds, row[0]),
             ).fetchone()
-        return Claim(row[0], token, attempts, results or "")
+        return Claim(
+            study=row[0], token=token, attempts=attempts, results=results or "", sent_results=sent_results or ""
+        )
 
     def renew(self, claim: Claim, lease_seconds: float) -> bool:
         """Hold a claim for longer; whether it still holds."""
@@ -155,11 +159,13 @@ class StudyQueue:
 
     def sent(self, claim: Claim) -> bool:
         """The results were taken by the receiver; whether the claim still held."""
-        return self._ended(claim, State.SENT, "attempts = 0, reason = '', sent = ?", (time.time(),))
+        return self._ended(
+            claim, State.SENT, "attempts = 0, reason = '', sent_results = results, sent = ?", (time.time(),)
+        )
 
     def failed(self, claim: Claim, reason: str) -> bool:
         """Nothing more is tried; whether the claim still held."""
-        return self._ended(claim, State.FAILED, "reason = ?", (reason,))
+        return self._ended(claim, State.FAILED, "reason = ?, results = ?", (reason, claim.token))
 
     def put_back(self, claim: Claim, waiting: State, reason: str, seconds: float, began: bool = True) -> bool:
         """Try a study again later.

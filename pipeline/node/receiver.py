@@ -95,6 +95,11 @@ class Receiver:
         """Take connections until `close`."""
         self._server.serve_forever(poll_interval=0.1)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk is too full to take anything."""
+        return is_full(self._config, self._folders.root)
+
     def close(self) -> None:
         """Take no more connections and end those that are open."""
         self._server.shutdown()

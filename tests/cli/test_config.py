@@ -20,7 +20,7 @@ runner = CliRunner()
 
 def test_every_class_of_settings_that_a_command_loads_is_listed() -> None:
     loaded = set()
-    for path in (ROOT / "cli").glob("*.py"):
+    for path in (ROOT / "cli").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load_config":
                 assert isinstance(node.args[0], ast.Name), f"{path.name}: load_config of what is no class"
