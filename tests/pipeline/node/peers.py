@@ -88,8 +88,8 @@ class Orthanc:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            self.process.wait(30)
             self.process = None
 
     def get(self, path: str) -> object:
@@ -179,6 +179,13 @@ class Node:
         """Exit code of storescu."""
         command = ["storescu", "-aet", title, "-aec", called, "-to", "5", "127.0.0.1", str(self.port), *map(str, paths)]
         return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process started, but for Python's own."""
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    lines = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in below}
+    return [int(child) for child, line in lines.items() if b"resource_tracker" not in line]
 
 
 REAL = "pipeline.node.worker.screening"

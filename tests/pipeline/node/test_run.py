@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.node.peers import REAL, Node, films, needs, node, orthanc, wait_for
+from tests.pipeline.node.peers import REAL, Node, children_of, films, needs, node, orthanc, wait_for
 
 DCMTK, ORTHANC = needs("storescu", "echoscu"), needs("storescu", "Orthanc")
 
@@ -119,20 +119,12 @@ def test_two_nodes_on_one_queue_share_the_work(tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
     with node(tmp_path / "n") as running:
         assert running.process is not None
-        wait_for(lambda: len(children(running)) >= 2, 30, "worker and sender run")
-        for child in children(running):
+        pid = running.process.pid
+        wait_for(lambda: len(children_of(pid)) >= 2, 30, "worker and sender run")
+        for child in children_of(pid):
             os.kill(child, signal.SIGKILL)
         wait_for(lambda: running.health()[0] == 503, 5, "/health tells of it")
         _, paths = films(tmp_path, 0)
         assert running.store(paths) == 0
         wait_for(lambda: sent(running) == 1, 30, "the study is done")
         assert running.health()[0] == 200
-
-
-def children(running: Node) -> list[int]:
-    """Processes that the node started, but for Python's own."""
-    assert running.process is not None
-    pid = running.process.pid
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    lines = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in below}
-    return [int(child) for child, line in lines.items() if b"resource_tracker" not in line]
