@@ -3,7 +3,7 @@
     python benchmarks/node_kills.py --studies 200 --kills 20 --associations 2000
 
 Needs Orthanc and dcmtk (apt-get install dcmtk orthanc orthanc-dicomweb) and the extras `node` and `test`. Screening is
-that of `tests/pipeline/node/stub.py`: no models, one Secondary Capture a study, so that hundreds of studies take minutes.
+that of `tests/pipeline/node/stub.py`: no models, one Secondary Capture a study.
 """
 
 from __future__ import annotations

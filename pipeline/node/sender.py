@@ -37,8 +37,8 @@ def send_results(config: NodeConfig, level: int) -> None:
     folders = NodeFolders(config.folder)
     with without_identifiers(level):
         queue = StudyQueue(folders.queue)
-        sender = _Sender(config, queue, folders)
-        work_through(lambda: queue.claim(State.MADE, config.lease_seconds), sender.send, config.poll_seconds)
+        sender = Sender(config, queue, folders)
+        work_through(lambda: queue.claim(State.MADE, config.lease_seconds), sender, config.poll_seconds)
 
 
 def wait_seconds(failures: int, config: SendConfig) -> float:
@@ -53,17 +53,21 @@ def wait_seconds(failures: int, config: SendConfig) -> float:
     return longest * random.uniform(0.5, 1.0)
 
 
-class _Sender:
+class Sender:
     """Sends one study after another, and waits longer each time the receiver cannot be reached."""
 
     def __init__(self, config: NodeConfig, queue: StudyQueue, folders: NodeFolders) -> None:
         self._config, self._queue, self._folders = config, queue, folders
         self._unreachable = 0
 
-    def send(self, claim: Claim) -> float:
+    def __call__(self, claim: Claim) -> float:
         """Send a study; seconds to wait before the next."""
         objects = sorted((self._folders.results / claim.study / claim.results).rglob("*.dcm"))
         config = self._config.send
+        if not objects and config.protocol != "none":
+            self._queue.failed(claim, "its objects are gone from the results")
+            log.error("study %s failed: its objects are gone from the results", claim.study)
+            return 0.0
         try:
             with held(self._queue, claim, self._config.lease_seconds, self._config.study_seconds):
                 deliver(objects, config, self._config.receive.ae_title)
@@ -74,12 +78,13 @@ class _Sender:
             self._queue.count("unreachable")
             log.warning("the receiver cannot be reached (%s); next try in %.1f s", error, wait)
             return wait
-        except Refused as error:
+        except (Refused, OSError) as error:
             self._unreachable = 0
             wait = wait_seconds(claim.attempts, config)
-            self._queue.put_back(claim, State.MADE, str(error), wait)
+            reason = str(error) if isinstance(error, Refused) else "its objects cannot be read"
+            self._queue.put_back(claim, State.MADE, reason, wait)
             self._queue.count("refused_by_receiver")
-            log.warning("study %s is not taken (%s); next try in %.1f s", claim.study, error, wait)
+            log.warning("study %s is not sent (%s); next try in %.1f s", claim.study, reason, wait)
             return 0.0
         self._unreachable = 0
         if self._queue.sent(claim):

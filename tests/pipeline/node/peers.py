@@ -193,7 +193,7 @@ STUB = "tests.pipeline.node.stub.screening"
 
 
 @contextmanager
-def node(place: Path, pacs: Orthanc | None = None, load: str = STUB, **settings: object) -> Iterator[Node]:
+def node(place: Path, pacs: Orthanc | None = None, load: str = STUB, /, **settings: object) -> Iterator[Node]:
     """A node with short times; settings by dotted key replace these."""
     place.mkdir(exist_ok=True)
     running = Node(place, free_port(), free_port(), load)

@@ -21,7 +21,7 @@ LARGEST = 2 * 2**20
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     settings = {"receive__largest_instance_bytes": LARGEST, "receive__timeout_seconds": 2.0}
-    with node(tmp_path_factory.mktemp("receiver") / "n", **settings) as node_:  # type: ignore[arg-type]
+    with node(tmp_path_factory.mktemp("receiver") / "n", **settings) as node_:
         yield node_
 
 
@@ -133,7 +133,7 @@ def test_with_tls_only_who_shows_a_certificate_is_answered(tmp_path: Path) -> No
         "receive__private_key": str(tmp_path / "node.key"),
         "receive__peer_certificates": str(tmp_path / "peer.pem"),
     }
-    with node(tmp_path / "n", **certificates) as running:  # type: ignore[arg-type]
+    with node(tmp_path / "n", **certificates) as running:
         own = ["+tls", str(tmp_path / "peer.key"), str(tmp_path / "peer.pem"), "+cf", str(tmp_path / "node.pem")]
         assert echo(running, "CR1", "OSTEOLENS", *own) == ""
         assert echo(running) != ""
