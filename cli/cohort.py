@@ -77,7 +77,7 @@ def _print_check(checked: CohortCheck) -> None:
 @cohort_app.command("import")
 def import_(
     source_format: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="coco, yolo, labelme, cvat, buu-lspine or lumos.")
+        str, typer.Argument(metavar="FORMAT", help="coco, yolo, labelme, cvat, buu-lspine, lumos or dicom-sr.")
     ],
     source: Annotated[Path, typer.Argument(help="Folder (or COCO, CVAT or LabelMe file) to read.")],
     out: Annotated[Path, typer.Argument(help="New cohort folder to write.")],

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
@@ -14,12 +14,13 @@ from uuid import uuid4
 from cohort.importers.buu_lspine import read_buu_lspine
 from cohort.importers.coco import read_coco
 from cohort.importers.cvat import read_cvat
+from cohort.importers.dicom_sr import read_dicom_sr
 from cohort.importers.documents import copy_file
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.labelme import read_labelme
 from cohort.importers.lumos import gather, read_lumos
 from cohort.importers.yolo import read_yolo
-from cohort.io.annotations import Rois, write_rois
+from cohort.io.annotations import Rois, write_readings, write_rois
 from cohort.io.folder import index_cohort
 from cohort.io.safe_names import safe_name
 from cohort.io.tables.rows import CohortRow
@@ -41,6 +42,7 @@ class ImportFormat(StrEnum):
     CVAT = "cvat"
     BUU_LSPINE = "buu-lspine"
     LUMOS = "lumos"
+    DICOM_SR = "dicom-sr"
 
 
 READERS: Mapping[ImportFormat, Callable[[Path], Contents]] = {
@@ -50,6 +52,7 @@ READERS: Mapping[ImportFormat, Callable[[Path], Contents]] = {
     ImportFormat.CVAT: read_cvat,
     ImportFormat.BUU_LSPINE: read_buu_lspine,
     ImportFormat.LUMOS: read_lumos,
+    ImportFormat.DICOM_SR: read_dicom_sr,
 }
 
 
@@ -161,13 +164,18 @@ def _write(contents: Contents, staging: Path) -> ImportReport:
     studies = index_cohort(staging).studies
     drawn_of: dict[str, list[DrawnImage]] = {}
     rois: Rois = {}
+    readings: dict[str, Rois] = {}
     for study in studies:
         images_of_study = [(view, places.pop(path)) for view, path in study.images if path in places]
         drawn_of[study.study_uid] = [image for _, image in images_of_study]
         rois |= {(study.study_uid, view): boxes for view, boxes in _rois(images_of_study, left_out).items()}
+        for reader, boxes_by_view in _readings(images_of_study).items():
+            readings.setdefault(reader, {}).update({(study.study_uid, view): b for view, b in boxes_by_view.items()})
     left_out += [LeftOut(image.path, "the cohort folder does not read it") for image in places.values()]
     if rois:
         write_rois(staging / "rois.csv", rois, decimals=2)
+    if len(readings) > 1:
+        write_readings(staging / "readers.csv", readings)
     rows = _rows(contents.rows, drawn_of, left_out)
     if rows:
         write_cohort_csv(staging / "cohort.csv", rows)
@@ -230,6 +238,17 @@ def _rois(
         elif boxes:
             boxes_by_view[image.view] = boxes
     return boxes_by_view
+
+
+def _readings(
+    images: Sequence[tuple[View | None, DrawnImage]],
+) -> dict[str, dict[View, tuple[VertebraBox, ...]]]:
+    """Boxes of one study by reader and view, where `_rois` takes some of the image."""
+    readers = dict.fromkeys(reader for _, image in images for reader in image.readings)
+    return {
+        reader: _rois([(view, replace(image, boxes=image.readings.get(reader, {}))) for view, image in images], [])
+        for reader in readers
+    }
 
 
 def _rows(

@@ -58,6 +58,7 @@ class DrawnImage:
         note: what a reader should know of how it was taken.
         suffix: ending of the stored file's name; None keeps the image's.
         store: writes the image at a path; None copies the file.
+        readings: boxes of each reader, where the source names several or one.
         regroup: whether the source, not the headers, decides which radiographs are one study.
     """
 
@@ -69,6 +70,7 @@ class DrawnImage:
     note: str = ""
     suffix: str | None = None
     store: Callable[[Path], None] | None = None
+    readings: Mapping[str, Mapping[VertebralLevel, Corners]] = field(default_factory=dict)
     regroup: bool = False
 
     @property

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 
+from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.io.annotations import read_rois
 from cohort.spine import TARGET_LEVELS, View
+from pipeline.bundle.load import Bundle
+from pipeline.dicom_objects.config import DicomConfig, DicomObject
 from pipeline.prediction import read_prediction
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.folder import ScreeningOptions, screen_folder
 from tests import EXAMPLES
 
 
@@ -96,3 +105,35 @@ def test_it_names_software_weights_and_both_images(report: Dataset, screened: Pa
     assert referenced == {image.SOPInstanceUID for image in images}
     assert (report.PatientID, report.PatientName) == (images[0].PatientID, images[0].PatientName)
     assert report.StudyInstanceUID == images[0].StudyInstanceUID
+
+
+@pytest.mark.parametrize("orientation", [["R", "H"], ["F", "L"]])
+def test_boxes_of_a_turned_image_lie_on_its_stored_pixels(
+    bundle: Bundle, tmp_path: Path, orientation: list[str]
+) -> None:
+    """The same radiograph stored upside down, or with rows and columns exchanged, and read back."""
+    source = tmp_path / "source"
+    source.mkdir()
+    image = pydicom.dcmread(EXAMPLES / "SIM0011-00003" / "AP.dcm")
+    pixels = image.pixel_array[::-1, ::-1] if orientation == ["R", "H"] else image.pixel_array.T
+    image.PatientOrientation, (image.Rows, image.Columns) = orientation, pixels.shape
+    image.PixelData = np.ascontiguousarray(pixels).tobytes()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image["PixelData"].is_undefined_length = False
+    image.save_as(source / "AP.dcm")
+    options = ScreeningOptions(config=ScreeningConfig(dicom=DicomConfig(objects=(DicomObject.SR,))))
+    screen_folder(source, tmp_path / "out", bundle, options)
+    prediction = read_prediction(next((tmp_path / "out" / "studies").glob("*.json")))
+    path = next((tmp_path / "out" / "dicom").glob("*_sr.dcm"))
+    regions = [item for item in items(pydicom.dcmread(path)) if item.ValueType == "SCOORD"]
+    rows, columns = prediction.views[View.AP].detection.image_shape
+    for region, level in zip(regions, TARGET_LEVELS, strict=True):
+        x0, y0, x1, y1 = prediction.views[View.AP].boxes[level].corners
+        stored = (columns - x1, rows - y1, columns - x0, rows - y0)
+        expected = stored if orientation == ["R", "H"] else (y0, x0, y1, x1)
+        points = list(region.GraphicData)
+        assert (points[0], points[1], points[4], points[5]) == pytest.approx(expected, abs=0.02)
+    shutil.copy(path, source)
+    import_cohort(ImportFormat.DICOM_SR, source, tmp_path / "cohort")
+    for box in read_rois(tmp_path / "cohort" / "rois.csv")[prediction.study_uid, View.AP]:
+        assert box.corners == pytest.approx(prediction.views[View.AP].boxes[box.level].corners, abs=0.02)
