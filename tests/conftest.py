@@ -21,6 +21,12 @@ MakeDicom = Callable[..., Path]
 MakeCohort = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as where stdout is no terminal, whatever the caller's environment says."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """The shipped weights, checked once."""

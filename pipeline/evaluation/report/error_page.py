@@ -71,6 +71,8 @@ def _picture(path: Path) -> str | None:
             small = picture.convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+    except ImportError:  # ultralytics, once loaded, makes Pillow look for a package of another format
+        return None
     small.thumbnail((PICTURE_PX, PICTURE_PX))
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=JPEG_QUALITY)
