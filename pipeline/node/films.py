@@ -187,7 +187,7 @@ def remove_stale(folders: NodeFolders) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-STALE_SECONDS = 3600
+STALE_SECONDS = 900
 """Age of a half received file that no process can still be writing."""
 
 

@@ -156,11 +156,13 @@ class Node:
             self.process.wait()
             self.process = None
 
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(60)
-            self.process = None
+    def stop(self) -> int:
+        """End it by SIGTERM; its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        code = self.process.wait(60)
+        self.process = None
+        return code
 
     def health(self) -> tuple[int, dict[str, object]]:
         """Status and answer of /health."""

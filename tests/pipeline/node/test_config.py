@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from osteolens.config import load_config
 from osteolens.errors import ConfigError
 from pipeline.node.config import NodeConfig, ReceiveConfig
+from tests import ROOT
 
 
 def test_a_peer_is_known_by_title_and_address() -> None:
@@ -32,3 +34,16 @@ def test_an_ae_title_has_up_to_16_characters(title: str) -> None:
 
 def test_a_node_makes_all_objects_unless_told_otherwise() -> None:
     assert [str(one) for one in NodeConfig().screening.dicom.objects] == ["sr", "sc", "gsps"]
+
+
+def test_the_settings_of_the_guide_can_be_loaded() -> None:
+    config = load_config(NodeConfig, ROOT / "docs" / "how-to" / "deploy" / "node.yaml")
+    assert config.receive.may_store("CR1", "10.1.2.3") and config.send.protocol == "c-store"
+
+
+def test_files_of_the_guide_run_the_node_with_these_settings() -> None:
+    compose = yaml.safe_load((ROOT / "docs" / "how-to" / "deploy" / "compose.yaml").read_text("utf-8"))
+    command = compose["services"]["node"]["command"]
+    unit = (ROOT / "docs" / "how-to" / "deploy" / "osteolens-node.service").read_text("utf-8")
+    for line in (f"osteolens {command}", unit):
+        assert "osteolens node run --config /etc/osteolens/node.yaml" in line

@@ -128,3 +128,27 @@ def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
         assert running.store(paths) == 0
         wait_for(lambda: sent(running) == 1, 30, "the study is done")
         assert running.health()[0] == 200
+
+
+@DCMTK
+@pytest.mark.slow
+def test_a_signal_ends_the_node_and_its_processes(tmp_path: Path) -> None:
+    with node(tmp_path / "n") as running:
+        assert running.process is not None
+        pid = running.process.pid
+        wait_for(lambda: len(children_of(pid)) >= 2, 30, "worker and sender run")
+        below = children_of(pid)
+        assert running.stop() == 0
+        assert not [child for child in below if Path(f"/proc/{child}").exists()]
+
+
+@DCMTK
+@pytest.mark.slow
+def test_processes_of_a_node_that_is_killed_end_by_themselves(tmp_path: Path) -> None:
+    with node(tmp_path / "n") as running:
+        assert running.process is not None
+        pid = running.process.pid
+        wait_for(lambda: len(children_of(pid)) >= 2, 30, "worker and sender run")
+        below = children_of(pid)
+        running.kill()
+        wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in below), 20, "none is left")
