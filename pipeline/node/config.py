@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -54,11 +54,11 @@ class ReceiveConfig(StrictConfig):
 
     def may_connect(self, address: str) -> bool:
         """Whether any peer calls from an address."""
-        return any(ip_address(address) in network for _, network in self.networks)
+        return any(_address(address) in network for _, network in self.networks)
 
     def may_store(self, title: str, address: str) -> bool:
         """Whether a peer of this AE title calls from an address."""
-        return any(title == known and ip_address(address) in network for known, network in self.networks)
+        return any(title == known and _address(address) in network for known, network in self.networks)
 
 
 class SendConfig(StrictConfig):
@@ -118,6 +118,13 @@ class NodeConfig(StrictConfig):
     attempts: int = Field(5, ge=1, le=1000, description="times that screening of one study is begun before it fails")
     http_address: str = Field("127.0.0.1", description="address of /health and /metrics")
     http_port: int = Field(8105, ge=0, le=65535, description="port of /health and /metrics; 0 for none")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """An address; an IPv4 one as such where the system tells it as IPv6, and an IPv6 one without its zone."""
+    address = ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
 
 
 def parsed_peer(peer: str) -> tuple[str, Network]:

@@ -15,7 +15,7 @@ from tests import ROOT
 def test_a_peer_is_known_by_title_and_address() -> None:
     config = ReceiveConfig(peers=("CR1@10.1.2.3", "DX ROOM 2@10.9.0.0/16", "V6@::1"))
     assert config.may_store("CR1", "10.1.2.3") and config.may_store("DX ROOM 2", "10.9.7.7")
-    assert config.may_store("V6", "::1")
+    assert config.may_store("V6", "::1") and config.may_store("CR1", "::ffff:10.1.2.3")
     assert not config.may_store("CR1", "10.9.7.7") and not config.may_store("CR2", "10.1.2.3")
     assert config.may_connect("10.9.1.1") and not config.may_connect("10.1.2.4")
 
