@@ -12,6 +12,7 @@ from cli.cohort import cohort_app
 from cli.compare_rois import compare_rois
 from cli.config import config_app
 from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
+from cli.deidentify.command import deidentify
 from cli.evaluate import evaluate, evaluate_bodies, validate
 from cli.node.commands import node_app
 from cli.options import AsJson, Quiet, Verbose, Weights
@@ -38,6 +39,7 @@ app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
 app.add_typer(train_app, name="train")
 app.add_typer(node_app, name="node")
+app.command()(deidentify)
 app.add_typer(weights_app, name="weights")
 app.add_typer(config_app, name="config")
 

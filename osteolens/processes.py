@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -48,3 +50,23 @@ def _without_script() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = script
+
+
+def confine(memory_bytes: int) -> None:
+    """Cap the address space of this process, where the system can; decoders that panic do not speak to the terminal.
+
+    Args:
+        memory_bytes: that it may take beyond what it has.
+    """
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    os.close(quiet)
+    if sys.platform == "win32":
+        return
+    import resource
+
+    status = Path("/proc/self/statm")
+    if not status.is_file():
+        return
+    most = int(status.read_text("ascii").split()[0]) * resource.getpagesize() + memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))

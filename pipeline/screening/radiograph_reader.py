@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as TooLong
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from cohort.io.digest import sha256_of
 from cohort.io.radiograph import read_radiograph
 from cohort.study import Radiograph, Study
 from osteolens.errors import OsteoLensError, StudyError
-from osteolens.processes import spawn_context
+from osteolens.processes import confine, spawn_context
 
 MEMORY_BYTES = 3 * 2**30
 """Memory that a reading process may take beyond what it starts with; the largest image that is read needs about 2."""
@@ -68,7 +66,7 @@ class RadiographReader:
             seconds: that one file may take.
         """
         self._seconds = seconds
-        self._pool = ProcessPool(max_workers=1, initializer=_confine, context=spawn_context())
+        self._pool = ProcessPool(max_workers=1, initializer=confine, initargs=(MEMORY_BYTES,), context=spawn_context())
 
     def __enter__(self) -> RadiographReader:
         return self
@@ -125,19 +123,3 @@ def read_study(study: Study) -> LoadedStudy:
     """Likewise; raises StudyError where none of its images can be read."""
     (read := read_images(study)).check()
     return read
-
-
-def _confine() -> None:
-    """Cap the address space of this process, where the system can; decoders that panic do not speak to the terminal."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 2)
-    os.close(quiet)
-    if sys.platform == "win32":
-        return
-    import resource
-
-    status = Path("/proc/self/statm")
-    if not status.is_file():
-        return
-    taken = int(status.read_text("ascii").split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY_BYTES, taken + MEMORY_BYTES))

@@ -26,12 +26,13 @@ def write_cohort_csv(path: Path, rows: Mapping[str, CohortRow]) -> None:
     Raises:
         OutputError: the table cannot be written.
     """
-    table = pd.DataFrame([_cells(uid, row) for uid, row in rows.items()], columns=list(COHORT_COLUMNS))
+    table = pd.DataFrame([study_cells(uid, row) for uid, row in rows.items()], columns=list(COHORT_COLUMNS))
     known = [name for name in COHORT_COLUMNS if name in KEY_COLUMNS or bool(table[name].notna().any())]
     write_csv(path, table[known])
 
 
-def _cells(uid: str, row: CohortRow) -> dict[str, Cell]:
+def study_cells(uid: str, row: CohortRow) -> dict[str, Cell]:
+    """Cells of one line of cohort.csv."""
     covariates = row.covariates
     return {
         "study_uid": uid,
@@ -45,12 +46,13 @@ def _cells(uid: str, row: CohortRow) -> dict[str, Cell]:
         "split": None if row.split is None else row.split.value,
         "machine": row.machine,
         "study_date": None if row.study_date is None else row.study_date.isoformat(),
-        **({} if row.dxa is None else _dxa_cells(row.dxa)),
+        **({} if row.dxa is None else dxa_cells(row.dxa)),
         **_finding_cells(row.findings),
     }
 
 
-def _dxa_cells(dxa: DxaResult) -> dict[str, Cell]:
+def dxa_cells(dxa: DxaResult) -> dict[str, Cell]:
+    """Cells of one scan, as in dxa.csv."""
     return {
         "t_score": dxa.t_score,
         "bmd_g_cm2": dxa.bmd_g_cm2,
