@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 
 from pipeline.prediction import ModelIdentifiers
@@ -11,6 +12,7 @@ MODEL = "OsteoLens, research use"
 _LONG_STRING = 64
 
 
+@cache
 def software_version() -> str:
     """Version of OsteoLens."""
     return version("osteolens")

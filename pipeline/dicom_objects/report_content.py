@@ -35,7 +35,7 @@ from pipeline.dicom_objects.equipment import MANUFACTURER, MODEL, device_serial,
 from pipeline.dicom_objects.source import SourceImage, SourceStudy
 from pipeline.dicom_objects.uids import derived_uid
 from pipeline.dicom_objects.words import RESEARCH_USE, result_lines
-from pipeline.prediction import ModelIdentifiers, Prediction, Status, ViewResult
+from pipeline.prediction import Prediction, Status, ViewResult
 
 DECIMALS = 2
 """Of coordinates in pixels."""
@@ -52,7 +52,7 @@ def report_content(prediction: Prediction, source: SourceStudy, root: str) -> Me
     groups = [
         group
         for view, image in source.by_view.items()
-        for group in _vertebrae(view, prediction.views[view], image, root, prediction.model)
+        for group in _vertebrae(view, prediction.views[view], image, root)
     ]
     device = DeviceObserverIdentifyingAttributes(
         uid=derived_uid(root, "device", software_version(), *model_parameters(prediction.model)),
@@ -77,9 +77,9 @@ def tracking_text(view: View, level: VertebralLevel) -> str:
     return f"{level} {codes.VIEWS[view]}"
 
 
-def _algorithm(model: ModelIdentifiers) -> AlgorithmIdentification:
+def _algorithm(parameters: list[str] | None = None) -> AlgorithmIdentification:
     return AlgorithmIdentification(
-        name=MODEL, version=software_version(), parameters=model_parameters(model), manufacturer=MANUFACTURER
+        name=MODEL, version=software_version(), parameters=parameters, manufacturer=MANUFACTURER
     )
 
 
@@ -88,7 +88,7 @@ def _comment(text: str) -> TextContentItem:
 
 
 def _vertebrae(
-    view: View, result: ViewResult, image: SourceImage, root: str, model: ModelIdentifiers
+    view: View, result: ViewResult, image: SourceImage, root: str
 ) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
     """A group for each of L1 to L4 that has a box: one closed polyline in perimeter order, in stored pixels.
 
@@ -113,7 +113,7 @@ def _vertebrae(
             referenced_region=region,
             finding_type=codes.LEVELS[level],
             finding_sites=[FindingSite(codes.LEVELS[level])],
-            algorithm_id=_algorithm(model),
+            algorithm_id=_algorithm(),
             qualitative_evaluations=[
                 QualitativeEvaluation(codes.LEVEL_USE, codes.USED if why is None else codes.LEFT_OUT)
             ],
@@ -125,7 +125,8 @@ def _vertebrae(
 
 
 def _study(prediction: Prediction, source: SourceStudy, root: str) -> MeasurementsAndQualitativeEvaluations:
-    """The group of the study: class, probabilities, T-score estimate, decision and quality, or why there is no class.
+    """The group of the study, with the hashes of the weights: class, probabilities, T-score estimate, decision and
+    quality, or why there is no class.
 
     Each probability has the class that it is of as its modifier.
     """
@@ -163,7 +164,7 @@ def _study(prediction: Prediction, source: SourceStudy, root: str) -> Measuremen
         ),
         finding_type=none if prediction.bmd_class is None else codes.CLASSES[prediction.bmd_class],
         finding_sites=[FindingSite(codes.LUMBAR_SPINE)],
-        algorithm_id=_algorithm(prediction.model),
+        algorithm_id=_algorithm(model_parameters(prediction.model)),
         measurements=measurements or None,
         qualitative_evaluations=evaluations,
         source_images=[

@@ -16,10 +16,17 @@ from cohort.spine import View
 from osteolens.atomic import cannot_write, make_folder, write_whole
 from osteolens.extras import require
 from pipeline.dicom_objects.config import DicomConfig, DicomObject
+from pipeline.dicom_objects.equipment import software_version
+from pipeline.dicom_objects.uids import derived_uid
 from pipeline.prediction import Prediction
 
 FOLDER = "dicom"
 """Folder of the objects among the results."""
+
+_KINDS = {"SR": (DicomObject.SR, 0), "OT": (DicomObject.SC, 1), "PR": (DicomObject.GSPS, 2)}
+"""Kind of an object and the place of its series, by its modality."""
+
+_IDENTIFYING = ("Modality", "SoftwareVersions", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber")
 
 MOST_REPORT_BYTES = 16 * 2**20
 """Bytes of a report that is read back."""
@@ -89,6 +96,35 @@ def write_objects(
     for name, content in encoded.items():
         write_whole(folder / name, content)
     return source.left_out
+
+
+def are_current(study_uid: str, config: DicomConfig, out: Path) -> bool:
+    """Whether the objects that the settings ask for lie there, were written after the result's JSON, and by this
+    version under these identifiers; they need not be made again.
+
+    Args:
+        study_uid: of the result.
+        config: which objects, and under which identifiers.
+        out: folder of results.
+    """
+    try:
+        since = (out / "studies" / f"{study_uid}.json").stat().st_mtime_ns
+        files = [path for name in object_names(study_uid) if (path := out / FOLDER / name).is_file()]
+        kinds = {path.stem.removeprefix(f"{study_uid}_").split("_")[0] for path in files}
+        if kinds != {kind.value for kind in config.objects} or any(path.stat().st_mtime_ns < since for path in files):
+            return False
+        return all(_is_of(pydicom.dcmread(path, specific_tags=list(_IDENTIFYING)), config) for path in files)
+    except (*VALUE_ERRORS, InvalidDicomError):
+        return False
+
+
+def _is_of(header: Dataset, config: DicomConfig) -> bool:
+    """Whether an object was made by this version under these settings."""
+    kind, step = _KINDS[str(header.Modality)]
+    series = derived_uid(config.uid_root, str(header.StudyInstanceUID), kind)
+    number = config.series_number + step
+    made = (header.SoftwareVersions, header.SeriesInstanceUID, header.SeriesNumber)
+    return made == (software_version(), series, number)
 
 
 def remove_objects(study_uid: str, out: Path, keep: set[str] | None = None) -> None:

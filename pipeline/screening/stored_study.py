@@ -91,14 +91,20 @@ def screen_study(
     return row_of(stored, time.perf_counter() - begun)
 
 
-def write_dicom(study: Study, prediction: Prediction, dicom: DicomWriter) -> None:
+def write_dicom(study: Study, prediction: Prediction, dicom: DicomWriter, kept: bool = False) -> None:
     """Write a result's DICOM objects; where they cannot be made, the result stands and the writer knows why.
+
+    Args:
+        study: the result is of.
+        prediction: the result.
+        dicom: what writes them.
+        kept: whether the result is an earlier one, whose objects may lie there already.
 
     Raises:
         OutputError: results cannot be written.
     """
     try:
-        dicom(study, prediction)
+        (dicom.keep if kept else dicom)(study, prediction)
     except OutputError:
         raise
     except OsteoLensError as error:
@@ -174,6 +180,5 @@ def earlier_row(
     system = None if study.system is None else visible(study.system)
     if (earlier.study_date, earlier.system) != (study.study_date, system):
         earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
-    if dicom.is_asked:
-        write_dicom(study, earlier, dicom)
+    write_dicom(study, earlier, dicom, kept=True)
     return row_of(earlier, 0.0)

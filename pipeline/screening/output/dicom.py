@@ -7,7 +7,7 @@ from pathlib import Path
 from cohort.spine import View
 from cohort.study import Study
 from pipeline.dicom_objects.config import DicomConfig
-from pipeline.dicom_objects.write import remove_objects, require_dicom, write_objects
+from pipeline.dicom_objects.write import are_current, remove_objects, require_dicom, write_objects
 from pipeline.prediction import Prediction
 
 
@@ -15,7 +15,7 @@ class DicomWriter:
     """Writes the objects that the settings ask for.
 
     Attributes:
-        written: studies whose objects were written.
+        written: studies whose objects were written, now or in an earlier run.
         not_made: why objects of a study were not made, or an image not referenced, by study_uid.
     """
 
@@ -53,6 +53,20 @@ class DicomWriter:
         self.written += 1
         if left_out:
             self.not_made[uid] = "; ".join(left_out)
+
+    def keep(self, study: Study, prediction: Prediction) -> None:
+        """Write the objects of an earlier result that is kept, unless they lie there already.
+
+        Raises:
+            StudyError: no image can be referenced.
+            OutputError: the folder cannot be written.
+        """
+        if not self.is_asked:
+            return
+        if are_current(prediction.study_uid, self._config, self._out):
+            self.written += 1
+        else:
+            self(study, prediction)
 
     def give_up(self, prediction: Prediction, reason: str) -> None:
         """Note why there are no objects, and remove those of an earlier result, which say something else.

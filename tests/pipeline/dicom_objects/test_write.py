@@ -129,7 +129,14 @@ def test_a_kept_result_gets_objects_that_are_asked_for_later(bundle: Bundle, tmp
     screen_folder(EXAMPLES / PATIENT, tmp_path, bundle)
     assert not (tmp_path / "dicom").exists()
     assert screen_folder(EXAMPLES / PATIENT, tmp_path, bundle, WITH_ALL).resumed == 1
-    assert len(list((tmp_path / "dicom").iterdir())) == 5
+    files = sorted((tmp_path / "dicom").iterdir())
+    assert len(files) == 5
+    written = [path.stat().st_mtime_ns for path in files]
+    assert screen_folder(EXAMPLES / PATIENT, tmp_path, bundle, WITH_ALL).resumed == 1
+    assert [path.stat().st_mtime_ns for path in files] == written, "what lies there is not made again"
+    other = ScreeningOptions(config=ScreeningConfig(dicom=EVERY.model_copy(update={"uid_root": "1.2.3"})))
+    screen_folder(EXAMPLES / PATIENT, tmp_path, bundle, other)
+    assert all(pydicom.dcmread(path).SOPInstanceUID.startswith("1.2.3.") for path in files)
 
 
 def test_an_image_that_changed_since_is_refused(screened: Path, tmp_path: Path) -> None:
