@@ -184,6 +184,11 @@ def _header(attributes: Attributes, file: str) -> Dataset:
         if len(uid) > MOST_TEXT or not _UID.fullmatch(uid):
             raise StudyError(f"{visible(file)}: {keyword} is missing or no UID; a DICOM object cannot reference it")
         setattr(header, keyword, uid)
+    if "Image Storage" not in header.SOPClassUID.name:
+        raise StudyError(
+            f"{visible(file)}: SOPClassUID {header.SOPClassUID} is no image of the standard; a DICOM object cannot "
+            "reference it"
+        )
     for keyword in _TEXTS:
         setattr(header, keyword, visible(attributes.text(keyword) or ""))
     if issuer := attributes.text("IssuerOfPatientID"):

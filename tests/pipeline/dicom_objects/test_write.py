@@ -94,8 +94,8 @@ def test_images_without_a_dicom_header_have_no_objects_and_keep_their_result(bun
     summary = screen_folder(source, out, bundle, WITH_ALL)
     assert summary.count(Status.FAILED) == 0
     record = json.loads((out / "run.json").read_text("utf-8"))
-    assert list(summary.without_dicom.values()) == list(record["dicom"]["not_made"].values())
-    assert "not DICOM" in next(iter(summary.without_dicom.values()))
+    assert list(summary.without_objects.values()) == list(record["dicom"]["not_made"].values())
+    assert "not DICOM" in next(iter(summary.without_objects.values()))
     assert not list((out / "dicom").iterdir()) if (out / "dicom").exists() else True
 
 
@@ -108,7 +108,7 @@ def test_a_header_that_cannot_be_repeated_costs_no_result(
     monkeypatch.setattr("pipeline.dicom_objects.structured_report.structured_report", broken)
     summary = screen_folder(EXAMPLES / PATIENT, tmp_path, bundle, WITH_ALL)
     assert summary.count(Status.SCREENED) == 1
-    assert list(summary.without_dicom.values()) == ["TypeError while the objects were made"]
+    assert list(summary.without_objects.values()) == ["TypeError while the objects were made"]
 
 
 def test_a_rejected_study_gets_a_report_with_the_reason(
