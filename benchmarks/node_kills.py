@@ -3,7 +3,8 @@
     python benchmarks/node_kills.py --studies 200 --kills 20 --associations 2000
 
 Needs Orthanc and dcmtk (apt-get install dcmtk orthanc orthanc-dicomweb) and the extras `node` and `test`. Screening is
-that of `tests/pipeline/node/stub.py`: no models, one Secondary Capture a study.
+that of `tests/pipeline/node/stub.py`: no models, one Secondary Capture a study; with --models that of `process`, with
+report, captures and presentation states, and reports are counted.
 """
 
 from __future__ import annotations
@@ -36,19 +37,20 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--associations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", action="store_true", help="screen with the shipped weights")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures: dict[str, object] = {}
         if given.studies:
-            figures["kills"] = killed(Path(folder) / "kills", given.studies, given.kills, given.seed)
+            figures["kills"] = killed(Path(folder) / "kills", given.studies, given.kills, given.seed, given.models)
         if given.associations:
             figures["memory"] = memory(Path(folder) / "memory", given.associations)
     print(json.dumps(figures, indent=1))
 
 
-def killed(folder: Path, studies: int, kills: int, seed: int) -> dict[str, object]:
+def killed(folder: Path, studies: int, kills: int, seed: int, models: bool) -> dict[str, object]:
     """Studies sent while node, worker and sender are killed and the PACS comes and goes; what arrived."""
-    from tests.pipeline.node.peers import Orthanc, films, node, orthanc, wait_for
+    from tests.pipeline.node.peers import REAL, STUB, Orthanc, films, node, orthanc, wait_for
 
     pace, done, down = random.Random(seed), threading.Event(), [0.0]
     folder.mkdir()
@@ -66,7 +68,7 @@ def killed(folder: Path, studies: int, kills: int, seed: int) -> dict[str, objec
     begun = time.monotonic()
     times = set(pace.sample(range(studies), min(kills, studies)))
     settings: dict[str, object] = {"quiet_seconds": 4.0, "attempts": 100, "retention__every_seconds": 5.0}
-    with orthanc(folder / "pacs") as pacs, node(folder / "n", pacs, **settings) as running:
+    with orthanc(folder / "pacs") as pacs, node(folder / "n", pacs, REAL if models else STUB, **settings) as running:
         coming = threading.Thread(target=come_and_go, args=(pacs,))
         coming.start()
         uids = []
@@ -89,7 +91,9 @@ def killed(folder: Path, studies: int, kills: int, seed: int) -> dict[str, objec
         coming.join()
         wait_for(lambda: running.states()["sent"] == studies, 600, "all studies are sent")
         seconds = time.monotonic() - begun
-        found = [sum(len(instances) for instances in pacs.found(uid).values()) for uid in uids]
+        kind = "SR" if models else "OT"
+        found = [len(pacs.found(uid).get(kind, [])) for uid in uids]
+        objects = [sum(len(instances) for instances in pacs.found(uid).values()) for uid in uids]
         logged = [word for word in ("SECRET", "1.2.826.0.1.3680043") if word in running.log]
         left = [path.name for path in (folder / "n" / "node" / "incoming").iterdir()]
         counters = metrics(running.http_port)
@@ -101,6 +105,7 @@ def killed(folder: Path, studies: int, kills: int, seed: int) -> dict[str, objec
         "one_result": found.count(1),
         "lost": found.count(0),
         "twice": sum(n > 1 for n in found),
+        "objects_of_a_study": sorted(set(objects)),
         "seconds": round(seconds, 1),
         "tries_at_an_unreachable_pacs": counters["osteolens_unreachable_total"],
         "half_received_files_left": len(left),

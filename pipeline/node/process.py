@@ -39,7 +39,7 @@ def without_identifiers(level: int) -> Iterator[None]:
     if not logging.getLogger().handlers:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(level)
-    threading.excepthook = _of_thread
+    threading.excepthook = tell_of_thread
     with _Told():
         yield
 
@@ -58,7 +58,8 @@ class _Told:
             raise SystemExit(1) from None
 
 
-def _of_thread(arguments: threading.ExceptHookArgs) -> None:
+def tell_of_thread(arguments: threading.ExceptHookArgs) -> None:
+    """Tell of a thread that ended by an error."""
     _tell(arguments.exc_type, arguments.exc_traceback)
 
 

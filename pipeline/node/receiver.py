@@ -7,10 +7,12 @@ one is closed. Peers are told by address before a byte is read, and by AE title 
 from __future__ import annotations
 
 import logging
+import queue
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,7 @@ from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -27,6 +30,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from osteolens.errors import ConfigError, OutputError, ReadError
 from pipeline.node.config import ReceiveConfig
 from pipeline.node.films import NodeFolders, StudyFull, is_uid, keep_film, read_identity
+from pipeline.node.process import tell_of_thread
 from pipeline.node.queue import StudyQueue
 from pipeline.node.server import CappedSocket, ConnectionHandler, NodeServer, is_full, server_tls
 
@@ -52,7 +56,7 @@ TRANSFER_SYNTAXES = (
 class Receiver:
     """The listening node; closing it ends every association."""
 
-    def __init__(self, config: ReceiveConfig, queue: StudyQueue, folders: NodeFolders) -> None:
+    def __init__(self, config: ReceiveConfig, studies: StudyQueue, folders: NodeFolders) -> None:
         """Listen.
 
         Raises:
@@ -60,7 +64,7 @@ class Receiver:
         """
         if not config.peers:
             raise ConfigError("setting 'receive.peers' is empty; name who may store, as CR1@10.1.2.3")
-        self._config, self._queue, self._folders = config, queue, folders
+        self._config, self._queue, self._folders = config, studies, folders
         _config.STORE_RECV_CHUNKED_DATASET = True
         tempfile.tempdir = str(folders.incoming)  # where pynetdicom writes what arrives
         entity = ApplicationEntity(config.ae_title)
@@ -76,6 +80,7 @@ class Receiver:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_ABORTED, self._aborted),
         ]
         contexts = _contexts(config)
         tls = server_tls(config)
@@ -89,6 +94,7 @@ class Receiver:
                 "choose a free port"
             ) from error
         self._server.receive, self._server.root = config, folders.root
+        threading.excepthook = self._thread_ended
         entity._servers.append(self._server)
 
     def serve(self) -> None:
@@ -135,6 +141,19 @@ class Receiver:
         if event.assoc.requestor.primitive is None:
             self._refused(event.assoc.requestor.address, "a connection without an association request")
 
+    def _aborted(self, event: Event) -> None:
+        _discard(event.assoc)
+
+    def _thread_ended(self, arguments: threading.ExceptHookArgs) -> None:
+        """pynetdicom's thread of a connection ends by an error when a peer breaks the protocol; nothing else does."""
+        thread = arguments.thread
+        if not isinstance(thread, DULServiceProvider):
+            tell_of_thread(arguments)
+            return
+        _discard(thread.assoc)
+        thread.to_user_queue.put(None)  # wakes who waits for an association request
+        self._refused(thread.assoc.requestor.address, f"what breaks the protocol ({arguments.exc_type.__name__})")
+
     def _echo(self, event: Event) -> int:
         return SUCCESS
 
@@ -176,12 +195,18 @@ def counted() -> Iterator[None]:
 
 
 def _discard(association: Association) -> None:
-    """Remove what was received of an instance that will not become whole."""
+    """Remove what was received of instances that will not become whole, or that nobody will serve any more. What peers
+    that break the protocol leave nevertheless is removed later, as stale."""
     message = association.dimse.message
-    unfinished = None if message is None else message._data_set_file
-    if unfinished is not None:
-        unfinished.close()
-        Path(unfinished.name).unlink(missing_ok=True)
+    unfinished = [None if message is None else message._data_set_file]
+    with suppress(queue.Empty):
+        while True:
+            _, waiting = association.dimse.msg_queue.get_nowait()
+            unfinished.append(getattr(waiting, "_dataset_file", None))
+    for file in unfinished:
+        if file is not None:
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
 
 
 def _contexts(config: ReceiveConfig) -> list[PresentationContext]:

@@ -18,7 +18,7 @@ from pipeline.node.config import NodeConfig
 from pipeline.node.films import NodeFolders, sync
 from pipeline.node.process import held, without_identifiers, work_through
 from pipeline.node.queue import Claim, State, StudyQueue
-from pipeline.screening.output.dicom import DicomWriter
+from pipeline.screening.output.objects import object_writers
 from pipeline.screening.radiograph_reader import LoadedStudy, RadiographReader, read_images
 from pipeline.screening.screener import Screener
 from pipeline.screening.stored_study import screen_study
@@ -49,12 +49,12 @@ def screening(config: NodeConfig) -> Iterator[ScreenFilms]:
         def screen(films: Path, results: Path) -> None:
             for name in ("studies", "overlays"):
                 make_folder(results / name)
-            objects = DicomWriter(config.screening.dicom, results)
+            writers = object_writers(config.screening, results)
             for study in index_cohort(films).studies:
                 loaded: Future[LoadedStudy] = Future()
                 loaded.set_result(read_images(study, reader))
                 seconds = {"read_wait": 0.0, "screen": 0.0, "write": 0.0}
-                screen_study(study, loaded, screener, results, seconds, objects)
+                screen_study(study, loaded, screener, results, seconds, writers)
 
         yield screen
 

@@ -30,9 +30,7 @@ def test_two_films_come_back_as_report_capture_and_presentation_state(tmp_path: 
     with orthanc(tmp_path / "pacs") as pacs, node(tmp_path / "n", pacs, REAL) as running:
         uid, paths = films(tmp_path, 0)
         assert running.store(paths) == 0
-        begun = time.monotonic()
         wait_for(lambda: {"SR", "PR"} <= set(pacs.found(uid)), 60, f"SR and GSPS in Orthanc; {running.log[-2000:]}")
-        assert time.monotonic() - begun < 60
         wait_for(lambda: sent(running) == 1, 10, "the study is sent")
         found = pacs.found(uid)
         assert len(found["SR"]) == 1 and len(found["PR"]) == 2
