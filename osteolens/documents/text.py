@@ -18,8 +18,8 @@ Source: OWASP, CSV injection.
 """
 
 NUMBER = r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?"
-HARMLESS = re.compile(rf"[+-]|{NUMBER} ?%?( \({NUMBER}( to |-){NUMBER}\))?", re.ASCII)
-"""A lone sign, a number, and a number with its interval: they are no formulas."""
+HARMLESS = re.compile(rf"[+-]|{NUMBER} ?%?( \({NUMBER}(( to |-){NUMBER})?\))?", re.ASCII)
+"""A lone sign, a number, and a number with its interval or spread: they are no formulas."""
 
 
 def visible(text: object) -> str:

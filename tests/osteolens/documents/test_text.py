@@ -40,7 +40,22 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(cell: str) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    ["-1.5", "+0.25", "-1,5", "-1e-3", "-", "+0.012 (-0.010 to +0.034)", "-2.1 (-3-4)", "a=b", "12", "", -1.5, 3, None],
+    [
+        "-1.5",
+        "+0.25",
+        "-1,5",
+        "-1e-3",
+        "-",
+        "+0.012 (-0.010 to +0.034)",
+        "-2.1 (-3-4)",
+        "-1.74 (1.65)",
+        "a=b",
+        "12",
+        "",
+        -1.5,
+        3,
+        None,
+    ],
 )
 def test_numbers_and_plain_text_stay_as_they_are(cell: object) -> None:
     assert csv_cell(cell) == cell
