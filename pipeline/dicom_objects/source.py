@@ -19,8 +19,11 @@ from osteolens.documents.text import visible
 from osteolens.errors import OsteoLensError, StudyError
 from pipeline.prediction import ImageOutcome, ImageRecord, Prediction
 
-MOST_TEXT = 64
-"""Characters of a short text that an object repeats (DICOM PS3.5 6.2, LO)."""
+MOST_UID = 64
+"""Characters of a UID (DICOM PS3.5 9.1)."""
+
+MOST_CHARACTERS = 1_024
+"""Characters of a name or identifier that an object repeats; the standard allows 324."""
 
 _LISTED = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
 """SOP classes whose images a report's image library can describe."""
@@ -181,7 +184,7 @@ def _header(attributes: Attributes, file: str) -> Dataset:
     header = Dataset()
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         uid = attributes.text(keyword) or ""
-        if len(uid) > MOST_TEXT or not _UID.fullmatch(uid):
+        if len(uid) > MOST_UID or not _UID.fullmatch(uid):
             raise StudyError(f"{visible(file)}: {keyword} is missing or no UID; a DICOM object cannot reference it")
         setattr(header, keyword, uid)
     if "Image Storage" not in header.SOPClassUID.name:
@@ -196,6 +199,12 @@ def _header(attributes: Attributes, file: str) -> Dataset:
     for keyword in _NAMES:
         name = attributes.value(keyword)
         setattr(header, keyword, visible("" if name is None else name).strip(" "))
+    longest = max(len(str(header[keyword].value)) for keyword in (*_TEXTS, *_NAMES))
+    if longest > MOST_CHARACTERS:
+        raise StudyError(
+            f"{visible(file)}: a name or identifier of {longest:,} characters, expected at most {MOST_CHARACTERS:,}; "
+            "no DICOM object repeats it"
+        )
     sex = (attributes.text("PatientSex") or "").upper()
     header.PatientSex = sex if sex in ("F", "M", "O") else ""
     header.PatientBirthDate = _matching(_DAY, attributes.text("PatientBirthDate"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import ComprehensiveSR
 from pydicom import Dataset
 
+from pipeline.dicom_objects.codes import PRIVATE_SCHEME
 from pipeline.dicom_objects.config import DicomConfig
 from pipeline.dicom_objects.equipment import MANUFACTURER, MODEL, device_serial, software_version
 from pipeline.dicom_objects.report_content import report_content
@@ -56,6 +58,9 @@ def structured_report(
         series_description=f"OsteoLens report, {RESEARCH_USE}",
         is_complete=prediction.status is Status.SCREENED,
         previous_versions=None if earlier is None else [earlier],
+        coding_schemes=[
+            CodingSchemeIdentificationItem(PRIVATE_SCHEME, name=MANUFACTURER, responsible_organization=MANUFACTURER)
+        ],
         specific_character_set="ISO_IR 192",
         content_date=day,
         content_time=time,

@@ -104,6 +104,11 @@ def test_a_monochrome1_image_is_presented_inverted(make_dicom: Callable[..., Pat
     assert objects["gsps_AP.dcm"].PresentationLUTShape == "INVERSE"
 
 
+def test_a_name_without_end_is_refused(make_dicom: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"identifier of 50,000 characters, expected at most 1,024"):
+        made(film(make_dicom, {"PatientID": "x" * 50_000}), tmp_path)
+
+
 def test_an_object_of_no_known_class_is_refused_by_name(make_dicom: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"SOPClassUID 1\.2\.3 is no image"):
         made(film(make_dicom, {"SOPClassUID": "1.2.3"}), tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from highdicom.sr import srread
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -67,6 +68,13 @@ def test_boxes_are_closed_polylines_in_perimeter_order_on_their_images(report: D
             points, image = found[f"{level} {view}"]
             assert points == pytest.approx([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], abs=0.02)
             assert image == uid
+
+
+def test_the_library_that_wrote_it_reads_it(screened: Path) -> None:
+    content = srread(next((screened / "dicom").glob("*_sr.dcm"))).content
+    assert len(content.get_planar_roi_measurement_groups()) == 8
+    (study,) = content.get_image_measurement_groups()
+    assert len(study.get_measurements()) == 4
 
 
 def test_no_two_groups_share_a_tracking_identifier(report: Dataset) -> None:
