@@ -28,7 +28,7 @@ def without_identifiers(level: int) -> Iterator[None]:
     """Log messages of ours alone, and tell errors that nothing catches by their kind and place, never by their text.
 
     Args:
-        level: of the log.
+        level: of the log; what is below INFO is left out, since it tells texts of errors.
 
     Raises:
         SystemExit: after an error that nothing caught.
@@ -38,7 +38,7 @@ def without_identifiers(level: int) -> Iterator[None]:
     warnings.simplefilter("ignore")
     if not logging.getLogger().handlers:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger().setLevel(level)
+    logging.getLogger().setLevel(max(level, logging.INFO))
     threading.excepthook = tell_of_thread
     with _Told():
         yield

@@ -90,7 +90,9 @@ def _screen(claim: Claim, queue: StudyQueue, folders: NodeFolders, config: NodeC
             make_folder(results)
             _bring_sent_report(study / claim.sent_results if claim.sent_results else None, results)
             screen(folders.films / claim.study, results)
-            _sync_below(study)
+            _sync_below(results)
+            sync(study)
+            sync(folders.results)
     except (OutputError, OSError) as error:
         shutil.rmtree(results, ignore_errors=True)
         queue.put_back(claim, State.RECEIVED, f"{type(error).__name__} while writing", DISK_SECONDS, began=False)
