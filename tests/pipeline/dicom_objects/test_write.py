@@ -147,3 +147,16 @@ def test_an_image_that_changed_since_is_refused(screened: Path, tmp_path: Path) 
         path.write_bytes(path.read_bytes() + b"\0\0")
     with pytest.raises(StudyError, match="changed since it was screened"):
         write_objects(prediction, paths, {}, EVERY, tmp_path)
+
+
+def test_objects_of_a_study_that_is_gone_are_set_aside(bundle: Bundle, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    for patient in (PATIENT, "SIM0011-00005"):
+        shutil.copytree(EXAMPLES / patient, source / patient)
+    report_alone = ScreeningOptions(config=ScreeningConfig(dicom=DicomConfig(objects=(DicomObject.SR,))))
+    screen_folder(source, out, bundle, report_alone)
+    gone = pydicom.dcmread(source / PATIENT / "AP.dcm", stop_before_pixels=True).StudyInstanceUID
+    shutil.rmtree(source / PATIENT)
+    screen_folder(source, out, bundle, report_alone)
+    assert [path.name for path in (out / "former" / "dicom").iterdir()] == [f"{gone}_sr.dcm"]
+    assert len(list((out / "dicom").iterdir())) == 1
