@@ -20,7 +20,7 @@ from pipeline.node.monitor import monitored
 from pipeline.node.process import without_identifiers
 from pipeline.node.queue import StudyQueue
 from pipeline.node.retention import delete_old
-from pipeline.node.sender import client_tls, send_results
+from pipeline.node.sender import authorization, client_tls, send_results
 from pipeline.node.worker import Screening, screening, work
 from pipeline.screening.stop import stop_asked
 
@@ -92,6 +92,8 @@ def _check(config: NodeConfig, load: Screening) -> None:
             "setting 'screening.dicom.objects' is empty, so that nothing could be sent; name sr, sc, gsps"
         )
     client_tls(config.send)
+    if config.send.authorization_file is not None:
+        authorization(config.send.authorization_file)
     if load is screening:
         load_bundle(config.weights)
 

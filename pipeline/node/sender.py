@@ -6,6 +6,7 @@ import logging
 import random
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from osteolens.errors import ConfigError, OsteoLensError, ReadError
 from pipeline.node.config import NodeConfig, SendConfig
@@ -13,10 +14,17 @@ from pipeline.node.films import NodeFolders
 from pipeline.node.process import held, without_identifiers, work_through
 from pipeline.node.queue import Claim, State, StudyQueue
 
+if TYPE_CHECKING:
+    import requests
+    from pydicom import Dataset
+
 log = logging.getLogger(__name__)
 
-TAKEN = (0x0000, 0xB000, 0xB006, 0xB007)
-"""Status of a C-STORE response after which the object is stored. Source: DICOM PS3.4 B.2.3."""
+DUPLICATE = 0x0111
+"""The receiver has an object of this UID. Source: DICOM PS3.7 C.5.5."""
+
+TAKEN = (0x0000, 0xB000, 0xB006, 0xB007, DUPLICATE)
+"""Status of a C-STORE response after which the receiver has the object. Source: DICOM PS3.4 B.2.3."""
 
 
 class Unreachable(OsteoLensError):
@@ -183,23 +191,49 @@ def _stow(objects: list[Path], config: SendConfig) -> None:
         key = config.private_key or config.certificate
         session.cert = str(config.certificate), str(key)
     if config.authorization_file is not None:
-        session.headers["Authorization"] = _authorization(config.authorization_file)
+        session.headers["Authorization"] = authorization(config.authorization_file)
     client = DICOMwebClient(config.url, session, timeout=config.timeout_seconds)
     client.set_http_retry_params(retry=False)
     try:
         answer = client.store_instances([pydicom.dcmread(path) for path in objects])
     except requests.HTTPError as error:
         code = 0 if error.response is None else error.response.status_code
+        if error.response is not None and code == requests.codes.conflict and _has_all(error.response):
+            return
         raise (Unreachable if code in (401, 403, 502, 503, 504) else Refused)(f"HTTP status {code}") from error
     except (requests.RequestException, OSError) as error:
         raise Unreachable(type(error).__name__) from error
+    except ValueError as error:
+        raise Refused("its answer cannot be read") from error
     finally:
         session.close()
-    if answer is not None and answer.get("FailedSOPSequence"):
+    if _failed(answer):
         raise Refused("the answer names objects that were not stored")
 
 
-def _authorization(path: Path) -> str:
+def _failed(answer: Dataset | None) -> bool:
+    """Whether an answer names objects that the receiver has not."""
+    items = [] if answer is None else answer.get("FailedSOPSequence") or []
+    return any(item.get("FailureReason") != DUPLICATE for item in items)
+
+
+def _has_all(response: requests.Response) -> bool:
+    """Whether the receiver took nothing because it has every object."""
+    from pydicom import Dataset
+
+    try:
+        answer = Dataset.from_json(response.text)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return bool(answer.get("FailedSOPSequence")) and not _failed(answer)
+
+
+def authorization(path: Path) -> str:
+    """Value of the header Authorization.
+
+    Raises:
+        ReadError: the file cannot be read.
+    """
     try:
         return path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

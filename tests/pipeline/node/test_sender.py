@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.sop_class import SecondaryCaptureImageStorage  # type: ignore[attr-defined]
@@ -16,7 +22,7 @@ from pipeline.node.config import NodeConfig, ReceiveConfig, SendConfig
 from pipeline.node.films import Identity, NodeFolders, keep_film
 from pipeline.node.queue import State, StudyQueue
 from pipeline.node.sender import Refused, Sender, Unreachable, client_tls, deliver, wait_seconds
-from tests.pipeline.node.peers import films, free_port
+from tests.pipeline.node.peers import films, free_port, needs
 from tests.pipeline.node.stub import screen
 
 
@@ -58,8 +64,10 @@ def test_an_object_that_is_not_taken_is_told_by_its_status(
     answers.append(0xA700)
     with pytest.raises(Refused, match="0xA700"):
         deliver(objects, config, "OSTEOLENS")
-    answers.append(0xB000)
+    answers += [0xB000, 0x0111]
     deliver(objects, config, "OSTEOLENS")
+    deliver(objects, config, "OSTEOLENS")
+    assert not answers
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom leaves a refused socket
@@ -128,3 +136,76 @@ def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("no certificate")
     with pytest.raises(ConfigError, match=r"send\.authorities"):
         client_tls(SendConfig(tls=True, authorities=tmp_path / "none.pem"))
+
+
+class Stow(BaseHTTPRequestHandler):
+    """A DICOMweb receiver that gives one answer."""
+
+    code = 200
+    failures: tuple[int, ...] = ()
+    authorization = ""
+
+    def do_POST(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(size)
+        type(self).authorization = self.headers.get("Authorization") or ""
+        answer = Dataset()
+        answer.FailedSOPSequence = [Dataset() for _ in self.failures]
+        for item, reason in zip(answer.FailedSOPSequence, self.failures, strict=True):
+            item.FailureReason = reason
+        body = answer.to_json().encode()
+        self.send_response(self.code)
+        self.send_header("Content-Type", "application/dicom+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *values: object) -> None:
+        return
+
+
+@pytest.mark.parametrize(
+    ("code", "failures", "error"),
+    [
+        (200, (), None),
+        (202, (0x0111,), None),
+        (409, (0x0111,), None),
+        (409, (0x0111, 0xA700), Refused),
+        (202, (0xA700,), Refused),
+        (400, (), Refused),
+        (401, (), Unreachable),
+        (503, (), Unreachable),
+    ],
+)
+def test_answers_of_stow(
+    objects: list[Path], tmp_path: Path, code: int, failures: tuple[int, ...], error: type[Exception] | None
+) -> None:
+    (tmp_path / "token").write_text("Bearer abc\n")
+    handler = type("Handler", (Stow,), {"code": code, "failures": failures})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/dicom-web"
+    config = SendConfig(protocol="stow-rs", url=url, authorization_file=tmp_path / "token")
+    with nullcontext() if error is None else pytest.raises(error):
+        deliver(objects, config, "OSTEOLENS")
+    assert handler.authorization == "Bearer abc"  # type: ignore[attr-defined]
+    server.shutdown()
+    server.server_close()
+
+
+@needs("openssl")
+def test_results_go_over_tls(objects: list[Path], tmp_path: Path) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=pacs"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "pacs.key", "-out", "pacs.pem"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pacs.pem", tmp_path / "pacs.key")
+    entity, port = ApplicationEntity("PACS"), free_port()
+    entity.add_supported_context(SecondaryCaptureImageStorage)
+    server = entity.start_server(
+        ("127.0.0.1", port), block=False, ssl_context=context, evt_handlers=[(evt.EVT_C_STORE, lambda _: 0)]
+    )
+    assert server is not None
+    config = SendConfig(protocol="c-store", port=port, tls=True, authorities=tmp_path / "pacs.pem", timeout_seconds=5)
+    deliver(objects, config, "OSTEOLENS")
+    server.shutdown()
