@@ -46,6 +46,8 @@ app.add_typer(config_app, name="config")
 ADDS = {
     "train": "train, simulate, reproduce, process --explain",
     "node": "node",
+    "dicom": "process --dicom, deidentify",
+    "fhir": "process --fhir",
     "test": "make test",
     "dev": "make check",
 }

@@ -54,6 +54,9 @@ def process(
     dicom: Annotated[
         str | None, typer.Option("--dicom", help="DICOM objects to write: sr, sc, gsps with commas, or none.")
     ] = None,
+    fhir: Annotated[
+        bool, typer.Option("--fhir", help="Also write each result as FHIR R4 resources; needs the extra 'fhir'.")
+    ] = False,
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -83,6 +86,7 @@ def process(
         given = given_covariates(age, sex, bmi, height, weight)
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
+        overrides += ["fhir=true"] if fhir else []
         overrides += [] if dicom is None else [_dicom_override(dicom)]
         settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else shipped_examples()
@@ -112,9 +116,9 @@ def process(
                 f"{summary.count(Status.FAILED)} failed, {summary.resumed} kept from before, "
                 f"{len(index.skipped)} files left out; report: {out / 'report.html'}"
             )
-        if summary.without_dicom:
-            reason = next(iter(summary.without_dicom.values()))
-            say(f"DICOM objects are incomplete in {len(summary.without_dicom)} studies ({reason}); run.json says why")
+        if summary.without_objects:
+            reason = next(iter(summary.without_objects.values()))
+            say(f"objects are incomplete in {len(summary.without_objects)} studies ({reason}); run.json says why")
         if summary.stopped:
             reached = f"{len(summary.rows)} of {len(index.studies)} studies"
             say(f"stopped after {reached}; the same command goes on from there")

@@ -24,11 +24,12 @@ class ScreeningConfig(StrictConfig):
     shift_levels: int = Field(0, ge=-3, le=3, description="names moved by a reader, towards the feet when positive")
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
     dicom: DicomConfig = Field(default_factory=DicomConfig, description="results as DICOM objects")
+    fhir: bool = Field(False, description="results as FHIR R4 resources; needs the extra 'fhir'")
     threads: int = Field(0, ge=0, le=256, description="threads of onnxruntime; 0 takes all cores")
     read_seconds: float = Field(20.0, ge=1, le=3600, description="time that reading one file may take")
     read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")
 
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on."""
-        same = self.model_dump_json(exclude={"overlay_px", "dicom", "threads", "read_ahead", "read_seconds"})
+        same = self.model_dump_json(exclude={"overlay_px", "dicom", "fhir", "threads", "read_ahead", "read_seconds"})
         return hashlib.sha256(same.encode()).hexdigest()[:12]

@@ -21,7 +21,7 @@ from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import Status
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.manual_rois import ManualRois
-from pipeline.screening.output.dicom import DicomWriter
+from pipeline.screening.output.objects import object_writers
 from pipeline.screening.output.report import write_report
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
 from pipeline.screening.output.run_record import (
@@ -71,14 +71,14 @@ class RunSummary:
         seconds: time by stage.
         resumed: studies whose result of an earlier run was kept.
         stopped: whether a signal ended the run before all studies were screened.
-        without_dicom: why DICOM objects of a study were not made, or an image not referenced, by study_uid.
+        without_objects: why DICOM objects or FHIR resources were not made, or an image not referenced, by study_uid.
     """
 
     rows: list[PredictionRow] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     resumed: int = 0
     stopped: bool = False
-    without_dicom: dict[str, str] = field(default_factory=dict)
+    without_objects: dict[str, str] = field(default_factory=dict)
 
     def count(self, status: Status) -> int:
         """Studies that ended so."""
@@ -169,7 +169,7 @@ class _Run:
         self._skipped = skipped_rows(index.skipped, index.root)
         write_whole(out / "skipped.csv", table_text(("file", "reason"), self._skipped))
         self._write_row = RowWriter(out)
-        self._dicom = DicomWriter(options.config.dicom, out)
+        self._writers = object_writers(options.config, out)
 
     def finish(self) -> RunSummary:
         """Screen what no earlier run has screened, then write the tables and the report."""
@@ -179,7 +179,7 @@ class _Run:
                 screener = Screener(self._bundle, config, self._options.manual_rois, self._index.root)
                 self._summary.seconds["load"] = time.perf_counter() - self._started
                 for study, future in _read_ahead(pending, config.read_ahead, reader, self._stop):
-                    self._add(screen_study(study, future, screener, self._out, self._summary.seconds, self._dicom))
+                    self._add(screen_study(study, future, screener, self._out, self._summary.seconds, self._writers))
         self._write_tables()
         return self._summary
 
@@ -191,7 +191,7 @@ class _Run:
         for study in self._studies:
             if self._stop.is_set():
                 break
-            row = earlier_row(study, self._out, source, self._index.root, self._dicom) if resume else None
+            row = earlier_row(study, self._out, source, self._index.root, self._writers) if resume else None
             if row is None:
                 pending.append(study)
             else:
@@ -209,7 +209,7 @@ class _Run:
         left = len(self._studies) - len(summary.rows)
         summary.stopped = left > 0
         former = 0 if summary.stopped else set_former_aside(out, {study.study_uid for study in self._studies})
-        summary.without_dicom = self._dicom.not_made
+        summary.without_objects = {uid: why for writer in self._writers for uid, why in writer.not_made.items()}
         summary.rows.sort(key=lambda row: row.study_uid)
         summary.seconds["total"] = time.perf_counter() - self._started
         counts = RunCounts(
@@ -226,7 +226,7 @@ class _Run:
             weights=self._bundle.identifiers,
             counts=counts,
             seconds=summary.seconds,
-            dicom=self._dicom.as_json(),
+            objects={kind: done for writer in self._writers for kind, done in writer.as_json().items()},
         ).as_json()
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))

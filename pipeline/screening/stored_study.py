@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from osteolens.errors import OsteoLensError, OutputError
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.output.dicom import DicomWriter
+from pipeline.screening.output.objects import ObjectWriter
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.rows import PredictionRow, row_of
 from pipeline.screening.output.run_record import EXPLAINED, picture_names
@@ -32,7 +33,7 @@ def screen_study(
     screener: Screener,
     out: Path,
     seconds: dict[str, float],
-    dicom: DicomWriter,
+    writers: Sequence[ObjectWriter],
 ) -> PredictionRow:
     """Screen one study, write its files and return its row.
 
@@ -42,7 +43,7 @@ def screen_study(
         screener: loaded models.
         out: folder of results.
         seconds: time by stage, to which this study's is added.
-        dicom: what writes the result's DICOM objects.
+        writers: of DICOM objects and FHIR resources.
 
     Raises:
         OutputError: results cannot be written, so that going on is of no use.
@@ -64,7 +65,7 @@ def screen_study(
         _remove_pictures(study.study_uid, out)
         _write_overlays(output, screener.config, out)
         stored = _stored(output.prediction, out)
-        write_dicom(study, stored, dicom)
+        write_objects(study, stored, writers)
         lap("write")
         return row_of(stored, time.perf_counter() - begun)
     except OutputError:
@@ -87,32 +88,33 @@ def screen_study(
         system=study.system,
     )
     stored = _stored(failed, out)
-    write_dicom(study, stored, dicom)
+    write_objects(study, stored, writers)
     return row_of(stored, time.perf_counter() - begun)
 
 
-def write_dicom(study: Study, prediction: Prediction, dicom: DicomWriter, kept: bool = False) -> None:
-    """Write a result's DICOM objects; where they cannot be made, the result stands and the writer knows why.
+def write_objects(study: Study, prediction: Prediction, writers: Sequence[ObjectWriter], kept: bool = False) -> None:
+    """Write a result's objects; where they cannot be made, the result stands and the writer knows why.
 
     Args:
         study: the result is of.
         prediction: the result.
-        dicom: what writes them.
+        writers: of DICOM objects and FHIR resources.
         kept: whether the result is an earlier one, whose objects may lie there already.
 
     Raises:
         OutputError: results cannot be written.
     """
-    try:
-        (dicom.keep if kept else dicom)(study, prediction)
-    except OutputError:
-        raise
-    except OsteoLensError as error:
-        dicom.give_up(prediction, visible(error))
-    except Exception as error:  # a header that no DICOM object can repeat never loses a result
-        log.warning("DICOM objects of a study failed with %s", type(error).__name__)
-        log.debug("details", exc_info=True)
-        dicom.give_up(prediction, f"{type(error).__name__} while the objects were made")
+    for writer in writers:
+        try:
+            (writer.keep if kept else writer)(study, prediction)
+        except OutputError:
+            raise
+        except OsteoLensError as error:
+            writer.give_up(prediction, visible(error))
+        except Exception as error:  # a header that no object can repeat never loses a result
+            log.warning("objects of a study failed with %s", type(error).__name__)
+            log.debug("details", exc_info=True)
+            writer.give_up(prediction, f"{type(error).__name__} while the objects were made")
 
 
 def _stored(prediction: Prediction, out: Path) -> Prediction:
@@ -144,7 +146,7 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
 
 
 def earlier_row(
-    study: Study, out: Path, source: ModelIdentifiers, root: Path | None, dicom: DicomWriter
+    study: Study, out: Path, source: ModelIdentifiers, root: Path | None, writers: Sequence[ObjectWriter]
 ) -> PredictionRow | None:
     """The row of an earlier result, if it is complete and came from the same weights, settings, patient, covariates and
     files, by their digests. Its date and radiography system, which change no class, are brought up to date.
@@ -154,7 +156,7 @@ def earlier_row(
         out: folder of results.
         source: identifiers of the weights and settings of this run.
         root: folder that paths are told from.
-        dicom: what writes DICOM objects, where the run asks for some.
+        writers: of DICOM objects and FHIR resources.
     """
     path = out / "studies" / f"{study.study_uid}.json"
     if not path.is_file():
@@ -180,5 +182,5 @@ def earlier_row(
     system = None if study.system is None else visible(study.system)
     if (earlier.study_date, earlier.system) != (study.study_date, system):
         earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
-    write_dicom(study, earlier, dicom, kept=True)
+    write_objects(study, earlier, writers, kept=True)
     return row_of(earlier, 0.0)

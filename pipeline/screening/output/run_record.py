@@ -21,6 +21,7 @@ from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.text import csv_cell
 from osteolens.errors import OutputError
 from pipeline.dicom_objects.write import FOLDER, object_names
+from pipeline.fhir.write import resources_path
 from pipeline.screening.assessment import told_path
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
@@ -111,6 +112,7 @@ def set_former_aside(out: Path, present: Set[str]) -> int:
     for path in gone:
         pictures = [out / "overlays" / name for name in picture_names(path.stem)]
         objects = [out / FOLDER / name for name in object_names(path.stem)]
+        objects.append(resources_path(path.stem, out))
         for one in (path, *(file for file in (*pictures, *objects) if file.is_file())):
             target = out / "former" / one.parent.name / one.name
             try:
@@ -158,14 +160,14 @@ class RunRecord:
         weights: version and hashes.
         counts: of studies and files.
         seconds: time by stage.
-        dicom: what became of DICOM objects, where they were asked for.
+        objects: what became of DICOM objects and FHIR resources, where they were asked for.
     """
 
     settings: ScreeningConfig
     weights: Mapping[str, str]
     counts: RunCounts
     seconds: Mapping[str, float]
-    dicom: Mapping[str, object] = field(default_factory=dict)
+    objects: Mapping[str, object] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """With the versions of what ran."""
@@ -179,5 +181,5 @@ class RunRecord:
             "weights": dict(self.weights),
             "counts": {name: n for name, n in counts.items() if n or name != "not_reached"},
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
-            **self.dicom,
+            **self.objects,
         }

@@ -1,0 +1,1 @@
+"""A result as FHIR R4 resources."""
