@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cohort.bmd import BmdClass
 from pipeline.evaluation.classification.operating_points import OperatingPoint, operating_point
+from pipeline.evaluation.estimable import NOT_ESTIMABLE, ONE_PATIENT, is_lone
 from pipeline.evaluation.statistics.intervals import Estimate, clustered_proportion
 from pipeline.evaluation.studies.flow import CountedStudy, Fate
 
@@ -33,6 +34,7 @@ class IntentionToDiagnose:
         osteoporosis_without_class: of these, with osteoporosis by DXA.
         not_called: metrics where a study without a class counts as not osteoporotic; the lower bound of sensitivity.
         referred: metrics where it counts as called, since it goes on to DXA; the lower bound of specificity.
+        not_estimable: a word for the interval of `without_class` where these studies cannot give it.
     """
 
     studies: int
@@ -44,6 +46,7 @@ class IntentionToDiagnose:
     osteoporosis_without_class: int
     not_called: OperatingPoint
     referred: OperatingPoint
+    not_estimable: Mapping[str, str] = field(default_factory=dict)
 
 
 def intention_to_diagnose(
@@ -64,6 +67,7 @@ def intention_to_diagnose(
     called = np.array([_is_called(study) for study, _ in counted])
     lacking = np.array([study.fate is not Fate.EVALUATED for study, _ in counted])
     patients = np.unique([study.study.patient_id for study, _ in counted], return_inverse=True)[1].astype(np.int64)
+    everyone = np.ones(len(counted), bool)
     fates = [study.fate for study, _ in counted]
     return IntentionToDiagnose(
         studies=len(counted),
@@ -75,6 +79,7 @@ def intention_to_diagnose(
         osteoporosis_without_class=int((positive & lacking).sum()),
         not_called=operating_point(NOT_CALLED, None, positive, called, patients, prevalence),
         referred=operating_point(REFERRED, None, positive, called | lacking, patients, prevalence),
+        not_estimable={"without_class_interval": NOT_ESTIMABLE + ONE_PATIENT} if is_lone(everyone, patients) else {},
     )
 
 

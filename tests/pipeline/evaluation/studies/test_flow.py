@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,7 +22,7 @@ QUICK = EvaluationConfig(bootstrap_draws=20)
 T_SCORES = (-3.0, -3.1, -3.2, -3.3, -2.0, -1.9, -1.8, 0.1, 0.2, 0.3)
 
 
-def cohort(folder: Path, **columns: list[int]) -> Path:
+def cohort(folder: Path, **columns: list[int] | list[str]) -> Path:
     folder.mkdir()
     uids = [f"s{k}" for k in range(len(T_SCORES))]
     table = pd.DataFrame({"study_uid": uids, "patient_id": [f"p-{uid}" for uid in uids], "t_score": T_SCORES})
@@ -115,3 +117,43 @@ def test_dates_of_the_films_come_with_the_results(tmp_path: Path) -> None:
     out = save(tmp_path / "out", [old, screened("s1", -1.0)])
     assert evaluate(out, source, QUICK).overall.flow.ineligible == {"DXA more than 90 days away": 1}
     assert MODEL.version == "test"
+
+
+@pytest.mark.parametrize("by", ["predictions.csv", "text"])
+def test_a_damaged_result_is_counted_once_where_the_table_names_patients_alone(tmp_path: Path, by: str) -> None:
+    source = cohort(tmp_path / "cohort")
+    pd.read_csv(source / "cohort.csv").drop(columns="study_uid").to_csv(source / "cohort.csv", index=False)
+    out = save(tmp_path / "out", [screened(f"s{k}", t) for k, t in enumerate(T_SCORES)])
+    text = (out / "studies" / "s2.json").read_text()
+    if by == "text":
+        (out / "studies" / "s2.json").write_text(text.replace("0.6", "NaN", 1))
+    else:
+        (out / "studies" / "s2.json").write_text("{")
+        (out / "predictions.csv").write_text("study_uid,patient_id,status\ns2,p-s2,screened\n")
+    evaluation = evaluate(out, source, QUICK)
+    flow = evaluation.overall.flow
+    assert len(evaluation.datasets) == 1 and flow.studies == total(flow) == flow.patients == len(T_SCORES)
+    assert flow.failed == {"its result cannot be read": 1} and flow.without_reference == flow.not_processed == 0
+    assert evaluation.table_notes == ()
+
+
+def test_a_copy_of_a_result_is_no_second_study_and_the_original_is_taken(tmp_path: Path) -> None:
+    source = cohort(tmp_path / "cohort")
+    out = save(tmp_path / "out", [screened(f"s{k}", t) for k, t in enumerate(T_SCORES)])
+    (out / "studies" / "s0 (1).json").write_text(json.dumps(screened("s0", 0.5).as_json()))
+    evaluation = evaluate(out, source, QUICK)
+    flow = evaluation.overall.flow
+    assert flow.studies == total(flow) == flow.evaluated == len(T_SCORES)
+    assert evaluation.damaged_results == (
+        "s0 (1).json: study_uid 's0' also stands in s0.json; expected each study once",
+    )
+    taken = {s.prediction.study_uid: s.prediction.bmd_class for s in evaluation.studies}
+    assert taken["s0"] is BmdClass.OSTEOPOROSIS
+
+
+def test_studies_of_one_patient_have_a_word_where_a_fraction_has_no_interval(tmp_path: Path) -> None:
+    source = cohort(tmp_path / "cohort", patient_id=["p"] * len(T_SCORES))
+    out = save(tmp_path / "out", [screened(f"s{k}", t, patient_id="p") for k, t in enumerate(T_SCORES)])
+    intended = evaluate(out, source, QUICK).overall.intention_to_diagnose
+    assert intended is not None and np.isnan(intended.without_class.low)
+    assert intended.not_estimable == {"without_class_interval": "not estimable: all are of one patient"}
