@@ -39,6 +39,8 @@ def class_words(labels: Labels, predicted: Flags, k: int, patients: Labels | Non
         words["auc"] = absent
     elif (lone := _lone_side(positive, patients)) is not None:
         words["auc_interval"] = NOT_ESTIMABLE + lone
+    if "auc" in words:
+        words["auc_paper_interval"] = words["auc"]
     found = {**words, **metric_words(positive, predicted, name, patients)}
     return {**found, **({"sensitivity": absent} if not positive.any() else {})}
 

@@ -11,14 +11,14 @@ from scipy import stats
 from cohort.bmd import OSTEOPOROSIS_INDEX
 from cohort.covariates import Covariates, Sex
 from pipeline.evaluation.classification.cases import EvaluatedCases, cases_of
-from pipeline.evaluation.estimable import NOT_ESTIMABLE, metric_words
+from pipeline.evaluation.estimable import NOT_ESTIMABLE, auc_words, metric_words
 from pipeline.evaluation.statistics.calibration import binary_calibration
 from pipeline.evaluation.statistics.comparisons import heterogeneity_p, holm, logit_auc, logit_proportion
 from pipeline.evaluation.statistics.intervals import Estimate, binary_metrics, clustered_proportion
 from pipeline.evaluation.statistics.roc import auc
 from pipeline.evaluation.studies.joined import EvaluatedStudy
 
-AGE_BANDS = ((50, 60), (60, 70), (70, 80), (80, 120))
+AGE_BANDS = ((0, 50), (50, 60), (60, 70), (70, 80), (80, 120))
 BMI_BANDS = ((0.0, 18.5), (18.5, 24.0), (24.0, 28.0), (28.0, 99.0))
 """Underweight, normal, overweight, obese by the Chinese criteria (WS/T 428-2013)."""
 
@@ -154,7 +154,8 @@ def _subgroup(kind: str, group: str, cases: EvaluatedCases, fewest_cases: int) -
         word = f"{NOT_ESTIMABLE}fewer than {fewest_cases} cases or others"
         words["auc"] = word
     elif known is not None:
-        words.update({name: NOT_ESTIMABLE + word for name, word in known.not_estimable.items() if name == "slope"})
+        words.update(auc_words(positive, cases.patients))
+        words.update({name: NOT_ESTIMABLE + word for name, word in known.not_estimable.items()})
     return Subgroup(
         kind=kind,
         group=group,
@@ -199,7 +200,7 @@ def _groups(studies: Sequence[EvaluatedStudy]) -> Iterator[tuple[str, str, Belon
     yield "sex", "women", lambda study: study.study.covariates.sex is Sex.FEMALE
     yield "sex", "men", lambda study: study.study.covariates.sex is Sex.MALE
     for low, high in AGE_BANDS:
-        name = f"{low}-{high - 1}" if high < 120 else f"{low}+"
+        name = f"under {high}" if not low else f"{low}-{high - 1}" if high < 120 else f"{low}+"
         yield "age", name, _within(lambda known: known.age_years, low, high)
     for least, most in BMI_BANDS:
         name = f"{least:g}-{most:g}" if most < 99 else f"{least:g}+"

@@ -190,3 +190,10 @@ def test_results_without_estimates_or_sets_are_evaluated_on_the_rest() -> None:
     found = classification_metrics(bare, draws=1)
     assert found.accuracy.value == 1
     assert (found.t_score, found.prediction_sets, found.decisions) == (None, None, None) and not found.not_estimable
+
+
+def test_an_absent_class_has_a_word_for_the_papers_interval_too() -> None:
+    bare = classification_metrics(replace(cases(np.eye(3)[LABELS]), labels=np.full(8, 2)), draws=1).classes[
+        OSTEOPOROSIS
+    ]
+    assert bare.not_estimable["auc_paper_interval"] == bare.not_estimable["auc"] == "not estimable: one class only"

@@ -138,3 +138,16 @@ def test_studies_without_dxa_belong_to_no_group_and_json_has_no_nan(tmp_path: Pa
     written = (tmp_path / "groups.json").read_text()
     assert "NaN" not in written and "tested" not in written and '"p_holm"' in written
     assert len(subgroup_table(groups)) == len(groups) and subgroup_table(()).empty and interaction_table(()).empty
+
+
+def test_studies_of_one_patient_have_a_word_for_every_interval_that_is_null() -> None:
+    group = by_name(subgroups([replace(s, study=replace(s.study, patient_id="p")) for s in sexes(18, 10)], FEWEST))[
+        "men"
+    ]
+    assert group.auc is not None and group.observed_expected is not None
+    assert np.isnan(group.auc.low) and np.isnan(group.observed_expected.low)
+    assert {"auc_interval", "slope", "observed_expected", "sensitivity_interval"} <= set(group.not_estimable)
+
+
+def test_patients_younger_than_fifty_are_a_group_where_the_criteria_admit_them() -> None:
+    assert by_name(subgroups(sexes(18, 10, age_years=45.0), FEWEST))["under 50"].studies == 80
