@@ -14,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from cohort.io.walk import MARKER, files_below
 from osteolens.errors import ConfigError
 from pipeline.report_page.captions import Caption, Numbered, numbered
 from pipeline.report_page.figures import panel, panels, save_figure
@@ -84,8 +85,8 @@ def test_tables_figures_and_json_lie_beside_it(base_alone: Path) -> None:
     document = json.loads((base_alone / "comparison.json").read_text())
     assert document == {"notice": "=1+1", "number": None, "text": "=1+1"}
     assert list(pd.read_csv(base_alone / "tables" / "one.csv")) == ["'=1+1"]
-    assert {path.name for path in (base_alone / "figures").iterdir()} == {"one.svg", "one.pdf", "one.png"}
-    assert {path.name for path in (base_alone / "tables").iterdir()} == {"one.csv", "one.tex"}
+    assert {path.name for path in (base_alone / "figures").iterdir()} == {MARKER, "one.svg", "one.pdf", "one.png"}
+    assert {path.name for path in (base_alone / "tables").iterdir()} == {MARKER, "one.csv", "one.tex"}
 
 
 def test_a_missing_value_is_an_empty_cell(base_alone: Path) -> None:
@@ -216,3 +217,30 @@ def test_nothing_of_the_pipeline_draws_with_pyplot() -> None:
 )
 def test_p_values_are_told(p: float | None, text: str) -> None:
     assert p_value(p) == text
+
+
+def test_a_second_report_leaves_no_table_or_figure_of_the_first_and_no_file_of_others_is_touched(
+    base_alone: Path,
+) -> None:
+    first, out = page(), base_alone
+    more = replace(
+        first,
+        tables={**first.tables, "two": first.tables["one"]},
+        figures={**first.figures, "two": panel("t", "x", "y")[0]},
+    )
+    write_page(out, more)
+    (out / "figures" / "mine.png").write_bytes(b"mine")
+    (out / "elsewhere.csv").write_bytes(b"mine")
+    with (out / "tables" / MARKER).open("a") as listed:
+        listed.write("../elsewhere.csv\n")
+    write_page(out, page())
+    left = {path.name for folder in ("tables", "figures") for path in (out / folder).iterdir()}
+    assert left == {MARKER, "one.csv", "one.tex", "one.svg", "one.pdf", "one.png", "mine.png"}
+    assert (out / "elsewhere.csv").is_file()
+
+
+def test_figures_of_a_report_are_no_radiographs_of_the_folder_around_it(base_alone: Path) -> None:
+    write_page(base_alone / "report", page())
+    files, skipped = files_below(base_alone)
+    assert not [path for path in files if path.suffix in (".png", ".svg", ".pdf", ".csv")]
+    assert {item.path.name for item in skipped} == {"tables", "figures"}
