@@ -69,6 +69,10 @@ def evaluate(
         from pipeline.evaluation.evaluate import evaluate as run
 
         settings = _settings(config, set_)
+        if out is not None:
+            from pipeline.evaluation.report.page import check_folder
+
+            check_folder(out, results, reference)
         with progress("evaluating, %", 100) as bar:
             evaluation = run(
                 results, reference, settings, site, include_ineligible, manual_results, progress=_percent(bar)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cohort.bmd import BMD_CLASSES
 from cohort.covariates import Covariates
+from cohort.io.folder import site_names
 from cohort.io.tables.notes import table_notes
 from cohort.splits import Split, split_of
 from cohort.study import Study
+from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 from osteolens.progress import Progress, silent
 from pipeline.evaluation.classification.cases import cases_of
@@ -62,7 +64,7 @@ def evaluate(
     everyone = counted_studies(read, references, config.criteria, include_ineligible)
     chosen = [study for study in everyone if is_of_sites(study.study, site)]
     if not any(study.evaluated for study in chosen):
-        raise ReadError(f"{results}: no study is of site {site!r} in {cohort / 'cohort.csv'}")
+        raise ReadError(_no_study(results, cohort, everyone, site))
     manual = None if manual_results is None else join(manual_read.predictions, references, config.criteria)
     groups = datasets_of(chosen, config.sites)
     steps = len(groups.datasets) + 1
@@ -82,13 +84,38 @@ def evaluate(
         errors=errors(members),
         not_evaluated=_not_evaluated(chosen, references, groups.without_results, config),
         damaged_results=(*read.damaged, *(f"manual results: {line}" for line in manual_read.damaged)),
-        table_notes=table_notes(cohort, (*read.names, *others)),
+        table_notes=(*_absent_sites(everyone, site), *table_notes(cohort, (*read.names, *others))),
         provenance=provenance(results, cohort, (*read.predictions, *read.failed), config),
         config=config,
         has_covariates=any(stored_covariates(study.prediction.covariates) != Covariates() for study in members),
     )
     progress(steps, steps)
     return evaluation
+
+
+def _no_study(results: Path, cohort: Path, everyone: Sequence[CountedStudy], site: str | None) -> str:
+    """Why nothing is left to evaluate, and which sites could be."""
+    of_site = [study for study in everyone if is_of_sites(study.study, site)]
+    found = _sites([study for study in everyone if study.evaluated is not None])
+    what = (
+        f"none of {len(of_site)} studies of site {site!r} has a result" if of_site else f"no study is of site {site!r}"
+    )
+    return (
+        f"{results}: {what} by {cohort / 'cohort.csv'}; sites with results are {', '.join(found) or 'none'}; give one "
+        "or several of them with commas, or leave --site out"
+    )
+
+
+def _absent_sites(everyone: Sequence[CountedStudy], site: str | None) -> tuple[str, ...]:
+    """A note where some of the sites that were asked for have no study."""
+    known = {study.study.site for study in everyone}
+    absent = sorted(name for name in site_names(site or "") if name and name not in known)
+    found = ", ".join(_sites(everyone)) or "none"
+    return (f"no study is of site {', '.join(map(visible, absent))}; found {found}",) if absent else ()
+
+
+def _sites(studies: Sequence[CountedStudy]) -> list[str]:
+    return sorted({visible(study.study.site) for study in studies if study.study.site is not None})
 
 
 def _dataset(dataset: Dataset, manual: Sequence[EvaluatedStudy] | None, config: EvaluationConfig) -> DatasetEvaluation:

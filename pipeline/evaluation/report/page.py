@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from osteolens.errors import ConfigError
 from osteolens.progress import Progress, silent
 from pipeline.evaluation.evaluation import Evaluation
 from pipeline.evaluation.report.checklist import checklist_table
@@ -35,6 +36,25 @@ class Section:
     def anchor(self) -> str:
         """For links within the page."""
         return "part-" + self.title.lower().replace(" ", "-")
+
+
+def check_folder(out: Path, results: Path, cohort: Path) -> None:
+    """Whether a report may lie in a folder: it would replace the page of results, or lie among radiographs.
+
+    Raises:
+        ConfigError: the folder is that of the results or of the cohort, or one that the results lie in.
+    """
+    place, of_results = out.resolve(), results.resolve()
+    if place == of_results or any(place.is_relative_to(of_results / name) for name in ("studies", "overlays")):
+        raise ConfigError(
+            f"{out}: holds results, and a report would mix with them; expected a folder of its own, such as "
+            f"--out {results / 'evaluation'}"
+        )
+    if place == cohort.resolve():
+        raise ConfigError(
+            f"{out}: is the cohort, and a report would mix with it; expected a folder of its own, such as "
+            f"--out {cohort / 'evaluation'}"
+        )
 
 
 def write_evaluation(

@@ -20,6 +20,7 @@ from cli.main import app
 from cohort.bmd import BMD_CLASSES, BmdClass, classify_t_score
 from cohort.covariates import Covariates
 from cohort.rejection_codes import RejectionCode
+from osteolens.errors import ReadError
 from pipeline.evaluation.classification.metrics import ClassificationMetrics
 from pipeline.evaluation.config import EvaluationConfig
 from pipeline.evaluation.evaluate import evaluate
@@ -150,6 +151,30 @@ def test_both_sides_without_the_other_are_counted(tmp_path: Path) -> None:
 def test_other_sites_are_not_missing_where_one_is_evaluated(tmp_path: Path) -> None:
     out, cohort = folder(tmp_path, 40, 2.0)
     assert evaluate(out, cohort, QUICK, "test1").not_evaluated.dxa_without_prediction.count == 0
+
+
+def test_sites_that_nobody_has_are_named_beside_those_that_are_there(tmp_path: Path) -> None:
+    out, cohort = folder(tmp_path, 40, 2.0)
+    notes = evaluate(out, cohort, QUICK, "test1, Test2").table_notes
+    assert notes[0] == "no study is of site Test2; found test1, test2"
+    for site in ("TEST1", ",", ""):
+        with pytest.raises(ReadError, match=f"no study is of site '{site}' by .*; sites with results are test1, test2"):
+            evaluate(out, cohort, QUICK, site)
+    table = pd.read_csv(cohort / "cohort.csv")
+    table.iloc[[0]].assign(study_uid="x", patient_id="x", site="far").to_csv(
+        cohort / "cohort.csv", index=False, mode="a", header=False
+    )
+    with pytest.raises(ReadError, match="none of 1 studies of site 'far' has a result"):
+        evaluate(out, cohort, QUICK, "far")
+
+
+@pytest.mark.parametrize("place", ["out", "out/studies", "out/studies/new", "out/overlays", "cohort"])
+def test_a_report_takes_no_folder_of_results_or_radiographs(tmp_path: Path, place: str) -> None:
+    out, cohort = folder(tmp_path, 40, 2.0)
+    (out / "report.html").write_text("of the run")
+    done = CliRunner().invoke(app, ["evaluate", str(out), str(cohort), "--out", str(tmp_path / place)])
+    assert done.exit_code == 1 and "expected a folder of its own, such as --out" in " ".join(done.stderr.split())
+    assert (out / "report.html").read_text() == "of the run" and not (cohort / "report.html").exists()
 
 
 def test_one_object_feeds_json_tables_and_page(tmp_path: Path) -> None:
