@@ -29,9 +29,9 @@ LONG_LINE = 5
 SHORTEST_PX, TALLEST = 6, 0.12
 """Height of a letter: at least so many pixels, at most this fraction of the longer side."""
 
-FLAT_LEVELS, LEAST_FLAT = 1.5, 0.4
-"""Strokes that are drawn have one grey level: at least this fraction of a letter within so many of 255 levels of it.
-Bone and noise have not."""
+FLAT_LEVELS, LEAST_FLAT, FLAT_ALONE = 1.5, 0.4, 0.6
+"""Strokes that are drawn have one grey level: at least this fraction of a letter, more of one that stands alone, within
+so many of 255 levels of it. Bone and noise have not."""
 
 STEEP = 0.55
 """Least fraction of a letter's outline at which the image changes by half of its contrast within two pixels."""
@@ -87,7 +87,7 @@ def _levels(cells: npt.NDArray[np.generic]) -> tuple[Levels, float]:
     return np.asarray(levels, np.float32), scale
 
 
-def _letters(levels: Levels, width: int) -> list[tuple[TextBox, bool]]:
+def _letters(levels: Levels, width: int) -> list[tuple[TextBox, float]]:
     """Bright components that look like drawn letters whose strokes are narrower than `width`."""
     element = cv2.getStructuringElement(cv2.MORPH_RECT, (width, width))
     hat = cv2.morphologyEx(levels, cv2.MORPH_TOPHAT, element)
@@ -108,8 +108,8 @@ def _letters(levels: Levels, width: int) -> list[tuple[TextBox, bool]]:
     return boxes
 
 
-def _is_drawn(levels: Levels, labels: npt.NDArray[np.int32], k: int, box: tuple[int, int, int, int]) -> bool | None:
-    """Whether a component that is sharp at its outline is flat inside too; None where it is not sharp."""
+def _is_drawn(levels: Levels, labels: npt.NDArray[np.int32], k: int, box: tuple[int, int, int, int]) -> float | None:
+    """Fraction of a component that has one grey level; None where its outline is not sharp."""
     x, y, wide, tall = box
     y0, x0 = max(0, y - 3), max(0, x - 3)
     window = levels[y0 : y + tall + 3, x0 : x + wide + 3]
@@ -125,7 +125,7 @@ def _is_drawn(levels: Levels, labels: npt.NDArray[np.int32], k: int, box: tuple[
         return None
     strokes = window[inside]
     level = _commonest(strokes[strokes > peak - 0.25 * contrast])
-    flat = float(np.mean(np.abs(strokes - level) <= FLAT_LEVELS)) >= LEAST_FLAT
+    flat = float(np.mean(np.abs(strokes - level) <= FLAT_LEVELS))
     outline = inside & ~(cv2.erode(near, np.ones((3, 3), np.uint8)) > 0)
     lowest = cv2.erode(window, np.ones((5, 5), np.uint8))
     steep = (window - lowest)[outline] > 0.5 * contrast
@@ -140,10 +140,10 @@ def _commonest(levels: npt.NDArray[np.float32]) -> float:
     return float(np.median(ordered[first : first + upto[first]]))
 
 
-def _without_doubles(letters: Sequence[tuple[TextBox, bool]]) -> list[tuple[TextBox, bool]]:
+def _without_doubles(letters: Sequence[tuple[TextBox, float]]) -> list[tuple[TextBox, float]]:
     """The flattest, then largest, of boxes that lie over each other."""
-    kept: list[tuple[TextBox, bool]] = []
-    for box, flat in sorted(letters, key=lambda item: (not item[1], -_area(item[0]))):
+    kept: list[tuple[TextBox, float]] = []
+    for box, flat in sorted(letters, key=lambda item: (item[1] < LEAST_FLAT, -_area(item[0]))):
         if not any(_inside(box, other) > 0.6 for other, _ in kept):
             kept.append((box, flat))
     return kept
@@ -160,22 +160,24 @@ def _inside(box: TextBox, other: TextBox) -> float:
     return max(0, wide) * max(0, tall) / max(1, (box.x1 - box.x0) * (box.y1 - box.y0))
 
 
-def _lines(letters: Sequence[tuple[TextBox, bool]]) -> list[TextBox]:
+def _lines(letters: Sequence[tuple[TextBox, float]]) -> list[TextBox]:
     """Letters joined to those beside them of like height.
 
-    A line counts if one of its letters is flat and it has two letters or a tall one; without a flat letter, where thin
-    strokes are smoothed or the image was compressed, if it has LONG_LINE letters of one height.
+    A letter alone counts if it is tall and very flat, as a side marker is; several count if two of them are flat, or
+    one of four. Where thin strokes are smoothed or the image was compressed, LONG_LINE letters of one height count.
     """
-    groups: list[list[tuple[TextBox, bool]]] = []
+    groups: list[list[tuple[TextBox, float]]] = []
     for letter in sorted(letters, key=lambda item: item[0].x0):
         near = [group for group in groups if any(_beside(letter[0], other) for other, _ in group)]
         groups = [group for group in groups if group not in near] + [[*(o for g in near for o in g), letter]]
     lines = []
     for group in groups:
-        boxes, flat = [box for box, _ in group], [box for box, is_flat in group if is_flat]
+        boxes = [box for box, _ in group]
+        flat = sum(fraction >= LEAST_FLAT for _, fraction in group)
         tall = [box.y1 - box.y0 for box in boxes]
         even = [height for height in tall if abs(height - np.median(tall)) <= max(2.0, 0.25 * float(np.median(tall)))]
-        if (flat and (len(boxes) >= 2 or tall[0] >= 2 * SHORTEST_PX)) or len(even) >= LONG_LINE:
+        marker = len(boxes) == 1 and group[0][1] >= FLAT_ALONE and tall[0] >= 2 * SHORTEST_PX
+        if marker or flat >= 2 or (flat and len(boxes) >= 4) or len(even) >= LONG_LINE:
             lines.append(_hull(boxes))
     return lines
 

@@ -42,6 +42,9 @@ KEPT_TEXTS = (
 )
 """Texts outside the table that are kept: of the machine, and of codes."""
 
+REQUIRED_TEXTS = ("PixelSpacingCalibrationDescription",)
+"""Free text outside the table that an image must have, if only a dummy. Source: DICOM PS3.3 10.7.1.1."""
+
 KEPT_BYTES = ("PixelData", "LUTData", "SmallestValidPixelValue", "PixelPaddingValue")
 """Attributes whose value representation may be bytes and which hold pixels or look-up tables."""
 
@@ -108,6 +111,8 @@ def _outside(keyword: str, vr: str) -> Action:
         return Action.KEEP
     if vr == "UI":
         return Action.UID
+    if keyword in REQUIRED_TEXTS:
+        return Action.DUMMY
     kinds = vr.split(" or ")
     return Action.KEEP if all(kind in NUMBERS for kind in kinds) or keyword.endswith("LookupTableData") else (
         Action.REMOVE

@@ -42,6 +42,12 @@ def test_text_is_found(height: int, white: bool) -> None:
     assert np.mean(found) >= 0.8
 
 
+def test_a_side_marker_is_text() -> None:
+    """Most examples show a lead letter."""
+    found = [bool(find_text(pydicom.dcmread(path).pixel_array)) for path in FILMS]
+    assert sum(found) >= 5
+
+
 def test_most_of_a_film_without_text_stays_unmarked() -> None:
     areas = []
     for path in FILMS:

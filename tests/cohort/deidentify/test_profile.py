@@ -58,6 +58,10 @@ def test_private_repeating_and_unknown_attributes_go(tag: Tag) -> None:
     assert action_of(tag) is Action.REMOVE
 
 
+def test_a_text_that_an_image_must_have_becomes_a_dummy() -> None:
+    assert action_of(Tag("PixelSpacingCalibrationDescription")) is Action.DUMMY
+
+
 @pytest.mark.parametrize("vr", ["LT", "ST", "UT", "UC", "UR", "PN", "DA", "TM", "DT", "AE"])
 def test_free_text_dates_and_names_outside_the_table_go(vr: str) -> None:
     from pydicom._dicom_dict import DicomDictionary
