@@ -16,7 +16,7 @@ from classify.inputs import SIX
 from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
 from cohort.rejection_codes import WHOLE_STUDY, RejectionCode
-from cohort.spine import SpineDetection, VertebralLevel, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.detector import VertebraDetector
 from detect.segmenter import BodySegmenter, Points
@@ -218,11 +218,8 @@ class Screener:
         self, images: Sequence[AssessedView], usable: Mapping[View, AssessedView], covariates: Covariates
     ) -> Rejection | None:
         """Why the whole study gets no class, or None."""
-        rejections = [
-            image.rejection
-            for image in images
-            if image.rejection is not None and image.rejection.code is not RejectionCode.ANOTHER_IMAGE
-        ]
+        another = RejectionCode.ANOTHER_IMAGE
+        rejections = [r for image in images if (r := image.rejection) is not None and r.code is not another]
         if (of_study := next((r for r in rejections if r.code in WHOLE_STUDY), None)) is not None:
             return of_study
         if (wrong := implausible(covariates)) is not None:
@@ -270,8 +267,7 @@ class Screener:
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[DetectedSpine]:
         """Spines of a study's images."""
-        shift, refine = self.config.shift_levels, self.config.refine
-        return find_spines(radiographs, self._detector, self._segmenter, shift, refine)
+        return find_spines(radiographs, self._detector, self._segmenter, self.config.shift_levels, self.config.refine)
 
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
         """Level-labelled boxes of a study's images, labelled together, then refined; None where no lumbar spine is."""
@@ -284,15 +280,20 @@ class Screener:
         return front_at_left(radiograph, detection, segment_bodies(radiograph, detection, self._segmenter))
 
     def classify_boxes(
-        self, radiographs: Mapping[View, Radiograph], detections: Mapping[View, SpineDetection], covariates: Covariates
+        self,
+        radiographs: Mapping[View, Radiograph],
+        detections: Mapping[View, SpineDetection],
+        covariates: Covariates,
+        levels: Mapping[View, Sequence[VertebralLevel]] | None = None,
     ) -> Classified:
-        """Class of one study on given boxes, manual or detected.
+        """Class of one study on given boxes, manual or detected; from some levels of each view, else from L1 to L4.
 
         Raises:
-            StudyError: a view lacks one of L1 to L4.
+            StudyError: a view lacks one of these levels.
         """
         crops = {}
         for view, boxes in detections.items():
+            used, pixels = TARGET_LEVELS if levels is None else levels[view], radiographs[view].pixels
             mirrored = self._manual_spine(radiographs[view], boxes).mirrored
-            crops[view] = self._classifier.network_input(radiographs[view].pixels, boxes, mirrored=mirrored)
+            crops[view] = self._classifier.network_input(pixels, boxes, used, mirrored)
         return self._classifier.classify(crops, covariates)

@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "roi_comparison": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "audit": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "node": {"prediction", "bundle", "report_page", "screening", "dicom_objects"},
+    "review": {"prediction", "bundle", "screening"},
     "reproduction": {"prediction", "bundle", "report_page", "screening", "evaluation", "training"},
 }
 """Rooms of the pipeline that a room may import."""

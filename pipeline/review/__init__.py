@@ -1,0 +1,1 @@
+"""A page on loopback to look at results, correct them and learn from them."""

@@ -1,0 +1,192 @@
+"""A review: worklist, images, a reader's file and models; what the page asks for is done here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort.spine import View
+from cohort.study import Radiograph
+from osteolens.atomic import make_folder
+from osteolens.errors import ReadError, StudyError
+from osteolens.shipped import shipped_examples
+from pipeline.bundle.load import load_bundle
+from pipeline.prediction import Prediction, read_prediction
+from pipeline.review.classification import CorrectedClassifier, store_beside
+from pipeline.review.images import ImageStore, ShownImage
+from pipeline.review.options import ReviewOptions
+from pipeline.review.readings.corrections import CorrectionRequest, DrawnStudy, Saved
+from pipeline.review.readings.export import ExportName, export
+from pipeline.review.readings.log import ReadingLog, all_readings, opened
+from pipeline.review.study import heat_layer, prediction_document, view_documents
+from pipeline.review.worklist import Entry, Worklist, read_worklist
+from pipeline.screening.screener import Screener
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What one server holds.
+
+    Attributes:
+        out: folder of results.
+        options: who reviews, and what is hidden.
+        worklist: its studies.
+        store: their images.
+        log: the reader's file.
+        classifier: for corrected boxes.
+    """
+
+    out: Path
+    options: ReviewOptions
+    worklist: Worklist
+    store: ImageStore
+    log: ReadingLog
+    classifier: CorrectedClassifier
+
+    @property
+    def corrected(self) -> Path:
+        """Folder of the reader's results on corrected boxes."""
+        return self.out / "review" / "corrected" / self.options.name
+
+    def studies(self) -> dict[str, object]:
+        """The worklist as the page shows it."""
+        return self.worklist.as_json(self.log.states)
+
+    def study(self, entry: Entry) -> dict[str, object]:
+        """One study as the page shows it.
+
+        Raises:
+            ReadError: its result is damaged.
+        """
+        prediction = read_prediction(entry.path)
+        hidden = self.options.reader_study
+        saved = self.log.state(prediction.study_uid)
+        shown: dict[str, object] = {"study_uid": prediction.study_uid, "status": "to read", "patient_id": entry.label}
+        if not hidden:
+            shown = prediction_document(prediction, entry, self.options.show_names)
+        return {
+            "prediction": shown,
+            "label": entry.label,
+            "views": view_documents(prediction, entry, self.store, hidden),
+            "corrections": None if saved is None else saved.state.model_dump(mode="json"),
+            "saved": None if saved is None else saved.time,
+            "previous": self.worklist.previous(entry),
+        }
+
+    def image(self, entry: Entry, view: View) -> ShownImage:
+        """The image of a view.
+
+        Raises:
+            ReadError: it is not found, has changed, or cannot be read.
+        """
+        return self.store.image(entry.images[view])
+
+    def heat(self, entry: Entry, view: View) -> bytes:
+        """Where the classifier looked.
+
+        Raises:
+            ReadError: there is no such picture, or it is hidden.
+        """
+        if self.options.reader_study:
+            raise ReadError("predictions are hidden in a reader study")
+        rows, columns = self.image(entry, view).cells.shape
+        return heat_layer(self.out, entry.summary.study_uid, view, (rows, columns))
+
+    def save(self, entry: Entry, request: CorrectionRequest) -> Saved:
+        """Keep what the reader says.
+
+        Raises:
+            ReadError: a box outside its image, or boxes of a view without an image.
+            OutputError: it cannot be written.
+        """
+        uid = entry.summary.study_uid
+        for view, drawn in request.views.items():
+            rows, columns = self._shape(entry, view)
+            drawn.detection(view, (rows, columns), uid)
+        return self.log.save(uid, request)
+
+    def classify(self, entry: Entry, drawn: DrawnStudy) -> dict[str, object]:
+        """The class on a reader's boxes; it is stored beside the predicted one.
+
+        Raises:
+            StudyError: no view has enough levels, or predictions are hidden.
+            ReadError: a box outside its image, or an image that cannot be read.
+            OutputError: it cannot be written.
+        """
+        if self.options.reader_study:
+            raise StudyError("predictions are hidden in a reader study")
+        prediction = read_prediction(entry.path)
+        result = self.classifier.classify(prediction, drawn, lambda view: self._radiograph(entry, view))
+        store_beside(self.corrected, prediction, drawn, result)
+        return result.as_json()
+
+    def export(self, name: ExportName) -> bytes:
+        """One table of what was said; of other readers only where this one may see them.
+
+        Raises:
+            OutputError: it cannot be written.
+            ReadError: a reader's file that cannot be read.
+        """
+        own = self.log.states
+        readings = {self.options.name: own} if own else {}
+        if self.options.sees_others and name is ExportName.READERS:
+            readings = {**all_readings(self.out / "review"), **readings}
+        folder = self.out / "review" / "export" / self.options.name
+        return export(name, folder, self.worklist, own, readings, self.corrected)
+
+    def _shape(self, entry: Entry, view: View) -> tuple[int, int]:
+        """(rows, columns) of an image, from the result where it says."""
+        if view not in entry.images:
+            raise ReadError(f"the study has no {view} image; expected boxes of {', '.join(entry.images)}")
+        predicted: Prediction = read_prediction(entry.path)
+        if (result := predicted.views.get(view)) is not None:
+            return result.detection.image_shape
+        rows, columns = self.image(entry, view).cells.shape
+        return rows, columns
+
+    def _radiograph(self, entry: Entry, view: View) -> Radiograph:
+        if view not in entry.images:
+            raise ReadError(f"the study has no {view} image that can be read; classify on the other view")
+        return self.image(entry, view).radiograph
+
+
+@contextmanager
+def opened_review(
+    out: Path,
+    cohort: Path | None = None,
+    images: Path | None = None,
+    options: ReviewOptions | None = None,
+    weights: Path | None = None,
+) -> Iterator[Review]:
+    """Read the worklist and hold the reader's file; models load beside.
+
+    Args:
+        out: output folder of `osteolens process`.
+        cohort: folder of cohort.csv and dxa.csv.
+        images: the folder that was screened; the cohort folder, then the shipped examples, when left out.
+        options: who reviews, and what is hidden.
+        weights: for corrected boxes; the shipped ones when left out.
+
+    Raises:
+        ReadError: no result, or tables that cannot be read.
+        OutputError: another server holds the reader's file, or the folder cannot be written.
+    """
+    options = options or ReviewOptions()
+    folder = out / "review"
+    if not (out / "studies").is_dir():
+        raise ReadError(f"{out}: no studies/*.json; expected an output folder of `osteolens process`")
+    if images is not None and not images.is_dir():
+        raise ReadError(f"{images}: no such folder; expected the folder that was screened")
+    make_folder(folder)
+    folders = [images] if images is not None else [*([] if cohort is None else [cohort]), shipped_examples()]
+    with opened(folder, options) as log:
+        yield Review(
+            out=out,
+            options=options,
+            worklist=read_worklist(out, cohort, options),
+            store=ImageStore(folders, folder / "thumbnails"),
+            log=log,
+            classifier=CorrectedClassifier(lambda: Screener(load_bundle(weights))),
+        )
