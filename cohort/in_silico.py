@@ -9,8 +9,11 @@ from cohort.io.tables.cohort_tables import read_table
 IN_SILICO_NOTICE = "In-silico: simulated radiographs and DXA. No patient, no clinical evidence."
 """Notice on every image, table and page of simulated data."""
 
+SIMULATED = "vbmd_mg_cm3"
+"""Column of cohort.csv that only a simulation has."""
+
 
 def notice_of(cohort: Path) -> str:
     """The notice for the top of a page about a cohort folder; empty where the folder is not simulated."""
-    simulated = (cohort / "simulation.json").is_file() or "vbmd_mg_cm3" in read_table(cohort / "cohort.csv")
+    simulated = (cohort / "simulation.json").is_file() or SIMULATED in read_table(cohort / "cohort.csv")
     return IN_SILICO_NOTICE if simulated else ""

@@ -22,6 +22,7 @@ from cohort.deidentify.profile import (
     without_dates,
 )
 from cohort.deidentify.pseudonyms import Pseudonyms
+from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.io.dicom.attributes import VALUE_ERRORS, Attributes, covariates_of
 from osteolens.errors import ReadError
 
@@ -89,11 +90,15 @@ def clean(dataset: Dataset, cleaning: Cleaning, blackened: bool = False) -> None
     """
     identifiers = _identifiers(dataset)
     age = _age(dataset)
+    simulated = str(dataset.get("ImageComments", "")).startswith(IN_SILICO_NOTICE)
     _clean_items(dataset, cleaning, depth=0)
     if age is not None:
         dataset.PatientAge = age
         cleaning.kept.add("PatientAge")
+    if simulated:
+        dataset.ImageComments = IN_SILICO_NOTICE
     _remove_leftovers(dataset, identifiers, cleaning)
+    cleaning.kept -= cleaning.found
     _state(dataset, cleaning, blackened)
 
 

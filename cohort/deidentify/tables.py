@@ -18,6 +18,7 @@ from cohort.bmd import DxaResult, reference_of
 from cohort.covariates import Covariates, Sex
 from cohort.deidentify.dataset import OLDEST_YEARS
 from cohort.deidentify.pseudonyms import Pseudonyms
+from cohort.in_silico import SIMULATED, notice_of
 from cohort.io.annotations import Rois, read_readings, read_rois, write_readings, write_rois
 from cohort.io.safe_names import part_of_study, safe_name
 from cohort.io.tables.cohort_tables import CohortTable, ScanTable
@@ -95,7 +96,7 @@ def write_tables(source: Path, out: Path, tables: CohortTables, names: Names, wr
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         if tables.cohort is not None:
-            _write(made / "cohort.csv", _cohort(tables.cohort, names), COHORT_COLUMNS)
+            _write(made / "cohort.csv", _cohort(tables.cohort, names), COHORT_COLUMNS, bool(notice_of(source)))
         if tables.scans is not None:
             _write(made / "dxa.csv", _scans(tables.scans, names), ("patient_id", *DXA_COLUMNS))
         if (source / "rois.csv").is_file():
@@ -116,10 +117,12 @@ def write_tables(source: Path, out: Path, tables: CohortTables, names: Names, wr
     return tuple(written)
 
 
-def _write(path: Path, rows: Iterable[Mapping[str, Cell]], columns: Iterable[str]) -> None:
-    """A table of the columns in which something is known."""
+def _write(path: Path, rows: Iterable[Mapping[str, Cell]], columns: Iterable[str], simulated: bool = False) -> None:
+    """A table of the columns in which something is known; that of a simulation stays marked as one."""
     table = pd.DataFrame(list(rows), columns=list(columns))
     known = [name for name in table if name in KEY_COLUMNS or bool(table[name].notna().any())]
+    if simulated:
+        table, known = table.assign(**{SIMULATED: None}), [*known, SIMULATED]
     write_whole(path, table[known].to_csv(index=False, lineterminator="\n"))
 
 

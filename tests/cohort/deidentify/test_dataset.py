@@ -8,6 +8,7 @@ from pydicom.sequence import Sequence
 
 from cohort.deidentify.dataset import MAX_DEPTH, Cleaning, clean
 from cohort.deidentify.pseudonyms import Pseudonyms
+from cohort.in_silico import IN_SILICO_NOTICE
 from osteolens.errors import ReadError
 from tests.cohort.deidentify.stuffed import SECRET, SECRET_DAY, SECRET_NUMBER, SECRET_UID, TABLE_TAGS, film, stuffed
 
@@ -143,6 +144,14 @@ def test_endless_sequences_are_refused() -> None:
         item = inner
     with pytest.raises(ReadError, match="sequences within sequences"):
         cleaned(dataset)
+
+
+def test_what_is_simulated_stays_told_as_such() -> None:
+    dataset = film()
+    dataset.ImageComments = f"{IN_SILICO_NOTICE} Made for Jane"
+    assert cleaned(dataset)[0].ImageComments == IN_SILICO_NOTICE
+    dataset.ImageComments = "Jane"
+    assert "ImageComments" not in cleaned(dataset)[0]
 
 
 def test_it_is_idempotent() -> None:

@@ -11,6 +11,7 @@ import pytest
 from cohort.deidentify.film import Ending
 from cohort.deidentify.folder import REPORT, DeidentifyOptions, deidentify_folder
 from cohort.deidentify.pseudonyms import Pseudonyms
+from cohort.in_silico import notice_of
 from cohort.io.annotations import read_rois
 from cohort.io.digest import sha256_of
 from cohort.io.folder import index_cohort
@@ -44,6 +45,7 @@ def test_the_examples_keep_all_that_counts(tmp_path: Path) -> None:
         if study.study_date and study.dxa.scan_date and other.study_date and other.dxa.scan_date:
             assert other.dxa.scan_date - other.study_date == study.dxa.scan_date - study.study_date
             assert other.study_date != study.study_date
+    assert notice_of(tmp_path / "out") == notice_of(ROOT / "examples") != ""
     rois = read_rois(tmp_path / "out" / "rois.csv")
     assert {uid for uid, _ in rois} == {study.study_uid for study in new}
     text = "".join(path.read_text("utf-8") for path in (tmp_path / "out").glob("*.csv")) + (
