@@ -76,8 +76,13 @@ def _add_studies(app: FastAPI, review: Review) -> None:
         return _json(review.study(entry_of(uid)))
 
     @app.get("/api/study/{uid}/{view}/image")
-    def image(uid: str, view: View, most_px: MostPx = None) -> Response:
-        return Response(review.store.png(with_view(uid, view).images[view], most_px), media_type="image/png")
+    def image(uid: str, view: View, most_px: MostPx = None, raw: bool = False) -> Response:
+        place = with_view(uid, view).images[view]
+        if not raw:
+            return Response(review.store.png(place, most_px), media_type="image/png")
+        greys, (rows, columns) = review.store.greys(place, most_px)
+        size = {"X-Rows": str(rows), "X-Columns": str(columns)}
+        return Response(greys, media_type="application/octet-stream", headers=size)
 
     @app.get("/api/study/{uid}/{view}/thumb")
     def thumb(uid: str, view: View) -> Response:
