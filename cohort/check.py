@@ -13,6 +13,7 @@ from cohort.eligibility import DEFAULT_CRITERIA, EligibilityCriteria, exclusions
 from cohort.io.annotations import Rois, check_inside
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
+from cohort.io.tables.join import CohortTables
 from cohort.io.tables.notes import Kinds, notes_of, read_tables
 from cohort.spine import TARGET_LEVELS, View
 from cohort.splits import (
@@ -23,6 +24,7 @@ from cohort.splits import (
     Split,
     evaluation_site,
     split_of,
+    unknown_sites,
 )
 from cohort.study import Study
 from osteolens.config import StrictConfig
@@ -124,7 +126,8 @@ def check_cohort(
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies
     problems = Kinds()
-    _patients(studies, sites, problems)
+    planned = CohortTables.of(tables.cohort, tables.scans).unprocessed(studies)
+    _patients(studies, planned, sites, problems)
     _studies(studies, rois, problems)
     if images:
         _images(studies, rois, problems, progress)
@@ -135,7 +138,11 @@ def check_cohort(
         flow=tuple(_flow(studies, criteria)),
         splits=_splits(eligible, sites),
         skipped=dict(Counter(item.reason for item in index.skipped)),
-        problems=(*notes_of(tables, studies).lines, *problems.lines()),
+        problems=(
+            *notes_of(tables, studies).lines,
+            *unknown_sites(sites, [*studies, *planned]),
+            *problems.lines(),
+        ),
         usable=bool(eligible) or bool(counts.studies_with_rois),
     )
 
@@ -154,12 +161,16 @@ def _counts(studies: Sequence[Study], rois: Rois, eligible: int) -> CohortCounts
     )
 
 
-def _patients(studies: Sequence[Study], sites: SiteSplits, problems: Kinds) -> None:
-    """List patients with studies in several splits, and what training makes of them."""
-    names: dict[str, set[str]] = {}
-    for study in studies:
-        names.setdefault(study.patient_id, set()).add(_split_name(study, sites))
-    sides = PatientSides.of(studies, sites)
+def _patients(studies: Sequence[Study], planned: Sequence[Study], sites: SiteSplits, problems: Kinds) -> None:
+    """List patients with studies in several splits, and what training makes of them.
+
+    A test study that stands in the tables alone counts too.
+    """
+    names: dict[str, set[str]] = {study.patient_id: set() for study in studies}
+    tested = [study for study in planned if study.patient_id in names and split_of(study, sites) is Split.TEST]
+    for study in (*studies, *tested):
+        names[study.patient_id].add(_split_name(study, sites))
+    sides = PatientSides.of([*studies, *tested], sites)
     elsewhere = {s.patient_id for s in studies if sides.why_left_out(s, sites) == PATIENT_OF_TEST_SITE}
     for patient, of_patient in names.items():
         if len(of_patient) < 2:

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from cohort.study import Split, Study
 from osteolens.atomic import write_csv
 from osteolens.config import StrictConfig
+from osteolens.documents.text import visible
 from osteolens.errors import ConfigError
 
 __all__ = (
@@ -30,6 +31,7 @@ __all__ = (
     "split_by_patient",
     "split_of",
     "split_of_site",
+    "unknown_sites",
     "write_split",
 )  # fmt: skip
 
@@ -37,7 +39,7 @@ TEST_SITE, PATIENT_OF_TEST_SITE = "test site", "patient of a test site"
 PATIENT_OF_VALIDATION = "patient of validation"
 """Why training leaves studies out, whatever the criteria of eligibility say."""
 
-TEST_WORDS = frozenset({"external", "holdout", "heldout", "prospective", "unseen"})
+TEST_WORDS = frozenset({"test", "testing", "external", "holdout", "heldout", "prospective", "unseen"})
 """Words in the name of a site whose studies are for evaluation alone."""
 
 _HOLD_OUT = re.compile(r"\b(hold|held)[\s_-]+out", re.ASCII)
@@ -74,8 +76,9 @@ def split_of(study: Study, sites: SiteSplits = DEFAULT_SITES) -> Split | None:
 def split_of_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> Split | None:
     """What a site is for, by the setting, else by its name; None where neither tells.
 
-    A name tells, in any case: `test...` and one that holds the word external, holdout (hold-out, held-out), prospective
-    or unseen is for evaluation; `validation...` for validation; `training` or `train` for training.
+    A name tells, in any case: `test...` and one that holds the word test, testing, external, holdout (hold-out,
+    held-out), prospective or unseen is for evaluation; `validation...` and one that holds the word validation for
+    validation; `training` or `train` for training.
     """
     if site is None:
         return None
@@ -90,9 +93,19 @@ def split_of_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> Split 
     words = re.findall(r"[^\W\d_]+", _HOLD_OUT.sub("holdout", name.replace("_", " ")))
     if name.startswith("test") or not TEST_WORDS.isdisjoint(words):
         return Split.TEST
-    if name.startswith("validation"):
+    if name.startswith("validation") or "validation" in words:
         return Split.VALIDATION
     return Split.TRAINING if words[:1] in (["training"], ["train"]) else None
+
+
+def unknown_sites(sites: SiteSplits, studies: Iterable[Study]) -> tuple[str, ...]:
+    """A note where the settings name sites that no study is of, so that what they say has no effect."""
+    known = {study.site for study in studies if study.site is not None}
+    absent = sorted({*sites.training, *sites.validation, *sites.test} - known)
+    if not absent:
+        return ()
+    found = ", ".join(visible(name) for name in sorted(known)) or "none"
+    return (f"the settings sites name {', '.join(map(visible, absent))}, which no study is of; found {found}",)
 
 
 def is_test_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> bool:

@@ -9,7 +9,7 @@ from cohort.bmd import BMD_CLASSES
 from cohort.covariates import Covariates
 from cohort.io.folder import site_names
 from cohort.io.tables.notes import table_notes
-from cohort.splits import Split, split_of
+from cohort.splits import Split, split_of, unknown_sites
 from cohort.study import Study
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -84,7 +84,11 @@ def evaluate(
         errors=errors(members),
         not_evaluated=_not_evaluated(chosen, references, groups.without_results, config),
         damaged_results=(*read.damaged, *(f"manual results: {line}" for line in manual_read.damaged)),
-        table_notes=(*_absent_sites(everyone, site), *table_notes(cohort, (*read.names, *others))),
+        table_notes=(
+            *_absent_sites(everyone, site),
+            *unknown_sites(config.sites, [study.study for study in everyone]),
+            *table_notes(cohort, (*read.names, *others)),
+        ),
         provenance=provenance(results, cohort, (*read.predictions, *read.failed), config),
         config=config,
         has_covariates=any(stored_covariates(study.prediction.covariates) != Covariates() for study in members),

@@ -12,7 +12,9 @@ from pathlib import Path
 from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import index_cohort
+from cohort.io.tables.join import read_cohort_tables
 from cohort.io.tables.notes import table_notes
+from cohort.spine import View
 from cohort.splits import (
     DEFAULT_SITES,
     PATIENT_OF_TEST_SITE,
@@ -23,6 +25,7 @@ from cohort.splits import (
     Split,
     split_by_patient,
     split_of,
+    unknown_sites,
     write_split,
 )
 from cohort.study import Study
@@ -34,6 +37,9 @@ from pipeline.training.run import Notify, TrainingOptions, TrainingRun
 
 VALIDATION_COHORT = "of validation, beside another cohort for validation"
 """Why studies of validation are left out where --validation names a cohort for it."""
+
+IN_SEVERAL = "of another cohort too, where it is taken from"
+"""Why the second of two studies with one study_uid is left out."""
 
 Cohorts = str | Path | Sequence[str | Path]
 """One cohort folder, or several."""
@@ -91,9 +97,10 @@ def training_cohorts(
 ) -> TrainingCohorts:
     """Training studies of all cohorts, held-out studies and the ROIs of both; the split goes to out/split.csv.
 
-    Test studies never enter, nor does any study of a patient who has one in any of the cohorts. Without a validation
-    cohort the studies of validation are held out, and without those, or where no others are left, a fraction of the
-    patients; a patient is on one side. Studies of which nothing says what they are for are trained on.
+    Test studies never enter, nor does any study of a patient who has one in any of the cohorts, or in their tables
+    alone. A study that stands in several cohorts enters once. Without a validation cohort the studies of validation are
+    held out, and without those, or where no others are left, a fraction of the patients; a patient is on one side.
+    Studies of which nothing says what they are for are trained on.
 
     Args:
         cohorts: folders, or manifest CSVs beside their tables.
@@ -104,19 +111,20 @@ def training_cohorts(
         sites: what sites are for, where their names say something else.
 
     Raises:
-        ReadError: no studies are left, no rois.csv, or a patient on both sides.
+        ReadError: no studies are left, no rois.csv, a patient on both sides, or a study_uid with different ROIs in two
+            cohorts.
     """
-    studies: list[Study] = []
-    rois: Rois = {}
     notes: list[str] = []
-    for cohort in folders_of(cohorts):
-        more_studies, more_rois = _read(cohort, notes)
-        studies, rois = studies + more_studies, {**rois, **more_rois}
+    folders = [_read(cohort, notes) for cohort in folders_of(cohorts)]
+    studies = [study for folder in folders for study in folder.studies]
     others: list[Study] = []
     if options.validation is not None:
-        others, more_rois = _read(options.validation, notes)
-        rois = {**rois, **more_rois}
-    tested = PatientSides.of([*studies, *others], sites).test
+        folders.append(_read(options.validation, notes))
+        others = list(folders[-1].studies)
+    rois = _joined_rois(folders)
+    everyone = [study for folder in folders for study in (*folder.studies, *folder.in_tables_alone)]
+    notes += unknown_sites(sites, everyone)
+    tested = PatientSides.of(everyone, sites).test
     choice = _Choice(sites, criteria)
     chosen = choice.of(studies, PatientSides(tested, PatientSides.of(studies, sites).validation))
     held_out = choice.of(others, PatientSides(tested, frozenset()))
@@ -158,7 +166,7 @@ class _Choice:
 
     def of(self, studies: Sequence[Study], sides: PatientSides) -> list[Study]:
         """The studies that nothing leaves out."""
-        chosen = []
+        chosen: dict[str, Study] = {}
         for study in studies:
             side = sides.why_left_out(study, self.sites)
             missed = () if self.criteria is None else exclusions(study, self.criteria)
@@ -166,9 +174,11 @@ class _Choice:
                 self.by_side.setdefault(side, []).append(study)
             if side is not None or missed:
                 self.left_out[side or missed[0]] += 1
+            elif study.study_uid in chosen:
+                self.left_out[IN_SEVERAL] += 1
             else:
-                chosen.append(study)
-        return chosen
+                chosen[study.study_uid] = study
+        return list(chosen.values())
 
     def notes(self) -> list[str]:
         """Sites and patients that are left out for what they are for, and how to change that."""
@@ -221,8 +231,40 @@ def _nothing_left(choice: _Choice, held_out: Sequence[Study]) -> str:
     )
 
 
-def _read(cohort: Path, notes: list[str]) -> tuple[list[Study], Rois]:
-    studies = list(index_cohort(cohort).studies)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """A cohort: its studies, what its tables name beside them, and the boxes of its studies."""
+
+    cohort: Path
+    studies: Sequence[Study]
+    in_tables_alone: Sequence[Study]
+    rois: Rois
+
+
+def _joined_rois(folders: Sequence[_Folder]) -> Rois:
+    """The boxes of all cohorts.
+
+    Raises:
+        ReadError: a study_uid whose boxes differ in two cohorts, so that one study would be trained on another's.
+    """
+    rois: Rois = {}
+    places: dict[str, tuple[_Folder, str]] = {}
+    for folder in folders:
+        for study in folder.studies:
+            first, patient = places.setdefault(study.study_uid, (folder, study.patient_id))
+            ours, theirs = ({v: of.rois.get((study.study_uid, v)) for v in View} for of in (first, folder))
+            both = [view for view in View if None not in (ours[view], theirs[view])]
+            if any(ours[view] != theirs[view] for view in (both if patient == study.patient_id else View)):
+                raise ReadError(
+                    f"study_uid {visible(study.study_uid)} has different ROIs in {first.cohort} and {folder.cohort}; "
+                    "expected names that tell studies apart, or the same ROIs"
+                )
+        rois = {**folder.rois, **rois}
+    return rois
+
+
+def _read(cohort: Path, notes: list[str]) -> _Folder:
+    studies = index_cohort(cohort).studies
     if not studies:
         raise ReadError(f"{cohort}: no radiographs found; expected a cohort folder")
     folder = cohort if cohort.is_dir() else cohort.parent
@@ -230,4 +272,10 @@ def _read(cohort: Path, notes: list[str]) -> tuple[list[Study], Rois]:
         raise ReadError(f"{folder}: rois.csv is missing; training needs manual ROIs (study_uid, view, level, x0..y1)")
     if cohort.is_dir():
         notes += [f"{cohort}: {note}" for note in table_notes(cohort, studies)]
-    return studies, read_rois(folder / "rois.csv")
+    uids = {study.study_uid for study in studies}
+    return _Folder(
+        cohort=cohort,
+        studies=studies,
+        in_tables_alone=read_cohort_tables(folder, []).unprocessed(studies),
+        rois={(uid, view): boxes for (uid, view), boxes in read_rois(folder / "rois.csv").items() if uid in uids},
+    )

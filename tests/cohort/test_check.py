@@ -197,3 +197,14 @@ def test_a_folder_without_tables_and_a_single_file_have_no_notes(tmp_path: Path)
     film(tmp_path, "p1")
     assert table_notes(tmp_path, index_cohort(tmp_path).studies) == ()
     assert table_notes(tmp_path / "p1_AP.png", [Study(study_uid="p1", patient_id="p1")]) == ()
+
+
+def test_a_test_study_in_the_table_alone_and_settings_for_sites_of_nobody_are_told(tmp_path: Path) -> None:
+    table(tmp_path, "cohort.csv", "study_uid,patient_id,t_score,site\na,p1,-2,n\nb,p2,-2,n\nx,p1,-2,test1\n")
+    film(tmp_path, "a", "b")
+    problems = check_cohort(tmp_path, sites=SiteSplits(validation=("N",))).problems
+    assert (
+        "1 x patient at a test site and elsewhere, none of whose studies is trained on: p1 (test1, training)"
+        in problems
+    )
+    assert "the settings sites name N, which no study is of; found n, test1" in problems

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from cohort.splits import SiteSplits, Split, is_test_site, split_by_patient, split_of, split_of_site, write_split
+from cohort.splits import (
+    SiteSplits,
+    Split,
+    is_test_site,
+    split_by_patient,
+    split_of,
+    split_of_site,
+    unknown_sites,
+    write_split,
+)
 from cohort.study import Study
 from osteolens.config import load_config
 from osteolens.errors import ConfigError
@@ -33,6 +42,10 @@ STUDIES = [Study(study_uid=f"s{k}", patient_id=f"p{k // 3}") for k in range(30)]
         ("prospective", Split.TEST),
         ("unseen3", Split.TEST),
         ("external validation", Split.TEST),
+        ("internal test", Split.TEST),
+        ("my_test_2", Split.TEST),
+        ("temporal validation", Split.VALIDATION),
+        ("Contest clinic", None),
         ("validation", Split.VALIDATION),
         ("Validation2", Split.VALIDATION),
         ("training", Split.TRAINING),
@@ -90,3 +103,11 @@ def test_the_split_is_written_down(tmp_path: Path) -> None:
     write_split(STUDIES[:1], STUDIES[3:4], tmp_path / "split.csv")
     expected = "study_uid,patient_id,split\ns0,p0,training\ns3,p1,validation\n"
     assert (tmp_path / "split.csv").read_text() == expected
+
+
+def test_settings_for_sites_that_nobody_has_are_told() -> None:
+    studies = [Study(study_uid=f"s{k}", patient_id="p", site=site) for k, site in enumerate(("North", "south", None))]
+    assert unknown_sites(SiteSplits(test=("North",)), studies) == ()
+    assert unknown_sites(SiteSplits(test=("north",), training=("south",)), studies) == (
+        "the settings sites name north, which no study is of; found North, south",
+    )

@@ -208,3 +208,61 @@ def test_training_without_rois_is_explained(tmp_path: Path) -> None:
 def test_a_patient_on_both_sides_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="2 patients stand in both training and"):
         training_cohorts([EXAMPLES], tmp_path, 0.3, TrainingOptions(validation=EXAMPLES))
+
+
+def plain_cohort(folder: Path, patients: dict[str, str], top: int = 60, **columns: Sequence[str]) -> Path:
+    """A cohort of plain images: patient_id by study_uid, and boxes whose L1 begins at a row."""
+    folder.mkdir()
+    boxes = []
+    for uid in patients:
+        for view in ("AP", "LAT"):
+            Image.new("L", (200, 400), 128).save(folder / f"{uid}_{view}.png")
+        boxes += [[uid, view, "L1", 60, top, 130, 115] for view in ("AP", "LATERAL")]
+    pd.DataFrame(boxes, columns=["study_uid", "view", "level", "x0", "y0", "x1", "y1"]).to_csv(
+        folder / "rois.csv", index=False
+    )
+    table = pd.DataFrame({"study_uid": list(patients), "patient_id": list(patients.values())}).assign(**columns)
+    table.to_csv(folder / "cohort.csv", index=False)
+    return folder
+
+
+def test_a_name_that_two_cohorts_give_to_different_studies_never_mixes_their_boxes(tmp_path: Path) -> None:
+    first = plain_cohort(tmp_path / "1", {"a": "p1", "b": "p2", "c": "p3"})
+    second = plain_cohort(tmp_path / "2", {"a": "q1", "d": "q2"}, top=70)
+    for given in ([first, second], [second, first]):
+        with pytest.raises(ReadError, match=r"study_uid a has different ROIs in .*; expected names that tell studies"):
+            training_cohorts(given, tmp_path / "out", 0.3, TrainingOptions())
+    with pytest.raises(ReadError, match="study_uid a has different ROIs"):
+        training_cohorts(first, tmp_path / "out", 0.3, TrainingOptions(validation=second))
+
+
+def test_boxes_of_studies_that_a_cohort_does_not_have_are_not_used(tmp_path: Path) -> None:
+    first = plain_cohort(tmp_path / "1", {"a": "p1", "b": "p2"})
+    second = plain_cohort(tmp_path / "2", {"a": "p1", "d": "q2"}, top=70)
+    for view in ("AP", "LAT"):
+        (second / f"a_{view}.png").unlink()
+    found = training_cohorts([first, second], tmp_path / "out", 0.3, TrainingOptions())
+    assert {boxes[0].y0 for (uid, _), boxes in found.rois.items() if uid == "a"} == {60}
+
+
+def test_a_study_of_two_cohorts_is_trained_on_once(tmp_path: Path) -> None:
+    first = plain_cohort(tmp_path / "1", {"a": "p1", "b": "p2", "c": "p3"})
+    second = plain_cohort(tmp_path / "2", {"a": "p1", "b": "p2", "d": "p4"})
+    found = training_cohorts([first, second], tmp_path / "out", 0.3, TrainingOptions())
+    assert sorted(s.study_uid for s in (*found.training, *found.held_out)) == ["a", "b", "c", "d"]
+    assert found.left_out == {"of another cohort too, where it is taken from": 2}
+
+
+def test_a_patient_whose_test_study_stands_in_the_table_alone_never_trains(tmp_path: Path) -> None:
+    folder = plain_cohort(tmp_path / "1", {"a": "p1", "b": "p2", "c": "p3", "x": "p1"}, site=["n", "n", "n", "test1"])
+    for view in ("AP", "LAT"):
+        (folder / f"x_{view}.png").unlink()
+    found = training_cohorts(folder, tmp_path / "out", 0.3, TrainingOptions())
+    assert {s.study_uid for s in (*found.training, *found.held_out)} == {"b", "c"}
+    assert found.left_out == {"patient of a test site": 1}
+
+
+def test_settings_for_sites_that_no_study_is_of_are_told(tmp_path: Path) -> None:
+    folder = plain_cohort(tmp_path / "1", {"a": "p1", "b": "p2"}, site=["North", "North"])
+    found = training_cohorts(folder, tmp_path / "out", 0.3, TrainingOptions(), sites=SiteSplits(test=("north",)))
+    assert "the settings sites name north, which no study is of; found North" in found.notes
