@@ -26,7 +26,7 @@ from pipeline.report_page.word import tables_html
 FOLDERS = ("tables", "figures")
 """Folders of a report."""
 
-_FILE = re.compile(r"\w[\w.-]*\.(csv|tex|svg|pdf|png)", re.ASCII)
+_FILE = re.compile(r"\w[\w.-]*\.(csv|tex|svg|pdf|png)")
 """The name of a file that a report writes."""
 
 

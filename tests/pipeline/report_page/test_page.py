@@ -226,7 +226,7 @@ def test_a_second_report_leaves_no_table_or_figure_of_the_first_and_no_file_of_o
     more = replace(
         first,
         tables={**first.tables, "two": first.tables["one"]},
-        figures={**first.figures, "two": panel("t", "x", "y")[0]},
+        figures={**first.figures, "roc_名古屋": panel("t", "x", "y")[0]},
     )
     write_page(out, more)
     (out / "figures" / "mine.png").write_bytes(b"mine")
