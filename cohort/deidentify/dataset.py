@@ -32,6 +32,9 @@ MAX_ATTRIBUTES = 20_000
 MAX_DEPTH = 16
 """Sequences within sequences."""
 
+BLACKENED = "suspected text in the pixels made black, not reviewed"
+"""Word of DeidentificationMethod (LO, 64 characters at most)."""
+
 OLDEST_YEARS = 90
 """Ages above it are written as it. Source: 45 CFR 164.514(b)(2)(i)(C) (HIPAA safe harbor)."""
 
@@ -261,16 +264,18 @@ def _emptied(element: DataElement, identifiers: set[str]) -> set[str]:
 
 
 def _state(dataset: Dataset, cleaning: Cleaning, blackened: bool) -> None:
-    """Say in the file what was done. Source: DICOM PS3.15 E.1.1 and E.3, PS3.16 CID 7050."""
+    """Say in the file what was done. Source: DICOM PS3.15 E.1.1 and E.3, PS3.16 CID 7050.
+
+    Blackened boxes are told in words alone: the detector misses small letters, so that nobody may take the pixels for
+    clean (code 113101, BurnedInAnnotation NO) before somebody has looked.
+    """
     codes = [("113100", "Basic Application Confidentiality Profile")]
-    if blackened:
-        codes.append(("113101", "Clean Pixel Data Option"))
-        dataset.BurnedInAnnotation = "NO"
     if cleaning.keeps_dates:
         codes.append(("113107", "Retain Longitudinal Temporal Information Modified Dates Option"))
     codes.append(("113108", "Retain Patient Characteristics Option"))
     dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = [f"DICOM PS3.15 {EDITION} Annex E", f"OsteoLens {version('osteolens')}"]
+    method = [f"DICOM PS3.15 {EDITION} Annex E", f"OsteoLens {version('osteolens')}"]
+    dataset.DeidentificationMethod = [*method, *([BLACKENED] if blackened else ())]
     dataset.DeidentificationMethodCodeSequence = [_code(*code) for code in codes]
     dataset.LongitudinalTemporalInformationModified = "MODIFIED" if cleaning.keeps_dates else "REMOVED"
 

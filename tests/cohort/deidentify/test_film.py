@@ -77,8 +77,9 @@ def test_text_is_found_and_made_black(tmp_path: Path) -> None:
         assert done.blackened
         assert int(cells.max()) < 3000
         assert np.array_equal(cells[80:], film(with_text()).pixel_array[80:])
-        assert after.BurnedInAnnotation == "NO"
-        assert "113101" in [item.CodeValue for item in after.DeidentificationMethodCodeSequence]
+        assert "BurnedInAnnotation" not in after, "nobody has looked whether all of it was found"
+        assert "113101" not in [item.CodeValue for item in after.DeidentificationMethodCodeSequence]
+        assert after.DeidentificationMethod[-1] == "suspected text in the pixels made black, not reviewed"
 
 
 def test_a_burned_in_annotation_is_told(tmp_path: Path) -> None:
