@@ -1,0 +1,70 @@
+// What the server says and is told; paths and bodies in one place.
+
+export class Refused extends Error {}
+
+async function answer(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("the server does not answer; is osteolens review still running?");
+  }
+  if (response.ok) return response;
+  let detail = `the server answered ${response.status}`;
+  try {
+    const body = await response.json();
+    const said = body.detail ?? body.error;
+    if (typeof said === "string" && said) detail = said;
+  } catch { /* the number says what is known */ }
+  const refused = new Refused(detail);
+  refused.status = response.status;
+  throw refused;
+}
+
+const post = (path, body, options = {}) =>
+  answer(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), ...options });
+
+const ofStudy = (uid) => `/api/study/${encodeURIComponent(uid)}`;
+export const ofView = (uid, view, what) => `${ofStudy(uid)}/${encodeURIComponent(view)}/${what}`;
+
+export const worklist = async () => (await answer("/api/worklist")).json();
+export const study = async (uid) => (await answer(ofStudy(uid))).json();
+
+export async function save(uid, body, leaving = false) {
+  return (await post(`${ofStudy(uid)}/corrections`, body, { keepalive: leaving })).json();
+}
+
+export async function classify(uid, body, signal) {
+  return (await post(`${ofStudy(uid)}/classify`, body, { signal })).json();
+}
+
+// Greys as read, 0..65535, row by row; `most` bounds the longer side.
+async function fetchPixels(uid, view, most) {
+  const response = await answer(ofView(uid, view, `image?raw=1${most ? `&max=${most}` : ""}`));
+  const rows = Number(response.headers.get("X-Rows"));
+  const columns = Number(response.headers.get("X-Columns"));
+  const greys = new Uint16Array(await response.arrayBuffer());
+  if (!(rows > 0) || greys.length !== rows * columns) throw new Refused(`the ${view} image came incomplete`);
+  return { rows, columns, greys };
+}
+
+const FIRST_SIDE = 2048;
+const KEPT = 6;
+const kept = new Map();
+
+// The image at screen size; the last few are kept, so that the next study of the list is there before it is opened.
+export function pixels(uid, view) {
+  const key = `${uid} ${view}`;
+  let promise = kept.get(key);
+  kept.delete(key);
+  if (!promise) {
+    promise = fetchPixels(uid, view, FIRST_SIDE);
+    promise.catch(() => kept.delete(key));
+  }
+  kept.set(key, promise);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  return promise;
+}
+
+export const fullPixels = (uid, view) => fetchPixels(uid, view, null);

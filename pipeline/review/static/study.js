@@ -1,0 +1,348 @@
+// One study: both radiographs, the reader's corrections, what is saved and what is classified again.
+
+import * as api from "./api.js";
+import * as c from "./corrections.js";
+import { h, say } from "./dom.js";
+import { askReason } from "./keys.js";
+import { panel } from "./panel.js";
+import { onKey, toolbar } from "./toolbar.js";
+import { Viewer } from "./viewer.js";
+
+const SAVE_AFTER_MS = 700;
+const CLASSIFY_AFTER_MS = 350;
+const TRY_AGAIN_MS = 5000;
+const WHY_LEFT_OUT = ["fracture", "metal or cement", "cut by the border", "overlaid", "degenerative change", "cannot be made out"];
+const WHY_NOT_EVALUABLE = ["exposure", "positioning", "wrong region", "metal", "too few levels", "artefact"];
+
+export class StudyPage {
+  constructor(uid, worklist, go) {
+    Object.assign(this, { uid, worklist, go });
+    this.mode = worklist.mode;
+    this.hidden = this.mode.hidden_predictions;
+    this.row = worklist.byUid.get(uid) ?? null;
+    this.layers = { boxes: true, outlines: false, heat: false };
+    this.tool = "window";
+    this.selection = null;
+    this.viewers = {};
+    this.again = null;
+    this.saved = { state: "none", text: "" };
+    this.spent = 0;
+    this.lastMeasure = null;
+  }
+
+  async mount(main) {
+    this.main = main;
+    document.title = `OsteoLens review: ${this.row?.label ?? "study"}`;
+    main.replaceChildren(h("p", { class: "nothing" }, "Opening the study…"));
+    for (const view of this.row?.views ?? []) api.pixels(this.uid, view).catch(() => {});
+    let study;
+    try {
+      study = await api.study(this.uid);
+    } catch (error) {
+      if (!this.gone) main.replaceChildren(h("p", { class: "nothing" }, `The study cannot be shown: ${error.message}. `, h("a", { href: "#/" }, "Back to the worklist")));
+      return;
+    }
+    if (this.gone) return;
+    this.study = study;
+    this.prediction = this.hidden ? null : study.prediction;
+    const views = Object.fromEntries(Object.entries(study.views).filter(([, shown]) => !shown.problem));
+    this.first = c.initial(views, this.prediction);
+    this.history = new c.History(study.corrections ? c.restored(study.corrections, views, this.prediction) : this.first);
+    if (study.corrections) this.saved = { state: "done", text: "saved before" };
+    this.active = Object.keys(views)[0] ?? null;
+    const problems = Object.entries(study.views).filter(([, shown]) => shown.problem).map(([view, shown]) => `${view}: ${shown.problem}`);
+    for (const [view, shown] of Object.entries(views)) this.viewers[view] = new Viewer(this.uid, view, shown, this);
+    this.bar = h("div", { class: "tools", role: "toolbar", "aria-label": "Tools" });
+    this.side = h("aside", { class: "panel", "aria-label": "Result and corrections" });
+    main.replaceChildren(h("div", { class: "study-page" },
+      h("h1", { class: "hidden" }, `Study ${this.row?.label ?? ""}`),
+      this.bar, h("div", { class: "panes" }, Object.values(this.viewers).map((viewer) => viewer.node),
+        problems.map((problem) => h("p", { class: "nothing" }, problem)),
+        !this.active && !problems.length && h("p", { class: "nothing" }, "This study has no image.")), this.side));
+    this.onkey = (event) => onKey(this, event);
+    this.onhide = () => this.leave();
+    document.addEventListener("keydown", this.onkey);
+    window.addEventListener("pagehide", this.onhide);
+    this.since = performance.now();
+    this.clock = setInterval(() => this.tick(), 1000);
+    this.render();
+    this.classifySoon();
+    const loads = Object.values(this.viewers).map((viewer) => {
+      viewer.fit();
+      return viewer.load().catch((error) => viewer.stage.append(h("p", { class: "nothing" }, error.message)));
+    });
+    Promise.all(loads).then(() => this.prefetch());
+  }
+
+  // The next study's images, so that it is there at once.
+  prefetch() {
+    const next = !this.gone && this.worklist.beside(this.uid, 1);
+    for (const view of (next && next.views) || []) api.pixels(next.study_uid, view).catch(() => {});
+  }
+
+  get state() {
+    return this.history.state;
+  }
+
+  tick() {
+    const now = performance.now();
+    if (!document.hidden) this.spent += Math.min(now - this.since, 1500) / 1000;
+    this.since = now;
+    const clock = this.bar.querySelector(".timer");
+    if (clock) clock.textContent = this.elapsed;
+  }
+
+  get elapsed() {
+    return `${Math.floor(this.spent / 60)}:${String(Math.floor(this.spent % 60)).padStart(2, "0")}`;
+  }
+
+  render() {
+    if (this.gone) return;
+    toolbar(this);
+    panel(this);
+    for (const viewer of Object.values(this.viewers)) viewer.redraw();
+  }
+
+  // Answers to a viewer.
+  isSelected(view, level) {
+    return this.selection?.view === view && this.selection.level === level;
+  }
+
+  box(view, level) {
+    return c.find(this.state, view, level);
+  }
+
+  activate(view) {
+    if (this.active !== view) {
+      this.active = view;
+      this.render();
+    }
+  }
+
+  select(view, level, focus) {
+    if (this.selection?.view !== view || this.selection?.level !== level) {
+      this.active = view;
+      this.selection = level ? { view, level } : null;
+      this.render();
+    }
+    if (focus && level) this.viewers[view].overlay.wantsFocus = true;
+    this.viewers[view].redraw();
+  }
+
+  dragged(view, box, edges, dx, dy) {
+    const { rows, columns } = this.study.views[view];
+    return c.within(edges ? c.resized(box, edges, dx, dy) : c.moved(box, dx, dy), rows, columns, edges);
+  }
+
+  placed(view, box) {
+    this.commit(c.place(this.state, view, box));
+  }
+
+  added(view, drawn) {
+    const { rows, columns } = this.study.views[view];
+    const box = c.within(drawn, rows, columns, "nsew");
+    if (box.x1 - box.x0 < c.LEAST_SIDE || box.y1 - box.y0 < c.LEAST_SIDE) {
+      say("This box is too small; drag it from corner to corner.");
+      return;
+    }
+    const level = c.likelyName(this.state, view, box);
+    if (!level) {
+      say("Every level has its box in this view; delete or move one.");
+      return;
+    }
+    this.commit(c.place(this.state, view, { ...box, level }));
+    this.tool = "window";
+    this.select(view, level, true);
+    say(`Box ${level} added; rename it with , and . if it is another.`);
+  }
+
+  measured(view, pixels) {
+    this.lastMeasure = { view, pixels };
+    this.render();
+  }
+
+  setSpacing(view, millimetres) {
+    this.commit(c.withSpacing(this.state, view, millimetres / this.lastMeasure.pixels));
+  }
+
+  // Changes by the reader.
+  commit(state) {
+    if (this.history.commit(state)) this.changed();
+  }
+
+  undo() {
+    if (this.history.undo()) this.changed();
+    else say("Nothing to undo.");
+  }
+
+  redo() {
+    if (this.history.redo()) this.changed();
+    else say("Nothing to redo.");
+  }
+
+  changed() {
+    if (this.selection && !this.box(this.selection.view, this.selection.level)) this.selection = null;
+    this.saved = { state: "waiting", text: "not saved yet" };
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.save(), SAVE_AFTER_MS);
+    this.classifySoon();
+    this.render();
+  }
+
+  nudge(dx, dy, edges) {
+    const { view, level } = this.selection;
+    this.commit(c.place(this.state, view, this.dragged(view, this.box(view, level), edges, dx, dy)));
+    this.viewers[view].overlay.wantsFocus = true;
+  }
+
+  rename(to) {
+    const { view, level } = this.selection;
+    if (!to || to === level) return;
+    this.selection = { view, level: to };
+    const swapped = this.box(view, to);
+    this.commit(c.renamed(this.state, view, level, to));
+    this.viewers[view].overlay.wantsFocus = true;
+    say(swapped ? `${level} and ${to} have changed names.` : `${level} is now ${to}.`);
+  }
+
+  shift(step, everywhere) {
+    const views = everywhere ? Object.keys(this.state.views) : [this.active];
+    const { state, dropped } = c.shifted(this.state, views, step);
+    if (this.selection && views.includes(this.selection.view)) {
+      const level = c.LEVELS[c.LEVELS.indexOf(this.selection.level) + step];
+      this.selection = level ? { ...this.selection, level } : null;
+    }
+    this.commit(state);
+    const gone = dropped.length ? ` ${dropped.join(", ")} has no name there and was dropped.` : "";
+    say(`Names of ${views.join(" and ")} moved one level ${step < 0 ? "up" : "down"}.${gone}`);
+  }
+
+  remove() {
+    const { view, level } = this.selection;
+    this.commit(c.removed(this.state, view, level));
+    say(`Box ${level} deleted; Ctrl Z brings it back.`);
+  }
+
+  async leaveOut(view, level) {
+    if (!c.GRADED.includes(level)) {
+      say("Only L1 to L4 can be left out.");
+      return;
+    }
+    if (level in this.state.views[view].left_out) {
+      this.commit(c.leftOut(this.state, view, level, null));
+      return;
+    }
+    const reason = await askReason(`Why is ${level} of the ${view === "AP" ? "AP" : "lateral"} view left out?`, WHY_LEFT_OUT);
+    if (reason && !this.gone) this.commit(c.leftOut(this.state, view, level, reason));
+  }
+
+  grade(level, grade) {
+    if (!c.GRADED.includes(level)) say("Only L1 to L4 are graded.");
+    else this.commit(c.graded(this.state, level, grade));
+  }
+
+  async toggleEvaluable() {
+    if (this.state.not_evaluable !== null) {
+      this.commit(c.notEvaluable(this.state, null));
+      return;
+    }
+    const reason = await askReason("Why can this study not be evaluated?", WHY_NOT_EVALUABLE);
+    if (reason && !this.gone) this.commit(c.notEvaluable(this.state, reason));
+  }
+
+  toggle(layer) {
+    this.layers[layer] = !this.layers[layer];
+    if (layer === "heat" && this.layers.heat) for (const viewer of Object.values(this.viewers)) viewer.showHeat();
+    this.render();
+  }
+
+  use(tool) {
+    this.tool = this.tool === tool ? "window" : tool;
+    this.render();
+  }
+
+  // What is saved. One request at a time; what changed meanwhile goes with the next one.
+  async save(leaving = false) {
+    clearTimeout(this.saving);
+    if (this.sending && !leaving) {
+      this.saving = setTimeout(() => this.save(), SAVE_AFTER_MS);
+      return this.sending;
+    }
+    this.tick();
+    const state = this.state;
+    this.sending = api.save(this.uid, { ...state, seconds: Math.round(this.spent * 10) / 10 }, leaving);
+    try {
+      const answer = await this.sending;
+      this.worklist.reviewed(this.uid);
+      if (this.state === state) this.saved = { state: "done", text: `saved ${new Date(answer.saved).toLocaleTimeString()}` };
+      return true;
+    } catch (error) {
+      this.saved = { state: "failed", text: `NOT saved: ${error.message}` };
+      say(this.saved.text, true);
+      if (!this.gone && !(error.status >= 400 && error.status < 500)) this.saving = setTimeout(() => this.save(), TRY_AGAIN_MS);
+      return false;
+    } finally {
+      this.sending = null;
+      this.render();
+    }
+  }
+
+  async reviewed() {
+    if (await this.save()) this.step(1);
+  }
+
+  step(by) {
+    const next = this.worklist.beside(this.uid, by);
+    if (next) this.go.open(next.study_uid);
+    else if (by > 0) {
+      say("That was the last study of the list.");
+      this.go.back();
+    }
+  }
+
+  // The class on the corrected boxes, beside the first one.
+  get boxesChanged() {
+    const drawn = (state) => JSON.stringify(Object.values(state.views).map(({ boxes, left_out: out }) => [boxes, out]));
+    return drawn(this.state) !== drawn(this.first);
+  }
+
+  classifySoon() {
+    clearTimeout(this.classifying);
+    this.asked?.abort();
+    if (this.hidden) return;
+    if (!this.boxesChanged || this.state.not_evaluable !== null) {
+      this.again = null;
+      return;
+    }
+    this.again = { waiting: true };
+    this.classifying = setTimeout(() => this.classify(), CLASSIFY_AFTER_MS);
+  }
+
+  async classify() {
+    this.asked = new AbortController();
+    const views = Object.fromEntries(Object.entries(this.state.views).map(([view, v]) => [view, { boxes: v.boxes, left_out: v.left_out }]));
+    try {
+      this.again = await api.classify(this.uid, { views }, this.asked.signal);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.again = { refused: error.message };
+    }
+    if (!this.gone) panel(this);
+  }
+
+  leave() {
+    if (this.saved.state === "waiting" || this.saved.state === "failed") this.save(true);
+  }
+
+  unmount() {
+    if (this.study) this.leave();
+    this.gone = true;
+    clearTimeout(this.saving);
+    clearTimeout(this.classifying);
+    clearInterval(this.clock);
+    this.asked?.abort();
+    document.removeEventListener("keydown", this.onkey);
+    window.removeEventListener("pagehide", this.onhide);
+    for (const viewer of Object.values(this.viewers)) viewer.close();
+  }
+}

@@ -1,0 +1,96 @@
+"""The page in headless Chromium, against the server itself."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.bundle.load import Bundle
+from pipeline.review.options import ReviewOptions
+from pipeline.review.review import opened_review
+from pipeline.screening.folder import ScreeningOptions, screen_folder
+from tests import EXAMPLES
+
+PATIENTS = ("SIM0011-00003", "SIM0011-00005", "SIM0011-00006")
+TOKEN = "token-of-the-tests"
+
+
+@contextmanager
+def served(out: Path, options: ReviewOptions | None = None, cohort: Path | None = EXAMPLES) -> Iterator[str]:
+    """The link to a review of a folder of results."""
+    uvicorn = pytest.importorskip("uvicorn")
+    pytest.importorskip("fastapi")
+    from pipeline.review.server.app import create_app
+
+    with opened_review(out, images=EXAMPLES, cohort=cohort, options=options) as review:
+        app = create_app(review, TOKEN, "osteolens-review-test", lambda host: host.startswith("127.0.0.1:"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        )
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            until = time.monotonic() + 20
+            while not server.started:
+                assert time.monotonic() < until, "the server did not start"
+                time.sleep(0.02)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield f"http://127.0.0.1:{port}/?token={TOKEN}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def screened_examples(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> Path:
+    """Results of three of the examples."""
+    folder = tmp_path_factory.mktemp("review")
+    for patient in PATIENTS:
+        shutil.copytree(EXAMPLES / patient, folder / "images" / patient)
+    shutil.copy(EXAMPLES / "cohort.csv", folder / "images")
+    screen_folder(folder / "images", folder / "out", bundle, ScreeningOptions())
+    return folder / "out"
+
+
+@pytest.fixture
+def results(screened_examples: Path, tmp_path: Path) -> Path:
+    """The same, for one test to write into."""
+    return Path(shutil.copytree(screened_examples, tmp_path / "out"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium; what needs it is skipped, loudly, where it is missing."""
+    path = shutil.which("chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        pytest.skip("NOT CHECKED in a browser: playwright is missing; pip install playwright")
+    if path is None:
+        pytest.skip("NOT CHECKED in a browser: chromium is missing; apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """An empty page of 1280 x 800; whatever it complains of fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    ended = "net::ERR_CONNECTION_REFUSED"  # the page outlives its server
+    yield page
+    context.close()
+    assert not [fault for fault in faults if ended not in fault]
