@@ -70,7 +70,7 @@ def _ineligible(study: Study, config: ComparisonConfig) -> LeftOut | None:
         return None
     if missed == (NO_T_SCORE,):
         return LeftOut(Cause.REFERENCE, NO_T_SCORE)
-    return LeftOut(Cause.INELIGIBLE, "; ".join(reason for reason in missed if reason != NO_T_SCORE))
+    return LeftOut(Cause.INELIGIBLE, next(reason for reason in missed if reason != NO_T_SCORE))
 
 
 def _read(study: Study, readers: dict[str, Rois], screener: Screener) -> ReadStudy | LeftOut:
