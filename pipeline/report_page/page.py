@@ -23,11 +23,8 @@ from pipeline.report_page.figures import FORMATS, save_figure
 from pipeline.report_page.tables import page_tables, save_tables, unbroken
 from pipeline.report_page.word import tables_html
 
-FOLDERS = ("tables", "figures")
-"""Folders of a report."""
-
-_FILE = re.compile(r"\w[\w.-]*\.(csv|tex|svg|pdf|png)")
-"""The name of a file that a report writes."""
+_FILE = re.compile(r"(tables|figures)/\w[\w.-]*\.(csv|tex|svg|pdf|png)")
+"""A file that a report writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +62,8 @@ def write_page(out: Path, page: Page, progress: Progress = silent) -> None:
     These are report.html, NAME.json, tables.html (every table, for a word processor), tables/*.csv and *.tex, and
     figures/*.svg, *.pdf and *.png. NaN is null in the JSON, cells that a spreadsheet would run as formulas begin with
     an apostrophe, and every value of the page is escaped. Tables and figures of a former report in the folder that this
-    one does not have are removed, other files stay; a file `.osteolens-results` in both folders lists what the report
-    wrote, and keeps the figures from being taken for radiographs.
+    one does not have are removed, other files stay. The file `.osteolens-results` lists what the report wrote, and
+    keeps its figures from being taken for radiographs of a folder around it.
 
     Args:
         out: folder.
@@ -78,13 +75,12 @@ def write_page(out: Path, page: Page, progress: Progress = silent) -> None:
         OutputError: the disk is full, or a file cannot be written.
     """
     try:
-        for folder in FOLDERS:
+        for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
-    former = {folder: _listed(out / folder) for folder in FOLDERS}
-    for folder in FOLDERS:
-        _list(out / folder, former[folder])
+    former = _listed(out)
+    _list(out, former)
     write_json(out / f"{page.name}.json", {"notice": page.notice, **page.document})
     captions = numbered("Table", (name for name, table in page.tables.items() if len(table)), page.table_captions)
     save_tables(page.tables, captions, out / "tables")
@@ -97,18 +93,15 @@ def write_page(out: Path, page: Page, progress: Progress = silent) -> None:
         progress(done, len(page.figures))
     context = {"document": page.document, "tables": tables, "captions": captions, "figures": figures, **page.context}
     write_whole(out / "report.html", render(page.package, page.name, page.title, page.notice, context))
-    written = {
-        "tables": {f"{name}.csv" for name in page.tables} | {f"{name}.tex" for name in captions},
-        "figures": {f"{name}.{ending}" for name in page.figures for ending in FORMATS},
-    }
-    for folder in FOLDERS:
-        for name in former[folder] - written[folder]:
-            (out / folder / name).unlink(missing_ok=True)
-        _list(out / folder, written[folder])
+    written = {f"tables/{name}.csv" for name in page.tables} | {f"tables/{name}.tex" for name in captions}
+    written |= {f"figures/{name}.{ending}" for name in page.figures for ending in FORMATS}
+    for name in former - written:
+        (out / name).unlink(missing_ok=True)
+    _list(out, written)
 
 
 def _listed(folder: Path) -> set[str]:
-    """Names of the files that the former report wrote into a folder."""
+    """Tables and figures that the former report wrote into a folder."""
     marker = folder / MARKER
     if marker.is_symlink() or not marker.is_file():
         return set()

@@ -85,8 +85,8 @@ def test_tables_figures_and_json_lie_beside_it(base_alone: Path) -> None:
     document = json.loads((base_alone / "comparison.json").read_text())
     assert document == {"notice": "=1+1", "number": None, "text": "=1+1"}
     assert list(pd.read_csv(base_alone / "tables" / "one.csv")) == ["'=1+1"]
-    assert {path.name for path in (base_alone / "figures").iterdir()} == {MARKER, "one.svg", "one.pdf", "one.png"}
-    assert {path.name for path in (base_alone / "tables").iterdir()} == {MARKER, "one.csv", "one.tex"}
+    assert {path.name for path in (base_alone / "figures").iterdir()} == {"one.svg", "one.pdf", "one.png"}
+    assert {path.name for path in (base_alone / "tables").iterdir()} == {"one.csv", "one.tex"}
 
 
 def test_a_missing_value_is_an_empty_cell(base_alone: Path) -> None:
@@ -231,11 +231,11 @@ def test_a_second_report_leaves_no_table_or_figure_of_the_first_and_no_file_of_o
     write_page(out, more)
     (out / "figures" / "mine.png").write_bytes(b"mine")
     (out / "elsewhere.csv").write_bytes(b"mine")
-    with (out / "tables" / MARKER).open("a") as listed:
-        listed.write("../elsewhere.csv\n")
+    with (out / MARKER).open("a") as listed:
+        listed.write("elsewhere.csv\ntables/../elsewhere.csv\n")
     write_page(out, page())
     left = {path.name for folder in ("tables", "figures") for path in (out / folder).iterdir()}
-    assert left == {MARKER, "one.csv", "one.tex", "one.svg", "one.pdf", "one.png", "mine.png"}
+    assert left == {"one.csv", "one.tex", "one.svg", "one.pdf", "one.png", "mine.png"}
     assert (out / "elsewhere.csv").is_file()
 
 
@@ -243,4 +243,4 @@ def test_figures_of_a_report_are_no_radiographs_of_the_folder_around_it(base_alo
     write_page(base_alone / "report", page())
     files, skipped = files_below(base_alone)
     assert not [path for path in files if path.suffix in (".png", ".svg", ".pdf", ".csv")]
-    assert {item.path.name for item in skipped} == {"tables", "figures"}
+    assert {item.path.name for item in skipped} == {"report"}
