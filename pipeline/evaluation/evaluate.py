@@ -75,7 +75,7 @@ def evaluate(
     pooled = [study.evaluated for study in groups.pooled.studies if study.evaluated is not None]
     members = datasets[groups.pooled.name].members
     parts = [[study.study for study in datasets[name].members] for name in groups.pooled.parts]
-    others = [study.study for study in everyone if not is_of_sites(study.study, site)]
+    known = [study.study for study in everyone if study.has_result or not is_of_sites(study.study, site)]
     evaluation = Evaluation(
         datasets=datasets,
         population_p=population_tests(parts) if len(parts) > 1 else {},
@@ -87,7 +87,7 @@ def evaluate(
         table_notes=(
             *_absent_sites(everyone, site),
             *unknown_sites(config.sites, [study.study for study in everyone]),
-            *table_notes(cohort, (*read.names, *others)),
+            *table_notes(cohort, known),
         ),
         provenance=provenance(results, cohort, (*read.predictions, *read.failed), config),
         config=config,

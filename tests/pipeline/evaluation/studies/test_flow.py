@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -106,14 +107,12 @@ def test_scans_stand_in_dxa_csv_and_are_joined_by_date(tmp_path: Path) -> None:
 
 def test_dates_of_the_films_come_with_the_results(tmp_path: Path) -> None:
     """cohort.csv lacks study_date; the result says when the film was taken."""
-    import datetime
-
     source = tmp_path / "cohort"
     source.mkdir()
     pd.DataFrame({"patient_id": ["p-s0"], "t_score": [-3.0], "dxa_date": ["2019-01-01"]}).to_csv(
         source / "cohort.csv", index=False
     )
-    old = replace(screened("s0", -3.0), study_date=datetime.date(2024, 1, 1))
+    old = replace(screened("s0", -3.0), study_date=date(2024, 1, 1))
     out = save(tmp_path / "out", [old, screened("s1", -1.0)])
     assert evaluate(out, source, QUICK).overall.flow.ineligible == {"DXA more than 90 days away": 1}
     assert MODEL.version == "test"
@@ -157,3 +156,26 @@ def test_studies_of_one_patient_have_a_word_where_a_fraction_has_no_interval(tmp
     intended = evaluate(out, source, QUICK).overall.intention_to_diagnose
     assert intended is not None and np.isnan(intended.without_class.low)
     assert intended.not_estimable == {"without_class_interval": "not estimable: all are of one patient"}
+
+
+def test_lines_that_the_day_of_the_film_tells_apart_are_not_called_missing(tmp_path: Path) -> None:
+    source = tmp_path / "cohort"
+    source.mkdir()
+    days = date(2020, 1, 1), date(2022, 1, 1)
+    pd.DataFrame({"patient_id": "p", "study_date": days, "t_score": (-3.0, -1.5)}).to_csv(
+        source / "cohort.csv", index=False
+    )
+    visits = [
+        replace(screened(f"s{k}", t, patient_id="p"), study_date=day)
+        for k, (t, day) in enumerate(zip((-3.0, -1.5), days, strict=True))
+    ]
+    evaluation = evaluate(save(tmp_path / "out", visits), source, QUICK)
+    assert evaluation.overall.flow.evaluated == 2 and evaluation.table_notes == ()
+
+
+def test_scans_none_of_which_is_the_nearest_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "cohort"
+    source.mkdir()
+    (source / "dxa.csv").write_text("patient_id,dxa_date,t_score\np-s0,2020-01-01,-3\np-s0,2022-01-01,-1\np-s1,,-2\n")
+    notes = evaluate(save(tmp_path / "out", [screened("s0", -3.0), screened("s1", -2.0)]), source, QUICK).table_notes
+    assert len(notes) == 1 and "several DXA scans, none of which can be told to be the nearest: p-s0" in notes[0]
