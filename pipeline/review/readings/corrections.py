@@ -45,10 +45,15 @@ class DrawnBox(_Part):
 
 
 class DrawnView(_Part):
-    """Boxes of one view, and those of L1-L4 that may not be classified on, with the reason."""
+    """Boxes of one view, and those of L1-L4 that may not be classified on, with the reason.
+
+    Attributes:
+        spacing_mm: of a pixel, by a known length that the reader measured where the image does not tell it.
+    """
 
     boxes: Annotated[list[DrawnBox], Field(max_length=len(VertebralLevel))]
     left_out: dict[Target, Text] = {}
+    spacing_mm: Annotated[float, Field(gt=0, le=10)] | None = None
 
     @model_validator(mode="after")
     def _each_level_once(self) -> DrawnView:

@@ -29,14 +29,14 @@ function result(title, shown) {
 }
 
 function results(page) {
-  const { prediction, again } = page;
+  const { prediction } = page;
   const first = prediction && result("As screened", { ...prediction, t_score: prediction.t_score_estimate });
   const rejected = prediction?.rejection &&
     h("p", { class: "refused" }, h("b", {}, `Rejected: ${words(prediction.rejection.code)}. `), prediction.rejection.reason);
   const failure = prediction?.failure && h("p", { class: "refused" }, `Failed: ${prediction.failure}`);
   const dxa = page.row?.dxa_class && h("p", { class: page.row.disagrees ? "refused" : "" },
     `DXA: ${page.row.dxa_class}, T-score ${signed(page.row.dxa_t_score)}${page.row.disagrees ? "; disagrees" : ""}`);
-  return section("Result", prediction?.bmd_class ? first : null, rejected, failure, dxa, h("div", { class: "again", "aria-live": "polite" }, corrected(prediction, again)));
+  return section("Result", prediction?.bmd_class ? first : null, rejected, failure, dxa, h("div", { class: "again", "aria-live": "polite" }, corrected(prediction, page.reclassified.result)));
 }
 
 function corrected(prediction, again) {

@@ -1,16 +1,14 @@
-// One study: both radiographs, the reader's corrections, what is saved and what is classified again.
+// One study: both radiographs and the reader's corrections.
 
 import * as api from "./api.js";
 import * as c from "./corrections.js";
 import { h, say } from "./dom.js";
+import { Autosave, Reclassified } from "./kept.js";
 import { askReason } from "./keys.js";
 import { panel } from "./panel.js";
 import { onKey, toolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
 
-const SAVE_AFTER_MS = 700;
-const CLASSIFY_AFTER_MS = 350;
-const TRY_AGAIN_MS = 5000;
 const WHY_LEFT_OUT = ["fracture", "metal or cement", "cut by the border", "overlaid", "degenerative change", "cannot be made out"];
 const WHY_NOT_EVALUABLE = ["exposure", "positioning", "wrong region", "metal", "too few levels", "artefact"];
 
@@ -24,8 +22,6 @@ export class StudyPage {
     this.tool = "window";
     this.selection = null;
     this.viewers = {};
-    this.again = null;
-    this.saved = { state: "none", text: "" };
     this.spent = 0;
     this.lastMeasure = null;
   }
@@ -48,7 +44,8 @@ export class StudyPage {
     const views = Object.fromEntries(Object.entries(study.views).filter(([, shown]) => !shown.problem));
     this.first = c.initial(views, this.prediction);
     this.history = new c.History(study.corrections ? c.restored(study.corrections, views, this.prediction) : this.first);
-    if (study.corrections) this.saved = { state: "done", text: "saved before" };
+    this.autosave = new Autosave(this, Boolean(study.corrections));
+    this.reclassified = new Reclassified(this);
     this.active = Object.keys(views)[0] ?? null;
     const problems = Object.entries(study.views).filter(([, shown]) => shown.problem).map(([view, shown]) => `${view}: ${shown.problem}`);
     for (const [view, shown] of Object.entries(views)) this.viewers[view] = new Viewer(this.uid, view, shown, this);
@@ -60,13 +57,13 @@ export class StudyPage {
         problems.map((problem) => h("p", { class: "nothing" }, problem)),
         !this.active && !problems.length && h("p", { class: "nothing" }, "This study has no image.")), this.side));
     this.onkey = (event) => onKey(this, event);
-    this.onhide = () => this.leave();
+    this.onhide = () => this.autosave.leave();
     document.addEventListener("keydown", this.onkey);
     window.addEventListener("pagehide", this.onhide);
     this.since = performance.now();
     this.clock = setInterval(() => this.tick(), 1000);
     this.render();
-    this.classifySoon();
+    this.reclassified.soon();
     const loads = Object.values(this.viewers).map((viewer) => {
       viewer.fit();
       return viewer.load().catch((error) => viewer.stage.append(h("p", { class: "nothing" }, error.message)));
@@ -182,10 +179,8 @@ export class StudyPage {
 
   changed() {
     if (this.selection && !this.box(this.selection.view, this.selection.level)) this.selection = null;
-    this.saved = { state: "waiting", text: "not saved yet" };
-    clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.save(), SAVE_AFTER_MS);
-    this.classifySoon();
+    this.autosave.soon();
+    this.reclassified.soon();
     this.render();
   }
 
@@ -261,34 +256,8 @@ export class StudyPage {
     this.render();
   }
 
-  // What is saved. One request at a time; what changed meanwhile goes with the next one.
-  async save(leaving = false) {
-    clearTimeout(this.saving);
-    if (this.sending && !leaving) {
-      this.saving = setTimeout(() => this.save(), SAVE_AFTER_MS);
-      return this.sending;
-    }
-    this.tick();
-    const state = this.state;
-    this.sending = api.save(this.uid, { ...state, seconds: Math.round(this.spent * 10) / 10 }, leaving);
-    try {
-      const answer = await this.sending;
-      this.worklist.reviewed(this.uid);
-      if (this.state === state) this.saved = { state: "done", text: `saved ${new Date(answer.saved).toLocaleTimeString()}` };
-      return true;
-    } catch (error) {
-      this.saved = { state: "failed", text: `NOT saved: ${error.message}` };
-      say(this.saved.text, true);
-      if (!this.gone && !(error.status >= 400 && error.status < 500)) this.saving = setTimeout(() => this.save(), TRY_AGAIN_MS);
-      return false;
-    } finally {
-      this.sending = null;
-      this.render();
-    }
-  }
-
   async reviewed() {
-    if (await this.save()) this.step(1);
+    if (await this.autosave.save()) this.step(1);
   }
 
   step(by) {
@@ -300,47 +269,11 @@ export class StudyPage {
     }
   }
 
-  // The class on the corrected boxes, beside the first one.
-  get boxesChanged() {
-    const drawn = (state) => JSON.stringify(Object.values(state.views).map(({ boxes, left_out: out }) => [boxes, out]));
-    return drawn(this.state) !== drawn(this.first);
-  }
-
-  classifySoon() {
-    clearTimeout(this.classifying);
-    this.asked?.abort();
-    if (this.hidden) return;
-    if (!this.boxesChanged || this.state.not_evaluable !== null) {
-      this.again = null;
-      return;
-    }
-    this.again = { waiting: true };
-    this.classifying = setTimeout(() => this.classify(), CLASSIFY_AFTER_MS);
-  }
-
-  async classify() {
-    this.asked = new AbortController();
-    const views = Object.fromEntries(Object.entries(this.state.views).map(([view, v]) => [view, { boxes: v.boxes, left_out: v.left_out }]));
-    try {
-      this.again = await api.classify(this.uid, { views }, this.asked.signal);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      this.again = { refused: error.message };
-    }
-    if (!this.gone) panel(this);
-  }
-
-  leave() {
-    if (this.saved.state === "waiting" || this.saved.state === "failed") this.save(true);
-  }
-
   unmount() {
-    if (this.study) this.leave();
+    this.autosave?.leave();
+    this.reclassified?.stop();
     this.gone = true;
-    clearTimeout(this.saving);
-    clearTimeout(this.classifying);
     clearInterval(this.clock);
-    this.asked?.abort();
     document.removeEventListener("keydown", this.onkey);
     window.removeEventListener("pagehide", this.onhide);
     for (const viewer of Object.values(this.viewers)) viewer.close();

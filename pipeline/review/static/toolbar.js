@@ -47,7 +47,7 @@ export function toolbar(page) {
       button("Undo", "", () => page.undo(), { disabled: !history.past.length, title: "Ctrl Z" }),
       button("Redo", "", () => page.redo(), { disabled: !history.future.length, title: "Ctrl Y" })),
     group("Reading",
-      h("span", { class: `saved ${page.saved.state}`, role: "status" }, page.saved.text),
+      h("span", { class: `saved ${page.autosave.state}`, role: "status" }, page.autosave.text),
       page.mode.reader_study && h("span", { class: "timer", role: "timer", "aria-label": "Time on this study" }, page.elapsed),
       button("Reviewed, next", "n", () => page.reviewed(), { style: "main" })),
   ]);
@@ -78,7 +78,7 @@ function withControl(page, event) {
   const key = event.key.toLowerCase();
   if (key === "z") return () => (event.shiftKey ? page.redo() : page.undo());
   if (key === "y") return () => page.redo();
-  if (key === "s") return () => page.save();
+  if (key === "s") return () => page.autosave.save();
   return event.key in ARROWS ? arrow(page, event, true) : null;
 }
 

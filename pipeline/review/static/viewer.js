@@ -176,8 +176,7 @@ export class Viewer {
   }
 
   get spacing() {
-    const known = this.shown.pixel_spacing_mm;
-    return (Array.isArray(known) ? known[0] : known) || this.host.state.views[this.view]?.spacing_mm || null;
+    return this.shown.pixel_spacing_mm?.[0] || this.host.state.views[this.view]?.spacing_mm || null;
   }
 
   length(pixels) {
@@ -221,9 +220,7 @@ export class Viewer {
     if (kind === "magnify") kind = "window";
     this.drag = { kind, level, box, edges: event.target.dataset.edges, from: screen, last: screen, at, far: false };
     if (kind === "box" || kind === "resize") this.host.select(this.view, level, true);
-    try {
-      this.stage.setPointerCapture(event.pointerId);
-    } catch { /* a pointer that is gone already */ }
+    this.stage.setPointerCapture(event.pointerId);
   }
 
   move(event) {

@@ -208,3 +208,26 @@ def test_a_reader_study_shows_no_prediction(page: Any, results: Path) -> None:
         first = page.locator(".where b").inner_text()
         page.keyboard.press("n")
         page.wait_for_function("label => document.querySelector('.where b')?.textContent !== label", arg=first)
+
+
+def test_a_known_length_gives_the_spacing_that_an_image_does_not_tell(page: Any, results: Path) -> None:
+    def without_spacing(route: Any) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        for view in document["views"].values():
+            view["pixel_spacing_mm"] = None
+        route.fulfill(response=answer, json=document)
+
+    page.route("**/api/study/*", without_spacing)
+    with served(results) as link:
+        open_study(page, link)
+        factor = scale(page, "AP")
+        stage = page.locator(".stage").first.bounding_box()
+        page.keyboard.press("m")
+        drag(page, (stage["x"] + 20, stage["y"] + 60), 100, 0)
+        page.wait_for_selector(".measure text:has-text('px')")
+        page.get_by_role("spinbutton").fill("50")
+        page.get_by_role("button", name="Take").click()
+        page.wait_for_selector(".measure text:has-text('50.0 mm')")
+        saved(page)
+        assert stored(results)["state"]["views"]["AP"]["spacing_mm"] == pytest.approx(50 * factor / 100, rel=0.01)
