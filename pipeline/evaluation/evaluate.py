@@ -86,6 +86,7 @@ def evaluate(
         damaged_results=(*read.damaged, *(f"manual results: {line}" for line in manual_read.damaged)),
         table_notes=(
             *_absent_sites(everyone, site),
+            *_no_manual_result(manual, members, manual_results),
             *unknown_sites(config.sites, [study.study for study in everyone]),
             *table_notes(cohort, known),
         ),
@@ -116,6 +117,15 @@ def _absent_sites(everyone: Sequence[CountedStudy], site: str | None) -> tuple[s
     absent = sorted(name for name in site_names(site or "") if name and name not in known)
     found = ", ".join(_sites(everyone)) or "none"
     return (f"no study is of site {', '.join(map(visible, absent))}; found {found}",) if absent else ()
+
+
+def _no_manual_result(
+    manual: Sequence[EvaluatedStudy] | None, members: Sequence[EvaluatedStudy], folder: Path | str | None
+) -> tuple[str, ...]:
+    """A note where results on manual ROIs are of other studies, so that they say nothing of these."""
+    if manual is None or {s.prediction.study_uid for s in manual} & {s.prediction.study_uid for s in members}:
+        return ()
+    return (f"manual results in {folder} hold none of the evaluated studies; expected results of the same studies",)
 
 
 def _sites(studies: Sequence[CountedStudy]) -> list[str]:

@@ -179,3 +179,12 @@ def test_scans_none_of_which_is_the_nearest_are_told(tmp_path: Path) -> None:
     (source / "dxa.csv").write_text("patient_id,dxa_date,t_score\np-s0,2020-01-01,-3\np-s0,2022-01-01,-1\np-s1,,-2\n")
     notes = evaluate(save(tmp_path / "out", [screened("s0", -3.0), screened("s1", -2.0)]), source, QUICK).table_notes
     assert len(notes) == 1 and "several DXA scans, none of which can be told to be the nearest: p-s0" in notes[0]
+
+
+def test_results_on_manual_rois_of_other_studies_are_told(tmp_path: Path) -> None:
+    source = cohort(tmp_path / "cohort")
+    out = save(tmp_path / "out", [screened(f"s{k}", t) for k, t in enumerate(T_SCORES)])
+    other = save(tmp_path / "manual", [screened("other", -3.0)])
+    notes = evaluate(out, source, QUICK, manual_results=other).table_notes
+    assert len(notes) == 1 and "hold none of the evaluated studies; expected results of the same studies" in notes[0]
+    assert evaluate(out, source, QUICK, manual_results=out).table_notes == ()
