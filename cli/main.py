@@ -18,6 +18,7 @@ from cli.node.commands import node_app
 from cli.options import AsJson, Quiet, Verbose, Weights
 from cli.process import process
 from cli.reproduce import reproduce
+from cli.review.command import review
 from cli.simulate import simulate_app
 from cli.train import train_app
 from cli.weights import weights_app
@@ -40,6 +41,7 @@ app.command("compare-rois")(compare_rois)
 app.add_typer(train_app, name="train")
 app.add_typer(node_app, name="node")
 app.command()(deidentify)
+app.command()(review)
 app.add_typer(weights_app, name="weights")
 app.add_typer(config_app, name="config")
 
@@ -48,6 +50,7 @@ ADDS = {
     "node": "node",
     "dicom": "process --dicom, deidentify",
     "fhir": "process --fhir",
+    "review": "review",
     "test": "make test",
     "dev": "make check",
 }

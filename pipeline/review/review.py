@@ -10,6 +10,7 @@ from pathlib import Path
 from cohort.spine import View
 from cohort.study import Radiograph
 from osteolens.atomic import make_folder
+from osteolens.documents.json_document import read_json
 from osteolens.errors import ReadError, StudyError
 from osteolens.shipped import shipped_examples
 from pipeline.bundle.load import load_bundle
@@ -165,7 +166,8 @@ def opened_review(
     Args:
         out: output folder of `osteolens process`.
         cohort: folder of cohort.csv and dxa.csv.
-        images: the folder that was screened; the cohort folder, then the shipped examples, when left out.
+        images: the folder that was screened. Images are looked for there, in the cohort folder, where run.json says
+            that they were, and among the shipped examples; their SHA-256 decides.
         options: who reviews, and what is hidden.
         weights: for corrected boxes; the shipped ones when left out.
 
@@ -180,7 +182,8 @@ def opened_review(
     if images is not None and not images.is_dir():
         raise ReadError(f"{images}: no such folder; expected the folder that was screened")
     make_folder(folder)
-    folders = [images] if images is not None else [*([] if cohort is None else [cohort]), shipped_examples()]
+    screened, given = _screened_folder(out), [folder for folder in (images, cohort) if folder is not None]
+    folders = [*given, *([] if screened is None else [screened]), shipped_examples()]
     with opened(folder, options) as log:
         yield Review(
             out=out,
@@ -190,3 +193,13 @@ def opened_review(
             log=log,
             classifier=CorrectedClassifier(lambda: Screener(load_bundle(weights))),
         )
+
+
+def _screened_folder(out: Path) -> Path | None:
+    """The folder that was screened, as run.json tells it; None where it tells none."""
+    try:
+        document = read_json(out / "run.json")
+    except ReadError:
+        return None
+    source = document.get("source") if isinstance(document, dict) else None
+    return Path(source) if isinstance(source, str) and Path(source).is_dir() else None

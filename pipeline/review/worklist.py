@@ -16,7 +16,7 @@ from cohort.bmd import BmdClass
 from cohort.io.tables.join import CohortTables, read_cohort_tables
 from cohort.spine import View
 from cohort.study import Study
-from osteolens.atomic import write_whole
+from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 from pipeline.prediction import Status
@@ -232,6 +232,7 @@ def _key(folder: Path) -> bytes:
         key = b""
     if len(key) != 32:
         key = secrets.token_bytes(32)
+        make_folder(folder)
         write_whole(path, key)
         path.chmod(0o600)
     return key

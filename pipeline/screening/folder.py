@@ -227,6 +227,7 @@ class _Run:
             counts=counts,
             seconds=summary.seconds,
             objects={kind: done for writer in self._writers for kind, done in writer.as_json().items()},
+            source=self._index.root,
         ).as_json()
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))

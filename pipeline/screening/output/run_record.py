@@ -18,7 +18,7 @@ from types import ModuleType
 from cohort.io.walk import MARKER, Skipped
 from cohort.spine import View
 from osteolens.atomic import cannot_write, write_whole
-from osteolens.documents.text import csv_cell
+from osteolens.documents.text import csv_cell, visible
 from osteolens.errors import OutputError
 from pipeline.dicom_objects.write import FOLDER, object_names
 from pipeline.fhir.write import resources_path
@@ -161,6 +161,7 @@ class RunRecord:
         counts: of studies and files.
         seconds: time by stage.
         objects: what became of DICOM objects and FHIR resources, where they were asked for.
+        source: the folder that was screened, from which paths of images are told; None for a manifest.
     """
 
     settings: ScreeningConfig
@@ -168,6 +169,7 @@ class RunRecord:
     counts: RunCounts
     seconds: Mapping[str, float]
     objects: Mapping[str, object] = field(default_factory=dict)
+    source: Path | None = None
 
     def as_json(self) -> dict[str, object]:
         """With the versions of what ran."""
@@ -177,6 +179,7 @@ class RunRecord:
             "python": platform.python_version(),
             "onnxruntime": version("onnxruntime"),
             "device": "cpu",
+            "source": None if self.source is None else visible(self.source.resolve()),
             "config": self.settings.model_dump(),
             "weights": dict(self.weights),
             "counts": {name: n for name, n in counts.items() if n or name != "not_reached"},

@@ -1,0 +1,69 @@
+"""Images are those that were screened, lie in the folder, and take no more memory than they may."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from osteolens.errors import ReadError
+from pipeline.review.images import ImageStore, inside
+from pipeline.review.summaries import ImagePlace
+from tests.pipeline.review.pages import open_page
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
+
+
+@pytest.mark.parametrize("path", ["../secret.dcm", "a/../../secret.dcm", "/etc/passwd", "/"])
+def test_no_path_leads_out_of_the_folder(tmp_path: Path, path: str) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "secret.dcm").write_bytes(b"x")
+    assert inside(tmp_path / "images", path) is None
+    with pytest.raises(ReadError, match="not found"):
+        ImageStore([tmp_path / "images"], tmp_path).image(ImagePlace(path, 64 * "0"))
+
+
+def test_an_absolute_path_within_the_folder_is_taken(tmp_path: Path) -> None:
+    assert inside(tmp_path, str(tmp_path / "a.dcm")) == tmp_path / "a.dcm"
+
+
+def test_an_image_that_changed_since_is_not_shown(results: Path, examples: Path, tmp_path: Path) -> None:
+    changed = examples / "SIM0011-00002" / "AP.dcm"
+    shutil.copy(examples / "SIM0011-00003" / "AP.dcm", changed)
+    store = ImageStore([examples], tmp_path / "thumbnails")
+    with open_page(results) as page:
+        entries = page.review.worklist.entries.values()
+    places = [place for entry in entries for place in entry.images.values()]
+    (place,) = [place for place in places if place.path == "SIM0011-00002/AP.dcm"]
+    with pytest.raises(ReadError, match="changed since it was screened"):
+        store.image(place)
+    changed.unlink()
+    with pytest.raises(ReadError, match="give the folder that was screened by --images"):
+        store.image(place)
+
+
+def test_a_study_whose_images_are_gone_still_has_its_result(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with open_page(results, cohort=None) as page:
+        object.__setattr__(page.review, "store", ImageStore([tmp_path / "empty"], tmp_path))
+        study = page.get(f"/api/study/{page.uids[0]}")
+        assert study["prediction"]["probabilities"] and "not found" in study["views"]["AP"]["problem"]
+        assert page.client.get(f"/api/study/{page.uids[0]}/AP/image").status_code == 422
+
+
+def test_memory_is_flat_over_many_requests(results: Path) -> None:
+    with open_page(results) as page:
+        small = ImageStore(page.review.store._folders, results / "review" / "thumbnails", most_bytes=6 * 2**20)
+        object.__setattr__(page.review, "store", small)
+        page.review.classifier._screener.result()
+        paths = [f"/api/study/{uid}/{view}/image" for uid in page.uids for view in ("AP", "LATERAL")]
+        for path in paths * 2:
+            assert page.client.get(path).status_code == 200
+        before = resident_bytes()
+        for number in range(200):
+            page.client.get(paths[number % len(paths)])
+        assert small.bytes_kept <= 6 * 2**20
+        assert resident_bytes() - before < 40 * 2**20
