@@ -95,6 +95,8 @@ def split_of_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> Split 
         return Split.TEST
     if name.startswith("validation") or "validation" in words:
         return Split.VALIDATION
+    if name in ("val", "dev"):
+        return Split.VALIDATION
     return Split.TRAINING if words[:1] in (["training"], ["train"]) else None
 
 

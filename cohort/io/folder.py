@@ -14,7 +14,7 @@ from cohort.io.safe_names import part_of_study, safe_name
 from cohort.io.tables.join import CohortTables, read_cohort_tables
 from cohort.io.tables.reader import lines_of, read_table
 from cohort.io.tables.rows import cohort_row
-from cohort.io.tables.words import known
+from cohort.io.tables.words import known, named_patient
 from cohort.io.view_names import study_key, view_from_path
 from cohort.io.walk import Skipped, files_below
 from cohort.spine import View
@@ -58,13 +58,14 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
     """The studies of some sites, separated by commas.
 
     Raises:
-        ConfigError: no study is of these sites.
+        ConfigError: no study is of one of these sites.
     """
     names = site_names(sites)
+    present = {study.site for study in index.studies}
+    if absent := sorted(names - present):
+        found = ", ".join(sorted(map(str, present)))
+        raise ConfigError(f"--site {sites}: no study is of this site; found {found}; not {', '.join(absent)}")
     studies = tuple(study for study in index.studies if study.site in names)
-    if not studies:
-        present = sorted({str(study.site) for study in index.studies})
-        raise ConfigError(f"--site {sites}: no study is of this site; found {', '.join(present)}")
     return replace(index, studies=studies)
 
 
@@ -134,7 +135,7 @@ def _dicom(alone: _Image, path_key: str, view: View | None) -> _Image | Skipped:
     if header.no_radiograph is not None:
         return Skipped(alone.path, f"holds {header.no_radiograph}, no radiograph")
     key = header.study_uid or path_key
-    return replace(alone, key=key, patient_id=header.patient_id or "", view=header.view or view, header=header)
+    return replace(alone, key=key, patient_id=named_patient(header.patient_id) or "", view=header.view or view, header=header)
 
 
 def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
@@ -224,7 +225,7 @@ def _index_manifest(path: Path) -> CohortIndex:
             covariates = header.covariates.overridden_by(covariates)
         study = Study(
             study_uid=safe_name(key),
-            patient_id=row.patient_id or _first(header.patient_id for header in headers) or key,
+            patient_id=row.patient_id or _first(named_patient(header.patient_id) for header in headers) or key,
             ap=ap,
             lateral=lateral,
             covariates=covariates.overridden_by(row.covariates),

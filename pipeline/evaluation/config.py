@@ -17,7 +17,7 @@ class EvaluationConfig(StrictConfig):
 
     criteria: EligibilityCriteria = Field(default_factory=EligibilityCriteria, description="who is evaluated")
     sites: SiteSplits = Field(default_factory=SiteSplits, description="what sites are for, where no column says")
-    bootstrap_draws: int = Field(2000, ge=1, le=100_000, description="resamples for macro AUC and net benefit")
+    bootstrap_draws: int = Field(2000, ge=20, le=100_000, description="resamples for macro AUC and net benefit")
     seed: int = Field(0, ge=0, description="seed of the bootstrap")
     sensitivity: float = Field(0.90, gt=0, lt=1, description="sensitivity that thresholds are to reach")
     fewest_cases: int = Field(10, ge=2, description="cases, and others, below which a subgroup has no AUC and test")

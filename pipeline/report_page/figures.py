@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from osteolens.atomic import write_whole
 from osteolens.documents.text import visible
 from pipeline.report_page.captions import Numbered
+from pipeline.report_page.fonts import fit_font
 
 COLUMN_IN, HEIGHT_IN = 3.4, 3.3
 """Size of a figure in inches: one column of a journal (86 mm), so that it is printed at this size."""
@@ -102,6 +103,7 @@ def save_figure(figure: Figure, stem: Path, caption: Numbered | None = None) -> 
     for written in figure.findobj(Text):
         if hasattr(written, "set_fontfeatures"):  # from matplotlib 3.11 on
             written.set_fontfeatures(NO_LIGATURES)
+        fit_font(written)
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
     drawn = {ending: _drawn(figure, ending, stem.name) for ending in FORMATS}

@@ -42,6 +42,8 @@ def test_an_unknown_site_is_named_with_those_found(examples: Path, tmp_path: Pat
     folder = cohort_with(examples, site=["a"] * 6)
     done = runner.invoke(app, ["process", str(folder), "--out", str(tmp_path / "out"), "--site", "c"])
     assert done.exit_code == 1 and "no study is of this site; found a" in done.stderr
+    done = runner.invoke(app, ["process", str(folder), "--out", str(tmp_path / "out"), "--site", "a, typo"])
+    assert done.exit_code == 1 and "found a; not typo" in done.stderr
     runner.invoke(app, ["process", str(folder), "--out", str(tmp_path / "out"), "-q"])
     with pytest.raises(ReadError, match="no study is of site 'c'"):
         evaluate(tmp_path / "out", folder, site="c")

@@ -80,6 +80,15 @@ def known(text: str) -> str:
     return "" if is_unknown(text) else text.strip()
 
 
+ANONYMOUS_PATIENTS = _words("anonymous anonymized anonymised anonym anon anonyme anonimo anonymisiert 匿名")
+"""Identifiers that stand for every patient and so for none."""
+
+
+def named_patient(text: str | None) -> str | None:
+    """A patient's identifier; None where it is missing, unknown or a word for anybody, which would join strangers."""
+    return None if text is None or is_unknown(text) or plain(text) in ANONYMOUS_PATIENTS else text
+
+
 def is_no(text: str) -> bool:
     """Whether a cell denies."""
     return plain(text) in NO

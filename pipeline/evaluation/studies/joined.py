@@ -50,6 +50,8 @@ def read_references(cohort: Path) -> References:
         ReadError: none of these tables is there, or one cannot be read at all.
     """
     tables = ("cohort.csv", "dxa.csv", "rois.csv")
+    if cohort.is_file():
+        raise ReadError(f"{cohort}: is a file; expected the folder that holds {', '.join(tables)}")
     if not any((cohort / name).is_file() for name in tables):
         raise ReadError(f"{cohort}: neither {', '.join(tables[:-1])} nor {tables[-1]}; nothing to compare with")
     wrong: list[str] = []

@@ -20,7 +20,7 @@ from pipeline.roi_comparison.read import Cause
 from pipeline.screening.screener import Screener
 from tests.pipeline.roi_comparison.fakes import FakeScreener
 
-QUICK = ComparisonConfig(bootstrap_draws=5)
+QUICK = ComparisonConfig(bootstrap_draws=20)
 
 
 def fake(dx: float = 2.0, blind_to: View | None = None, rejects: str | None = None) -> Screener:

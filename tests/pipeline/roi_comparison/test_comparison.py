@@ -241,6 +241,6 @@ def test_few_or_equal_studies_give_json_and_words(labels: list[int], readers: in
 
 
 def test_the_settings_stand_in_the_result() -> None:
-    document = written(compare_readings(noisy_studies(0.1, 30), ComparisonConfig(bootstrap_draws=7, margin=0.03)))
-    assert document["config"]["bootstrap_draws"] == 7 and document["config"]["margin"] == 0.03
+    document = written(compare_readings(noisy_studies(0.1, 30), ComparisonConfig(bootstrap_draws=21, margin=0.03)))
+    assert document["config"]["bootstrap_draws"] == 21 and document["config"]["margin"] == 0.03
     assert document["config"]["criteria"]["min_age_years"] == 50

@@ -252,6 +252,8 @@ def test_damaged_results_on_manual_rois_are_told_apart(make: Callable[..., Folde
 def test_a_folder_that_holds_neither_table_is_refused(make: Callable[..., Folders], tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"neither cohort\.csv, dxa\.csv nor rois\.csv"):
         evaluate(make()[0], tmp_path)
+    with pytest.raises(ReadError, match=r"cohort\.csv: is a file; expected the folder that holds"):
+        evaluate(tmp_path / "out", tmp_path / "cohort" / "cohort.csv")
 
 
 def test_boxes_are_evaluated_without_dxa(make: Callable[..., Folders]) -> None:
