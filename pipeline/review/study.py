@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from cohort.spine import View
@@ -17,6 +19,9 @@ from pipeline.review.worklist import Entry
 
 MOST_LAYER_PX = 4096
 """Longest side of a stored picture that is opened."""
+
+STRONGER = 4
+"""Levels of opacity for one level of colour that the map of the classifier added to a picture."""
 
 
 SHORT = 4
@@ -132,7 +137,9 @@ def _view_document(
 
 
 def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) -> bytes:
-    """Where the classifier looked, as `process --explain` drew it, without the band of text below the image.
+    """Where the classifier looked: what `process --explain` drew on a picture beyond its other overlay, as a PNG.
+
+    Boxes, names and the band of text below the image stand on both pictures and are transparent here.
 
     Args:
         out: folder of results.
@@ -143,16 +150,26 @@ def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) ->
     Raises:
         ReadError: there is no such picture, or none of ours.
     """
-    path = out / "overlays" / f"{study_uid}_{view}_explained.png"
     try:
-        with path.open("rb") as stream, Image.open(stream, formats=("PNG",)) as picture:
-            if max(picture.size) > MOST_LAYER_PX:
-                raise ReadError(f"the picture has a side of {max(picture.size)} pixels; expected {MOST_LAYER_PX}")
-            height = min(round(picture.width * shape[0] / shape[1]), picture.height)
-            layer = io.BytesIO()
-            picture.crop((0, 0, picture.width, height)).save(layer, "PNG")
+        explained = _picture(out / "overlays" / f"{study_uid}_{view}_explained.png")
+        plain = _picture(out / "overlays" / f"{study_uid}_{view}.png")
     except FileNotFoundError as error:
         raise ReadError("there is no such picture; it is made by `osteolens process --explain`") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise ReadError("the picture cannot be read; run `osteolens process --explain --no-resume`") from error
+    if explained.shape != plain.shape:
+        raise ReadError("the two pictures of the view differ in size; run `osteolens process --explain --no-resume`")
+    height = min(round(plain.shape[1] * shape[0] / shape[1]), plain.shape[0])
+    added = np.abs(explained[:height].astype(np.int16) - plain[:height]).max(axis=2)
+    opacity = np.clip(added * STRONGER, 0, 255).astype(np.uint8)
+    layer = io.BytesIO()
+    Image.fromarray(np.dstack([explained[:height], opacity])).save(layer, "PNG")
     return layer.getvalue()
+
+
+def _picture(path: Path) -> npt.NDArray[np.uint8]:
+    """A stored picture as (rows, columns, 3)."""
+    with path.open("rb") as stream, Image.open(stream, formats=("PNG",)) as picture:
+        if max(picture.size) > MOST_LAYER_PX:
+            raise ReadError(f"the picture has a side of {max(picture.size)} pixels; expected {MOST_LAYER_PX}")
+        return np.asarray(picture.convert("RGB"))

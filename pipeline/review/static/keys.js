@@ -16,7 +16,7 @@ export const KEYS = [
   ]],
   ["Boxes", [
     ["Tab", "next box; a click also chooses one"], ["drag", "move by the edge or the name, or anywhere in a chosen box; resize by the dots"],
-    ["← ↑ → ↓", "move the chosen box by 1 pixel of the image, with Shift by 10"],
+    ["← ↑ → ↓", "move the chosen box by 1 pixel of the image; Shift: by 10"],
     ["Ctrl ← ↑ → ↓", "move its right or lower edge"],
     ["A", "add a box: drag it"], ["Del", "delete the chosen box"],
     [", .", "rename the chosen box one level up or down"],
@@ -31,9 +31,9 @@ export function showHelp() {
   const dialog = document.getElementById("help");
   dialog.replaceChildren(
     h("h2", { id: "help-title" }, "Keys"),
+    h("form", { method: "dialog" }, h("button", { class: "main" }, "Close")),
     h("div", { class: "keys" }, KEYS.map(([title, keys]) =>
       h("section", {}, h("h3", {}, title), h("dl", {}, keys.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]))))),
-    h("form", { method: "dialog" }, h("button", { class: "main" }, "Close")),
   );
   if (!dialog.open) dialog.showModal();
 }

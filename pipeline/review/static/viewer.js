@@ -138,7 +138,7 @@ export class Viewer {
       screen.imageSmoothingEnabled = this.scale < 6;
       screen.drawImage(this.raw, 0, 0, this.shown.columns, this.shown.rows);
       if (this.heat && this.host.layers.heat) {
-        screen.globalAlpha = 0.45;
+        screen.globalAlpha = 0.85;
         screen.drawImage(this.heat, 0, 0, this.shown.columns, this.shown.rows);
         screen.globalAlpha = 1;
       }

@@ -7,6 +7,7 @@ import { FILTERS, ORDERS, searchable, selected } from "./rows.js";
 
 const SPARE_ROWS = 6;
 const REST_MS = 90;
+const LIKELY_MS = 150;
 const EXPORTS = ["readers.csv", "rois.csv", "findings.csv", "corrected.json"];
 const LATER_COLUMNS = ["Class", "T-score", "Probabilities", "Decision", "Findings"];
 
@@ -82,6 +83,7 @@ export class Worklist {
     this.update();
     this.list.scrollTop = this.scrolled;
     this.list.focus({ preventScroll: true });
+    this.likely(this.shown[this.active]);
   }
 
   columns() {
@@ -93,6 +95,15 @@ export class Worklist {
     document.removeEventListener("keydown", this.keys);
     this.watch.disconnect();
     clearTimeout(this.rest);
+    clearTimeout(this.guess);
+  }
+
+  // The images of a study that is likely to be opened next.
+  likely(row) {
+    clearTimeout(this.guess);
+    this.guess = setTimeout(() => {
+      for (const view of row?.views ?? []) api.pixels(row.study_uid, view).catch(() => {});
+    }, LIKELY_MS);
   }
 
   toggle(key) {
@@ -161,6 +172,7 @@ export class Worklist {
     const node = h("div", {
       class: `row${index === this.active ? " active" : ""}`, role: "row", id: `row-${index}`, "aria-rowindex": index + 2,
       "aria-selected": String(index === this.active), "data-uid": row.study_uid, onclick: () => this.open(row.study_uid),
+      onpointerenter: () => this.likely(row),
     },
       cell("picture", image),
       cell("study", h("b", {}, row.label), h("small", {}, place.filter(Boolean).join(" · "))),
@@ -189,6 +201,7 @@ export class Worklist {
       const { scrollTop, clientHeight } = this.list;
       if (this.active * height < scrollTop) this.list.scrollTop = this.active * height;
       else if ((this.active + 1) * height + head > scrollTop + clientHeight) this.list.scrollTop = (this.active + 1) * height + head - clientHeight;
+      this.likely(this.shown[this.active]);
       this.draw();
     }
   }
