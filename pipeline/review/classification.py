@@ -58,9 +58,9 @@ class CorrectedClassifier:
             load: makes the screener.
         """
         self._lock = threading.Lock()
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="models") as pool:
-            self._screener = pool.submit(load)
-            pool.shutdown(wait=False)
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models")
+        self._screener = pool.submit(load)
+        pool.shutdown(wait=False)
 
     def classify(
         self, prediction: Prediction, drawn: DrawnStudy, image_of: Callable[[View], Radiograph]
@@ -124,7 +124,8 @@ def predicted_views(prediction: Prediction) -> dict[View, DrawnView]:
 def drawn_view(result: ViewResult) -> DrawnView:
     """The detector's boxes of a view as a reader would give them."""
     boxes = [DrawnBox(level=b.level, x0=b.x0, y0=b.y0, x1=b.x1, y1=b.y1) for b in result.detection.boxes]
-    return DrawnView(boxes=boxes, left_out={level: why.reason[:200] for level, why in result.left_out.items()})
+    reasons = {level: why.reason.strip()[:200] or why.code.value for level, why in result.left_out.items()}
+    return DrawnView(boxes=boxes, left_out=reasons)
 
 
 def store_beside(folder: Path, prediction: Prediction, drawn: DrawnStudy, result: Reclassified) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -92,6 +94,16 @@ class ImageStore:
                 while sum(kept.size for kept in self._kept.values()) > self._most_bytes:
                     self._kept.popitem(last=False)
         return image
+
+    def read_together(self, places: Iterable[ImagePlace]) -> None:
+        """Read the images of a study at the same time; what cannot be read is told when it is asked for."""
+
+        def read(place: ImagePlace) -> None:
+            with suppress(ReadError):
+                self.image(place)
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="images") as pool:
+            list(pool.map(read, places))
 
     def png(self, place: ImagePlace, most_px: int | None = None) -> bytes:
         """A 16-bit grey PNG.

@@ -62,6 +62,7 @@ class Review:
             ReadError: its result is damaged.
         """
         prediction = read_prediction(entry.path)
+        self.store.read_together(entry.images.values())
         hidden = self.options.reader_study
         saved = self.log.state(prediction.study_uid)
         shown: dict[str, object] = {"study_uid": prediction.study_uid, "status": "to read", "patient_id": entry.label}
@@ -191,8 +192,17 @@ def opened_review(
             worklist=read_worklist(out, cohort, options),
             store=ImageStore(folders, folder / "thumbnails"),
             log=log,
-            classifier=CorrectedClassifier(lambda: Screener(load_bundle(weights))),
+            classifier=CorrectedClassifier(lambda: load_screener(weights)),
         )
+
+
+def load_screener(weights: Path | None) -> Screener:
+    """The models of a folder of weights; the shipped ones when left out.
+
+    Raises:
+        WeightsError: weights that are missing, altered or of another version.
+    """
+    return Screener(load_bundle(weights))
 
 
 def _screened_folder(out: Path) -> Path | None:

@@ -102,7 +102,7 @@ def opened(folder: Path, options: ReviewOptions) -> Iterator[ReadingLog]:
     """
     make_folder(folder)
     path = folder / f"{options.name}{SUFFIX}"
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:

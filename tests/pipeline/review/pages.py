@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from fastapi.testclient import TestClient
 
 from pipeline.review.options import ReviewOptions
-from pipeline.review.review import Review, opened_review
+from pipeline.review.review import Review, load_screener, opened_review
 from pipeline.review.server.app import create_app
 from pipeline.review.server.guard import host_check
+from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 
 BASE = "http://127.0.0.1:8000"
@@ -52,10 +55,17 @@ def client_of(review: Review) -> TestClient:
     return TestClient(app, base_url=BASE, follow_redirects=False, raise_server_exceptions=False)
 
 
+@cache
+def _screener(weights: Path | None) -> Screener:
+    """The models, loaded once for all pages."""
+    return load_screener(weights)
+
+
 @contextmanager
 def open_page(out: Path, cohort: Path | None = EXAMPLES, images: Path | None = None, **options: Any) -> Iterator[Page]:
     """Open a page of some results; further keyword arguments are of `ReviewOptions`."""
-    with opened_review(out, cohort, images, ReviewOptions(**options)) as review:
+    loaded = patch("pipeline.review.review.load_screener", _screener)
+    with loaded, opened_review(out, cohort, images, ReviewOptions(**options)) as review:
         client = client_of(review)
         assert client.get(f"/?token={TOKEN}").status_code == 303
         yield Page(client, review)
