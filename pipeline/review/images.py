@@ -69,6 +69,7 @@ class ImageStore:
         self._kept: OrderedDict[str, ShownImage] = OrderedDict()
         self._lock = threading.Lock()
         self._reading = threading.BoundedSemaphore(AT_ONCE)
+        self._reading_thumbnail = threading.Lock()
 
     @property
     def bytes_kept(self) -> int:
@@ -143,13 +144,26 @@ class ImageStore:
             return path.read_bytes()
         except OSError:
             pass
-        small = smaller(self.image(place).radiograph.pixels, THUMBNAIL_PX)
+        small = smaller(self._pixels_for_a_thumbnail(place), THUMBNAIL_PX)
         low, high = np.percentile(small, (0.5, 99.7))
         grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
         picture = _encoded(".jpg", np.round(grey * 255).astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, 80))
         make_folder(self._thumbnails)
         write_whole(path, picture)
         return picture
+
+    def _pixels_for_a_thumbnail(self, place: ImagePlace) -> npt.NDArray[np.float32]:
+        """The image as screening reads it, one at a time, so that a scrolled worklist delays no study; it is not kept.
+
+        Raises:
+            ReadError: as `image`.
+        """
+        with self._lock:
+            kept = self._kept.get(place.sha256)
+        if kept is not None:
+            return kept.radiograph.pixels
+        with self._reading_thumbnail:
+            return radiograph_of(self._checked(place)).pixels
 
     def _checked(self, place: ImagePlace) -> Path:
         """The file of an image, whose content is that of the time when it was screened.
@@ -181,16 +195,25 @@ def inside(folder: Path, recorded: str) -> Path | None:
     return None if ".." in path.parts or path.drive or path.root else folder / path
 
 
-def shown_image(path: Path) -> ShownImage:
+def radiograph_of(path: Path, with_full_range: bool = False) -> Radiograph:
     """Read an image.
 
     Raises:
         ReadError: it cannot be read; the message does not hold its name.
     """
     try:
-        radiograph = read_radiograph(path, with_full_range=True)
+        return read_radiograph(path, with_full_range)
     except ReadError as error:
         raise ReadError(str(error).removeprefix(f"{path.name}: ").replace(path.name, "the image")) from error
+
+
+def shown_image(path: Path) -> ShownImage:
+    """Read an image with its full range.
+
+    Raises:
+        ReadError: as `radiograph_of`.
+    """
+    radiograph = radiograph_of(path, with_full_range=True)
     full, pixels = radiograph.full_range, radiograph.pixels
     if full is None:
         return ShownImage(radiograph=radiograph, cells=_cells(pixels), low=0, high=FULL)
