@@ -37,11 +37,11 @@ export class Autosave {
     try {
       const answer = await this.sending;
       page.worklist.reviewed(page.uid);
-      if (page.state === state) this.told("done", `saved ${new Date(answer.saved).toLocaleTimeString()}`);
+      if (page.state === state) this.told("done", `saved ${new Date(answer.saved).toTimeString().slice(0, 5)}`);
       return true;
     } catch (error) {
-      this.told("failed", `NOT saved: ${error.message}`);
-      say(this.text, true);
+      this.told("failed", "NOT saved");
+      say(`NOT saved: ${error.message}`, true);
       const refused = error.status >= 400 && error.status < 500;
       if (!page.gone && !refused) this.timer = setTimeout(() => this.save(), TRY_AGAIN_MS);
       return false;

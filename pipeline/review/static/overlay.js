@@ -12,7 +12,7 @@ export class Overlay {
     this.svg = s("svg", { class: "overlay", role: "group", "aria-label": `Boxes of the ${viewer.view} view` });
     this.svg.addEventListener("focusin", (event) => {
       const level = event.target.closest("[data-level]")?.dataset.level;
-      if (level && !viewer.drag) viewer.host.select(viewer.view, level, false);
+      if (level && !viewer.drag && !viewer.host.isSelected(viewer.view, level)) viewer.host.select(viewer.view, level, false);
     });
   }
 
@@ -29,7 +29,7 @@ export class Overlay {
       const drawn = boxes.map((box) => (draft?.level === box.level ? draft : box));
       const selected = (box) => host.isSelected(view, box.level);
       for (const box of drawn) parts.push(this.box(box, leftOut[box.level] ?? null, selected(box), rem));
-      parts.push(...drawn.filter(selected).map((box) => this.handles(box)));
+      parts.push(...drawn.filter(selected).map((box) => this.handles(box, rem)));
     }
     if (viewer.draft?.kind === "add") parts.push(this.rect(viewer.draft, "new"));
     const measures = viewer.draft?.kind === "measure" ? [...viewer.measures, viewer.draft] : viewer.measures;
@@ -86,10 +86,10 @@ export class Overlay {
       s("text", { x: x + width / 2, y: y + height / 2, "data-grip": 1 }, text));
   }
 
-  handles(box) {
+  handles(box, rem) {
     const circles = Object.entries(HANDLES).map(([edges, [fx, fy]]) =>
       s("circle", {
-        class: `handle ${edges}`, "data-edges": edges, r: 6,
+        class: `handle ${edges}`, "data-edges": edges, r: 0.38 * rem,
         cx: this.x(box.x0 + fx * (box.x1 - box.x0)), cy: this.y(box.y0 + fy * (box.y1 - box.y0)),
       }));
     return s("g", { "data-level": box.level, "aria-hidden": "true" }, circles);

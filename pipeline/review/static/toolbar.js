@@ -32,7 +32,8 @@ export function toolbar(page) {
   const viewers = Object.values(page.viewers);
   keepFocus(page.bar, [
     group("Worklist", h("a", { class: "button", href: "#/", "data-key": "tool list" }, "‹ List"),
-      h("span", { class: "where" }, h("b", {}, page.row?.label ?? ""), h("small", {}, worklist.place(uid)))),
+      h("span", { class: "where" }, h("b", {}, page.row?.label ?? ""), h("small", {}, worklist.place(uid), " ",
+        h("span", { class: `saved ${page.autosave.state}`, role: "status" }, page.autosave.text)))),
     group("Tool", TOOLS.map(([tool, name, key]) => button(name, key, () => page.use(tool), { pressed: page.tool === tool }))),
     group("Layers",
       button("Invert", "i", () => invert(page), { pressed: viewers.some((viewer) => viewer.inverted) }),
@@ -47,7 +48,6 @@ export function toolbar(page) {
       button("Undo", "", () => page.undo(), { disabled: !history.past.length, title: "Ctrl Z" }),
       button("Redo", "", () => page.redo(), { disabled: !history.future.length, title: "Ctrl Y" })),
     group("Reading",
-      h("span", { class: `saved ${page.autosave.state}`, role: "status" }, page.autosave.text),
       page.mode.reader_study && h("span", { class: "timer", role: "timer", "aria-label": "Time on this study" }, page.elapsed),
       button("Reviewed, next", "n", () => page.reviewed(), { style: "main" })),
   ]);

@@ -198,6 +198,21 @@ def test_window_zoom_and_measure_change_no_box(page: Any, results: Path) -> None
     assert not list((results / "review").glob("*.jsonl")) or not (results / "review" / "reader.jsonl").read_text()
 
 
+def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> None:
+    with served(results) as link:
+        open_study(page, link)
+        page.locator(BOX.format(view="AP", level="L3")).focus()
+        page.wait_for_selector(".handle.se")
+        page.wait_for_timeout(200)
+        page.evaluate(
+            """window.drawn = 0;
+            new MutationObserver(() => { window.drawn += 1; }).observe(
+                document.querySelector("svg.overlay"), {childList: true})"""
+        )
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.drawn") == 0
+
+
 def test_a_reader_study_shows_no_prediction(page: Any, results: Path) -> None:
     with served(results, ReviewOptions(reader="anna", reader_study=True)) as link:
         open_study(page, link)
