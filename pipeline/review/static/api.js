@@ -29,10 +29,20 @@ const ofStudy = (uid) => `/api/study/${encodeURIComponent(uid)}`;
 export const ofView = (uid, view, what) => `${ofStudy(uid)}/${encodeURIComponent(view)}/${what}`;
 
 export const worklist = async () => (await answer("/api/worklist")).json();
-export const study = async (uid) => (await answer(ofStudy(uid))).json();
 
-export async function save(uid, body, leaving = false) {
-  return (await post(`${ofStudy(uid)}/corrections`, body, { keepalive: leaving })).json();
+const underWay = new Map();
+
+// A study that is opened again while its corrections are still being saved waits for them.
+export async function study(uid) {
+  await underWay.get(uid);
+  return (await answer(ofStudy(uid))).json();
+}
+
+export function save(uid, body, leaving = false) {
+  const saved = post(`${ofStudy(uid)}/corrections`, body, { keepalive: leaving }).then((response) => response.json());
+  const done = saved.then(() => {}, () => {}).then(() => underWay.get(uid) === done && underWay.delete(uid));
+  underWay.set(uid, done);
+  return saved;
 }
 
 export async function classify(uid, body, signal) {

@@ -27,13 +27,13 @@ export class Autosave {
     this.timer = setTimeout(() => this.save(), after);
   }
 
-  async save(leaving = false) {
+  async save(closing = false) {
     clearTimeout(this.timer);
-    if (!leaving) await this.sending?.catch(() => {});
+    if (!closing) await this.sending?.catch(() => {});
     const { page } = this;
     page.tick();
     const { state } = page;
-    this.sending = api.save(page.uid, { ...state, seconds: Math.round(page.spent * 10) / 10 }, leaving);
+    this.sending = api.save(page.uid, { ...state, seconds: Math.round(page.spent * 10) / 10 }, closing);
     try {
       const answer = await this.sending;
       page.worklist.reviewed(page.uid);
@@ -51,8 +51,13 @@ export class Autosave {
     }
   }
 
-  leave() {
-    if (this.state === "waiting" || this.state === "failed") this.save(true);
+  get open() {
+    return this.state === "waiting" || this.state === "failed";
+  }
+
+  // `closing`: the page itself goes, and no answer will be heard.
+  leave(closing) {
+    if (this.open) this.save(closing);
     clearTimeout(this.timer);
   }
 }

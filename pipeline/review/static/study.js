@@ -57,9 +57,11 @@ export class StudyPage {
         problems.map((problem) => h("p", { class: "nothing" }, problem)),
         !this.active && !problems.length && h("p", { class: "nothing" }, "This study has no image.")), this.side));
     this.onkey = (event) => onKey(this, event);
-    this.onhide = () => this.autosave.leave();
+    this.onhide = () => this.autosave.leave(true);
+    this.onunload = (event) => this.autosave.open && event.preventDefault();
     document.addEventListener("keydown", this.onkey);
     window.addEventListener("pagehide", this.onhide);
+    window.addEventListener("beforeunload", this.onunload);
     this.since = performance.now();
     this.clock = setInterval(() => this.tick(), 1000);
     this.render();
@@ -257,7 +259,7 @@ export class StudyPage {
   }
 
   async reviewed() {
-    if (await this.autosave.save()) this.step(1);
+    if ((await this.autosave.save()) && !this.gone) this.step(1);
   }
 
   step(by) {
@@ -270,12 +272,13 @@ export class StudyPage {
   }
 
   unmount() {
-    this.autosave?.leave();
+    this.autosave?.leave(false);
     this.reclassified?.stop();
     this.gone = true;
     clearInterval(this.clock);
     document.removeEventListener("keydown", this.onkey);
     window.removeEventListener("pagehide", this.onhide);
+    window.removeEventListener("beforeunload", this.onunload);
     for (const viewer of Object.values(this.viewers)) viewer.close();
   }
 }

@@ -61,7 +61,9 @@ function invert(page) {
 
 export function onKey(page, event) {
   if (typing(event) || document.querySelector("dialog[open]")) return;
-  const act = event.altKey ? null : event.ctrlKey || event.metaKey ? withControl(page, event) : plain(page, event);
+  const bracket = event.getModifierState("AltGraph"); // where [ and ] are the third sign of a key
+  if (event.altKey && !bracket) return;
+  const act = !bracket && (event.ctrlKey || event.metaKey) ? withControl(page, event) : plain(page, event);
   if (!act) return;
   event.preventDefault();
   act();

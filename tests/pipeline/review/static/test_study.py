@@ -213,6 +213,18 @@ def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> Non
         assert page.evaluate("window.drawn") == 0
 
 
+def test_what_was_corrected_last_is_saved_by_leaving(page: Any, results: Path) -> None:
+    with served(results) as link:
+        uid = open_study(page, link)
+        page.locator(BOX.format(view="AP", level="L3")).focus()
+        page.keyboard.press("3")
+        page.evaluate("location.hash = '#/'")
+        page.locator(f".row[data-uid='{uid}']").click()
+        page.wait_for_selector(".pane[data-ready] >> nth=1")
+        assert page.get_by_label("Fracture grade of L3").input_value() == "3"
+        assert stored(results)["state"]["fracture_grades"] == {"L3": 3}
+
+
 def test_a_reader_study_shows_no_prediction(page: Any, results: Path) -> None:
     with served(results, ReviewOptions(reader="anna", reader_study=True)) as link:
         open_study(page, link)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,12 @@ import pytest
 
 from osteolens.documents.json_document import write_json
 from pipeline.review.options import ReviewOptions
-from tests import ROOT
 from tests.pipeline.review.static.conftest import served
 from tests.predictions import save, screened
+from tests.viewer import INSTALL, MODULES
 
 HOSTILE = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
-AXE = (
-    Path(os.environ.get("OSTEOLENS_VIEWER_MODULES", ROOT / "runs" / "viewer" / "node_modules")) / "axe-core/axe.min.js"
-)
+AXE = MODULES / "axe-core" / "axe.min.js"
 
 
 def test_filters_and_search_choose_studies(page: Any, results: Path) -> None:
@@ -82,9 +79,7 @@ def test_five_thousand_studies_scroll(page: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("opened", [False, True], ids=["worklist", "study"])
 def test_axe_finds_no_serious_fault(page: Any, results: Path, opened: bool) -> None:
     if not AXE.is_file():
-        pytest.skip(
-            f"NOT CHECKED for accessibility: {AXE} is missing; npm install axe-core beside the viewer's modules"
-        )
+        pytest.skip(f"NOT CHECKED for accessibility: {AXE} is missing; install: {INSTALL}")
     with served(results) as link:
         page.goto(link)
         page.wait_for_selector(".rows .row")
