@@ -55,6 +55,18 @@ def test_what_a_patient_is_called_does_not_run(page: Any, results: Path) -> None
         assert page.evaluate("window.ran") is None
 
 
+def test_a_patient_s_other_study_is_one_click_away(page: Any, results: Path) -> None:
+    first, second, *_ = sorted((results / "studies").glob("*.json"))
+    for path in (first, second):
+        write_json(path, {**json.loads(path.read_text("utf-8")), "patient_id": "one-patient"})
+    with served(results, ReviewOptions(show_names=True), cohort=None) as link:
+        page.goto(link)
+        page.locator(f".row[data-uid='{first.stem}']").click()
+        page.locator(f".panel a[href$='{second.stem}']").click()
+        page.wait_for_url(f"**{second.stem}")
+        page.wait_for_selector(".pane[data-ready] >> nth=1")
+
+
 def test_five_thousand_studies_scroll(page: Any, tmp_path: Path) -> None:
     out = save(tmp_path / "out", [screened("s0", -1.0)])
     first = (out / "studies" / "s0.json").read_text("utf-8")
