@@ -45,12 +45,12 @@ def test_tables_and_the_verdict_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_seed_and_a_file_of_settings_are_obeyed(tmp_path: Path) -> None:
-    (tmp_path / "settings.yaml").write_text("bootstrap_draws: 7\nseed: 3\n")
+    (tmp_path / "settings.yaml").write_text("bootstrap_draws: 27\nseed: 3\n")
     file = ("--config", str(tmp_path / "settings.yaml"), "--json")
     assert json.loads(RUNNER.invoke(app, command(*file)).stdout)["config"]["seed"] == 3
     for seed in (4, 0):
         config = json.loads(RUNNER.invoke(app, command(*file, "--seed", str(seed))).stdout)["config"]
-        assert config["seed"] == seed and config["bootstrap_draws"] == 7
+        assert config["seed"] == seed and config["bootstrap_draws"] == 27
 
 
 def test_the_time_saved_is_told_where_a_readers_is_given() -> None:
