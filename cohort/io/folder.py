@@ -135,7 +135,9 @@ def _dicom(alone: _Image, path_key: str, view: View | None) -> _Image | Skipped:
     if header.no_radiograph is not None:
         return Skipped(alone.path, f"holds {header.no_radiograph}, no radiograph")
     key = header.study_uid or path_key
-    return replace(alone, key=key, patient_id=named_patient(header.patient_id) or "", view=header.view or view, header=header)
+    return replace(
+        alone, key=key, patient_id=named_patient(header.patient_id) or "", view=header.view or view, header=header
+    )
 
 
 def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
