@@ -198,6 +198,23 @@ def test_window_zoom_and_measure_change_no_box(page: Any, results: Path) -> None
     assert not list((results / "review").glob("*.jsonl")) or not (results / "review" / "reader.jsonl").read_text()
 
 
+def test_outlines_and_boxes_are_layers(page: Any, results: Path) -> None:
+    def with_outline(route: Any) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        document["views"]["AP"]["outlines"] = {"L2": [[10, 10], [60, 10], [60, 40]]}
+        route.fulfill(response=answer, json=document)
+
+    page.route("**/api/study/*", with_outline)
+    with served(results) as link:
+        open_study(page, link)
+        assert page.locator("polygon.outline").count() == 0
+        page.keyboard.press("o")
+        page.wait_for_selector("polygon.outline.level-L2")
+        page.keyboard.press("b")
+        page.wait_for_selector("g.box", state="detached")
+
+
 def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> None:
     with served(results) as link:
         open_study(page, link)
