@@ -39,6 +39,17 @@ def drag(page: Any, start: tuple[float, float], dx: float, dy: float) -> None:
     page.mouse.up()
 
 
+def choose(page: Any, view: str, level: str) -> None:
+    """Choose a box by the focus; again where it was drawn anew in that moment."""
+    selector = BOX.format(view=view, level=level)
+    for _ in range(20):
+        page.locator(selector).focus()
+        page.wait_for_timeout(50)
+        if page.locator(selector + ".selected").count():
+            return
+    raise AssertionError(f"{level} of {view} is not chosen")
+
+
 def middle(page: Any, selector: str) -> tuple[float, float]:
     page.wait_for_timeout(60)  # what was pressed before is drawn with the next frame
     box = page.locator(selector).bounding_box()
@@ -133,7 +144,7 @@ def test_names_shift_by_one_key_and_undo_brings_them_back(page: Any, results: Pa
 def test_boxes_are_corrected_by_keys_alone(page: Any, results: Path) -> None:
     with served(results) as link:
         open_study(page, link)
-        page.locator(BOX.format(view="LATERAL", level="L3")).focus()
+        choose(page, "LATERAL", "L3")
         page.keyboard.press("Shift+ArrowRight")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Control+ArrowDown")
@@ -165,7 +176,7 @@ def test_a_box_is_deleted_added_and_renamed(page: Any, results: Path) -> None:
         open_study(page, link)
         selector = BOX.format(view="AP", level="L4")
         place = page.locator(selector + " .line").bounding_box()
-        page.locator(selector).focus()
+        choose(page, "AP", "L4")
         page.keyboard.press("Delete")
         page.wait_for_selector(selector, state="detached")
         page.keyboard.press("a")
@@ -218,7 +229,7 @@ def test_outlines_and_boxes_are_layers(page: Any, results: Path) -> None:
 def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> None:
     with served(results) as link:
         open_study(page, link)
-        page.locator(BOX.format(view="AP", level="L3")).focus()
+        choose(page, "AP", "L3")
         page.wait_for_selector(".handle.se")
         page.wait_for_timeout(200)
         page.evaluate(
@@ -233,7 +244,7 @@ def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> Non
 def test_what_was_corrected_last_is_saved_by_leaving(page: Any, results: Path) -> None:
     with served(results) as link:
         uid = open_study(page, link)
-        page.locator(BOX.format(view="AP", level="L3")).focus()
+        choose(page, "AP", "L3")
         page.keyboard.press("3")
         page.evaluate("location.hash = '#/'")
         page.locator(f".row[data-uid='{uid}']").click()
