@@ -53,3 +53,24 @@ def test_a_folder_without_studies_or_pictures_gives_a_page(tmp_path: Path) -> No
     write_report(tmp_path, [], [], RUN)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "<article" not in page and "Files left out" not in page
+
+
+def test_what_needs_a_look_comes_first_and_pages_end_at_two_hundred(tmp_path: Path) -> None:
+    plain = {**SCREENED, "suspected_fractures": "", "warnings": "", "decision": "osteoporosis ruled out"}
+    rows = [{**plain, "study_uid": f"1.{k}", "patient_id": f"calm-{k}"} for k in range(400)]
+    failed = {**plain, "study_uid": "2.1", "patient_id": "broken", "status": "failed", "reason": "no image"}
+    write_report(tmp_path, [*rows, {**REJECTED, "patient_id": "refused"}, failed], [], RUN)
+    pages = [(tmp_path / name).read_text("utf-8") for name in ("report.html", "report_2.html", "report_3.html")]
+    assert [page.count("<article>") for page in pages] == [200, 200, 2]
+    first = pages[0]
+    assert first.index("broken") < first.index("refused") < first.index("calm-0") and "<b>402</b>studies" in pages[2]
+    assert 'href="report_3.html"' in first and "Studies 401 to 402 of 402" in pages[2]
+    write_report(tmp_path, rows[:10], [], RUN)
+    assert [path.name for path in tmp_path.glob("report*.html")] == ["report.html"]
+
+
+def test_tables_that_were_used_are_not_left_out(tmp_path: Path) -> None:
+    skipped = [{"file": name, "reason": "no image file"} for name in ("cohort.csv", "rois.csv", "notes.txt")]
+    write_report(tmp_path, [SCREENED], skipped, RUN)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "notes.txt" in page and "cohort.csv" not in page and "<b>1</b>files left out" in page
