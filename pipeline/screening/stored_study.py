@@ -72,7 +72,7 @@ def screen_study(
         raise
     except OsteoLensError as error:
         failure = str(error)
-    except Exception as error:  # the one broad catch: a broken study never ends the run
+    except Exception as error:  # a broken study never ends the run; the other broad catch is of its objects
         log.warning("a study failed with %s", type(error).__name__)
         log.debug("details", exc_info=True)
         failure = f"{type(error).__name__}: {error}"
@@ -111,7 +111,7 @@ def write_objects(study: Study, prediction: Prediction, writers: Sequence[Object
             raise
         except OsteoLensError as error:
             writer.give_up(prediction, visible(error))
-        except Exception as error:  # a header that no object can repeat never loses a result
+        except Exception as error:  # a broken object never loses a result that is written
             log.warning("objects of a study failed with %s", type(error).__name__)
             log.debug("details", exc_info=True)
             writer.give_up(prediction, f"{type(error).__name__} while the objects were made")

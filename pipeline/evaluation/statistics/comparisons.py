@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from pipeline.evaluation.statistics.intervals import Clusters, Estimate, Flags, Floats, cluster_index, design_effect
-from pipeline.evaluation.statistics.roc import PairedAuc, delong
+from pipeline.evaluation.statistics.intervals import Clusters, Flags, Floats, design_effect
+from pipeline.evaluation.statistics.roc import delong
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -71,43 +71,3 @@ def logit_auc(positive: Flags, scores: Floats, clusters: Clusters | None = None)
     if not 0 < value < 1:
         return float("nan"), float("nan")
     return float(np.log(value / (1 - value))), float(covariance[0, 0] / (value * (1 - value)) ** 2)
-
-
-def unpaired_auc_test(
-    first: tuple[Flags, Floats],
-    second: tuple[Flags, Floats],
-    margin: float = 0.02,
-    confidence: float = 0.95,
-    clusters: tuple[Clusters | None, Clusters | None] = (None, None),
-) -> PairedAuc:
-    """AUC of one group of studies against that of another without a patient in common: second minus first.
-
-    Args:
-        first: truth (n,) and scores (n,) of the first group.
-        second: those of the second.
-        margin: AUC by which the second may be worse.
-        confidence: of the interval.
-        clusters: patient of each study, of both groups.
-
-    Raises:
-        ValueError: a class is absent.
-
-    Source: DeLong 1988, with Student's t and Welch's degrees of freedom as in pROC (Robin et al. 2011).
-    """
-    areas, variances, sizes = [], [], []
-    for (positive, scores), groups in zip((first, second), clusters, strict=True):
-        aucs, covariance = delong(positive, scores[None], groups)
-        areas.append(float(aucs[0]))
-        variances.append(max(float(covariance[0, 0]), 0.0))
-        sizes.append(cluster_index(groups, len(positive))[1])
-    gap, total = areas[1] - areas[0], sum(variances)
-    if total == 0:
-        return PairedAuc(Estimate(gap, gap, gap), 1.0 if gap == 0 else 0.0, 0.0 if gap > -margin else 1.0)
-    freedom = total**2 / sum(v**2 / (n - 1) for v, n in zip(variances, sizes, strict=True))
-    spread = float(np.sqrt(total))
-    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * spread
-    return PairedAuc(
-        Estimate(gap, gap - half, gap + half),
-        float(2 * stats.t.sf(abs(gap) / spread, freedom)),
-        float(stats.t.sf((gap + margin) / spread, freedom)),
-    )

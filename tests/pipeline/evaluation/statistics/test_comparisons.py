@@ -10,9 +10,8 @@ from pipeline.evaluation.statistics.comparisons import (
     holm,
     logit_auc,
     logit_proportion,
-    unpaired_auc_test,
 )
-from tests.pipeline.evaluation.statistics.asah import PATIENTS, POOR, S100B, WFNS
+from tests.pipeline.evaluation.statistics.asah import PATIENTS, POOR, S100B
 
 
 def test_holm_has_the_values_of_p_adjust() -> None:
@@ -55,15 +54,3 @@ def test_logits_and_their_variances() -> None:
     assert variance == pytest.approx(0.0026686824572 / (0.7313685637 * 0.2686314363) ** 2)
     assert logit_auc(POOR, S100B, PATIENTS)[1] < variance
     assert np.isnan(logit_auc(POOR, POOR.astype(float))).all()
-
-
-def test_unpaired_areas_have_the_test_of_proc() -> None:
-    """pROC 1.18.0: roc.test(roc s100b, roc wfns, paired = FALSE, method = "delong"), D = -1.434906409."""
-    found = unpaired_auc_test((POOR, S100B), (POOR, WFNS))
-    assert found.p == pytest.approx(0.1528253788, abs=1e-9)
-    assert found.difference.value == pytest.approx(0.8236788618 - 0.7313685637)
-    by_patient = unpaired_auc_test((POOR, S100B), (POOR, WFNS), clusters=(PATIENTS, PATIENTS))
-    assert by_patient.difference.value == found.difference.value and by_patient.p != found.p
-    perfect = (POOR, POOR.astype(float))
-    assert unpaired_auc_test(perfect, perfect).p == 1.0
-    assert unpaired_auc_test((POOR, S100B), (POOR, S100B), margin=0.2).p_noninferior < 0.01
