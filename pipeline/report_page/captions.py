@@ -32,11 +32,6 @@ class Numbered:
         """Label and title, as "Table 3. Calibration"."""
         return f"{self.label}. {self.title}" if self.label else self.title
 
-    @property
-    def sentence(self) -> str:
-        """Label, title and note as one paragraph."""
-        return f"{self.heading}. {self.note}" if self.note else f"{self.heading}."
-
 
 def numbered(kind: str, names: Iterable[str], captions: Mapping[str, Caption]) -> dict[str, Numbered]:
     """Captions by name, numbered from 1 in the order of the names; a name without a caption gives its own words.

@@ -129,7 +129,7 @@ def test_tables_and_figures_are_numbered_on_the_page(base_alone: Path) -> None:
     html = written(base_alone)
     assert '<span class="label">Table 1.</span> plain</h2>' in html and "<figcaption><b>Figure 1. plain.</b>" in html
     found = numbered("Table", ["first", "quality_control"], {"first": Caption("First", "How to read it.")})
-    assert found["first"].sentence == "Table 1. First. How to read it."
+    assert (found["first"].heading, found["first"].note) == ("Table 1. First", "How to read it.")
     assert found["quality_control"].heading == "Table 2. Quality control"
 
 
