@@ -151,7 +151,8 @@ class Receiver:
             tell_of_thread(arguments)
             return
         _discard(thread.assoc)
-        thread.to_user_queue.put(None)  # wakes who waits for an association request
+        waiting = cast("queue.Queue[object]", thread.to_user_queue)
+        waiting.put(None)  # wakes who waits for an association request
         self._refused(thread.assoc.requestor.address, f"what breaks the protocol ({arguments.exc_type.__name__})")
 
     def _echo(self, event: Event) -> int:
