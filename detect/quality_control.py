@@ -93,7 +93,7 @@ def check_view(
         return ViewQuality(rejection=unsuitable)
     scaled = at_body_scale(radiograph.pixels, detection)
     lateral = detection.view is View.LATERAL
-    unreliable = {**_low_confidence(detection, config), **_cut(detection, config.min_cut_height)}
+    unreliable = {**_low_confidence(detection, config), **cut_bodies(detection, config.min_cut_height)}
     reliable = {level: body for level, body in bodies.items() if level not in unreliable}
     vertebrae = vertebra_findings(reliable, anterior_left, config) if lateral else {}
     cobb = None if lateral else cobb_angle({level: body.outline for level, body in reliable.items()})
@@ -182,7 +182,7 @@ def _not_found(detection: SpineDetection) -> dict[VertebralLevel, LevelReason]:
     }
 
 
-def _cut(detection: SpineDetection, least: float) -> dict[VertebralLevel, LevelReason]:
+def cut_bodies(detection: SpineDetection, least: float) -> dict[VertebralLevel, LevelReason]:
     """Bodies that the border of the image cuts: their box reaches it and is lower or narrower than the others."""
     boxes = {box.level: box for box in detection.boxes if box.level in TARGET_LEVELS}
     rows, columns = detection.image_shape

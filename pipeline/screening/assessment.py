@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from classify.crop import CropPlaces
 from cohort.rejection_codes import WHOLE_VERTEBRA, LevelReason, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
@@ -53,6 +54,12 @@ class AssessedView:
     def used(self) -> tuple[VertebralLevel, ...]:
         """Those of L1-L4 that may be classified on."""
         return tuple(level for level in TARGET_LEVELS if level not in self.left_out)
+
+    @property
+    def crop_places(self) -> CropPlaces:
+        """Where the classifier's crops lie."""
+        mirrored, shape = self.spine.mirrored, self.detection.image_shape
+        return CropPlaces(detection=self.detection, levels=self.used, mirrored=mirrored, shape=shape)
 
     def as_view(self) -> ViewResult:
         """As it stands in a prediction."""

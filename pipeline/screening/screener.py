@@ -20,7 +20,7 @@ from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.detector import VertebraDetector
 from detect.segmenter import BodySegmenter, Points
-from osteolens.extras import require
+from pipeline.bundle.explainer import load_explainer
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
 from pipeline.screening.assessment import AssessedView, assess, assess_manual, image_records, views_of
@@ -88,13 +88,8 @@ class Screener:
         self._detector = VertebraDetector(bundle.detector, self.config.detection, threads)
         self._classifier = BmdClassifier(bundle.classifier, bundle.preprocess, threads, bundle.calibration)
         self._segmenter = None if bundle.segmenter is None else BodySegmenter(bundle.segmenter, threads)
-        self._explainer = None
-        if self.config.explain:
-            require("process --explain", "torch", "captum", "segmentation_models_pytorch", "safetensors")
-            from classify.network.explain import Explainer
-
-            folder = bundle.classifier.parent
-            self._explainer = Explainer(folder, bundle.network, bundle.preprocess, bundle.working_px)
+        self.bundle = bundle
+        self._explainer = load_explainer(bundle, "process --explain") if self.config.explain else None
         self.identifiers = identifiers(bundle, self.config, manual_rois)
 
     def screen(
@@ -202,11 +197,11 @@ class Screener:
         if self._manual_rois is None:
             return self.assess(loaded.radiographs)
         manual = self._manual_rois.detections(loaded.study.study_uid, loaded.radiographs)
-        spines = [self._manual_spine(r, d) for r, d in zip(loaded.radiographs, manual, strict=True)]
+        spines = [self.spine_on_boxes(r, d) for r, d in zip(loaded.radiographs, manual, strict=True)]
         return assess_manual(loaded.radiographs, spines, self.config.detection)
 
-    def _manual_spine(self, radiograph: Radiograph, detection: SpineDetection | None) -> DetectedSpine:
-        """Manual ROIs; the segmenter tells their facing, and whether the image is inverted."""
+    def spine_on_boxes(self, radiograph: Radiograph, detection: SpineDetection | None) -> DetectedSpine:
+        """Given boxes; the segmenter tells their outlines and facing, and whether the image is inverted."""
         if detection is None:
             return DetectedSpine(detection=None)
         bodies = segment_bodies(radiograph, detection, self._segmenter)
@@ -242,16 +237,7 @@ class Screener:
         """Grad-CAM heat on each radiograph, if it is asked for."""
         if self._explainer is None:
             return {}
-        places = {
-            view: CropPlaces(
-                detection=image.detection,
-                levels=image.used,
-                mirrored=image.spine.mirrored,
-                shape=(image.radiograph.pixels.shape[0], image.radiograph.pixels.shape[1]),
-            )
-            for view, image in usable.items()
-        }
-        return self._explainer.maps(crops, places, covariates)
+        return self._explainer.maps(crops, {view: image.crop_places for view, image in usable.items()}, covariates)
 
     def _ablation(self, crops: Mapping[View, Pixels], covariates: Covariates) -> dict[str, dict[BmdClass, float]]:
         """Probabilities from the inputs of each of the paper's models that this study and these weights have."""
@@ -275,9 +261,7 @@ class Screener:
 
     def anterior_left(self, radiograph: Radiograph, detection: SpineDetection) -> bool:
         """Whether the front of a lateral image with given boxes lies at the left."""
-        if detection.view is View.AP:
-            return True
-        return front_at_left(radiograph, detection, segment_bodies(radiograph, detection, self._segmenter))
+        return self.spine_on_boxes(radiograph, detection).anterior_left
 
     def classify_boxes(
         self,
@@ -291,9 +275,26 @@ class Screener:
         Raises:
             StudyError: a view lacks one of these levels.
         """
-        crops = {}
-        for view, boxes in detections.items():
-            used, pixels = TARGET_LEVELS if levels is None else levels[view], radiographs[view].pixels
-            mirrored = self._manual_spine(radiographs[view], boxes).mirrored
-            crops[view] = self._classifier.network_input(pixels, boxes, used, mirrored)
+        used = dict.fromkeys(detections, TARGET_LEVELS) if levels is None else levels
+        crops, _ = self.inputs_on_boxes(radiographs, detections, used)
         return self._classifier.classify(crops, covariates)
+
+    def inputs_on_boxes(
+        self,
+        radiographs: Mapping[View, Radiograph],
+        detections: Mapping[View, SpineDetection],
+        levels: Mapping[View, Sequence[VertebralLevel]],
+    ) -> tuple[dict[View, Pixels], dict[View, CropPlaces]]:
+        """What the classifier gets of given boxes, and where it lies.
+
+        Raises:
+            StudyError: a view lacks one of these levels.
+        """
+        crops, places = {}, {}
+        for view, boxes in detections.items():
+            pixels, used = radiographs[view].pixels, tuple(levels[view])
+            mirrored = self.spine_on_boxes(radiographs[view], boxes).mirrored
+            crops[view] = self._classifier.network_input(pixels, boxes, used, mirrored)
+            shape = (pixels.shape[0], pixels.shape[1])
+            places[view] = CropPlaces(detection=boxes, levels=used, mirrored=mirrored, shape=shape)
+        return crops, places
