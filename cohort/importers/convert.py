@@ -11,15 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
 
-from cohort.importers.buu_lspine import read_buu_lspine
-from cohort.importers.coco import read_coco
-from cohort.importers.cvat import read_cvat
 from cohort.importers.dicom_sr import read_dicom_sr
 from cohort.importers.documents import copy_file
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
-from cohort.importers.labelme import read_labelme
-from cohort.importers.lumos import gather, read_lumos
-from cohort.importers.yolo import read_yolo
+from cohort.importers.formats.coco import read_coco
+from cohort.importers.formats.cvat import read_cvat
+from cohort.importers.formats.labelme import read_labelme
+from cohort.importers.formats.yolo import read_yolo
+from cohort.importers.public_sets.buu_lspine import read_buu_lspine
+from cohort.importers.public_sets.lumos import gather, read_lumos
 from cohort.io.annotations import Rois, write_readings, write_rois
 from cohort.io.folder import index_cohort
 from cohort.io.safe_names import safe_name
