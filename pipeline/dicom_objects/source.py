@@ -106,21 +106,27 @@ class SourceStudy:
         return max(image.moment for image in self.images)
 
 
-def source_study(paths: Sequence[Path], prediction: Prediction) -> SourceStudy:
+Shown = Mapping[str, tuple[View, tuple[int, int] | None]]
+"""Images that boxes lie on, by the path of their record: view, and (rows, columns) as they are read where known."""
+
+
+def source_study(paths: Sequence[Path], prediction: Prediction, shown: Shown | None = None) -> SourceStudy:
     """DICOM images of a result that objects can reference.
 
     Args:
         paths: of the study's images, in the order of the result's records.
         prediction: the result.
+        shown: images that boxes lie on; those of the result when left out.
 
     Raises:
         StudyError: no image is DICOM, or none can be referenced; the message says why.
     """
     images: list[SourceImage] = []
     left_out: list[str] = []
+    shown = _shown(paths, prediction) if shown is None else shown
     for path, record in zip(paths, prediction.images, strict=False):
         try:
-            image = _source_image(path, record, prediction)
+            image = _source_image(path, record, shown)
             if image is not None and images:
                 _check_same(images[0], image)
         except (OsteoLensError, OSError) as error:
@@ -147,7 +153,18 @@ def _check_same(first: SourceImage, image: SourceImage) -> None:
             )
 
 
-def _source_image(path: Path, record: ImageRecord, prediction: Prediction) -> SourceImage | None:
+def _shown(paths: Sequence[Path], prediction: Prediction) -> Shown:
+    """Images that the boxes of a result lie on."""
+    shown: dict[str, tuple[View, tuple[int, int] | None]] = {}
+    for path, record in zip(paths, prediction.images, strict=False):
+        result = prediction.views.get(record.view) if record.view is not None else None
+        counts = result is not None and result.image == path.name and "another_image" not in record.reason[:14]
+        if counts and result is not None and record.view is not None:
+            shown[record.path] = record.view, result.detection.image_shape
+    return shown
+
+
+def _source_image(path: Path, record: ImageRecord, shown: Shown) -> SourceImage | None:
     """One image, or None where it is no DICOM file."""
     if record.outcome is ImageOutcome.UNREADABLE or not looks_like_dicom(path):
         return None
@@ -156,17 +173,15 @@ def _source_image(path: Path, record: ImageRecord, prediction: Prediction) -> So
     attributes = read_attributes(path)
     shape = attributes.integer("Rows"), attributes.integer("Columns")
     placement = placement_of(attributes)
-    shown = prediction.views.get(record.view) if record.view is not None else None
-    counts = shown is not None and shown.image == path.name and "another_image" not in record.reason[:14]
-    if counts and shown is not None and placement.shown_shape(shape) != shown.detection.image_shape:
+    view, expected = shown.get(record.path, (None, None))
+    if expected is not None and placement.shown_shape(shape) != expected:
         raise StudyError(
-            f"{path.name}: boxes lie in an image of {shown.detection.image_shape[0]} x "
-            f"{shown.detection.image_shape[1]} pixels, the stored one has {shape[0]} x {shape[1]}; its boxes cannot be "
-            "placed and it is left out of the DICOM objects"
+            f"{path.name}: boxes lie in an image of {expected[0]} x {expected[1]} pixels, the stored one has "
+            f"{shape[0]} x {shape[1]}; its boxes cannot be placed and it is left out of the DICOM objects"
         )
     inverse = (attributes.text("PresentationLUTShape") or "").upper() == "INVERSE"
     return SourceImage(
-        view=record.view if counts else None,
+        view=view,
         name=path.name,
         header=_header(attributes, path.name),
         placement=placement,
