@@ -1,23 +1,32 @@
-"""The class of a study on the boxes that a reader drew; models are loaded once, beside the server."""
+"""The class of a study on the boxes that a reader drew, and what models show of them; they are loaded once, beside the
+server."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classify.classifier import Classified
 from cohort.bmd import BmdClass
 from cohort.spine import SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
+from detect.segmenter import SegmentedBody
 from osteolens.atomic import make_folder
 from osteolens.documents.json_document import write_json
 from osteolens.errors import StudyError
+from pipeline.bundle.explainer import load_explainer
 from pipeline.prediction import ImageOutcome, ModelIdentifiers, Prediction, ViewResult
+from pipeline.review.bodies import Corners, MeasuredView, measured_view, screened_bodies
+from pipeline.review.heat import heat_png
 from pipeline.review.readings.corrections import DrawnBox, DrawnStudy, DrawnView
 from pipeline.screening.screener import Screener
+
+if TYPE_CHECKING:
+    from classify.network.explain import Explainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,10 @@ class CorrectedClassifier:
         Args:
             load: makes the screener.
         """
-        self._lock = threading.Lock()
+        self._lock, self._explaining = threading.Lock(), threading.Lock()
+        self._explainer: Explainer | None = None
+        self._explained: tuple[object, dict[View, bytes]] | None = None
+        self._screened: tuple[object, dict[View, dict[Corners, SegmentedBody]]] | None = None
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models")
         self._screener = pool.submit(load)
         pool.shutdown(wait=False)
@@ -80,20 +92,104 @@ class CorrectedClassifier:
         screener = self._screener.result()
         predicted = predicted_views(prediction)
         views = {**predicted, **drawn.views}
-        least = screener.config.detection.min_levels
-        used = {view: views[view].used for view in View if view in views and len(views[view].used) >= least}
-        if not used:
-            raise StudyError(f"no view has {least} of L1 to L4 with a box that is not left out; draw them first")
+        used = _used(views, screener.config.detection.min_levels)
         if prediction.model == screener.identifiers and _boxes(views) == _boxes(predicted):
             return Reclassified(classified=_as_stored(prediction), levels=used, model=screener.identifiers)
-        radiographs = {view: image_of(view) for view in used}
-        detections: dict[View, SpineDetection] = {}
-        for view, radiograph in radiographs.items():
-            rows, columns = radiograph.pixels.shape
-            detections[view] = views[view].detection(view, (rows, columns), prediction.study_uid)
+        radiographs, detections = _inputs(views, used, prediction.study_uid, image_of)
         with self._lock:
             classified = screener.classify_boxes(radiographs, detections, prediction.covariates, used)
         return Reclassified(classified=classified, levels=used, model=screener.identifiers)
+
+    def explain(
+        self, prediction: Prediction, drawn: DrawnStudy, image_of: Callable[[View], Radiograph]
+    ) -> dict[View, bytes]:
+        """Where the classifier looks on the boxes of a reader: a layer of each view, PNG; the last ones are kept.
+
+        Args:
+            prediction: the study's result.
+            drawn: boxes by view.
+            image_of: reads the image of a view.
+
+        Raises:
+            MissingExtra: the extra 'train' is not installed, which Grad-CAM needs.
+            StudyError: no view has enough levels.
+            ReadError: a box outside its image, or an image that cannot be read.
+            WeightsError: weights that cannot be loaded.
+        """
+        screener = self._screener.result()
+        views = {**predicted_views(prediction), **drawn.views}
+        used = _used(views, screener.config.detection.min_levels)
+        asked = (prediction.study_uid, _boxes(views))
+        with self._explaining:
+            if self._explained is None or self._explained[0] != asked:
+                if self._explainer is None:
+                    self._explainer = load_explainer(screener.bundle, "Grad-CAM on other boxes")
+                crops, places = screener.inputs_on_boxes(*_inputs(views, used, prediction.study_uid, image_of), used)
+                maps = self._explainer.maps(crops, places, prediction.covariates)
+                self._explained = asked, {view: heat_png(heat) for view, heat in maps.items()}
+            return self._explained[1]
+
+    def measure(
+        self, prediction: Prediction, drawn: DrawnStudy, image_of: Callable[[View], Radiograph]
+    ) -> dict[View, MeasuredView]:
+        """Outlines and heights of the bodies in a reader's boxes; those that he has not moved keep the screening's.
+
+        Args:
+            prediction: the study's result.
+            drawn: boxes by view, and the spacing that the reader measured.
+            image_of: reads the image of a view.
+
+        Raises:
+            StudyError: the weights have no segmenter.
+            ReadError: a box outside its image, or an image that cannot be read.
+            WeightsError: weights that cannot be loaded.
+        """
+        screener = self._screener.result()
+        radiographs, detections = _inputs(drawn.views, drawn.views, prediction.study_uid, image_of)
+        measured = {}
+        with self._lock:
+            screened = self._screened_bodies(prediction, radiographs)
+            for view, detection in detections.items():
+                own, radiograph = drawn.views[view].spacing_mm, radiographs[view]
+                spacing = radiograph.pixel_spacing_mm or (None if own is None else (own, own))
+                measured[view] = measured_view(screener, radiograph, detection, spacing, screened.get(view, {}))
+        return measured
+
+    def _screened_bodies(
+        self, prediction: Prediction, radiographs: Mapping[View, Radiograph]
+    ) -> dict[View, dict[Corners, SegmentedBody]]:
+        """Bodies as these weights screened them; none where others did. Those of the last study are kept."""
+        screener = self._screener.result()
+        if prediction.model != screener.identifiers or screener.bundle.segmenter is None:
+            return {}
+        asked = (prediction.study_uid, frozenset(radiographs))
+        if self._screened is None or self._screened[0] != asked:
+            self._screened = asked, screened_bodies(screener, list(radiographs.values()))
+        return self._screened[1]
+
+
+def _used(views: Mapping[View, DrawnView], least: int) -> dict[View, tuple[VertebralLevel, ...]]:
+    """Levels that are classified on, of the views that have enough of them.
+
+    Raises:
+        StudyError: no view has.
+    """
+    used = {view: views[view].used for view in View if view in views and len(views[view].used) >= least}
+    if not used:
+        raise StudyError(f"no view has {least} of L1 to L4 with a box that is not left out; draw them first")
+    return used
+
+
+def _inputs(
+    views: Mapping[View, DrawnView], used: Iterable[View], study_uid: str, image_of: Callable[[View], Radiograph]
+) -> tuple[dict[View, Radiograph], dict[View, SpineDetection]]:
+    """Images and boxes of the views that are used."""
+    radiographs = {view: image_of(view) for view in used}
+    detections: dict[View, SpineDetection] = {}
+    for view, radiograph in radiographs.items():
+        rows, columns = radiograph.pixels.shape
+        detections[view] = views[view].detection(view, (rows, columns), study_uid)
+    return radiographs, detections
 
 
 def _boxes(views: Mapping[View, DrawnView]) -> dict[View, tuple[object, ...]]:

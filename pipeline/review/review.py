@@ -15,13 +15,15 @@ from osteolens.errors import ReadError, StudyError
 from osteolens.shipped import shipped_examples
 from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction, read_prediction
+from pipeline.review.bodies import MeasuredView
 from pipeline.review.classification import CorrectedClassifier, store_beside
+from pipeline.review.heat import heat_layer
 from pipeline.review.images import ImageStore, ShownImage
 from pipeline.review.options import ReviewOptions
 from pipeline.review.readings.corrections import CorrectionRequest, DrawnStudy, Saved
 from pipeline.review.readings.export import ExportName, export
 from pipeline.review.readings.log import ReadingLog, all_readings, opened
-from pipeline.review.study import heat_layer, prediction_document, view_documents
+from pipeline.review.study import prediction_document, view_documents
 from pipeline.review.worklist import Entry, Worklist, read_worklist
 from pipeline.screening.screener import Screener
 
@@ -96,6 +98,27 @@ class Review:
         rows, columns = self.image(entry, view).cells.shape
         return heat_layer(self.out, entry.summary.study_uid, view, (rows, columns))
 
+    def heat_on_boxes(self, entry: Entry, drawn: DrawnStudy) -> dict[View, bytes]:
+        """Where the classifier looks on a reader's boxes: a layer of each view, PNG.
+
+        Raises:
+            MissingExtra: the extra 'train' is not installed.
+            StudyError: no view has enough levels, or predictions are hidden.
+            ReadError: a box outside its image, or an image that cannot be read.
+        """
+        prediction = self._shown_prediction(entry)
+        return self.classifier.explain(prediction, drawn, lambda view: self._radiograph(entry, view))
+
+    def bodies(self, entry: Entry, drawn: DrawnStudy) -> dict[View, MeasuredView]:
+        """Outlines and heights of the bodies in a reader's boxes.
+
+        Raises:
+            StudyError: the weights have no segmenter, or predictions are hidden.
+            ReadError: a box outside its image, or an image that cannot be read.
+        """
+        prediction = self._shown_prediction(entry)
+        return self.classifier.measure(prediction, drawn, lambda view: self._radiograph(entry, view))
+
     def save(self, entry: Entry, request: CorrectionRequest) -> Saved:
         """Keep what the reader says.
 
@@ -117,9 +140,7 @@ class Review:
             ReadError: a box outside its image, or an image that cannot be read.
             OutputError: it cannot be written.
         """
-        if self.options.reader_study:
-            raise StudyError("predictions are hidden in a reader study")
-        prediction = read_prediction(entry.path)
+        prediction = self._shown_prediction(entry)
         result = self.classifier.classify(prediction, drawn, lambda view: self._radiograph(entry, view))
         store_beside(self.corrected, prediction, drawn, result)
         return result.as_json()
@@ -147,6 +168,17 @@ class Review:
             return result.detection.image_shape
         rows, columns = self.image(entry, view).cells.shape
         return rows, columns
+
+    def _shown_prediction(self, entry: Entry) -> Prediction:
+        """The result of a study.
+
+        Raises:
+            StudyError: predictions are hidden.
+            ReadError: it is damaged.
+        """
+        if self.options.reader_study:
+            raise StudyError("predictions are hidden in a reader study")
+        return read_prediction(entry.path)
 
     def _radiograph(self, entry: Entry, view: View) -> Radiograph:
         if view not in entry.images:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePath
-
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
+from pathlib import PurePath
 
 from cohort.spine import View
 from osteolens.documents.text import visible
@@ -16,13 +11,6 @@ from osteolens.errors import ReadError
 from pipeline.prediction import Prediction
 from pipeline.review.images import ImageStore
 from pipeline.review.worklist import Entry
-
-MOST_LAYER_PX = 4096
-"""Longest side of a stored picture that is opened."""
-
-STRONGER = 4
-"""Levels of opacity for one level of colour that the map of the classifier added to a picture."""
-
 
 SHORT = 4
 """Letters below which a name is looked for at the head of a message alone: `1` stands in many numbers."""
@@ -134,42 +122,3 @@ def _view_document(
         "low": image.low,
         "high": image.high,
     }
-
-
-def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) -> bytes:
-    """Where the classifier looked: what `process --explain` drew on a picture beyond its other overlay, as a PNG.
-
-    Boxes, names and the band of text below the image stand on both pictures and are transparent here.
-
-    Args:
-        out: folder of results.
-        study_uid: of a study of the worklist.
-        view: of the image.
-        shape: (rows, columns) of the image.
-
-    Raises:
-        ReadError: there is no such picture, or none of ours.
-    """
-    try:
-        explained = _picture(out / "overlays" / f"{study_uid}_{view}_explained.png")
-        plain = _picture(out / "overlays" / f"{study_uid}_{view}.png")
-    except FileNotFoundError as error:
-        raise ReadError("there is no such picture; it is made by `osteolens process --explain`") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ReadError("the picture cannot be read; run `osteolens process --explain --no-resume`") from error
-    if explained.shape != plain.shape:
-        raise ReadError("the two pictures of the view differ in size; run `osteolens process --explain --no-resume`")
-    height = min(round(plain.shape[1] * shape[0] / shape[1]), plain.shape[0])
-    added = np.abs(explained[:height].astype(np.int16) - plain[:height]).max(axis=2)
-    opacity = np.clip(added * STRONGER, 0, 255).astype(np.uint8)
-    layer = io.BytesIO()
-    Image.fromarray(np.dstack([explained[:height], opacity])).save(layer, "PNG")
-    return layer.getvalue()
-
-
-def _picture(path: Path) -> npt.NDArray[np.uint8]:
-    """A stored picture as (rows, columns, 3)."""
-    with path.open("rb") as stream, Image.open(stream, formats=("PNG",)) as picture:
-        if max(picture.size) > MOST_LAYER_PX:
-            raise ReadError(f"the picture has a side of {max(picture.size)} pixels; expected {MOST_LAYER_PX}")
-        return np.asarray(picture.convert("RGB"))

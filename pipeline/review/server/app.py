@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -104,6 +105,16 @@ def _add_studies(app: FastAPI, review: Review) -> None:
     @app.post("/api/study/{uid}/classify")
     def classify(uid: str, body: Body) -> Response:
         return _json(review.classify(entry_of(uid), parsed(DrawnStudy, body)))
+
+    @app.post("/api/study/{uid}/bodies")
+    def bodies(uid: str, body: Body) -> Response:
+        measured = review.bodies(entry_of(uid), parsed(DrawnStudy, body))
+        return _json({"views": {view: of_view.as_json() for view, of_view in measured.items()}})
+
+    @app.post("/api/study/{uid}/heat")
+    def heat_on_boxes(uid: str, body: Body) -> Response:
+        layers = review.heat_on_boxes(entry_of(uid), parsed(DrawnStudy, body))
+        return _json({"views": {view: b64encode(layer).decode("ascii") for view, layer in layers.items()}})
 
 
 def _add_readings(app: FastAPI, review: Review) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,8 @@ from PIL import Image
 
 from cohort.spine import View
 from osteolens.errors import ReadError
-from pipeline.review.study import heat_layer
+from pipeline.review.heat import heat_layer
+from tests.pipeline.review.pages import ORIGIN, Page, drawn, open_page
 
 
 def pictures(out: Path, plain: npt.NDArray[np.uint8], explained: npt.NDArray[np.uint8]) -> None:
@@ -43,3 +46,34 @@ def test_pictures_of_two_sizes_are_none(tmp_path: Path) -> None:
     pictures(tmp_path, np.zeros((100, 80, 3), np.uint8), np.zeros((90, 80, 3), np.uint8))
     with pytest.raises(ReadError, match="differ in size"):
         heat_layer(tmp_path, "s1", View.AP, (200, 160))
+
+
+def layers(page: Page, uid: str, views: Any) -> dict[str, npt.NDArray[np.uint8]]:
+    given = page.post(f"/api/study/{uid}/heat", {"views": views})["views"]
+    return {view: np.asarray(Image.open(io.BytesIO(b64decode(layer)))) for view, layer in given.items()}
+
+
+def test_the_layer_is_made_anew_for_moved_boxes(results: Path) -> None:
+    pytest.importorskip("captum")
+    with open_page(results) as page:
+        uid = page.uids[0]
+        study = page.get(f"/api/study/{uid}")
+        views = drawn(study)
+        first = layers(page, uid, views)
+        for box in views["AP"]["boxes"]:
+            box.update(x0=box["x0"] + 40, x1=box["x1"] + 40)
+        second = layers(page, uid, views)
+    for view, shown in study["views"].items():
+        rows, columns, _ = first[view].shape
+        assert rows / columns == pytest.approx(shown["rows"] / shown["columns"], abs=0.01) and first[view][..., 3].any()
+    hot = [np.flatnonzero(layer["AP"][..., 3].any(axis=0)).min() for layer in (first, second)]
+    assert hot[1] > hot[0] and not np.array_equal(first["AP"], second["AP"])
+
+
+def test_without_torch_the_extra_is_named(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("osteolens.extras._is_installed", lambda package: package not in ("torch", "captum"))
+    with open_page(results) as page:
+        uid = page.uids[0]
+        views = drawn(page.get(f"/api/study/{uid}"))
+        answer = page.client.post(f"/api/study/{uid}/heat", json={"views": views}, headers=ORIGIN)
+    assert answer.status_code == 422 and "osteolens[train]" in answer.json()["error"]
