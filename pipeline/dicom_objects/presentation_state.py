@@ -7,17 +7,19 @@ import json
 
 import numpy as np
 from highdicom import PresentationLUTTransformation
+from highdicom.color import CIELabColor
 from highdicom.pr import GraphicAnnotation, GraphicLayer, GraphicObject, GrayscaleSoftcopyPresentationState, TextObject
 from pydicom import Dataset
 
 from cohort.spine import TARGET_LEVELS, View
+from pipeline.appearance.colours import level_colour, rgb
 from pipeline.dicom_objects.config import DicomConfig
 from pipeline.dicom_objects.equipment import MANUFACTURER, MODEL, device_serial, software_version
 from pipeline.dicom_objects.report_content import tracking_text
 from pipeline.dicom_objects.source import SourceImage, SourceStudy
 from pipeline.dicom_objects.uids import derived_uid
 from pipeline.dicom_objects.words import RESEARCH_USE
-from pipeline.prediction import Prediction, ViewResult
+from pipeline.prediction import Prediction
 
 _NUMBERS = {View.AP: 1, View.LATERAL: 2}
 
@@ -34,10 +36,9 @@ def presentation_state(
         view: whose boxes are drawn.
         image: on which they are drawn.
     """
-    layer = GraphicLayer("OSTEOLENS", order=1, description=f"OsteoLens, {RESEARCH_USE}")
-    graphics, texts = _drawn(view, prediction, prediction.views[view], image, config.uid_root)
-    annotation = GraphicAnnotation([image.header], layer, graphic_objects=graphics, text_objects=texts)
-    said = [annotation.to_json_dict(), image.header.to_json_dict(), software_version(), config.series_number]
+    annotations, layers = _annotations(prediction, view, image, config.uid_root)
+    described = [item.to_json_dict() for item in (*annotations, *layers)]
+    said = [described, image.header.to_json_dict(), software_version(), config.series_number]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     day, time = source.moment
     state = GrayscaleSoftcopyPresentationState(
@@ -52,8 +53,8 @@ def presentation_state(
         device_serial_number=device_serial(prediction.model),
         content_label=f"OSTEOLENS {view}"[:13],
         content_description=f"Boxes of OsteoLens, {RESEARCH_USE}",
-        graphic_annotations=[annotation],
-        graphic_layers=[layer],
+        graphic_annotations=annotations,
+        graphic_layers=layers,
         presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if image.is_inverted else "IDENTITY"
         ),
@@ -66,11 +67,14 @@ def presentation_state(
     return state
 
 
-def _drawn(
-    view: View, prediction: Prediction, result: ViewResult, image: SourceImage, root: str
-) -> tuple[list[GraphicObject], list[TextObject]]:
-    """A closed polyline of each box and its label beside it, and the class at the upper edge."""
-    graphics, texts = [], [_title(prediction, image)]
+def _annotations(
+    prediction: Prediction, view: View, image: SourceImage, root: str
+) -> tuple[list[GraphicAnnotation], list[GraphicLayer]]:
+    """The class at the upper edge, and a layer of each level in its colour: box and label."""
+    title = GraphicLayer("OSTEOLENS", order=1, description=f"OsteoLens, {RESEARCH_USE}")
+    layers = [title]
+    annotations = [GraphicAnnotation([image.header], title, text_objects=[_title(prediction, image)])]
+    result = prediction.views[view]
     for level, box in result.boxes.items():
         if level not in TARGET_LEVELS:
             continue
@@ -79,12 +83,20 @@ def _drawn(
         points = np.clip(points, 0, (image.shape[1], image.shape[0]))
         uid = derived_uid(root, "tracking", image.sop_instance_uid, level)
         identifier = tracking_text(view, level)
-        graphics.append(GraphicObject("POLYLINE", points, "PIXEL", tracking_id=identifier, tracking_uid=uid))
+        graphic = GraphicObject("POLYLINE", points, "PIXEL", tracking_id=identifier, tracking_uid=uid)
         why = result.left_out.get(level)
         text = str(level) if why is None else f"{level} left out: {why.code}"
         corners = tuple(float(value) for value in (*points.min(0), *points.max(0)))
-        texts.append(_label(text, corners, image.shape))
-    return graphics, texts
+        label = _label(text, corners, image.shape)
+        layer = GraphicLayer(
+            f"OSTEOLENS {level}",
+            order=len(layers) + 1,
+            description=f"OsteoLens {level}, {RESEARCH_USE}",
+            display_color=CIELabColor.from_rgb(*rgb(level_colour(level))),
+        )
+        layers.append(layer)
+        annotations.append(GraphicAnnotation([image.header], layer, graphic_objects=[graphic], text_objects=[label]))
+    return annotations, layers
 
 
 def _label(text: str, corners: tuple[float, ...], shape: tuple[int, int]) -> TextObject:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import textwrap
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from highdicom.sc import SCImage
+from PIL import Image, ImageDraw
 from pydicom import Dataset
 
 from cohort.spine import View
+from pipeline.appearance.colours import DARK, rgb
+from pipeline.appearance.lettering import font, legible, wrapped
 from pipeline.dicom_objects.config import DicomConfig
 from pipeline.dicom_objects.equipment import MANUFACTURER, MODEL, device_serial, software_version
 from pipeline.dicom_objects.source import SourceStudy
@@ -25,8 +27,9 @@ Picture = npt.NDArray[np.uint8]
 LEAST_WIDTH = 640
 """Columns that the words need."""
 
-_SCALE, _LINE, _MARGIN, _CHARACTER = 0.5, 22, 10, 9.2
-_GROUND, _INK = 24, (235, 235, 235)
+LETTERS, LEAST_LETTERS_PX = 0.02, 18
+"""Size of the letters by the height of the overlay, and the least in pixels."""
+
 _NUMBERS = {View.AP: 1, View.LATERAL: 2}
 
 
@@ -85,25 +88,26 @@ def secondary_capture(
 def picture(prediction: Prediction, overlay: bytes | None) -> Picture:
     """RGB (rows, columns, 3) of an overlay with words below it, or of words alone."""
     if overlay is None:
-        return _words(result_lines(prediction), LEAST_WIDTH)
+        return _words(result_lines(prediction), LEAST_WIDTH, LEAST_LETTERS_PX)
     decoded = cv2.imdecode(np.frombuffer(overlay, np.uint8), cv2.IMREAD_COLOR)
     if decoded is None:
-        return _words(result_lines(prediction), LEAST_WIDTH)
+        return _words(result_lines(prediction), LEAST_WIDTH, LEAST_LETTERS_PX)
     top = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
     width = max(LEAST_WIDTH, top.shape[1])
     left = (width - top.shape[1]) // 2
-    padded = np.full((top.shape[0], width, 3), _GROUND, np.uint8)
+    padded = np.full((top.shape[0], width, 3), rgb(DARK["page"]), np.uint8)
     padded[:, left : left + top.shape[1]] = top
-    return np.vstack((padded, _words(beside_overlay(prediction), width)))
+    return np.vstack(
+        (padded, _words(beside_overlay(prediction), width, max(LEAST_LETTERS_PX, round(LETTERS * top.shape[0]))))
+    )
 
 
-def _words(lines: Sequence[str], width: int) -> Picture:
-    """Lines on a dark ground, wrapped; characters that the font lacks are question marks."""
-    characters = int((width - 2 * _MARGIN) / _CHARACTER)
-    wrapped = [part for line in lines for part in textwrap.wrap(line, characters, subsequent_indent="  ")]
-    band = np.full((2 * _MARGIN + _LINE * len(wrapped), width, 3), _GROUND, np.uint8)
-    for number, text in enumerate(wrapped, start=1):
-        plain = text.encode("ascii", "replace").decode("ascii")
-        at = (_MARGIN, _LINE * number)
-        cv2.putText(band, plain, at, cv2.FONT_HERSHEY_SIMPLEX, _SCALE, _INK, 1, cv2.LINE_AA)
-    return band
+def _words(lines: Sequence[str], width: int, size_px: int) -> Picture:
+    """Lines on a dark ground, wrapped; a sign that the font lacks is written as its code point."""
+    margin, step, face = round(0.6 * size_px), round(1.42 * size_px), font(size_px)
+    parts = [part for line in lines for part in wrapped(legible(line), face, width - 2 * margin)]
+    band = Image.new("RGB", (width, 2 * margin + step * len(parts)), rgb(DARK["page"]))
+    draw = ImageDraw.Draw(band)
+    for number, text in enumerate(parts):
+        draw.text((margin, margin + step * number), text, rgb(DARK["text"]), face)
+    return np.asarray(band, np.uint8)

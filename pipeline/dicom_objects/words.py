@@ -24,15 +24,16 @@ def result_lines(prediction: Prediction) -> list[str]:
 
 
 def beside_overlay(prediction: Prediction) -> list[str]:
-    """The same without what stands on the overlay: its class, probabilities and T-score."""
-    first = _further_lines(prediction) if prediction.status is Status.SCREENED else [_why(prediction)]
-    return [*first, *_last_lines(prediction)]
+    """The same without what stands on the overlay: class, probabilities, T-score, decision and findings."""
+    return [*_set_line(prediction), *_last_lines(prediction)]
+
+
+def _set_line(prediction: Prediction) -> list[str]:
+    return ["prediction set: " + ", ".join(prediction.prediction_set)] if prediction.prediction_set else []
 
 
 def _further_lines(prediction: Prediction) -> list[str]:
-    lines = []
-    if prediction.prediction_set:
-        lines.append("prediction set: " + ", ".join(prediction.prediction_set))
+    lines = _set_line(prediction)
     if prediction.decision is not None:
         lines.append(f"decision: {prediction.decision}")
     suspected = prediction.suspected_fractures

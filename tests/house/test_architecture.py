@@ -23,12 +23,13 @@ ALLOWED = {
 """Layers that a layer may import; detect, classify and phantom never import each other."""
 
 ROOMS: dict[str, set[str]] = {
+    "appearance": set(),
     "prediction": set(),
     "bundle": {"prediction"},
-    "report_page": {"prediction"},
-    "dicom_objects": {"prediction"},
+    "report_page": {"appearance", "prediction"},
+    "dicom_objects": {"appearance", "prediction"},
     "fhir": {"prediction"},
-    "screening": {"prediction", "bundle", "report_page", "dicom_objects", "fhir"},
+    "screening": {"appearance", "prediction", "bundle", "report_page", "dicom_objects", "fhir"},
     "evaluation": {"prediction", "bundle", "report_page"},
     "training": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "roi_comparison": {"prediction", "bundle", "report_page", "screening", "evaluation"},

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from statistics import median
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from detect.segmenter import Points
+from pipeline.appearance.colours import DARK, level_colour, rgb
 from pipeline.prediction import Prediction
+from pipeline.screening.output.labels import Corners, Label, draw_plate, place
+from pipeline.screening.output.legend import legend, level_words
 
-_TARGET = (80, 220, 255)
-_CONTEXT = (200, 150, 60)
-_LEFT_OUT = (90, 90, 255)
-_OUTLINE = (140, 230, 140)
+Picture = npt.NDArray[np.uint8]
+
+LABEL, TEXT = 0.036, 0.024
+"""Size of the letters of a label and of the words below, by the longest side of the radiograph."""
+
+LEAST_PX = 11
+"""Size of the smallest letters."""
+
+NARROW = 0.62
+"""Least width by the longest side: beside a narrower radiograph lies a margin, so that the words have room."""
+
+RADIOGRAPH = "radiograph"
+"""Key of the text in the PNG that gives the radiograph's width and height, at the upper left of the picture."""
 
 
 def overlay_png(
@@ -26,64 +42,117 @@ def overlay_png(
     outlines: Mapping[VertebralLevel, Points] | None = None,
     heat: npt.NDArray[np.float32] | None = None,
 ) -> bytes:
-    """One view as PNG: used levels of L1-L4 in yellow, those left out in red with the reason, context levels in blue,
-    outlines of bodies in green, class and findings in a band below.
+    """One view as PNG, the same bytes for the same result.
+
+    Boxes, labels and outlines of L1 to L4 have the colours of the review page, other levels are grey, levels left out
+    are dashed with the reason beside them. Class, decision, findings and versions stand below.
 
     Args:
         prediction: result of the study.
         view: which view.
         pixels: (rows, columns) in [0, 1].
-        side: longest side of the picture in pixels.
+        side: longest side of the radiograph in the picture, in pixels.
         outlines: points (n, 2) of bodies in pixels of the image.
         heat: (rows, columns) in [0, 1], laid over the image in colour.
     """
     scale = side / max(pixels.shape)
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    width, height = (max(1, round(length * scale)) for length in (pixels.shape[1], pixels.shape[0]))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    picture = _grey(cv2.resize(pixels, (width, height), interpolation=interpolation))
+    if heat is not None:
+        picture = _heated(picture, cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR))
+    picture = _with_boxes(picture, prediction, view, scale, outlines or {})
+    plates, whole = place(_labels(prediction, view, scale, side), max(width, round(NARROW * side)), height)
+    ground = np.full((height, whole, 3), rgb(DARK["raised"]), np.uint8)
+    ground[:, :width] = picture
+    image = Image.fromarray(ground)
+    draw = ImageDraw.Draw(image)
+    for plate in plates:
+        draw_plate(draw, plate)
+    band = legend(prediction, view, whole, max(LEAST_PX, round(TEXT * side)))
+    known = PngInfo()
+    known.add_text(RADIOGRAPH, f"{width} {height}")
+    stream = io.BytesIO()
+    Image.fromarray(np.vstack((np.asarray(image), band))).save(stream, "PNG", compress_level=1, pnginfo=known)
+    return stream.getvalue()
+
+
+def radiograph_width(picture: Image.Image) -> int:
+    """Columns of an overlay that show the radiograph, from the left; the rest is margin."""
+    told = str(picture.info.get(RADIOGRAPH, "")).split(" ")[0]
+    return min(int(told), picture.width) if told.isascii() and told.isdecimal() and int(told) else picture.width
+
+
+def _grey(small: npt.NDArray[np.float32]) -> Picture:
     low, high = np.percentile(small, (0.5, 99.7))
     grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
-    picture = cv2.cvtColor(np.round(grey * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    if heat is not None:
-        hot = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
-        colours = cv2.applyColorMap(np.round(np.clip(hot, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-        opacity = 0.6 * np.clip(hot, 0, 1)[..., None]
-        picture = np.round(picture * (1 - opacity) + colours * opacity).astype(np.uint8)
-    for outline in (outlines or {}).values():
-        cv2.polylines(picture, [np.round(scale * outline).astype(np.int32)], True, _OUTLINE, 1, cv2.LINE_AA)
+    return np.repeat(np.round(grey * 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _heated(picture: Picture, heat: npt.NDArray[np.float32]) -> Picture:
+    heat = np.clip(heat, 0, 1)
+    colours = cv2.applyColorMap(np.round(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    opacity = 0.6 * heat[..., None]
+    return np.asarray(np.round(picture * (1 - opacity) + colours * opacity), np.uint8)
+
+
+def _with_boxes(
+    picture: Picture, prediction: Prediction, view: View, scale: float, outlines: Mapping[VertebralLevel, Points]
+) -> Picture:
+    """Boxes and outlines with a dark border, so that they are seen on bright bone too."""
+    unit = max(1, round(max(picture.shape[:2]) / 330))
+    thin, fine = max(1, round(0.6 * unit)), max(1, unit // 3)
     left_out = prediction.views[view].left_out
+    lines: list[tuple[npt.NDArray[np.int32], VertebralLevel, int]] = []
+    for level, outline in outlines.items():
+        lines.append((np.round(scale * np.vstack((outline, outline[:1]))).astype(np.int32), level, fine))
     for box in prediction.views[view].detection.boxes:
-        colour = _CONTEXT if box.level not in TARGET_LEVELS else _LEFT_OUT if box.level in left_out else _TARGET
         x0, y0, x1, y1 = (round(v * scale) for v in box.corners)
-        cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2 if box.level in TARGET_LEVELS else 1, cv2.LINE_AA)
-        label = f"{box.level} {left_out[box.level].code if box.level in left_out else f'{box.confidence:.2f}'}"
-        (wide, tall), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
-        at = (min(x1 + 6, picture.shape[1] - wide - 4), (y0 + y1 + tall) // 2)
-        cv2.rectangle(picture, (at[0] - 3, at[1] - tall - 3), (at[0] + wide + 3, at[1] + 4), (16, 16, 16), -1)
-        cv2.putText(picture, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
-    lines = _result_lines(prediction, view)
-    band = np.full((8 + 22 * len(lines), picture.shape[1], 3), 24, np.uint8)
-    for line, text in enumerate(lines):
-        cv2.putText(band, text, (8, 20 + 22 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 1, cv2.LINE_AA)
-    encoded = cv2.imencode(".png", np.vstack((picture, band)))[1]
-    return encoded.tobytes()
+        corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], np.int32)
+        pieces = _dashed(corners, 4 * unit, 3 * unit) if box.level in left_out else [corners]
+        lines += [(piece, box.level, unit if box.level in TARGET_LEVELS else thin) for piece in pieces]
+    border = np.zeros(picture.shape[:2], np.uint8)
+    for points, _, thickness in lines:
+        cv2.polylines(border, [points], False, 150, thickness + 2 * fine, cv2.LINE_AA)
+    drawn = np.asarray(picture - cv2.multiply(picture, cv2.merge([border] * 3), scale=1 / 255), np.uint8)
+    for points, level, thickness in lines:
+        cv2.polylines(drawn, [points], False, rgb(level_colour(level)), thickness, cv2.LINE_AA)
+    return drawn
 
 
-def _result_lines(prediction: Prediction, view: View) -> list[str]:
-    if prediction.bmd_class is None:
-        code = prediction.rejection.code if prediction.rejection else "rejected"
-        lines = [f"{view}: rejected ({code})"]
-    else:
-        lines = [f"{view}: {prediction.bmd_class}"]
-        if prediction.t_score is not None:
-            lines[0] += f", T-score about {prediction.t_score:.1f}"
-        lines.append("  ".join(f"{c} {p:.2f}" for c, p in prediction.probabilities.items()))
-    return [*lines, *_finding_lines(prediction, view), "research use, not a medical device"]
+def _dashed(corners: npt.NDArray[np.int32], dash: int, gap: int) -> list[npt.NDArray[np.int32]]:
+    """A closed line as dashes, those of each side the same from its beginning to its end."""
+    dashes = []
+    for start, end in zip(corners[:-1].astype(float), corners[1:].astype(float), strict=True):
+        length = max(float(np.abs(end - start).max()), 1.0)
+        count = max(1, round((length + gap) / (dash + gap)))
+        first = np.arange(count) * (length + gap) / count
+        for at in first:
+            ends = np.clip([at, at + (length + gap) / count - gap], 0, length) / length
+            dashes.append(np.round(start + ends[:, None] * (end - start)).astype(np.int32))
+    return dashes
 
 
-def _finding_lines(prediction: Prediction, view: View) -> list[str]:
-    cobb = prediction.views[view].cobb
-    if cobb is not None:
-        return [f"Cobb angle about {cobb.degrees:.0f} degrees ({cobb.upper} to {cobb.lower})"]
-    suspected = prediction.suspected_fractures if view is View.LATERAL else {}
-    names = ", ".join(f"{level} grade {vertebra.genant_grade}" for level, vertebra in suspected.items())
-    return [f"fracture suspected: {names}; to be confirmed"] if names else []
+def _labels(prediction: Prediction, view: View, scale: float, side: int) -> list[Label]:
+    """What is said of each box: L1 to L4 first, so that they have the best places."""
+    boxes = prediction.views[view].detection.boxes
+    words, left_out = level_words(prediction, view), prediction.views[view].left_out
+    if not boxes:
+        return []
+    pitch = scale * median(box.y1 - box.y0 for box in boxes)
+    size = max(LEAST_PX, round(min(LABEL * side, 0.7 * pitch)))
+    labels = []
+    for box in sorted(boxes, key=lambda box: box.level not in TARGET_LEVELS):
+        x0, y0, x1, y1 = (v * scale for v in box.corners)
+        corners: Corners = (x0, y0, x1, y1)
+        target = box.level in TARGET_LEVELS
+        label = Label(
+            name=box.level.value,
+            detail=words.get(box.level.value, ""),
+            colour=level_colour(box.level),
+            size_px=size if target else max(LEAST_PX, round(0.75 * size)),
+            is_used=box.level not in left_out,
+            box=corners,
+        )
+        labels.append(label)
+    return labels

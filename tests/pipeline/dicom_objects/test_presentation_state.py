@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from highdicom.color import CIELabColor
 
 from cohort.spine import TARGET_LEVELS, View
+from pipeline.appearance.colours import LEVELS, rgb
 from pipeline.prediction import read_prediction
 from tests import EXAMPLES
 
@@ -21,10 +23,16 @@ def test_boxes_and_labels_lie_on_the_image(screened: Path, view: View) -> None:
     referenced = state.ReferencedSeriesSequence[0].ReferencedImageSequence[0]
     assert referenced.ReferencedSOPInstanceUID == image.SOPInstanceUID
     assert state.BodyPartExamined == "LSPINE" and "SoftcopyVOILUTSequence" not in state
-    annotation = state.GraphicAnnotationSequence[0]
-    boxes = [list(item.GraphicData) for item in annotation.GraphicObjectSequence]
-    for points, level in zip(boxes, TARGET_LEVELS, strict=True):
+    title, *annotations = state.GraphicAnnotationSequence
+    assert [item.UnformattedTextValue for item in title.TextObjectSequence] == [
+        "OsteoLens: osteoporosis; estimated, research use"
+    ]
+    layers = {layer.GraphicLayer: layer for layer in state.GraphicLayerSequence}
+    assert sorted(layer.GraphicLayerOrder for layer in layers.values()) == [1, 2, 3, 4, 5]
+    for level, annotation in zip(TARGET_LEVELS, annotations, strict=True):
+        (graphic,), (text,) = annotation.GraphicObjectSequence, annotation.TextObjectSequence
         x0, y0, x1, y1 = prediction.views[view].boxes[level].corners
-        assert points == pytest.approx([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], abs=0.02)
-    texts = [item.UnformattedTextValue for item in annotation.TextObjectSequence]
-    assert texts == ["OsteoLens: osteoporosis; estimated, research use", "L1", "L2", "L3", "L4"]
+        assert list(graphic.GraphicData) == pytest.approx([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], abs=0.02)
+        assert text.UnformattedTextValue == level
+        shown = layers[annotation.GraphicLayer].GraphicLayerRecommendedDisplayCIELabValue
+        assert CIELabColor.from_dicom_value(shown).to_rgb() == pytest.approx(rgb(LEVELS[level]), abs=1)

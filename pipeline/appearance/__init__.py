@@ -1,0 +1,1 @@
+"""Colours and lettering that pages, pictures and DICOM objects share."""
