@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.console import NAMED, errors_as_exit_codes, print_json, say, set_verbosity
+from cli.console import NAMED, errors_as_exit_codes, print_json, progress, say, set_verbosity
 
 if TYPE_CHECKING:
     from pipeline.review.review import Review
@@ -36,6 +36,21 @@ def review(
     round_: Annotated[
         int, typer.Option("--round", min=1, max=2, help="2: the same reader once more, without the first reading.")
     ] = 1,
+    allow_unblinded: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unblinded",
+            help="A reader study by a reader whom predictions were shown to before; each reading is marked.",
+        ),
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            help="Write readers.csv, rois.csv, findings.csv, corrected.json and, with the extra 'dicom', "
+            "reports/*_sr.dcm of the reader into this folder, and end; no page is opened.",
+        ),
+    ] = None,
     show_names: Annotated[
         bool, typer.Option("--show-names", help="Show patient identifiers and file names, not pseudonyms.")
     ] = False,
@@ -63,12 +78,20 @@ def review(
         from pipeline.review.server.serve import Address, serve
 
         chosen = ReviewOptions(
-            reader=reader, round=round_, blind=blind, reader_study=reader_study, show_names=show_names
+            reader=reader,
+            round=round_,
+            blind=blind,
+            reader_study=reader_study,
+            allow_unblinded=allow_unblinded,
+            show_names=show_names,
         )
         address = Address(host, port)
         with opened_review(out, cohort, images, chosen, weights) as opened:
             if not quiet:
-                _say(opened, address.is_loopback)
+                _say(opened, address.is_loopback or export is not None)
+            if export is not None:
+                _export(opened, export, as_json, quiet)
+                return
             with suppress(KeyboardInterrupt):
                 serve(opened, address, lambda link: _print_link(link, opened, as_json))
 
@@ -82,6 +105,30 @@ def _print_link(link: str, opened: Review, as_json: bool) -> None:
     sys.stdout.flush()
 
 
+def _export(opened: Review, folder: Path, as_json: bool, quiet: bool) -> None:
+    """Write everything; the paths go to stdout, what could not be made to stderr."""
+    read = len(opened.log.states)
+    with progress("reports", read) as bar:
+        reports = opened.exports.write(folder, lambda done, _: bar(done))
+    names = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
+    not_made = {} if reports is None else dict(reports.not_made)
+    if as_json:
+        count = None if reports is None else len(reports.paths)
+        print_json({"folder": str(folder), "tables": names, "reports": count, "not_made": not_made, "studies": read})
+        return
+    print(folder)
+    if quiet:
+        return
+    if reports is None:
+        say("no DICOM reports: they need the extra 'dicom' (pip install 'osteolens[dicom]')")
+    else:
+        say(f"{len(reports.paths)} DICOM reports of {read} studies read")
+    for uid, why in list(not_made.items())[:NAMED]:
+        say(f"  no report of {uid}: {why}")
+    if len(not_made) > NAMED:
+        say(f"  ... and {len(not_made) - NAMED} more without a report")
+
+
 def _say(opened: Review, is_loopback: bool) -> None:
     worklist = opened.worklist
     say(f"{len(worklist.entries)} studies, {len(opened.log.states)} of them reviewed by {worklist.options.name}")
@@ -89,7 +136,7 @@ def _say(opened: Review, is_loopback: bool) -> None:
         say(f"  damaged, left out: {line}")
     if len(worklist.damaged) > NAMED:
         say(f"  ... and {len(worklist.damaged) - NAMED} more damaged results")
-    for note in worklist.notes[:NAMED]:
+    for note in (*opened.notes, *worklist.notes[:NAMED]):
         say(f"  {note}")
     if not is_loopback:
         say("the page is not encrypted, and whoever has the link sees the studies; end it when you are done")

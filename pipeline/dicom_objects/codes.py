@@ -51,6 +51,14 @@ LEFT_OUT = private("LEFT_OUT", "Left out")
 REJECTED = private("REJECTED", "No class: rejected by quality control")
 FAILED = private("FAILED", "No class: the study could not be screened")
 
+NOT_EVALUABLE = private("NOT_EVALUABLE", "Not evaluable, said by the reader")
+NO_CLASS = private("NO_CLASS", "No class: boxes and findings of the reader alone")
+PREDICTIONS = private("PREDICTIONS", "Whether the reader saw predictions")
+SHOWN = private("SHOWN", "Predictions were shown")
+HIDDEN = private("HIDDEN", "Predictions were hidden")
+ROUND = private("READING_ROUND", "Round of the reading")
+ROUNDS = {1: private("ROUND_1", "First reading"), 2: private("ROUND_2", "Second reading, without the first")}
+
 CLASSES: Mapping[BmdClass, CodedConcept] = {
     BmdClass.NORMAL: _snomed("17621005", "Normal"),
     BmdClass.OSTEOPENIA: _snomed("312894000", "Osteopenia"),
@@ -68,6 +76,17 @@ LEVELS: Mapping[VertebralLevel, CodedConcept] = {
     VertebralLevel.L2: _snomed("14293000", "L2 vertebra"),
     VertebralLevel.L3: _snomed("36470004", "L3 vertebra"),
     VertebralLevel.L4: _snomed("11994002", "L4 vertebra"),
+}
+
+FRACTURE_GRADES: Mapping[VertebralLevel, CodedConcept] = {
+    level: private(f"FRACTURE_{level}", f"Genant grade of a fracture of {level}, by the reader") for level in LEVELS
+}
+
+GRADES: Mapping[int, CodedConcept] = {
+    0: private("GRADE_0", "Grade 0, no fracture"),
+    1: private("GRADE_1", "Grade 1, mild"),
+    2: private("GRADE_2", "Grade 2, moderate"),
+    3: private("GRADE_3", "Grade 3, severe"),
 }
 
 VIEWS: Mapping[View, str] = {View.AP: "AP", View.LATERAL: "LATERAL"}

@@ -79,7 +79,7 @@ def write_objects(
         source = source_study(paths, prediction)
         made: dict[str, Dataset] = {}
         if DicomObject.SR in config.objects:
-            earlier = _earlier(folder / f"{uid}_sr.dcm")
+            earlier = stored_report(folder / f"{uid}_sr.dcm")
             made[f"{uid}_sr.dcm"] = structured_report(prediction, source, config, earlier)
         if DicomObject.SC in config.objects:
             pictures = {view: path.read_bytes() for view, path in overlays.items() if path.is_file()}
@@ -91,7 +91,7 @@ def write_objects(
             for view, image in source.by_view.items():
                 if image.header.SamplesPerPixel == 1:
                     made[f"{uid}_gsps_{view}.dcm"] = presentation_state(prediction, source, config, view, image)
-        encoded = {name: _encoded(dataset) for name, dataset in made.items()}
+        encoded = {name: encoded_object(dataset) for name, dataset in made.items()}
     remove_objects(uid, out, keep=set(encoded))
     for name, content in encoded.items():
         write_whole(folder / name, content)
@@ -140,7 +140,7 @@ def remove_objects(study_uid: str, out: Path, keep: set[str] | None = None) -> N
             raise cannot_write(out / FOLDER / name, error) from error
 
 
-def _earlier(path: Path) -> Dataset | None:
+def stored_report(path: Path) -> Dataset | None:
     """The report that lies there, or None where there is none that can be read."""
     try:
         if not path.is_file() or path.stat().st_size > MOST_REPORT_BYTES:
@@ -152,7 +152,7 @@ def _earlier(path: Path) -> Dataset | None:
         return None
 
 
-def _encoded(dataset: Dataset) -> bytes:
+def encoded_object(dataset: Dataset) -> bytes:
     """A file that holds no moment of its writing, so that the same result gives the same bytes."""
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
         if keyword in dataset:

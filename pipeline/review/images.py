@@ -88,7 +88,7 @@ class ImageStore:
                 self._kept.move_to_end(place.sha256)
                 return kept
         with self._reading:
-            image = shown_image(self._checked(place))
+            image = shown_image(self.path_of(place))
         with self._lock:
             if image.size <= self._most_bytes:
                 self._kept[place.sha256] = image
@@ -163,9 +163,9 @@ class ImageStore:
         if kept is not None:
             return kept.radiograph.pixels
         with self._reading_thumbnail:
-            return radiograph_of(self._checked(place)).pixels
+            return radiograph_of(self.path_of(place)).pixels
 
-    def _checked(self, place: ImagePlace) -> Path:
+    def path_of(self, place: ImagePlace) -> Path:
         """The file of an image, whose content is that of the time when it was screened.
 
         Raises:

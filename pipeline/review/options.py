@@ -21,6 +21,7 @@ class ReviewOptions:
         round: 1, or 2 for a second reading by the same reader, who does not see the first.
         blind: whether exports hold this reader's work alone.
         reader_study: random order, predictions and DXA hidden; implies `blind`.
+        allow_unblinded: whether a reader study is done by a reader whom predictions were shown to before.
         show_names: whether patient identifiers are shown in place of pseudonyms.
     """
 
@@ -28,6 +29,7 @@ class ReviewOptions:
     round: int = 1
     blind: bool = False
     reader_study: bool = False
+    allow_unblinded: bool = False
     show_names: bool = False
 
     def __post_init__(self) -> None:

@@ -17,12 +17,13 @@ from pipeline.bundle.load import load_bundle
 from pipeline.prediction import Prediction, read_prediction
 from pipeline.review.bodies import MeasuredView
 from pipeline.review.classification import CorrectedClassifier, store_beside
+from pipeline.review.exports import Exports, available
 from pipeline.review.heat import heat_layer
 from pipeline.review.images import ImageStore, ShownImage
 from pipeline.review.options import ReviewOptions
 from pipeline.review.readings.corrections import CorrectionRequest, DrawnStudy, Saved
-from pipeline.review.readings.export import ExportName, export
-from pipeline.review.readings.log import ReadingLog, all_readings, opened
+from pipeline.review.readings.history import notes_of
+from pipeline.review.readings.log import ReadingLog, opened
 from pipeline.review.study import prediction_document, view_documents
 from pipeline.review.worklist import Entry, Worklist, read_worklist
 from pipeline.screening.screener import Screener
@@ -39,6 +40,7 @@ class Review:
         store: their images.
         log: the reader's file.
         classifier: for corrected boxes.
+        notes: what is to be known of these readings.
     """
 
     out: Path
@@ -47,6 +49,7 @@ class Review:
     store: ImageStore
     log: ReadingLog
     classifier: CorrectedClassifier
+    notes: tuple[str, ...] = ()
 
     @property
     def corrected(self) -> Path:
@@ -54,16 +57,25 @@ class Review:
         return self.out / "review" / "corrected" / self.options.name
 
     def studies(self) -> dict[str, object]:
-        """The worklist as the page shows it."""
-        return self.worklist.as_json(self.log.states)
+        """The worklist as the page shows it.
+
+        Raises:
+            OutputError: it cannot be kept that predictions are shown.
+        """
+        self._predictions_are_shown()
+        shown = self.worklist.as_json(self.log.states)
+        return {**shown, "exports": available()}
 
     def study(self, entry: Entry) -> dict[str, object]:
         """One study as the page shows it.
 
         Raises:
             ReadError: its result is damaged.
+            OutputError: it cannot be kept that predictions are shown.
         """
+        self._predictions_are_shown()
         prediction = read_prediction(entry.path)
+        self.log.visited(prediction.study_uid)
         self.store.read_together(entry.images.values())
         hidden = self.options.reader_study
         saved = self.log.state(prediction.study_uid)
@@ -87,11 +99,11 @@ class Review:
         """
         return self.store.image(entry.images[view])
 
-    def heat(self, entry: Entry, view: View) -> bytes:
-        """Where the classifier looked.
+    def heat(self, entry: Entry, view: View) -> bytes | None:
+        """Where the classifier looked for the first result; None where no picture of it was made.
 
         Raises:
-            ReadError: there is no such picture, or it is hidden.
+            ReadError: it cannot be read, or it is hidden.
         """
         if self.options.reader_study:
             raise ReadError("predictions are hidden in a reader study")
@@ -145,19 +157,21 @@ class Review:
         store_beside(self.corrected, prediction, drawn, result)
         return result.as_json()
 
-    def export(self, name: ExportName) -> bytes:
-        """One table of what was said; of other readers only where this one may see them.
+    @property
+    def exports(self) -> Exports:
+        """What leaves this review."""
+        return Exports(
+            out=self.out,
+            corrected=self.corrected,
+            worklist=self.worklist,
+            log=self.log,
+            path_of=self.store.path_of,
+            classify=self.classify,
+        )
 
-        Raises:
-            OutputError: it cannot be written.
-            ReadError: a reader's file that cannot be read.
-        """
-        own = self.log.states
-        readings = {self.options.name: own} if own else {}
-        if self.options.sees_others and name is ExportName.READERS:
-            readings = {**all_readings(self.out / "review"), **readings}
-        folder = self.out / "review" / "export" / self.options.name
-        return export(name, folder, self.worklist, own, readings, self.corrected)
+    def _predictions_are_shown(self) -> None:
+        if not self.options.reader_study:
+            self.log.predictions_shown()
 
     def _shape(self, entry: Entry, view: View) -> tuple[int, int]:
         """(rows, columns) of an image, from the result where it says."""
@@ -205,6 +219,7 @@ def opened_review(
         weights: for corrected boxes; the shipped ones when left out.
 
     Raises:
+        ConfigError: a reader study by a reader whom predictions were shown to.
         ReadError: no result, or tables that cannot be read.
         OutputError: another server holds the reader's file, or the folder cannot be written.
     """
@@ -214,6 +229,7 @@ def opened_review(
         raise ReadError(f"{out}: no studies/*.json; expected an output folder of `osteolens process`")
     if images is not None and not images.is_dir():
         raise ReadError(f"{images}: no such folder; expected the folder that was screened")
+    notes = notes_of(folder, options)
     make_folder(folder)
     screened, given = _screened_folder(out), [folder for folder in (images, cohort) if folder is not None]
     folders = [*given, *([] if screened is None else [screened]), shipped_examples()]
@@ -225,6 +241,7 @@ def opened_review(
             store=ImageStore(folders, folder / "thumbnails"),
             log=log,
             classifier=CorrectedClassifier(lambda: load_screener(weights)),
+            notes=notes,
         )
 
 

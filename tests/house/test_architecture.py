@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "roi_comparison": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "audit": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "node": {"prediction", "bundle", "report_page", "screening", "dicom_objects"},
-    "review": {"prediction", "bundle", "screening"},
+    "review": {"prediction", "bundle", "screening", "dicom_objects"},
     "reproduction": {"prediction", "bundle", "report_page", "screening", "evaluation", "training"},
 }
 """Rooms of the pipeline that a room may import."""

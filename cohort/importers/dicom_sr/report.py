@@ -14,7 +14,8 @@ from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cohort.importers.dicom_sr.content import REPORT_CLASSES, code_of, concept_of, items_of
-from cohort.importers.drawn import Corners, level_of
+from cohort.importers.drawn import Corners
+from cohort.importers.level_names import level_of
 from cohort.io.dicom.attributes import VALUE_ERRORS, Attributes
 from cohort.io.view_names import view_from_text
 from cohort.spine import VertebralLevel, View
@@ -25,6 +26,9 @@ MAX_POINTS = 2_000
 """Points of a region."""
 
 GROUP, REGION_TYPES = ("125007", "DCM"), ("POLYLINE", "POLYGON")
+ROUND, SECOND = ("READING_ROUND", "99OSTEOLENS"), ("ROUND_2", "99OSTEOLENS")
+"""How our own report of a reader says that it is a second reading."""
+
 OBSERVER, TRACKING, COMMENT, FINDING = ("121008", "DCM"), ("112039", "DCM"), ("121106", "DCM"), ("121071", "DCM")
 SITES = (("363698007", "SCT"), ("G-C0E3", "SRT"))
 NO_NAMES = frozenset({"", "unknown^unknown", "unknown"})
@@ -39,7 +43,7 @@ LEVEL_CODES = {
 """SNOMED CT codes of bodies (DICOM PS3.16 CID 7602)."""
 
 AUTOMATIC = "OsteoLens"
-"""Manufacturer of our own reports, whose boxes no reader has drawn."""
+"""Manufacturer of our own reports; where they name no person, no reader has drawn or confirmed their boxes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +71,8 @@ class Report:
         path: of its file.
         uid: SOPInstanceUID.
         moment: day and time of its content, as text that sorts.
-        observer: name of the reader, empty where it is not told.
-        is_automatic: whether it is our own.
+        observer: name of the reader, empty where it is not told; with `.2` for our own report of a second reading.
+        is_automatic: whether it is our own, of no reader.
         replaces: SOPInstanceUID of reports that it replaces.
         regions: boxes.
         left_out: (label, reason) of each group that is no box of a level.
@@ -134,12 +138,14 @@ def read_report(attributes: Attributes, path: Path) -> Report:
             left_out.append((_label(item), f"the group is damaged ({type(error).__name__})"))
     names = [str(item.get("PersonName", "")) for item in items if concept_of(item) == OBSERVER]
     known = [text.strip() for text in names if text.strip().lower() not in NO_NAMES]
+    observer = visible(known[0]) if known else ""
+    second = any(concept_of(item) == ROUND and code_of(item, "ConceptCodeSequence") == SECOND for item in items)
     return Report(
         path=path,
         uid=attributes.text("SOPInstanceUID") or "",
         moment=f"{attributes.text('ContentDate') or ''}{attributes.text('ContentTime') or ''}",
-        observer=visible(known[0]) if known else "",
-        is_automatic=attributes.text("Manufacturer") == AUTOMATIC,
+        observer=f"{observer}.2" if observer and second else observer,
+        is_automatic=attributes.text("Manufacturer") == AUTOMATIC and not known,
         replaces=replaces,
         regions=tuple(regions),
         left_out=tuple(left_out),

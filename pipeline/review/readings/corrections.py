@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from cohort.io.annotations import check_inside
 from cohort.spine import LEVELS, TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLevel, View
@@ -112,22 +113,55 @@ class CorrectionRequest(Correction):
         return Correction(views=self.views, fracture_grades=self.fracture_grades, not_evaluable=self.not_evaluable)
 
 
-class Saved(_Part):
-    """One line of a reader's file: what he says now, and what he said before.
-
-    Attributes:
-        hidden_predictions: whether the reader saw no prediction, so that a view without boxes has none.
-    """
+class _Line(_Part):
+    """One line of a reader's file."""
 
     format: Literal[1] = 1
     time: Annotated[str, StringConstraints(max_length=40)]
     reader: Annotated[str, StringConstraints(max_length=40)]
     round: Annotated[int, Field(ge=1, le=2)]
+
+    @property
+    def moment(self) -> datetime:
+        """The time, with its zone."""
+        return datetime.fromisoformat(self.time)
+
+    @field_validator("time")
+    @classmethod
+    def _is_moment(cls, time: str) -> str:
+        if datetime.fromisoformat(time).tzinfo is None:
+            raise ValueError("a time without its zone")
+        return time
+
+
+class PredictionsShown(_Line):
+    """From here on the reader has been shown predictions of these studies: a worklist or a study with them."""
+
+    predictions_shown: Literal[True] = True
+
+
+class Saved(_Line):
+    """What a reader says now, and what he said before.
+
+    Attributes:
+        hidden_predictions: whether the reader saw no prediction, so that a view without boxes has none.
+        shown_before: whether predictions of these studies had been shown to him at another time before.
+        seconds: on the study since it was opened the last time.
+        seconds_in_all: on the study in every visit; None in files of earlier versions.
+    """
+
     study_uid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=100)]
     seconds: Annotated[float, Field(ge=0)]
+    seconds_in_all: Annotated[float, Field(ge=0)] | None = None
     hidden_predictions: bool
+    shown_before: bool = False
     before: Correction | None
     state: Correction
+
+    @property
+    def seconds_read(self) -> float:
+        """In every visit, as far as it is known."""
+        return self.seconds if self.seconds_in_all is None else self.seconds_in_all
 
 
 DrawnT = TypeVar("DrawnT", bound=DrawnStudy)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from cohort.io.annotations import Rois, write_readings, write_rois
+import pandas as pd
+
+from cohort.io.annotations import Rois, write_rois
+from cohort.io.tables.columns import READER_COLUMN, ROI_COLUMNS
 from cohort.rejection_codes import LevelCode
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
-from osteolens.atomic import make_folder, write_whole
-from osteolens.documents.json_document import read_json, write_json
+from osteolens.atomic import make_folder, write_csv, write_whole
+from osteolens.documents.json_document import write_json
 from osteolens.errors import OsteoLensError
 from pipeline.prediction import read_prediction
 from pipeline.review.readings.corrections import Saved
+from pipeline.review.readings.result import StoredResult
 from pipeline.review.worklist import Worklist
 from pipeline.screening.output.run_record import table_text
 
@@ -24,7 +28,10 @@ FINDING_COLUMNS = (
     *("study_uid", "fracture_grade", "implant", "exposure"),
     *("fracture_grades", "left_out", "not_evaluable", "read_by", "read_at", "seconds"),
 )
-"""Of findings.csv: the first ones are columns of cohort.csv; the others say it in full."""
+"""Of findings.csv: the first ones are columns of cohort.csv; the others say it in full.
+
+`fracture_grade` is 0 only where each of L1-L4 was graded: one sound vertebra makes no sound spine.
+"""
 
 
 class ExportName(StrEnum):
@@ -34,11 +41,21 @@ class ExportName(StrEnum):
     ROIS = "rois.csv"
     FINDINGS = "findings.csv"
     CORRECTED = "corrected.json"
+    REPORTS = "reports.zip"
 
     @property
     def media_type(self) -> str:
         """Of the answer."""
+        if self is ExportName.REPORTS:
+            return "application/zip"
         return "application/json" if self is ExportName.CORRECTED else "text/csv; charset=utf-8"
+
+
+TABLES = tuple(name for name in ExportName if name is not ExportName.REPORTS)
+"""Exports that need no extra."""
+
+READING_COLUMNS = ("round", "seconds", "order", "predictions_hidden", "predictions_shown_before")
+"""Of readers.csv, after those of boxes; every command that takes the table leaves them unread."""
 
 
 def export(
@@ -47,7 +64,7 @@ def export(
     worklist: Worklist,
     own: Mapping[str, Saved],
     readings: Mapping[str, Mapping[str, Saved]],
-    corrected: Path,
+    result_of: Callable[[str, Saved], tuple[StoredResult | None, str]],
 ) -> bytes:
     """Write one table into a folder, whole or not at all; its content.
 
@@ -56,8 +73,9 @@ def export(
         folder: that it is written into.
         worklist: studies; a reading of any other is left out.
         own: what the reader said, by study.
-        readings: what every reader said whom this one may see, by reader and study; for readers.csv.
-        corrected: folder of the reader's results on corrected boxes.
+        readings: what every reader said whom this one may see, by reader and study, in the order in which studies were
+            read; for readers.csv.
+        result_of: the class on the boxes that were saved, or why there is none.
 
     Raises:
         OutputError: it cannot be written.
@@ -66,16 +84,32 @@ def export(
     path = folder / name.value
     mine = {uid: saved for uid, saved in own.items() if uid in worklist.entries}
     if name is ExportName.READERS:
-        write_readings(path, {reader: _rounded(rois_of(saved, worklist)) for reader, saved in readings.items()})
+        write_csv(path, _readers(readings, worklist))
     elif name is ExportName.ROIS:
         write_rois(path, rois_of(mine, worklist), DECIMALS)
     elif name is ExportName.FINDINGS:
         rows = [_finding(uid, saved, worklist) for uid, saved in mine.items()]
         write_whole(path, table_text(FINDING_COLUMNS, rows))
     else:
-        studies = [_corrected(uid, saved, corrected) for uid, saved in mine.items()]
+        studies = [_corrected(uid, saved, *result_of(uid, saved)) for uid, saved in mine.items()]
         write_json(path, {"format": 1, "reader": worklist.options.name, "studies": studies})
     return path.read_bytes()
+
+
+def _readers(readings: Mapping[str, Mapping[str, Saved]], worklist: Worklist) -> pd.DataFrame:
+    """Boxes of every reader image by image, and how each was read."""
+    rois = {reader: rois_of(states, worklist) for reader, states in readings.items()}
+    order = {reader: {uid: n for n, uid in enumerate(states, start=1)} for reader, states in readings.items()}
+    rows: list[tuple[object, ...]] = []
+    for uid, view in dict.fromkeys(image for images in rois.values() for image in images):
+        for reader, images in rois.items():
+            for box in images.get((uid, view), ()):
+                saved = readings[reader][uid]
+                corners = (round(value, DECIMALS) for value in box.corners)
+                how = (saved.round, round(saved.seconds_read, 1), order[reader][uid])
+                blind = ("yes" if saved.hidden_predictions else "no", "yes" if saved.shown_before else "no")
+                rows.append((reader, uid, view.value, box.level.value, *corners, *how, *blind))
+    return pd.DataFrame(rows, columns=[READER_COLUMN, *ROI_COLUMNS, *READING_COLUMNS])
 
 
 def rois_of(states: Mapping[str, Saved], worklist: Worklist) -> Rois:
@@ -104,13 +138,6 @@ def _predicted(path: Path) -> dict[View, tuple[VertebraBox, ...]]:
         return {}
 
 
-def _rounded(rois: Rois) -> Rois:
-    return {
-        key: tuple(VertebraBox(box.level, *(round(value, DECIMALS) for value in box.corners)) for box in boxes)
-        for key, boxes in rois.items()
-    }
-
-
 def _finding(uid: str, saved: Saved, worklist: Worklist) -> dict[str, object]:
     state = saved.state
     left_out = [
@@ -121,10 +148,11 @@ def _finding(uid: str, saved: Saved, worklist: Worklist) -> dict[str, object]:
         if level in state.views[view].left_out
     ]
     grades = {level: state.fracture_grades[level] for level in TARGET_LEVELS if level in state.fracture_grades}
+    highest = max(grades.values(), default=0)
     metal = any(reason.lower() == LevelCode.METAL for _, _, reason in left_out)
     return {
         "study_uid": uid,
-        "fracture_grade": max(grades.values(), default=""),
+        "fracture_grade": highest if highest or len(grades) == len(TARGET_LEVELS) else "",
         "implant": "metal" if metal else "",
         "exposure": "" if state.not_evaluable is None else "not evaluable",
         "fracture_grades": " ".join(f"{level}:{grade}" for level, grade in grades.items()),
@@ -132,14 +160,14 @@ def _finding(uid: str, saved: Saved, worklist: Worklist) -> dict[str, object]:
         "not_evaluable": state.not_evaluable or "",
         "read_by": worklist.options.name,
         "read_at": saved.time,
-        "seconds": round(saved.seconds, 1),
+        "seconds": round(saved.seconds_read, 1),
     }
 
 
-def _corrected(uid: str, saved: Saved, corrected: Path) -> dict[str, object]:
-    path = corrected / f"{uid}.json"
-    try:
-        result = read_json(path) if path.is_file() else None
-    except OsteoLensError:
-        result = None
-    return {"study_uid": uid, "reading": saved.model_dump(mode="json"), "result": result}
+def _corrected(uid: str, saved: Saved, result: StoredResult | None, why_not: str) -> dict[str, object]:
+    return {
+        "study_uid": uid,
+        "reading": saved.model_dump(mode="json"),
+        "result": None if result is None else result.model_dump(mode="json"),
+        "no_result": why_not or None,
+    }

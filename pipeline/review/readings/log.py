@@ -7,16 +7,17 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from osteolens.atomic import cannot_write, make_folder
 from osteolens.errors import OutputError, ReadError
 from pipeline.review.options import READER, ReviewOptions
-from pipeline.review.readings.corrections import CorrectionRequest, Saved
+from pipeline.review.readings.corrections import CorrectionRequest, PredictionsShown, Saved
 
 fcntl: ModuleType | None
 try:
@@ -26,10 +27,46 @@ except ImportError:  # systems without POSIX locks go without
 
 log = logging.getLogger(__name__)
 
+_LINE: TypeAdapter[Saved | PredictionsShown] = TypeAdapter(Saved | PredictionsShown)
+
 SUFFIX = ".jsonl"
 
 MOST_FILE_BYTES = 2**30
 MOST_LINE_BYTES = 2**20
+
+
+@dataclass(slots=True)
+class Readings:
+    """What one file of a reader holds.
+
+    Attributes:
+        last: what holds of each study, in the order in which studies were first read.
+        blind: the same of what was said while predictions were hidden; no later look at predictions changes it.
+        shown: when predictions were first shown to the reader, None where they never were.
+    """
+
+    last: dict[str, Saved] = field(default_factory=dict)
+    blind: dict[str, Saved] = field(default_factory=dict)
+    shown: datetime | None = None
+
+    def add(self, line: Saved | PredictionsShown) -> None:
+        """Take one more line."""
+        if isinstance(line, Saved):
+            self.last[line.study_uid] = line
+        if isinstance(line, Saved) and line.hidden_predictions:
+            self.blind[line.study_uid] = line
+        elif self.shown is None:
+            self.shown = line.moment
+
+    @property
+    def unbiased(self) -> dict[str, Saved]:
+        """Of each study what was said while predictions were hidden; else the last."""
+        return {**self.last, **self.blind}
+
+    @property
+    def latest(self) -> datetime | None:
+        """When the last study was saved."""
+        return max((saved.moment for saved in (*self.last.values(), *self.blind.values())), default=None)
 
 
 class ReadingLog:
@@ -43,19 +80,48 @@ class ReadingLog:
         """
         self._descriptor, self._path, self._options = descriptor, path, options
         self._lock = threading.Lock()
-        self._states = dict(read_states(path))
+        self._readings = read_readings_file(path)
+        self._elsewhere = shown_to(path.parent, options.reader)
+        self._visits: dict[str, float] = {}
         self._is_torn = _is_torn(path)
 
     @property
     def states(self) -> Mapping[str, Saved]:
-        """What holds of each study that was saved."""
+        """What holds of each study that was saved; in a reader study what was said while predictions were hidden."""
         with self._lock:
             return dict(self._states)
+
+    @property
+    def _states(self) -> dict[str, Saved]:
+        return self._readings.blind if self._options.reader_study else self._readings.last
+
+    @property
+    def readings(self) -> Readings:
+        """Everything that the file holds."""
+        with self._lock:
+            return Readings(dict(self._readings.last), dict(self._readings.blind), self._readings.shown)
 
     def state(self, study_uid: str) -> Saved | None:
         """What holds of one study, None where nothing was saved."""
         with self._lock:
             return self._states.get(study_uid)
+
+    def visited(self, study_uid: str) -> None:
+        """A study is opened: its seconds are counted from zero again."""
+        with self._lock:
+            saved = self._states.get(study_uid)
+            self._visits[study_uid] = 0.0 if saved is None else saved.seconds_read
+
+    def predictions_shown(self) -> None:
+        """Have it on the disk, before predictions are shown for the first time, that they are.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written.
+        """
+        with self._lock:
+            if self._readings.shown is None:
+                options = self._options
+                self._add(PredictionsShown(time=_now(), reader=options.reader, round=options.round))
 
     def save(self, study_uid: str, request: CorrectionRequest) -> Saved:
         """Add a line, and have it on the disk before anything is told.
@@ -66,26 +132,36 @@ class ReadingLog:
         with self._lock:
             earlier = self._states.get(study_uid)
             saved = Saved(
-                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                time=_now(),
                 reader=self._options.reader,
                 round=self._options.round,
                 study_uid=study_uid,
                 seconds=request.seconds,
+                seconds_in_all=round(self._visits.get(study_uid, 0.0) + request.seconds, 1),
                 hidden_predictions=self._options.reader_study,
+                shown_before=(self._elsewhere or self._readings.shown) is not None,
                 before=None if earlier is None else earlier.state,
                 state=request.state,
             )
-            line = b"\n" * self._is_torn + saved.model_dump_json().encode("utf-8", "backslashreplace") + b"\n"
-            self._is_torn = True
-            try:
-                while line:
-                    line = line[os.write(self._descriptor, line) :]
-                os.fsync(self._descriptor)
-            except OSError as error:
-                raise cannot_write(self._path, error) from error
-            self._is_torn = False
-            self._states[study_uid] = saved
+            self._add(saved)
             return saved
+
+    def _add(self, saved: Saved | PredictionsShown) -> None:
+        """One more line, on the disk.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written.
+        """
+        line = b"\n" * self._is_torn + saved.model_dump_json().encode("utf-8", "backslashreplace") + b"\n"
+        self._is_torn = True
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
+        self._is_torn = False
+        self._readings.add(saved)
 
 
 @contextmanager
@@ -120,13 +196,13 @@ def opened(folder: Path, options: ReviewOptions) -> Iterator[ReadingLog]:
         os.close(descriptor)
 
 
-def read_states(path: Path) -> dict[str, Saved]:
-    """The last line of each study; lines that are damaged are counted in the log and left out.
+def read_readings_file(path: Path) -> Readings:
+    """What a reader's file holds; lines that are damaged are counted in the log and left out.
 
     Raises:
         ReadError: no regular file, too large, or not one line of it can be read.
     """
-    states: dict[str, Saved] = {}
+    readings = Readings()
     damaged = lines = 0
     try:
         if not path.is_file() or path.stat().st_size > MOST_FILE_BYTES:
@@ -137,22 +213,20 @@ def read_states(path: Path) -> dict[str, Saved]:
                     continue
                 lines += 1
                 try:
-                    saved = Saved.model_validate_json(line)
+                    readings.add(_LINE.validate_json(line))
                 except ValidationError:
                     damaged += 1
-                    continue
-                states[saved.study_uid] = saved
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror}); expected a reader's file") from error
-    if lines and not states:
+    if lines and damaged == lines:
         raise ReadError(f"{path}: none of {lines} lines can be read; expected a reader's file; set it aside")
     if damaged:
         log.warning("%s: %d of %d lines are damaged and were left out", path.name, damaged, lines)
-    return states
+    return readings
 
 
-def all_readings(folder: Path) -> dict[str, dict[str, Saved]]:
-    """What holds by reader (`name` or `name.2`) and study, of every reader's file of a folder.
+def all_readings(folder: Path) -> dict[str, Readings]:
+    """What every reader's file of a folder holds, by reader (`name` or `name.2`).
 
     Raises:
         ReadError: a file that is no reader's.
@@ -161,8 +235,32 @@ def all_readings(folder: Path) -> dict[str, dict[str, Saved]]:
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         name = path.name.removesuffix(SUFFIX)
         if READER.fullmatch(name.removesuffix(".2")) and not path.is_symlink():
-            readings[name] = read_states(path)
+            readings[name] = read_readings_file(path)
     return readings
+
+
+def readings_of(folder: Path, reader: str, round_: int) -> Readings:
+    """What a reader's file of one round holds; nothing where there is none.
+
+    Raises:
+        ReadError: a file that is no reader's.
+    """
+    path = folder / f"{ReviewOptions(reader=reader, round=round_).name}{SUFFIX}"
+    return read_readings_file(path) if path.is_file() and not path.is_symlink() else Readings()
+
+
+def shown_to(folder: Path, reader: str) -> datetime | None:
+    """When predictions of a folder were first shown to a reader, in any round; None where they never were.
+
+    Raises:
+        ReadError: a file that is no reader's.
+    """
+    moments = [readings_of(folder, reader, round_).shown for round_ in (1, 2)]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _is_torn(path: Path) -> bool:

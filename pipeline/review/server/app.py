@@ -121,7 +121,7 @@ def _add_readings(app: FastAPI, review: Review) -> None:
     @app.get("/api/export/{name}")
     def exported(name: ExportName) -> Response:
         headers = {"content-disposition": f'attachment; filename="{name.value}"'}
-        return Response(review.export(name), media_type=name.media_type, headers=headers)
+        return Response(review.exports.read(name), media_type=name.media_type, headers=headers)
 
 
 def _add_errors(app: FastAPI) -> None:

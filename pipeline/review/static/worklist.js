@@ -8,12 +8,12 @@ import { FILTERS, ORDERS, searchable, selected } from "./rows.js";
 const SPARE_ROWS = 6;
 const REST_MS = 90;
 const LIKELY_MS = 150;
-const EXPORTS = ["readers.csv", "rois.csv", "findings.csv", "corrected.json"];
 const LATER_COLUMNS = ["Class", "T-score", "Probabilities", "Decision", "Findings"];
 
 export class Worklist {
   constructor(document_, open) {
     this.mode = document_.mode;
+    this.exports = document_.exports;
     this.hidden = this.mode.hidden_predictions;
     this.rows = document_.studies.map((row) => ({ ...row, searchable: searchable(row, this.hidden) }));
     this.byUid = new Map(this.rows.map((row) => [row.study_uid, row]));
@@ -70,7 +70,7 @@ export class Worklist {
       this.list,
       h("footer", { class: "foot" },
         !this.hidden && h("p", { class: "legend" }, ["normal", "osteopenia", "osteoporosis"].map((name) => [h("i", { class: name }), name, " "])),
-        h("p", { class: "exports" }, "Export ", EXPORTS.map((name) => [h("a", { href: `/api/export/${name}`, download: name }, name), " "])))));
+        h("p", { class: "exports" }, "Export ", this.exports.map((name) => [h("a", { href: `/api/export/${name}`, download: name }, name), " "])))));
     this.keys = (event) => {
       if (event.key === "/" && !typing(event)) {
         event.preventDefault();

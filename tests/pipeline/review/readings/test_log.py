@@ -10,7 +10,7 @@ import pytest
 from osteolens.errors import ConfigError, OutputError, ReadError
 from pipeline.review.options import ReviewOptions
 from pipeline.review.readings.corrections import CorrectionRequest
-from pipeline.review.readings.log import all_readings, opened, read_states
+from pipeline.review.readings.log import all_readings, opened, read_readings_file
 from tests.pipeline.review.pages import drawn, open_page
 
 ANNA = ReviewOptions(reader="anna")
@@ -50,7 +50,7 @@ def test_a_line_that_a_power_cut_tore_is_left_out_and_the_next_one_stands_alone(
     with opened(tmp_path, ANNA) as log:
         assert set(log.states) == {"s1"}
         log.save("s3", request(3))
-    assert set(read_states(path)) == {"s1", "s3"}
+    assert set(read_readings_file(path).last) == {"s1", "s3"}
 
 
 def test_a_file_that_is_no_readers_is_refused_and_kept(tmp_path: Path) -> None:
@@ -108,4 +108,7 @@ def test_readings_of_a_folder_are_those_of_readers_files(tmp_path: Path) -> None
         log.save("s1", request(1))
         second.save("s2", request(1))
     (tmp_path / "a b.jsonl").write_text("x\n", "utf-8")
-    assert {name: set(states) for name, states in all_readings(tmp_path).items()} == {"anna": {"s1"}, "anna.2": {"s2"}}
+    assert {name: set(found.last) for name, found in all_readings(tmp_path).items()} == {
+        "anna": {"s1"},
+        "anna.2": {"s2"},
+    }
