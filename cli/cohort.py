@@ -13,7 +13,7 @@ from cli.options import AsJson, Config, Quiet, Set, Verbose
 
 if TYPE_CHECKING:
     from cohort.check import CohortCheck
-    from cohort.importers.convert import ImportReport
+    from cohort.importers.report import ImportReport
 
 cohort_app = typer.Typer(help="Cohort folders: check what is in one, or import one.", no_args_is_help=True)
 
@@ -88,7 +88,8 @@ def import_(
     """Turn manual ROIs or a public set into a folder with cohort.csv and rois.csv that every command reads."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
-        from cohort.importers.convert import ImportFormat, import_cohort
+        from cohort.importers.convert import import_cohort
+        from cohort.importers.report import ImportFormat
         from osteolens.documents.text import visible
 
         if source_format not in list(ImportFormat):
@@ -102,7 +103,7 @@ def import_(
 
 
 def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
-    from cohort.importers.convert import by_reason, named
+    from cohort.importers.report import by_reason, named
     from osteolens.documents.text import visible
 
     if report.skipped and with_table:

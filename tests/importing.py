@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cohort.importers.convert import ImportReport
+from cohort.importers.report import ImportReport
 from cohort.io.annotations import read_rois
 from cohort.spine import View
 

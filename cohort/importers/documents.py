@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PureWindowsPath
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -16,6 +16,7 @@ from defusedxml import ElementTree as SafeElementTree
 from defusedxml.common import DTDForbidden, EntitiesForbidden, ExternalReferenceForbidden
 from pydantic import ValidationError
 
+from cohort.exporters.manifest import NAME as MANIFEST
 from cohort.io.radiograph import PLAIN_SUFFIXES
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
@@ -72,25 +73,35 @@ def read_text(path: Path) -> str:
 
 
 def load_json(path: Path, what: str) -> dict[str, Any]:
-    """The object of a JSON file; numbers that no float holds come as infinity.
+    """The object of a JSON file, as `load_any_json` reads it.
+
+    Raises:
+        ReadError: as `load_any_json`, or no object at its top.
+    """
+    document = load_any_json(path, what)
+    if not isinstance(document, dict):
+        raise ReadError(f"{visible(path.name)}: found {quoted(document)} at its top, expected {what}")
+    return document
+
+
+def load_any_json(path: Path, what: str) -> object:
+    """What a JSON file holds; numbers that no float holds come as infinity.
 
     Args:
         path: the file.
         what: the document that is expected, for messages.
 
     Raises:
-        ReadError: no file, no text, no JSON, nested too deeply, or no object at its top.
+        ReadError: no file, no text, no JSON, or nested too deeply.
     """
     text, name = read_text(path), visible(path.name)
     try:
-        document = json.loads(text, parse_int=_integer)
+        document: object = json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise ReadError(f"{name} {where}: no complete JSON ({error.msg}); expected {what}; export it again") from error
     except RecursionError as error:
         raise ReadError(f"{name}: it is nested too deeply; expected {what}") from error
-    if not isinstance(document, dict):
-        raise ReadError(f"{name}: found {quoted(document)} at its top, expected {what}")
     return document
 
 
@@ -170,22 +181,6 @@ def image_named(stem: str, images: Iterable[Path]) -> Path | None:
     return matches[0] if matches else None
 
 
-def image_at(folder: Path, name: str) -> Path:
-    """The image that a document names: the path as it stands, else below `images`, else with the suffix in other case.
-
-    The result need not exist; it is then the path as it stands.
-    """
-    parts = PureWindowsPath(name).as_posix() if "\\" in name else name
-    stated = folder / parts
-    for place in (stated, folder / "images" / parts, folder.parent / "images" / parts):
-        if is_file(place):
-            return place
-        beside = [path for path in siblings(place) if path.name.casefold() == place.name.casefold()]
-        if len(beside) == 1:
-            return beside[0]
-    return stated
-
-
 def siblings(path: Path) -> list[Path]:
     """Files in the folder of a path that may not exist."""
     try:
@@ -202,20 +197,20 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def only_file(source: Path, suffix: str) -> Path:
-    """The file itself, or the one of a folder, or else of the folders below it, that has a suffix in any case.
+def documents_of(source: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The file itself, or those of a folder, or else of the folders below it, that have one of some suffixes.
 
     Raises:
-        ReadError: none fits, or several do.
+        ReadError: none fits.
     """
     if is_file(source):
-        return source
+        return [source]
     files: list[Path] = []
     for paths in (source.glob("*"), source.rglob("*")) if source.is_dir() else ():
-        files = files or sorted(path for path in paths if path.suffix.lower() == suffix and path.is_file())
-    if len(files) != 1:
-        raise ReadError(f"{source}: found {len(files)} files *{suffix}, expected one; name the file itself")
-    return files[0]
+        files = files or sorted(p for p in paths if p.suffix.lower() in suffixes and p.name != MANIFEST and p.is_file())
+    if not files:
+        raise ReadError(f"{source}: found no file {' or '.join(f'*{suffix}' for suffix in suffixes)}, expected one")
+    return files
 
 
 def copy_file(path: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from warnings import catch_warnings
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -45,21 +46,50 @@ class Shape:
         points: (n, 2) in the units of its document.
         is_outline: whether it follows the body's edge, so that the ROI rule applies; else it is the ROI itself.
         score: confidence that the document gives, or None.
+        is_of_one_kind: whether its format has one kind of polygon for turned boxes and outlines; its corners in pixels
+            then tell which it is.
     """
 
     label: str
     points: Polygon
     is_outline: bool
     score: float | None = None
+    is_of_one_kind: bool = False
 
 
 def shape_of_parts(label: str, parts: Sequence[Polygon], score: float | None = None) -> Shape:
     """A polygon of one or several parts: a box where it is the four corners of an upright rectangle, else an outline.
 
-    Formats that have one kind of polygon for both use it; parts of one object count together.
+    Formats that have one kind of polygon for both use it; parts of one object count together, by their convex hull.
     """
-    points = np.concatenate(list(parts))
-    return Shape(label=label, points=points, is_outline=not (len(parts) == 1 and is_rectangle(points)), score=score)
+    points = parts[0] if len(parts) == 1 else hull_of(np.concatenate(list(parts)))
+    is_box = len(parts) == 1 and is_rectangle(points)
+    return Shape(label=label, points=points, is_outline=not is_box, score=score, is_of_one_kind=len(parts) == 1)
+
+
+def hull_of(points: Polygon) -> Polygon:
+    """Corners of the convex hull of points."""
+    return np.asarray(points[cv2.convexHull(points.astype(np.float32), returnPoints=False)[:, 0]], np.float64)
+
+
+def turned_box(points: Polygon, rotation_deg: float, about: Sequence[float]) -> Polygon:
+    """Points turned clockwise, as they are seen, about a point."""
+    turn = np.deg2rad(rotation_deg)
+    across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    return np.asarray(np.array(about) + (points - np.array(about)) @ np.stack((across, down)))
+
+
+def is_turned_rectangle(points: Polygon) -> bool:
+    """Whether points are the four corners of a rectangle in order, however turned: equal diagonals, one middle."""
+    if len(points) == 5 and np.array_equal(points[0], points[4]):
+        points = points[:4]
+    if len(points) != 4:
+        return False
+    first, second = points[2] - points[0], points[3] - points[1]
+    lengths = np.linalg.norm([first, second], axis=1)
+    apart = float(np.linalg.norm((points[0] + points[2] - points[1] - points[3]) / 2))
+    close = RECTANGLE_TOLERANCE * float(lengths.max())
+    return close > 0 and apart <= close and abs(float(lengths[0] - lengths[1])) <= close
 
 
 def is_rectangle(points: Polygon) -> bool:
@@ -104,11 +134,13 @@ class Picture:
         stored: as its cells lie in the file.
         orientation: EXIF Orientation, 1 where the cells lie upright.
         size: as OsteoLens reads it, upright and with square pixels: the pixels in which ROIs are given.
+        spacing_mm: (row, column) by its header, or None.
     """
 
     stored: Size
     orientation: int
     size: Size
+    spacing_mm: tuple[float, float] | None = None
 
     @property
     def upright(self) -> Size:
@@ -129,7 +161,8 @@ def read_picture(path: Path) -> Picture:
     if radiograph.stored_shape is not None:
         if radiograph.is_turned:
             raise ReadError(f"{visible(path.name)}: is turned upright on reading; draw on an upright PNG of it")
-        return Picture(stored=radiograph.stored_shape[::-1], orientation=1, size=size)
+        spacing = radiograph.pixel_spacing_mm
+        return Picture(stored=radiograph.stored_shape[::-1], orientation=1, size=size, spacing_mm=spacing)
     try:
         with catch_warnings(action="ignore"), Image.open(path, formats=tuple(FORMATS)) as image:
             exif_orientation = image.getexif().get(_ORIENTATION, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohort.io.outlines import Outlines, read_outlines
+from cohort.io.outlines import Outlines, read_outlines, write_outlines
 from cohort.io.tables.cells import has_decimal_comma, number
 from cohort.io.tables.columns import CORNER_COLUMNS, READER_COLUMN, ROI_COLUMNS
 from cohort.io.tables.reader import columns_text, lines_of, read_table
@@ -27,6 +27,7 @@ __all__ = (
     "read_outlines",
     "read_readings",
     "read_rois",
+    "write_outlines",
     "write_readings",
     "write_rois",
 )

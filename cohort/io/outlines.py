@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cohort.spine import LEVELS, VertebralLevel, View
 from cohort.study import Study
+from osteolens.atomic import write_whole
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -86,6 +88,44 @@ def read_outlines(path: Path, studies: Sequence[Study]) -> Outlines:
             raise ReadError(f"{where}: a second outline of {level} in one image; expected one a level")
         outlines.setdefault(owner, {})[level] = _outline(row.segmentation, f"{where}.segmentation")
     return outlines
+
+
+def write_outlines(
+    path: Path,
+    outlines: Mapping[str, Mapping[VertebralLevel, npt.NDArray[np.float64]]],
+    sizes: Mapping[str, tuple[int, int]],
+) -> None:
+    """A COCO document as `read_outlines` takes it.
+
+    Args:
+        path: of the document.
+        outlines: polygons (n, 2) in pixels, by the image's path from the document's folder and by level.
+        sizes: (columns, rows) of the images.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    for number, (name, by_level) in enumerate(sorted(outlines.items()), start=1):
+        columns, rows = sizes[name]
+        images.append({"id": number, "file_name": name, "width": columns, "height": rows})
+        for level in sorted(by_level, key=LEVELS.index):
+            points = np.round(by_level[level], 2)
+            low, high = points.min(0), points.max(0)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": LEVELS.index(level) + 1,
+                    "bbox": [round(float(v), 2) for v in (*low, *(high - low))],
+                    "segmentation": [points.ravel().tolist()],
+                    "area": round(abs(float(cv2.contourArea(points.astype(np.float32)))), 1),
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": k, "name": level.value} for k, level in enumerate(LEVELS, start=1)]
+    write_whole(path, json.dumps({"images": images, "annotations": annotations, "categories": categories}))
 
 
 def _document(path: Path, name: str) -> _Document:

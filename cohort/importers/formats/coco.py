@@ -9,9 +9,11 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
-from cohort.importers.documents import first_error, image_at, load_json, only_file
-from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
-from cohort.importers.geometry import Polygon, Shape, shape_of_parts
+from cohort.importers.documents import documents_of, first_error, load_json
+from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
+from cohort.importers.formats.label_studio_names import is_of_label_studio, stem_without_hash
+from cohort.importers.geometry import Polygon, Shape, shape_of_parts, turned_box
+from cohort.importers.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -44,6 +46,13 @@ class _Annotation(_Entry):
     bbox: list[FiniteFloat] | None = None
     segmentation: object = None
     score: FiniteFloat | None = None
+    attributes: object = None
+
+    @property
+    def rotation_deg(self) -> float:
+        """By which CVAT says that a box is turned about its middle."""
+        value = self.attributes.get("rotation") if isinstance(self.attributes, dict) else None
+        return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else 0.0
 
 
 class _Polygon(_Entry):
@@ -53,8 +62,8 @@ class _Polygon(_Entry):
 E_ = TypeVar("E_", bound=_Entry)
 
 
-def read_coco(source: Path) -> Contents:
-    """A COCO JSON, or a folder with one, beside its images.
+def read_coco(source: Path, folders: ImageFolders) -> Drawings:
+    """A COCO JSON, or a folder with one or several (Roboflow's train, valid and test, CVAT's subsets), and its images.
 
     A polygon of several parts counts as one body. A polygon that is exactly an upright rectangle, and a plain bbox,
     is the ROI itself; any other polygon is an outline, to which the ROI rule applies. Run-length masks are not read.
@@ -62,17 +71,39 @@ def read_coco(source: Path) -> Contents:
     Raises:
         ReadError: no COCO document.
     """
-    path = only_file(source, ".json")
-    document = load_json(path, WHAT)
+    paths = documents_of(source, (".json",))
+    drawings: list[Drawing] = []
     left_out: list[LeftOut] = []
+    for path in paths:
+        try:
+            drawings += _drawings(path, folders, left_out)
+        except ReadError as error:
+            if len(paths) == 1:
+                raise
+            left_out.append(LeftOut(path, str(error)))
+    return Drawings(drawings=drawings, left_out=left_out)
+
+
+def _drawings(path: Path, folders: ImageFolders, left_out: list[LeftOut]) -> list[Drawing]:
+    document = load_json(path, WHAT)
     categories = _by_id(_entries(document, "categories", _Category, path, left_out), path, "categories")
     images = _by_id(_entries(document, "images", _Image, path, left_out), path, "images")
-    drawings = {
-        key: Drawing(image=image_at(path.parent, image.file_name), stated_size=stated_size(image.width, image.height))
-        for key, image in images.items()
-    }
+    hashed = is_of_label_studio(document)
+    drawings: dict[str, Drawing] = {}
+    lost: set[str] = set()
+    for key, image in images.items():
+        try:
+            place = folders.find(path.parent, image.file_name)
+        except ReadError as error:
+            left_out.append(LeftOut(path, f"{visible(image.file_name)}: {error}"))
+            lost.add(key)
+            continue
+        size, stem = stated_size(image.width, image.height), stem_without_hash(place) if hashed else ""
+        drawings[key] = Drawing(image=place, stated_size=size, study_stem=stem)
     for number, annotation in _entries(document, "annotations", _Annotation, path, left_out):
         where = f"annotations[{number}]"
+        if annotation.image_id in lost:
+            continue
         drawing, category = drawings.get(annotation.image_id), categories.get(annotation.category_id)
         if drawing is None or category is None:
             field, key = (
@@ -81,7 +112,7 @@ def read_coco(source: Path) -> Contents:
             left_out.append(LeftOut(path, f"{where}.{field}: {quoted(key)} is not among those of the document"))
             continue
         _take(annotation, category.name, where, drawing)
-    return drawn_contents(list(drawings.values()), source if source.is_dir() else path.parent, left_out)
+    return list(drawings.values())
 
 
 def _entries(
@@ -153,7 +184,9 @@ def _box(annotation: _Annotation, label: str, where: str) -> Shape:
     x, y, width, height = bbox
     if width <= 0 or height <= 0:
         raise ReadError(f"{where}.bbox: width {width:g} and height {height:g}; expected both above zero")
-    points = np.array([[x, y], [x + width, y + height]], float)
+    points = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], float)
+    if annotation.rotation_deg:
+        points = turned_box(points, annotation.rotation_deg, (x + width / 2, y + height / 2))
     return Shape(label=label, points=points, is_outline=False, score=annotation.score)
 
 

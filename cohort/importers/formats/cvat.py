@@ -7,9 +7,10 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from cohort.importers.documents import image_at, load_xml, only_file
-from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
-from cohort.importers.geometry import Polygon, Shape
+from cohort.importers.documents import documents_of, load_xml
+from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
+from cohort.importers.geometry import Polygon, Shape, turned_box
+from cohort.importers.image_folders import ImageFolders
 from cohort.io.dicom.read import MAX_PIXELS
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
@@ -18,8 +19,8 @@ from osteolens.errors import ReadError
 WHAT = "CVAT for images 1.1"
 
 
-def read_cvat(source: Path) -> Contents:
-    """An annotations.xml, or a folder with one, beside its images.
+def read_cvat(source: Path, folders: ImageFolders) -> Drawings:
+    """An annotations.xml, or a folder with one or several, beside its images.
 
     Boxes stay as drawn, and one that was turned becomes the upright box around its corners. Polygons and masks are
     outlines, to which the ROI rule applies. Other shapes are listed. Documents with a DTD are not read, since entities
@@ -28,19 +29,34 @@ def read_cvat(source: Path) -> Contents:
     Raises:
         ReadError: no CVAT document.
     """
-    path = only_file(source, ".xml")
+    paths = documents_of(source, (".xml",))
+    drawings: list[Drawing] = []
+    left_out: list[LeftOut] = []
+    for path in paths:
+        try:
+            _read_document(path, folders, drawings, left_out)
+        except ReadError as error:
+            if len(paths) == 1:
+                raise
+            left_out.append(LeftOut(path, str(error)))
+    return Drawings(drawings=drawings, left_out=left_out)
+
+
+def _read_document(path: Path, folders: ImageFolders, drawings: list[Drawing], left_out: list[LeftOut]) -> None:
     root = load_xml(path, WHAT)
     if root.tag != "annotations":
         raise ReadError(f"{visible(path.name)}: found <{visible(root.tag)[:60]}>, expected <annotations> of {WHAT}")
-    drawings: list[Drawing] = []
-    left_out: list[LeftOut] = []
     for number, image in enumerate(root.iter("image")):
         name = image.get("name", "")
         if not name:
             left_out.append(LeftOut(path, f"<image> number {number + 1} has no name"))
             continue
         size = stated_size(_side(image, "width"), _side(image, "height"))
-        drawing = Drawing(image=image_at(path.parent, name), stated_size=size)
+        try:
+            drawing = Drawing(image=folders.find(path.parent, name), stated_size=size)
+        except ReadError as error:
+            left_out.append(LeftOut(path, str(error)))
+            continue
         for shape in image:
             _take(shape, drawing)
         drawings.append(drawing)
@@ -48,7 +64,6 @@ def read_cvat(source: Path) -> Contents:
         LeftOut(path, f"a <track> of a video is not read; export as {WHAT}", track.get("label", ""))
         for track in root.iter("track")
     ]
-    return drawn_contents(drawings, source if source.is_dir() else path.parent, left_out)
 
 
 def _side(image: Element, name: str) -> float | None:
@@ -96,13 +111,9 @@ def _number(shape: Element, name: str) -> float:
 def _box(shape: Element) -> Polygon:
     """Corners (4, 2) of a box that may be turned by `rotation` degrees about its centre."""
     x0, y0, x1, y1 = (_number(shape, name) for name in ("xtl", "ytl", "xbr", "ybr"))
-    turn = np.deg2rad(_number(shape, "rotation") if "rotation" in shape.attrib else 0.0)
-    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    rotation = _number(shape, "rotation") if "rotation" in shape.attrib else 0.0
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    if turn == 0:
-        return corners
-    across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
-    return np.asarray(centre + (corners - centre) @ np.stack((across, down)))
+    return corners if rotation == 0 else turned_box(corners, rotation, ((x0 + x1) / 2, (y0 + y1) / 2))
 
 
 def _polygon(shape: Element) -> Polygon:
@@ -122,7 +133,7 @@ def _polygon(shape: Element) -> Polygon:
 
 
 def _mask(shape: Element) -> Polygon:
-    """Corners of the cells at both ends of every row of a mask, which is stored as runs of off and on, row by row.
+    """The outline through both ends of every row of a mask, which is stored as runs of off and on, row by row.
 
     Raises:
         ValueError: no runs, or runs that do not fill width x height.
@@ -139,8 +150,9 @@ def _mask(shape: Element) -> Polygon:
     on = flat.reshape(tall, wide)
     rows = np.flatnonzero(on.any(axis=1))
     first, last = on[rows].argmax(axis=1), wide - on[rows, ::-1].argmax(axis=1)
-    ends = [(x, y) for x in (first, last) for y in (rows, rows + 1)]
-    points = np.concatenate([np.stack(end, axis=1) for end in ends]).astype(float)
-    if not len(points):
+    if not len(rows):
         raise ValueError("the mask is empty")
+    down = np.stack((rows, rows + 1), axis=1).ravel()
+    left_side, right_side = (np.stack((np.repeat(x, 2), down), axis=1) for x in (first, last))
+    points = np.concatenate((left_side, right_side[::-1])).astype(float)
     return np.asarray(points + np.array([left, top], float))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from cohort.importers.documents import IMAGE_SUFFIXES, first_error, image_at, image_named, is_file, load_json, siblings
-from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents, stated_size
+from cohort.exporters.manifest import NAME as MANIFEST
+from cohort.importers.documents import first_error, is_file, load_json
+from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
 from cohort.importers.geometry import Shape
+from cohort.importers.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -28,11 +30,12 @@ class _Shape(BaseModel):
     score: FiniteFloat | None = Field(default=None)
 
 
-def read_labelme(source: Path) -> Contents:
-    """LabelMe JSON files beside their images; `shape_type` decides what a shape is.
+def read_labelme(source: Path, folders: ImageFolders) -> Drawings:
+    """LabelMe JSON files beside their images, or with images in another folder; `shape_type` decides what a shape is.
 
     Rectangles stay as drawn, polygons are outlines, to which the ROI rule applies; circles, lines, points and masks
-    are listed. Files without `shape_type` hold rectangles of two points and polygons.
+    are listed. Files without `shape_type` hold rectangles of two points and polygons. `imagePath` may be a path of
+    another machine.
 
     Raises:
         ReadError: no such folder.
@@ -40,20 +43,19 @@ def read_labelme(source: Path) -> Contents:
     folder = source.parent if is_file(source) else source
     if not folder.is_dir():
         raise ReadError(f"{source}: no such folder; expected JSON files of LabelMe beside their images")
-    paths = (
-        [source] if is_file(source) else sorted(path for path in source.rglob("*") if path.suffix.lower() == ".json")
-    )
+    found = [source] if is_file(source) else sorted(source.rglob("*"))
+    paths = [path for path in found if path == source or (path.suffix.lower() == ".json" and path.name != MANIFEST)]
     drawings: list[Drawing] = []
     left_out: list[LeftOut] = []
     for path in paths:
         try:
-            drawings.append(_drawing(path))
+            drawings.append(_drawing(path, folders))
         except ReadError as error:
             left_out.append(LeftOut(path, str(error)))
-    return drawn_contents(drawings, folder, left_out)
+    return Drawings(drawings=drawings, left_out=left_out)
 
 
-def _drawing(path: Path) -> Drawing:
+def _drawing(path: Path, folders: ImageFolders) -> Drawing:
     document = load_json(path, WHAT)
     name, shapes = document.get("imagePath"), document.get("shapes")
     if not isinstance(shapes, list):
@@ -62,10 +64,7 @@ def _drawing(path: Path) -> Drawing:
     if not isinstance(name, str) or not name:
         problem = "missing" if "imagePath" not in document else quoted(name)
         raise ReadError(f"{visible(path.name)}: `imagePath` is {problem}; expected {WHAT}")
-    image = image_at(path.parent, PureWindowsPath(name).name)
-    if not is_file(image):
-        images = [file for file in siblings(path) if file.suffix.lower() in IMAGE_SUFFIXES]
-        image = image_named(path.stem, images) or image
+    image = folders.find(path.parent, name, path.stem)
     drawing = Drawing(image=image, stated_size=stated_size(document.get("imageWidth"), document.get("imageHeight")))
     for number, entry in enumerate(shapes):
         _take(entry, f"{visible(path.name)} shapes[{number}]", drawing)

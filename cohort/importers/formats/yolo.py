@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from cohort.importers.documents import image_named, images_under, is_file, load_yaml, read_text
-from cohort.importers.drawn import Contents, Drawing, LeftOut, drawn_contents
+from cohort.importers.drawn import Drawing, Drawings, LeftOut
+from cohort.importers.formats.label_studio_names import is_of_label_studio_folder, stem_without_hash
 from cohort.importers.geometry import Shape, shape_of_parts
+from cohort.importers.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -19,45 +21,57 @@ WHAT = "data.yaml with `names` of the classes"
 NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 """Where labelImg, Darknet and Roboflow keep the names of the classes, one a line, in place of data.yaml."""
 
+ASIDE = (*NAMES_FILES, "train.txt", "valid.txt", "val.txt", "test.txt", "README.dataset.txt", "README.roboflow.txt")
+"""Texts that are no labels."""
 
-def read_yolo(source: Path) -> Contents:
+MOST_UNNAMED = 1000
+"""Classes that may go without a name."""
+
+
+def read_yolo(source: Path, folders: ImageFolders, needs_names: bool = True) -> Drawings:
     """A folder with data.yaml or classes.txt, and images and labels in folders of one layout or beside each other.
 
     A label's name is its image's with the suffix replaced or appended; dots before it belong to the name. Lines hold a
-    class and a box `x y w h` or a polygon, and perhaps a confidence. A polygon that is exactly an upright rectangle is
-    a box; any other is an outline, to which the ROI rule applies.
+    class and a box `x y w h`, a polygon or the four corners of a turned box (OBB), and perhaps a confidence. A polygon
+    that is exactly a rectangle is a box; any other is an outline, to which the ROI rule applies.
+
+    Args:
+        source: the folder.
+        folders: where images lie.
+        needs_names: whether names of the classes must stand; else classes are called by their numbers.
 
     Raises:
         ReadError: no names of the classes.
     """
     if not source.is_dir():
         raise ReadError(f"{source}: no such folder; expected {WHAT}, images and labels")
-    names, has_keypoints = _classes(source)
+    names, has_keypoints = _classes(source, needs_names)
     by_folder: dict[str, list[Path]] = {}
     for image in images_under(source):
         by_folder.setdefault(_key(image.relative_to(source).parts[:-1]), []).append(image)
     drawings: list[Drawing] = []
     left_out: list[LeftOut] = []
-    texts = sorted(path for path in source.rglob("*") if path.suffix.lower() == ".txt" and path.name not in NAMES_FILES)
+    hashed = is_of_label_studio_folder(source)
+    texts = sorted(path for path in source.rglob("*") if path.suffix.lower() == ".txt" and path.name not in ASIDE)
     for label in texts:
         try:
-            owner = _image_of(label, source, by_folder)
+            owner = _image_of(label, source, by_folder, folders)
             if owner is None:
                 continue
-            drawing = Drawing(image=owner, relative=True)
+            drawing = Drawing(image=owner, relative=True, study_stem=stem_without_hash(owner) if hashed else "")
             _read_lines(label, names, has_keypoints, drawing)
         except ReadError as error:
             left_out.append(LeftOut(label, str(error)))
             continue
         drawings.append(drawing)
-    return drawn_contents(drawings, source, left_out)
+    return Drawings(drawings=drawings, left_out=left_out)
 
 
 def _key(parts: Sequence[str]) -> str:
     return "/".join(parts).casefold()
 
 
-def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]) -> Path | None:
+def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]], images: ImageFolders) -> Path | None:
     """The image of a label file; None for a text that is no label, since it lies in no labels folder.
 
     Raises:
@@ -70,14 +84,15 @@ def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]
         image = image_named(label.stem, by_folder.get(_key(beside), ()))
         if image is not None:
             return image
-    image = image_named(label.stem, by_folder.get(_key(folders), ()))
-    if image is None and at:
+    image = image_named(label.stem, by_folder.get(_key(folders), ())) or images.named(label.stem)
+    if image is None and (at or images.further is not None):
+        at = at or [len(folders)]
         beside = [*folders[: at[-1]], "images", *folders[at[-1] + 1 :]]
         raise ReadError(f"label without image: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")
     return image
 
 
-def _classes(source: Path) -> tuple[dict[int, str], bool]:
+def _classes(source: Path, needs_names: bool) -> tuple[dict[int, str], bool]:
     """Names of the classes by number, and whether keypoints follow the boxes.
 
     Raises:
@@ -89,6 +104,8 @@ def _classes(source: Path) -> tuple[dict[int, str], bool]:
             return _names(document), "kpt_shape" in document
     files = [path for path in sorted(source.rglob("*")) if path.name in NAMES_FILES and is_file(path)]
     lists_of_names = {tuple(read_text(path).split("\n")) for path in files}
+    if not lists_of_names and not needs_names:
+        return {number: f"class {number}" for number in range(MOST_UNNAMED)}, False
     if len(lists_of_names) != 1:
         problem = f"{len(lists_of_names)} different lists of classes" if lists_of_names else "no data.yaml"
         raise ReadError(f"{source}: found {problem}; expected {WHAT}, or one of {', '.join(NAMES_FILES)}")

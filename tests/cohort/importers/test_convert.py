@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cohort.importers import convert
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers import writing
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from osteolens.errors import ConfigError, ReadError
 from tests.importing import BOXES, picture, yolo_folder, yolo_line
 
@@ -33,7 +34,7 @@ def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(
     def fails(*_: object) -> None:
         raise ReadError("the index fails")
 
-    monkeypatch.setattr(convert, "index_cohort", fails)
+    monkeypatch.setattr(writing, "index_cohort", fails)
     with pytest.raises(ReadError, match="the index fails"):
         import_cohort(ImportFormat.YOLO, folder, tmp_path / "second")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "new"]
@@ -43,7 +44,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(convert, "copy_file", full)
+    monkeypatch.setattr(writing, "copy_file", full)
     with pytest.raises(ConfigError, match=r"cannot be written .No space left on device.; nothing was left there"):
         import_cohort(ImportFormat.YOLO, films(tmp_path / "in"), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cohort.importers.drawn import level_of, study_of
+from cohort.importers.drawn import study_of
+from cohort.importers.level_names import level_of
 from cohort.spine import VertebralLevel
 
 

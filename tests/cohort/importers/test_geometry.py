@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
 from cohort.importers.geometry import turned_upright
+from cohort.importers.report import ImportFormat
 from cohort.io.radiograph import read_radiograph
 from osteolens.errors import ReadError
 from tests.conftest import MakeDicom

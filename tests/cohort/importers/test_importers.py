@@ -11,7 +11,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from cohort.io.folder import index_cohort
 from cohort.spine import View
 from osteolens.errors import ConfigError, ReadError

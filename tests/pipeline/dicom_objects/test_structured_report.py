@@ -13,7 +13,8 @@ from highdicom.sr import srread
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from cohort.io.annotations import read_rois
 from cohort.spine import TARGET_LEVELS, View
 from pipeline.bundle.load import Bundle

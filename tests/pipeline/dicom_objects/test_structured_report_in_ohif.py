@@ -8,7 +8,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from cohort.io.annotations import read_rois
 from cohort.spine import TARGET_LEVELS, View
 from pipeline.dicom_objects.codes import LEVELS

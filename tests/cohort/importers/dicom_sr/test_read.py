@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from cohort.importers.convert import ImportFormat, ImportReport, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat, ImportReport
 from cohort.io.annotations import read_readings, read_rois
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import VertebralLevel, View

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from osteolens.errors import ReadError
 from tests.importing import BOXES, corners, levels, picture, reasons
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from cohort.spine import View
 from osteolens.errors import ReadError
 from tests.importing import BOXES, SIZE, corners, labelme_file, levels, picture, reasons, rectangle

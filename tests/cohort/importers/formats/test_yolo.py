@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from cohort.spine import View
 from osteolens.errors import ReadError
 from tests.importing import BOXES, SIZE, corners, levels, outline, picture, reasons, yolo_folder, yolo_line

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cohort.importers.convert import ImportFormat, import_cohort
+from cohort.importers.convert import import_cohort
+from cohort.importers.report import ImportFormat
 from cohort.io.folder import index_cohort
 from osteolens.errors import ReadError
 from tests.importing import BOXES, corners, picture, reasons

@@ -12,8 +12,9 @@ import pytest
 from openpyxl import Workbook
 
 from cohort.importers import archive
-from cohort.importers.convert import ImportFormat, ImportReport, import_cohort
+from cohort.importers.convert import import_cohort
 from cohort.importers.public_sets import lumos_table
+from cohort.importers.report import ImportFormat, ImportReport
 from cohort.io.folder import index_cohort
 from cohort.study import Study
 from osteolens.errors import ReadError
