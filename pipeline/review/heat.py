@@ -26,8 +26,10 @@ MOST_OPACITY = 0.6
 """Opacity where the map is 1, as in the pictures of a screening."""
 
 
-def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) -> bytes:
+def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) -> bytes | None:
     """Where the classifier looked: what `process --explain` drew on a picture beyond its other overlay, as a PNG.
+
+    None where it drew none.
 
     Boxes, names and the band of text below the image stand on both pictures and are transparent here.
 
@@ -38,13 +40,13 @@ def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) ->
         shape: (rows, columns) of the image.
 
     Raises:
-        ReadError: there is no such picture, or none of ours.
+        ReadError: a picture that cannot be read, or is none of ours.
     """
     try:
         explained = _picture(out / "overlays" / f"{study_uid}_{view}_explained.png")
         plain = _picture(out / "overlays" / f"{study_uid}_{view}.png")
-    except FileNotFoundError as error:
-        raise ReadError("there is no such picture; it is made by `osteolens process --explain`") from error
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, SyntaxError) as error:
         raise ReadError("the picture cannot be read; run `osteolens process --explain --no-resume`") from error
     if explained.shape != plain.shape:

@@ -93,9 +93,10 @@ def _add_studies(app: FastAPI, review: Review) -> None:
     def heat(uid: str, view: View) -> Response:
         entry = with_view(uid, view)
         try:
-            return Response(review.heat(entry, view), media_type="image/png")
+            layer = review.heat(entry, view)
         except ReadError as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+        return Response(layer, HTTPStatus.OK if layer else HTTPStatus.NO_CONTENT, media_type="image/png")
 
     @app.post("/api/study/{uid}/corrections")
     def save(uid: str, body: Body) -> Response:

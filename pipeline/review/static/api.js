@@ -49,6 +49,25 @@ export async function classify(uid, body, signal) {
   return (await post(`${ofStudy(uid)}/classify`, body, { signal })).json();
 }
 
+export async function bodies(uid, body, signal) {
+  return (await post(`${ofStudy(uid)}/bodies`, body, { signal })).json();
+}
+
+const picture = (bytes) => createImageBitmap(new Blob([bytes], { type: "image/png" }));
+
+// Grad-CAM on other boxes: a picture of each view that is classified on.
+export async function heat(uid, body, signal) {
+  const { views } = await (await post(`${ofStudy(uid)}/heat`, body, { signal })).json();
+  const layers = Object.entries(views).map(async ([view, text]) => [view, await picture(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))]);
+  return Object.fromEntries(await Promise.all(layers));
+}
+
+// The same of the first result, null where it was not stored.
+export async function storedHeat(uid, view, signal) {
+  const response = await answer(ofView(uid, view, "heat"), { signal });
+  return response.status === 204 ? null : picture(await response.arrayBuffer());
+}
+
 // Greys as read, 0..65535, row by row; `most` bounds the longer side.
 async function fetchPixels(uid, view, most) {
   const response = await answer(ofView(uid, view, `image?raw=1${most ? `&max=${most}` : ""}`));

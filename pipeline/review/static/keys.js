@@ -12,7 +12,8 @@ export const KEYS = [
     ["W", "drag changes window (across) and level (down)"], ["P", "drag moves the picture; also Shift or the middle button"],
     ["wheel, + −", "zoom"], ["F", "fit to the screen; also a double click"], ["R", "window as at first"],
     ["I", "invert"], ["G", "magnifier"], ["M", "measure: drag a line"],
-    ["B", "show or hide boxes"], ["O", "outlines of bodies, where the server gives them"], ["C", "Grad-CAM layer, after process --explain"],
+    ["B", "show or hide boxes"], ["O", "outlines of the bodies in the boxes"],
+    ["C", "Grad-CAM: where the classifier looked"],
   ]],
   ["Boxes", [
     ["Tab", "next box; a click also chooses one"], ["drag", "move by the edge or the name, or anywhere in a chosen box; resize by the dots"],

@@ -96,11 +96,11 @@ export class Overlay {
   }
 
   outlines() {
-    return Object.entries(this.viewer.shown.outlines ?? {}).map(([level, points]) =>
-      s("polygon", {
-        class: `outline level-${LEVELS.includes(level) ? level : "other"}`,
-        points: points.map(([x, y]) => `${this.x(x)},${this.y(y)}`).join(" "),
-      }));
+    return Object.entries(this.viewer.host.outlines(this.viewer.view)).map(([level, points]) => {
+      const drawn = points.map(([x, y]) => `${this.x(x)},${this.y(y)}`).join(" ");
+      return s("g", { class: `outline level-${LEVELS.includes(level) ? level : "other"}` },
+        s("polygon", { class: "shade", points: drawn }), s("polygon", { class: "line", points: drawn }));
+    });
   }
 
   measure(line, rem) {

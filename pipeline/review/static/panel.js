@@ -73,26 +73,38 @@ function chosenBox(page) {
 
 function levels(page) {
   const views = Object.keys(page.state.views);
-  const measured = Object.fromEntries((page.prediction?.findings?.vertebrae ?? []).map((v) => [v.level, v]));
   const used = (view, level) => {
     if (!page.box(view, level)) return h("span", { class: "none" }, "no box");
     const out = level in page.state.views[view].left_out;
     return h("button", { type: "button", class: "link", "data-key": `level ${view} ${level}`, onclick: () => page.select(view, level, true) }, out ? "left out" : "✓ used");
   };
-  const found = (v) => v && [
-    `${v.posterior_height.toFixed(1)} ${v.unit}`,
-    v.suspected && h("span", { class: "tag warn" }, `fracture? ${Math.round(100 * v.height_loss)} %`),
-  ];
   const grade = (level) => h("select", {
     "data-key": `grade ${level}`, "aria-label": `Fracture grade of ${level}`,
     onchange: (event) => page.grade(level, event.target.value === "" ? null : Number(event.target.value)),
   }, [["", "–"], ["0", "0 none"], ["1", "1 mild"], ["2", "2 moderate"], ["3", "3 severe"]].map(([value, text]) =>
     h("option", { value, selected: String(page.state.fracture_grades[level] ?? "") === value }, text)));
   return section("Levels", h("table", { class: "levels" },
-    h("thead", {}, h("tr", {}, ["Level", ...views.map(nameOf), ...(page.hidden ? [] : ["Height"]), "Fracture"].map((name) => h("th", { scope: "col" }, name)))),
+    h("thead", {}, h("tr", {}, ["Level", ...views.map(nameOf), "Fracture"].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, GRADED.map((level) => h("tr", {},
-      h("th", { scope: "row" }, h("i", { class: `swatch level-${level}` }), level), views.map((view) => h("td", {}, used(view, level))),
-      !page.hidden && h("td", {}, found(measured[level]) ?? "–"), h("td", {}, grade(level)))))));
+      h("th", { scope: "row" }, h("i", { class: `swatch level-${level}` }), level), views.map((view) => h("td", {}, used(view, level))), h("td", {}, grade(level)))))),
+    !page.hidden && heights(page));
+}
+
+const HEIGHTS = [["anterior_height", "Anterior"], ["middle_height", "Middle"], ["posterior_height", "Posterior"]];
+
+function heights(page) {
+  const { source, byLevel } = page.bodies.heights;
+  const measured = Object.values(byLevel);
+  const unit = measured[0]?.unit ?? (page.viewers.LATERAL?.spacing ? "mm" : "px");
+  const loss = (v) => v.suspected ? h("span", { class: "tag warn" }, `grade ${v.genant_grade}? ${Math.round(100 * v.height_loss)} %`) : `${Math.round(100 * v.height_loss)} %`;
+  return h("table", { class: "levels heights" },
+    h("caption", {}, `Heights in ${unit}, lateral view, ${source}`),
+    h("thead", {}, h("tr", {}, ["Level", ...HEIGHTS.map(([, name]) => name), "Loss"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, GRADED.map((level) => {
+      const v = byLevel[level];
+      return h("tr", {}, h("th", { scope: "row" }, h("i", { class: `swatch level-${level}` }), level),
+        HEIGHTS.map(([key]) => h("td", {}, v ? v[key].toFixed(1) : "–")), h("td", {}, v ? loss(v) : "–"));
+    })));
 }
 
 function evaluable(page) {
@@ -118,10 +130,10 @@ function spacings(page) {
 
 function remarks(page) {
   const { prediction } = page;
-  const cobb = prediction?.findings?.cobb;
+  const { cobb, source } = page.bodies.heights;
   const said = [
     ...(prediction?.warnings ?? []),
-    ...(cobb ? [`Cobb angle ${cobb.degrees.toFixed(1)}°, ${cobb.upper} to ${cobb.lower}`] : []),
+    ...(cobb ? [`Cobb angle ${cobb.degrees.toFixed(1)}°, ${cobb.upper} to ${cobb.lower}, ${source}`] : []),
     ...Object.entries(page.state.views).flatMap(([view, v]) => Object.entries(v.left_out).map(([level, why]) => `${level} ${nameOf(view)} left out: ${why}`)),
     ...Object.entries(prediction?.views ?? {}).filter(([, v]) => typeof v.labelling_margin === "number").map(([view, v]) => `${nameOf(view)} labelling margin ${v.labelling_margin.toFixed(1)}`),
   ];
@@ -142,5 +154,6 @@ function legend(page) {
   return section("Legend", h("p", { class: "legend" },
     GRADED.map((level) => [h("i", { class: `level-${level}` }), level, " "]), h("i", { class: "level-other" }), "others ",
     h("i", { class: "dashed" }), "left out ",
+    !page.hidden && [h("i", { class: "outlined" }), "outline ", h("i", { class: "heat" }), "Grad-CAM, weak to strong "],
     !page.hidden && CLASSES.map((name) => [h("i", { class: name }), name, " "])));
 }

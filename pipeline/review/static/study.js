@@ -5,6 +5,7 @@ import * as c from "./corrections.js";
 import { h, say } from "./dom.js";
 import { Autosave, Reclassified } from "./kept.js";
 import { askReason } from "./keys.js";
+import { Bodies, Heat } from "./layers.js";
 import { panel } from "./panel.js";
 import { onKey, toolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
@@ -46,6 +47,8 @@ export class StudyPage {
     this.history = new c.History(study.corrections ? c.restored(study.corrections, views, this.prediction) : this.first);
     this.autosave = new Autosave(this, Boolean(study.corrections));
     this.reclassified = new Reclassified(this);
+    this.bodies = new Bodies(this);
+    this.heat = new Heat(this);
     this.active = Object.keys(views)[0] ?? null;
     const problems = Object.entries(study.views).filter(([, shown]) => shown.problem).map(([view, shown]) => `${view}: ${shown.problem}`);
     for (const [view, shown] of Object.entries(views)) this.viewers[view] = new Viewer(this.uid, view, shown, this);
@@ -64,6 +67,7 @@ export class StudyPage {
     window.addEventListener("beforeunload", this.onunload);
     this.since = performance.now();
     this.clock = setInterval(() => this.tick(), 1000);
+    this.bodies.update();
     this.render();
     this.reclassified.soon();
     const loads = Object.values(this.viewers).map((viewer) => {
@@ -109,6 +113,18 @@ export class StudyPage {
 
   box(view, level) {
     return c.find(this.state, view, level);
+  }
+
+  outlines(view) {
+    return this.bodies.outlines(view);
+  }
+
+  heatOf(view) {
+    return this.layers.heat ? this.heat.layers[view] : null;
+  }
+
+  noteOf(view) {
+    return this.heat.text(view);
   }
 
   activate(view) {
@@ -183,6 +199,8 @@ export class StudyPage {
     if (this.selection && !this.box(this.selection.view, this.selection.level)) this.selection = null;
     this.autosave.soon();
     this.reclassified.soon();
+    this.bodies.update();
+    this.heat.update();
     this.render();
   }
 
@@ -249,7 +267,8 @@ export class StudyPage {
 
   toggle(layer) {
     this.layers[layer] = !this.layers[layer];
-    if (layer === "heat" && this.layers.heat) for (const viewer of Object.values(this.viewers)) viewer.showHeat();
+    this.bodies.update(true);
+    this.heat.update(true);
     this.render();
   }
 
@@ -274,6 +293,8 @@ export class StudyPage {
   unmount() {
     this.autosave?.leave(false);
     this.reclassified?.stop();
+    this.bodies?.stop();
+    this.heat?.stop();
     this.gone = true;
     clearInterval(this.clock);
     document.removeEventListener("keydown", this.onkey);

@@ -24,8 +24,6 @@ export function keepFocus(node, children) {
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
-const hasOutlines = (page) => Object.values(page.study.views).some((view) => view.outlines);
-
 export function toolbar(page) {
   const { layers, history, worklist, uid } = page;
   const group = (name, ...buttons) => h("div", { class: "group", role: "group", "aria-label": name }, buttons);
@@ -38,7 +36,7 @@ export function toolbar(page) {
     group("Layers",
       button("Invert", "i", () => invert(page), { pressed: viewers.some((viewer) => viewer.inverted) }),
       button("Boxes", "b", () => page.toggle("boxes"), { pressed: layers.boxes }),
-      hasOutlines(page) && button("Outlines", "o", () => page.toggle("outlines"), { pressed: layers.outlines }),
+      !page.hidden && button("Outlines", "o", () => page.toggle("outlines"), { pressed: layers.outlines }),
       !page.hidden && button("Grad-CAM", "c", () => page.toggle("heat"), { pressed: layers.heat }),
       button("Fit", "f", () => viewers.forEach((viewer) => viewer.fit()))),
     group("Names",
@@ -93,7 +91,7 @@ function plain(page, event) {
   };
   const picture = active && {
     w: () => page.use("window"), p: () => page.use("pan"), g: () => page.use("magnify"), m: () => page.use("measure"),
-    a: () => page.use("add"), i: () => invert(page), b: () => page.toggle("boxes"), o: hasOutlines(page) ? () => page.toggle("outlines") : null,
+    a: () => page.use("add"), i: () => invert(page), b: () => page.toggle("boxes"), o: page.hidden ? null : () => page.toggle("outlines"),
     c: page.hidden ? null : () => page.toggle("heat"), f: () => viewers.forEach((viewer) => viewer.fit()),
     r: () => { viewers.forEach((viewer) => viewer.resetWindow()); page.render(); },
     "+": () => active.zoom(1.25), "=": () => active.zoom(1.25), "-": () => active.zoom(0.8),

@@ -18,12 +18,12 @@ export class Viewer {
     this.overlay = new Overlay(this);
     this.stage = h("div", { class: "stage" }, this.canvas, this.overlay.svg, this.loupe);
     this.reading = h("span", { class: "reading" });
+    this.note = h("span", { class: "note", role: "status" });
     this.node = h("section", { class: "pane", "aria-label": `${view} radiograph` },
-      h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", this.reading), this.stage);
+      h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", this.reading, " ", this.note), this.stage);
     this.raw = document.createElement("canvas");
     this.table = new Uint32Array(65536);
     this.greys = null;
-    this.heat = null;
     this.drag = null;
     this.draft = null;
     this.measures = [];
@@ -99,20 +99,6 @@ export class Viewer {
     }
   }
 
-  async showHeat() {
-    if (this.heat || this.heatMissing) return;
-    const image = new Image();
-    image.src = api.ofView(this.uid, this.view, "heat");
-    try {
-      await image.decode();
-      this.heat = image;
-      this.redraw();
-    } catch {
-      this.heatMissing = true;
-      say(`No Grad-CAM layer for the ${this.view} view; osteolens process --explain writes it.`);
-    }
-  }
-
   redraw() {
     if (this.waiting || this.gone) return;
     this.waiting = requestAnimationFrame(() => {
@@ -137,13 +123,12 @@ export class Viewer {
       screen.imageSmoothingQuality = "high";
       screen.imageSmoothingEnabled = this.scale < 6;
       screen.drawImage(this.raw, 0, 0, this.shown.columns, this.shown.rows);
-      if (this.heat && this.host.layers.heat) {
-        screen.globalAlpha = 0.85;
-        screen.drawImage(this.heat, 0, 0, this.shown.columns, this.shown.rows);
-        screen.globalAlpha = 1;
-      }
+      const heat = this.host.heatOf(this.view);
+      if (heat) screen.drawImage(heat, 0, 0, this.shown.columns, this.shown.rows);
     }
     this.overlay.draw();
+    const note = this.host.noteOf(this.view);
+    if (this.note.textContent !== note) this.note.textContent = note;
     const percentOf = (grey) => Math.round(grey / 655.35);
     this.reading.textContent =
       `${Math.round(100 * this.scale)} % · window ${percentOf(this.width)} level ${percentOf(this.centre)}${this.inverted ? " · inverted" : ""}`;
@@ -293,7 +278,7 @@ export class Viewer {
     this.gone = true;
     this.watch.disconnect();
     cancelAnimationFrame(this.waiting);
-    this.greys = this.cells = this.heat = null;
+    this.greys = this.cells = null;
     for (const canvas of [this.raw, this.canvas, this.loupe]) canvas.width = canvas.height = 0;
   }
 }

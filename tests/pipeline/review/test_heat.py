@@ -30,16 +30,20 @@ def test_the_layer_holds_the_map_alone(tmp_path: Path) -> None:
     explained = plain.copy()
     explained[40:60, 30:50] = (230, 60, 20)
     pictures(tmp_path, plain, explained)
-    layer = np.asarray(Image.open(io.BytesIO(heat_layer(tmp_path, "s1", View.AP, (200, 160)))))
+    raw = heat_layer(tmp_path, "s1", View.AP, (200, 160))
+    assert raw is not None
+    layer = np.asarray(Image.open(io.BytesIO(raw)))
     assert layer.shape == (100, 80, 4), "without the band of text below the image"
     seen = layer[..., 3] > 0
     assert seen[40:60, 30:50].all() and seen.sum() == 400
     assert tuple(layer[50, 40]) == (230, 60, 20, 255)
 
 
-def test_a_study_without_the_picture_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="--explain"):
-        heat_layer(tmp_path, "s1", View.AP, (200, 160))
+def test_a_study_without_the_picture_has_no_layer(results: Path) -> None:
+    assert heat_layer(results, "s1", View.AP, (200, 160)) is None
+    with open_page(results) as page:
+        answer = page.client.get(f"/api/study/{page.uids[0]}/AP/heat")
+        assert (answer.status_code, answer.content) == (204, b"")
 
 
 def test_pictures_of_two_sizes_are_none(tmp_path: Path) -> None:

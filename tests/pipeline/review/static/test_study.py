@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pipeline.review.options import ReviewOptions
 from tests.pipeline.review.static.conftest import served
 
+HEIGHTS = ("anterior", "middle", "posterior")
 BOX = "svg[aria-label='Boxes of the {view} view'] g.box[data-level={level}]"
 
 
@@ -206,24 +209,92 @@ def test_window_zoom_and_measure_change_no_box(page: Any, results: Path) -> None
         drag(page, (stage["x"] + 20, stage["y"] + 60), 100, 0)
         page.wait_for_selector(".measure text:has-text('mm')")
         assert not page.locator(".saved.waiting, .saved.done").count()
-    assert not list((results / "review").glob("*.jsonl")) or not (results / "review" / "reader.jsonl").read_text()
+    assert all("study_uid" not in path.read_text("utf-8") for path in (results / "review").glob("*.jsonl"))
 
 
 def test_outlines_and_boxes_are_layers(page: Any, results: Path) -> None:
-    def with_outline(route: Any) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        document["views"]["AP"]["outlines"] = {"L2": [[10, 10], [60, 10], [60, 40]]}
-        route.fulfill(response=answer, json=document)
-
-    page.route("**/api/study/*", with_outline)
     with served(results) as link:
         open_study(page, link)
-        assert page.locator("polygon.outline").count() == 0
+        assert page.locator("g.outline").count() == 0
         page.keyboard.press("o")
-        page.wait_for_selector("polygon.outline.level-L2")
+        page.wait_for_selector("[aria-label$='LATERAL view'] g.outline.level-L2")
         page.keyboard.press("b")
         page.wait_for_selector("g.box", state="detached")
+        page.get_by_role("button", name="Outlines").click()
+        page.wait_for_selector("g.outline", state="detached")
+
+
+def heights(page: Any, level: str) -> list[str]:
+    row = page.locator(".heights tbody tr").nth(("L1", "L2", "L3", "L4").index(level))
+    return [str(text) for text in row.locator("td").all_inner_texts()]
+
+
+def test_heights_are_measured_anew_on_a_corrected_box(page: Any, results: Path) -> None:
+    with served(results) as link:
+        uid = open_study(page, link)
+        screened = json.loads((results / "studies" / f"{uid}.json").read_text("utf-8"))["findings"]["vertebrae"]
+        stored_heights = {v["level"]: [f"{v[f'{name}_height']:.1f}" for name in HEIGHTS] for v in screened}
+        page.wait_for_selector("caption:has-text('in mm, lateral view, as screened')")
+        before = {level: heights(page, level) for level in ("L1", "L3")}
+        assert {level: texts[:3] for level, texts in before.items()} == {k: stored_heights[k] for k in before}
+        choose(page, "LATERAL", "L3")
+        for _ in range(3):
+            page.keyboard.press("Shift+ArrowDown")
+        page.wait_for_selector("caption:has-text('on your boxes')")
+        page.wait_for_selector("caption:has-text('being measured')", state="detached")
+        assert heights(page, "L3") != before["L3"] and heights(page, "L1")[:3] == before["L1"][:3]
+        for _ in range(3):
+            page.keyboard.press("Control+z")
+        page.wait_for_selector("caption:has-text('as screened')")
+        assert heights(page, "L3") == before["L3"]
+
+
+RED = """() => {
+    const canvas = document.querySelector('canvas.image');
+    const cells = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    let red = 0;
+    for (let k = 0; k < cells.length; k += 4) red += cells[k] > cells[k + 2] + 40;
+    return red;
+}"""
+
+
+@pytest.mark.parametrize("page", ["status of 422"], indirect=True, ids=["refused"])
+def test_grad_cam_follows_the_boxes_or_says_that_it_does_not(page: Any, results: Path) -> None:
+    layer = io.BytesIO()
+    Image.new("RGBA", (50, 60), (255, 0, 0, 200)).save(layer, "PNG")
+    made = {"views": {"AP": b64encode(layer.getvalue()).decode("ascii")}}
+    asked: list[dict[str, Any]] = []
+
+    def make(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json=made)
+
+    def refuse(route: Any) -> None:
+        route.fulfill(status=422, json={"error": "Grad-CAM needs the package torch"})
+
+    with served(results) as link:
+        uid = open_study(page, link)
+        page.route("**/api/study/*/heat", make)
+        page.keyboard.press("c")
+        page.wait_for_selector(".pane:has(svg[aria-label$='AP view']) .note:has-text('boxes as screened')")
+        page.wait_for_selector(".note:has-text('none of this view')")
+        assert page.evaluate(RED) > 1000
+        choose(page, "AP", "L3")
+        page.keyboard.press("Shift+ArrowDown")
+        page.wait_for_selector(".note:has-text('your boxes')")
+        moved = [next(b for b in body["views"]["AP"]["boxes"] if b["level"] == "L3")["y0"] for body in asked]
+        assert moved[1] == pytest.approx(moved[0] + 10)
+
+        page.unroute("**/api/study/*/heat")
+        page.route("**/api/study/*/heat", refuse)
+        page.route(f"**/api/study/{uid}/AP/heat", lambda route: route.fulfill(body=layer.getvalue()))
+        page.keyboard.press("Shift+ArrowDown")
+        page.wait_for_selector(".note:has-text('FIRST RESULT, not your boxes')")
+        page.unroute(f"**/api/study/{uid}/AP/heat")
+        page.keyboard.press("Shift+ArrowDown")
+        page.wait_for_selector(".status:has-text('No Grad-CAM layer: Grad-CAM needs the package torch')")
+        page.wait_for_timeout(100)
+        assert page.evaluate(RED) == 0
 
 
 def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> None:
