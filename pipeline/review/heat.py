@@ -12,6 +12,7 @@ from PIL import Image
 
 from cohort.spine import View
 from osteolens.errors import ReadError
+from pipeline.screening.output.overlay import radiograph_width
 
 MOST_LAYER_PX = 4096
 """Longest side of a stored picture that is opened."""
@@ -60,11 +61,11 @@ def heat_layer(out: Path, study_uid: str, view: View, shape: tuple[int, int]) ->
 
 
 def _picture(path: Path) -> npt.NDArray[np.uint8]:
-    """A stored picture as (rows, columns, 3)."""
+    """A stored picture as (rows, columns, 3), without the margin at the right of a narrow radiograph."""
     with path.open("rb") as stream, Image.open(stream, formats=("PNG",)) as picture:
         if max(picture.size) > MOST_LAYER_PX:
             raise ReadError(f"the picture has a side of {max(picture.size)} pixels; expected {MOST_LAYER_PX}")
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(picture.convert("RGB"))[:, : radiograph_width(picture)]
 
 
 def heat_png(heat: npt.NDArray[np.float32]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cohort.spine import View
+from cohort.spine import SpineDetection, VertebraBox, VertebralLevel, View
 from osteolens.errors import ReadError
 from pipeline.review.heat import heat_layer
+from pipeline.screening.output.overlay import overlay_png
 from tests.pipeline.review.pages import ORIGIN, Page, drawn, open_page
+from tests.predictions import screened, view_result
 
 
 def pictures(out: Path, plain: npt.NDArray[np.uint8], explained: npt.NDArray[np.uint8]) -> None:
@@ -37,6 +40,23 @@ def test_the_layer_holds_the_map_alone(tmp_path: Path) -> None:
     seen = layer[..., 3] > 0
     assert seen[40:60, 30:50].all() and seen.sum() == 400
     assert tuple(layer[50, 40]) == (230, 60, 20, 255)
+
+
+def test_the_layer_of_a_narrow_radiograph_lies_on_it(tmp_path: Path) -> None:
+    boxes = (VertebraBox(VertebralLevel.L1, 2.0, 60.0, 38.0, 110.0),)
+    view = replace(view_result(), detection=SpineDetection(View.AP, boxes, (400, 40)))
+    prediction = replace(screened("s1", -1.0), views={View.AP: view})
+    grey, heat = np.full((400, 40), 0.5, np.float32), np.zeros((400, 40), np.float32)
+    heat[300:320, 10:20] = 1
+    (tmp_path / "overlays").mkdir()
+    for name, hot in (("s1_AP", None), ("s1_AP_explained", heat)):
+        (tmp_path / "overlays" / f"{name}.png").write_bytes(overlay_png(prediction, View.AP, grey, 400, heat=hot))
+    raw = heat_layer(tmp_path, "s1", View.AP, (400, 40))
+    assert raw is not None
+    layer = np.asarray(Image.open(io.BytesIO(raw)))
+    assert layer.shape == (400, 40, 4)
+    rows, columns = np.nonzero(layer[..., 3])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (300, 319, 10, 19)
 
 
 def test_a_study_without_the_picture_has_no_layer(results: Path) -> None:
