@@ -57,6 +57,12 @@ def process(
     fhir: Annotated[
         bool, typer.Option("--fhir", help="Also write each result as FHIR R4 resources; needs the extra 'fhir'.")
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, max=256, help="Processes side by side; by default what the machine has room for."
+        ),
+    ] = None,
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -87,6 +93,7 @@ def process(
         overrides = [*(set_ or ()), *([f"shift_levels={shift}"] if shift else [])]
         overrides += ["explain=true"] if explain else []
         overrides += ["fhir=true"] if fhir else []
+        overrides += [] if jobs is None else [f"jobs={jobs}"]
         overrides += [] if dicom is None else [_dicom_override(dicom)]
         settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else shipped_examples()

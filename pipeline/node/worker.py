@@ -53,8 +53,7 @@ def screening(config: NodeConfig) -> Iterator[ScreenFilms]:
             for study in index_cohort(films).studies:
                 loaded: Future[LoadedStudy] = Future()
                 loaded.set_result(read_images(study, reader))
-                seconds = {"read_wait": 0.0, "screen": 0.0, "write": 0.0}
-                screen_study(study, loaded, screener, results, seconds, writers)
+                screen_study(study, loaded, screener, results, writers)
 
         yield screen
 

@@ -25,11 +25,21 @@ class ScreeningConfig(StrictConfig):
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
     dicom: DicomConfig = Field(default_factory=DicomConfig, description="results as DICOM objects")
     fhir: bool = Field(False, description="results as FHIR R4 resources; needs the extra 'fhir'")
-    threads: int = Field(0, ge=0, le=256, description="threads of onnxruntime; 0 takes all cores")
+    jobs: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="processes that screen side by side; 0: as many as cores, memory and studies pay for",
+    )
+    threads: int = Field(
+        0, ge=0, le=256, description="threads of onnxruntime in a process; 0 shares the cores among the processes"
+    )
     read_seconds: float = Field(20.0, ge=1, le=3600, description="time that reading one file may take")
     read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")
 
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on."""
-        same = self.model_dump_json(exclude={"overlay_px", "dicom", "fhir", "threads", "read_ahead", "read_seconds"})
+        same = self.model_dump_json(
+            exclude={"overlay_px", "dicom", "fhir", "jobs", "threads", "read_ahead", "read_seconds"}
+        )
         return hashlib.sha256(same.encode()).hexdigest()[:12]

@@ -1,12 +1,9 @@
-"""Screening of a folder: read ahead, write each result at once, continue after a failed study, resume a run."""
+"""Screening of a folder: write each result at once, continue after a failed study, resume a run."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import Status
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.manual_rois import ManualRois
-from pipeline.screening.output.objects import object_writers
+from pipeline.screening.output.objects import no_objects, object_writers
 from pipeline.screening.output.report import write_report
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
 from pipeline.screening.output.run_record import (
@@ -33,10 +30,10 @@ from pipeline.screening.output.run_record import (
     skipped_rows,
     table_text,
 )
-from pipeline.screening.radiograph_reader import LoadedStudy, RadiographReader, read_images
-from pipeline.screening.screener import Screener, identifiers
 from pipeline.screening.stop import stop_asked
-from pipeline.screening.stored_study import earlier_row, screen_study
+from pipeline.screening.stored_study import StoredStudy, earlier_study
+from pipeline.screening.workers.processes import screen_studies
+from pipeline.screening.workers.settings import WorkerSettings
 
 UNKNOWN = Covariates()
 """No covariate given by the caller."""
@@ -68,7 +65,7 @@ class RunSummary:
 
     Attributes:
         rows: one a study, as in predictions.csv.
-        seconds: time by stage.
+        seconds: time by stage, added up over the processes that screen.
         resumed: studies whose result of an earlier run was kept.
         stopped: whether a signal ended the run before all studies were screened.
         without_objects: why DICOM objects or FHIR resources were not made, or an image not referenced, by study_uid.
@@ -95,7 +92,8 @@ def screen_folder(
 ) -> RunSummary:
     """Screen every study and write its JSON, overlays and row as soon as it is done, then the tables and the report.
 
-    SIGINT and SIGTERM end the run after the study in hand; what is written stays, and the same call goes on from there.
+    Several processes share the studies where that pays; files and their order are the same as of one. SIGINT and
+    SIGTERM end the run after the studies in hand; what is written stays, and the same call goes on from there.
 
     Args:
         source: folder, image or manifest, or what `index_cohort` says of it.
@@ -170,38 +168,43 @@ class _Run:
         write_whole(out / "skipped.csv", table_text(("file", "reason"), self._skipped))
         self._write_row = RowWriter(out)
         self._writers = object_writers(options.config, out)
+        self._objects = no_objects(self._writers)
+        self._worker = WorkerSettings(
+            bundle=bundle, config=options.config, manual_rois=options.manual_rois, root=index.root, out=out
+        )
 
     def finish(self) -> RunSummary:
         """Screen what no earlier run has screened, then write the tables and the report."""
-        pending, config = self._keep_earlier(), self._options.config
-        if pending:
-            with RadiographReader(config.read_seconds) as reader:
-                screener = Screener(self._bundle, config, self._options.manual_rois, self._index.root)
-                self._summary.seconds["load"] = time.perf_counter() - self._started
-                for study, future in _read_ahead(pending, config.read_ahead, reader, self._stop):
-                    self._add(screen_study(study, future, screener, self._out, self._summary.seconds, self._writers))
+        pending = self._keep_earlier()
+        for stored in screen_studies(pending, self._worker, self._stop) if pending else ():
+            self._add(stored)
         self._write_tables()
         return self._summary
 
     def _keep_earlier(self) -> list[Study]:
-        """Take rows of an earlier run where they still hold; the studies that are left to screen."""
-        source = identifiers(self._bundle, self._options.config, self._options.manual_rois)
+        """Take results of an earlier run where they still hold; the studies that are left to screen."""
+        source, writers, root = self._worker.identifiers, self._writers, self._index.root
         resume = self._options.resume and not self._options.config.shift_levels
         pending = []
         for study in self._studies:
             if self._stop.is_set():
                 break
-            row = earlier_row(study, self._out, source, self._index.root, self._writers) if resume else None
-            if row is None:
+            earlier = earlier_study(study, self._out, source, root, writers) if resume else None
+            if earlier is None:
                 pending.append(study)
             else:
                 self._summary.resumed += 1
-                self._add(row)
+                self._add(earlier)
         return pending
 
-    def _add(self, row: PredictionRow) -> None:
+    def _add(self, stored: StoredStudy) -> None:
+        row = stored.row
         self._write_row(row)
         self._summary.rows.append(row)
+        for kind, made in stored.made.items():
+            self._objects[kind].add(row.study_uid, made)
+        for stage, seconds in stored.seconds.items():
+            self._summary.seconds[stage] += seconds
         self._progress(len(self._summary.rows), len(self._studies))
 
     def _write_tables(self) -> None:
@@ -209,7 +212,7 @@ class _Run:
         left = len(self._studies) - len(summary.rows)
         summary.stopped = left > 0
         former = 0 if summary.stopped else set_former_aside(out, {study.study_uid for study in self._studies})
-        summary.without_objects = {uid: why for writer in self._writers for uid, why in writer.not_made.items()}
+        summary.without_objects = {uid: why for made in self._objects.values() for uid, why in made.not_made.items()}
         summary.rows.sort(key=lambda row: row.study_uid)
         summary.seconds["total"] = time.perf_counter() - self._started
         counts = RunCounts(
@@ -226,27 +229,10 @@ class _Run:
             weights=self._bundle.identifiers,
             counts=counts,
             seconds=summary.seconds,
-            objects={kind: done for writer in self._writers for kind, done in writer.as_json().items()},
+            objects={kind: made.as_json() for kind, made in self._objects.items()},
             source=self._index.root,
         ).as_json()
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))
         write_json(out / "run.json", record)
         write_report(out, cells, self._skipped, record)
-
-
-def _read_ahead(
-    studies: list[Study], ahead: int, reader: RadiographReader, stop: threading.Event
-) -> Iterator[tuple[Study, Future[LoadedStudy]]]:
-    """Studies in order with their pixels on the way, until a stop is asked for; at most `ahead` are held in memory."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting: deque[tuple[Study, Future[LoadedStudy]]] = deque()
-        for study in studies:
-            waiting.append((study, pool.submit(read_images, study, reader)))
-            if len(waiting) > ahead and not stop.is_set():
-                yield waiting.popleft()
-            if stop.is_set():
-                break
-        while waiting and not stop.is_set():
-            yield waiting.popleft()
-        pool.shutdown(cancel_futures=True)

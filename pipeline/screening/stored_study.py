@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cohort.study import Study
@@ -17,7 +17,8 @@ from osteolens.errors import OsteoLensError, OutputError
 from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_covariates
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
-from pipeline.screening.output.objects import ObjectWriter
+from pipeline.screening.output.made import Made
+from pipeline.screening.output.objects import ObjectWriter, write_objects
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.rows import PredictionRow, row_of
 from pipeline.screening.output.run_record import EXPLAINED, picture_names
@@ -27,33 +28,43 @@ from pipeline.screening.screener import Screener, ScreeningOutput
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStudy:
+    """A study whose result is written.
+
+    Attributes:
+        row: of predictions.csv.
+        made: what became of DICOM objects and FHIR resources, by the kinds that are asked for.
+        seconds: time by stage; empty for a result of an earlier run.
+    """
+
+    row: PredictionRow
+    made: Mapping[str, Made]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def screen_study(
-    study: Study,
-    future: Future[LoadedStudy],
-    screener: Screener,
-    out: Path,
-    seconds: dict[str, float],
-    writers: Sequence[ObjectWriter],
-) -> PredictionRow:
-    """Screen one study, write its files and return its row.
+    study: Study, future: Future[LoadedStudy], screener: Screener, out: Path, writers: Sequence[ObjectWriter]
+) -> StoredStudy:
+    """Screen one study and write its files.
 
     Args:
         study: to screen.
         future: the study with its pixels, read ahead.
         screener: loaded models.
         out: folder of results.
-        seconds: time by stage, to which this study's is added.
         writers: of DICOM objects and FHIR resources.
 
     Raises:
         OutputError: results cannot be written, so that going on is of no use.
     """
     clock = begun = time.perf_counter()
+    seconds: dict[str, float] = {}
 
     def lap(stage: str) -> None:
         nonlocal clock
         now = time.perf_counter()
-        seconds[stage] += now - clock
+        seconds[stage] = now - clock
         clock = now
 
     loaded = LoadedStudy(study, (), ())
@@ -65,9 +76,9 @@ def screen_study(
         _remove_pictures(study.study_uid, out)
         _write_overlays(output, screener.config, out)
         stored = _stored(output.prediction, out)
-        write_objects(study, stored, writers)
+        made = write_objects(study, stored, writers)
         lap("write")
-        return row_of(stored, time.perf_counter() - begun)
+        return StoredStudy(row=row_of(stored, time.perf_counter() - begun), made=made, seconds=seconds)
     except OutputError:
         raise
     except OsteoLensError as error:
@@ -76,45 +87,46 @@ def screen_study(
         log.warning("a study failed with %s", type(error).__name__)
         log.debug("details", exc_info=True)
         failure = f"{type(error).__name__}: {error}"
+    failed = store_failure(loaded, failure, screener.identifiers, screener.root, out, writers)
+    took = round(time.perf_counter() - begun, 3)
+    return replace(failed, row=replace(failed.row, seconds=took), seconds=seconds)
+
+
+def store_failure(
+    loaded: LoadedStudy,
+    failure: str,
+    source: ModelIdentifiers,
+    root: Path | None,
+    out: Path,
+    writers: Sequence[ObjectWriter],
+) -> StoredStudy:
+    """Write that a study could not be screened.
+
+    Args:
+        loaded: what could be read of the study.
+        failure: why.
+        source: identifiers of the weights and settings.
+        root: folder that paths are told from.
+        out: folder of results.
+        writers: of DICOM objects and FHIR resources.
+
+    Raises:
+        OutputError: results cannot be written.
+    """
+    study = loaded.study
     _remove_pictures(study.study_uid, out)
     failed = Prediction(
         study_uid=study.study_uid,
         patient_id=study.patient_id,
-        model=screener.identifiers,
+        model=source,
         covariates=study.covariates,
-        images=image_records(loaded, [], False, screener.root),
+        images=image_records(loaded, [], False, root),
         failure=" ".join(failure.split()),
         study_date=study.study_date,
         system=study.system,
     )
     stored = _stored(failed, out)
-    write_objects(study, stored, writers)
-    return row_of(stored, time.perf_counter() - begun)
-
-
-def write_objects(study: Study, prediction: Prediction, writers: Sequence[ObjectWriter], kept: bool = False) -> None:
-    """Write a result's objects; where they cannot be made, the result stands and the writer knows why.
-
-    Args:
-        study: the result is of.
-        prediction: the result.
-        writers: of DICOM objects and FHIR resources.
-        kept: whether the result is an earlier one, whose objects may lie there already.
-
-    Raises:
-        OutputError: results cannot be written.
-    """
-    for writer in writers:
-        try:
-            (writer.keep if kept else writer)(study, prediction)
-        except OutputError:
-            raise
-        except OsteoLensError as error:
-            writer.give_up(prediction, visible(error))
-        except Exception as error:  # a broken object never loses a result that is written
-            log.warning("objects of a study failed with %s", type(error).__name__)
-            log.debug("details", exc_info=True)
-            writer.give_up(prediction, f"{type(error).__name__} while the objects were made")
+    return StoredStudy(row=row_of(stored, 0.0), made=write_objects(study, stored, writers))
 
 
 def _stored(prediction: Prediction, out: Path) -> Prediction:
@@ -145,10 +157,10 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
             write_whole(out / "overlays" / f"{name}{EXPLAINED}.png", hot)
 
 
-def earlier_row(
+def earlier_study(
     study: Study, out: Path, source: ModelIdentifiers, root: Path | None, writers: Sequence[ObjectWriter]
-) -> PredictionRow | None:
-    """The row of an earlier result, if it is complete and came from the same weights, settings, patient, covariates and
+) -> StoredStudy | None:
+    """An earlier result, if it is complete and came from the same weights, settings, patient, covariates and
     files, by their digests. Its date and radiography system, which change no class, are brought up to date.
 
     Args:
@@ -182,5 +194,4 @@ def earlier_row(
     system = None if study.system is None else visible(study.system)
     if (earlier.study_date, earlier.system) != (study.study_date, system):
         earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
-    write_objects(study, earlier, writers, kept=True)
-    return row_of(earlier, 0.0)
+    return StoredStudy(row=row_of(earlier, 0.0), made=write_objects(study, earlier, writers, kept=True))

@@ -1,4 +1,4 @@
-"""DICOM objects of each result of a run, and why some were not made."""
+"""DICOM objects of each result of a run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from cohort.study import Study
 from pipeline.dicom_objects.config import DicomConfig
 from pipeline.dicom_objects.write import are_current, remove_objects, require_dicom, write_objects
 from pipeline.prediction import Prediction
+from pipeline.screening.output.made import Made
 
 
 class DicomWriter:
     """Writes the objects that the settings ask for.
 
     Attributes:
-        written: studies whose objects were written, now or in an earlier run.
-        not_made: why objects of a study were not made, or an image not referenced, by study_uid.
+        is_asked: whether any object is asked for.
     """
+
+    kind = "dicom"
 
     def __init__(self, config: DicomConfig, out: Path) -> None:
         """Check that the objects can be made.
@@ -28,15 +30,9 @@ class DicomWriter:
         if config.objects:
             require_dicom()
         self._config, self._out = config, out
-        self.written = 0
-        self.not_made: dict[str, str] = {}
+        self.is_asked = bool(config.objects)
 
-    @property
-    def is_asked(self) -> bool:
-        """Whether any object is asked for."""
-        return bool(self._config.objects)
-
-    def __call__(self, study: Study, prediction: Prediction) -> None:
+    def __call__(self, study: Study, prediction: Prediction) -> Made:
         """Write the objects of a result, and remove those of an earlier one.
 
         Raises:
@@ -46,15 +42,13 @@ class DicomWriter:
         uid = prediction.study_uid
         if not self.is_asked:
             remove_objects(uid, self._out)
-            return
+            return Made(False)
         overlays = {view: self._out / "overlays" / f"{uid}_{view}.png" for view in View}
         paths = [path for _, path in study.images]
         left_out = write_objects(prediction, paths, overlays, self._config, self._out)
-        self.written += 1
-        if left_out:
-            self.not_made[uid] = "; ".join(left_out)
+        return Made(True, "; ".join(left_out))
 
-    def keep(self, study: Study, prediction: Prediction) -> None:
+    def keep(self, study: Study, prediction: Prediction) -> Made:
         """Write the objects of an earlier result that is kept, unless they lie there already.
 
         Raises:
@@ -62,21 +56,15 @@ class DicomWriter:
             OutputError: the folder cannot be written.
         """
         if not self.is_asked:
-            return
+            return Made(False)
         if are_current(prediction.study_uid, self._config, self._out):
-            self.written += 1
-        else:
-            self(study, prediction)
+            return Made(True)
+        return self(study, prediction)
 
-    def give_up(self, prediction: Prediction, reason: str) -> None:
-        """Note why there are no objects, and remove those of an earlier result, which say something else.
+    def remove(self, prediction: Prediction) -> None:
+        """Remove the objects of an earlier result, which say something else.
 
         Raises:
             OutputError: a file cannot be removed.
         """
         remove_objects(prediction.study_uid, self._out)
-        self.not_made[prediction.study_uid] = reason
-
-    def as_json(self) -> dict[str, object]:
-        """For the record of the run; empty where nothing was asked for."""
-        return {"dicom": {"studies": self.written, "not_made": dict(self.not_made)}} if self.is_asked else {}

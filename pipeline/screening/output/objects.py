@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from cohort.study import Study
+from osteolens.documents.text import visible
+from osteolens.errors import OsteoLensError, OutputError
 from pipeline.prediction import Prediction
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.dicom import DicomWriter
 from pipeline.screening.output.fhir import FhirWriter
+from pipeline.screening.output.made import Made
+
+log = logging.getLogger(__name__)
 
 
 class ObjectWriter(Protocol):
     """Writes one kind of object where the settings ask for it.
 
     Attributes:
-        not_made: why objects of a study were not made, by study_uid.
+        kind: name of the kind in the record of a run.
+        is_asked: whether the settings ask for it.
     """
 
-    not_made: dict[str, str]
+    kind: str
+    is_asked: bool
 
-    def __call__(self, study: Study, prediction: Prediction) -> None:
+    def __call__(self, study: Study, prediction: Prediction) -> Made:
         """Write the objects of a result, and remove those of an earlier one."""
 
-    def keep(self, study: Study, prediction: Prediction) -> None:
+    def keep(self, study: Study, prediction: Prediction) -> Made:
         """Write the objects of an earlier result that is kept, unless they lie there already."""
 
-    def give_up(self, prediction: Prediction, reason: str) -> None:
-        """Note why there are no objects, and remove those of an earlier result."""
-
-    def as_json(self) -> dict[str, object]:
-        """For the record of the run; empty where nothing was asked for."""
+    def remove(self, prediction: Prediction) -> None:
+        """Remove the objects of an earlier result, which say something else."""
 
 
 def object_writers(config: ScreeningConfig, out: Path) -> tuple[ObjectWriter, ...]:
@@ -41,3 +48,67 @@ def object_writers(config: ScreeningConfig, out: Path) -> tuple[ObjectWriter, ..
         MissingExtra: a package that makes what is asked for is not installed.
     """
     return DicomWriter(config.dicom, out), FhirWriter(config.fhir, out)
+
+
+def write_objects(
+    study: Study, prediction: Prediction, writers: Sequence[ObjectWriter], kept: bool = False
+) -> dict[str, Made]:
+    """Write a result's objects; where they cannot be made, the result stands.
+
+    Args:
+        study: the result is of.
+        prediction: the result.
+        writers: of DICOM objects and FHIR resources.
+        kept: whether the result is an earlier one, whose objects may lie there already.
+
+    Returns:
+        what became of each kind that is asked for.
+
+    Raises:
+        OutputError: results cannot be written.
+    """
+    made = {}
+    for writer in writers:
+        try:
+            done = (writer.keep if kept else writer)(study, prediction)
+        except OutputError:
+            raise
+        except OsteoLensError as error:
+            writer.remove(prediction)
+            done = Made(False, visible(error))
+        except Exception as error:  # a broken object never loses a result that is written
+            log.warning("objects of a study failed with %s", type(error).__name__)
+            log.debug("details", exc_info=True)
+            writer.remove(prediction)
+            done = Made(False, f"{type(error).__name__} while the objects were made")
+        if writer.is_asked:
+            made[writer.kind] = done
+    return made
+
+
+@dataclass(slots=True)
+class ObjectCounts:
+    """Objects of one kind over a run.
+
+    Attributes:
+        studies: whose objects were written, now or in an earlier run.
+        not_made: why objects of a study were not made, or an image not referenced, by study_uid.
+    """
+
+    studies: int = 0
+    not_made: dict[str, str] = field(default_factory=dict)
+
+    def add(self, study_uid: str, made: Made) -> None:
+        """Count a study."""
+        self.studies += made.written
+        if made.reason:
+            self.not_made[study_uid] = made.reason
+
+    def as_json(self) -> dict[str, object]:
+        """For the record of the run."""
+        return {"studies": self.studies, "not_made": dict(sorted(self.not_made.items()))}
+
+
+def no_objects(writers: Sequence[ObjectWriter]) -> Mapping[str, ObjectCounts]:
+    """Counts of a run that begins, for each kind that is asked for."""
+    return {writer.kind: ObjectCounts() for writer in writers if writer.is_asked}

@@ -1,0 +1,1 @@
+"""Screening of studies in this process, or in several side by side."""
