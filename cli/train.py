@@ -85,6 +85,7 @@ def segmenter(
     set_: options.Set = None,
     device: options.Device = "cpu",
     seed: options.Seed = 0,
+    resume: options.Resume = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -98,7 +99,9 @@ def segmenter(
         from pipeline.training.segmenter import train_segmenter
 
         settings = load_config(SegmenterTraining, config, set_ or ())
-        how = TrainingOptions(device=device, seed=seed, start_from=_start(start_from), validation=validation)
+        how = TrainingOptions(
+            device=device, seed=seed, resume=resume, start_from=_start(start_from), validation=validation
+        )
         with _percent("cropping, %") as bar:
             run = train_segmenter(cohorts, out, settings, how, bar, _notify(quiet))
         _print(run, as_json)

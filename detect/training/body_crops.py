@@ -46,10 +46,12 @@ class CropStore:
         planes: uint8 (n, 2, STORED_PX, STORED_PX), memory-mapped: the image, and 255 inside the body.
         targets: float32 (n, len(TARGETS)), NaN where unknown: fraction of the height that compression took, whether it
             is a vertebral body, whether it is seen from the side, and whether its front lies at the left.
+        made_from: digest of the images, outlines, settings and seed that made them.
     """
 
     planes: Bytes
     targets: Floats
+    made_from: str = ""
 
 
 def build_store(
@@ -74,12 +76,11 @@ def build_store(
     Raises:
         ReadError: no image has outlines.
     """
-    targets_path = path.with_name(f"{path.stem}-targets.npy")
-    note = path.with_name(f"{path.stem}-made-from.txt")
     settings = config.model_dump(include={"bodies_an_image", "beside_an_image", "distractor_fraction"})
-    digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines))
-    if path.is_file() and is_made_from(note, digest):
-        return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
+    digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines, studies))
+    store = _finished_store(path, digest)
+    if store is not None:
+        return store
     rng = np.random.default_rng(seed)
     stored: list[Bytes] = []
     targets: list[Floats] = []
@@ -94,16 +95,56 @@ def build_store(
                 targets.append(target)
         progress(number, len(studies))
     if not stored:
-        raise ReadError("no training image has outlines; expected annotations.json with polygons beside cohort.csv")
+        raise ReadError(
+            f"none of {len(studies)} studies has an image with outlines that can be read; expected polygons in "
+            "annotations.json beside cohort.csv"
+        )
     for _ in range(round(config.distractor_fraction * len(stored))):
         picture = np.round(draw_distractor(STORED_PX, rng) * 255).astype(np.uint8)
         stored.append(np.stack((picture, np.zeros_like(picture))))
         targets.append(_target(body=False))
-    for place, rows in ((targets_path, targets), (path, stored)):
-        with whole_file(place) as unfinished, unfinished.open("wb") as stream:
-            np.save(stream, np.stack(rows))
+    return _write_store(path, digest, stored, targets)
+
+
+def crops_bytes(studies: int, config: SegmenterTraining) -> int:
+    """About how many bytes the crops of so many studies of two images take, in memory and on the disk."""
+    an_image = config.bodies_an_image + config.beside_an_image
+    return round(2 * studies * an_image * (1 + config.distractor_fraction) * 2 * STORED_PX**2)
+
+
+def _files_of(path: Path) -> tuple[Path, Path]:
+    """Targets of a store, and the note of what it was made from."""
+    return path.with_name(f"{path.stem}-targets.npy"), path.with_name(f"{path.stem}-made-from.txt")
+
+
+def _finished_store(path: Path, digest: str) -> CropStore | None:
+    """The store on disk, if it was made from the same and is whole."""
+    targets_path, note = _files_of(path)
+    if not is_made_from(note, digest):
+        return None
+    try:
+        planes, targets = np.load(path, mmap_mode="r", allow_pickle=False), np.load(targets_path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    is_whole = planes.shape == (len(targets), 2, STORED_PX, STORED_PX) and targets.shape[1:] == (len(TARGETS),)
+    return CropStore(planes, targets, digest) if is_whole and len(targets) else None
+
+
+def _write_store(path: Path, digest: str, stored: list[Bytes], targets: list[Floats]) -> CropStore:
+    """Crops on disk, noted as whole when all of them are."""
+    targets_path, note = _files_of(path)
+    note.unlink(missing_ok=True)
+    with whole_file(targets_path) as unfinished, unfinished.open("wb") as stream:
+        np.save(stream, np.stack(targets))
+    with whole_file(path) as unfinished:
+        shape = (len(stored), 2, STORED_PX, STORED_PX)
+        planes = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+        for number, crop in enumerate(stored):
+            planes[number] = crop
+        planes.flush()
+        del planes
     note_made_from(note, digest)
-    return CropStore(np.load(path, mmap_mode="r"), np.load(targets_path))
+    return CropStore(np.load(path, mmap_mode="r", allow_pickle=False), np.stack(targets), digest)
 
 
 def _target(

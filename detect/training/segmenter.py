@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-import segmentation_models_pytorch as smp
 import torch
-from lightning.fabric import Fabric
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cohort.findings import GENANT_LOSS
-from detect.segmenter import CROP_PX, TARGETS
+from detect.segmenter import TARGETS
 from detect.training.body_crops import CropStore, batches
 from detect.training.config import SegmenterTraining
-from osteolens.atomic import whole_file
+from detect.training.pictures import draw_bodies
+from detect.training.segmenter_network import (
+    export_segmenter,
+    load_start,
+    mask_loss,
+    segmenter_network,
+    target_loss,
+)
+from osteolens.atomic import make_folder, whole_file
 from osteolens.documents.json_document import write_json
-from osteolens.errors import WeightsError
+from osteolens.errors import ReadError
 from osteolens.training.allocator import keep_freed_memory
-from osteolens.training.precision import training_precision
+from osteolens.training.average import averaged
+from osteolens.training.device import computed_on, seed_everything, torch_device
+from osteolens.training.precision import Precision, chosen_precision
+from osteolens.training.record import RunRecord
 from osteolens.training.run_options import RunOptions
+from osteolens.training.run_state import RunFiles
+from osteolens.training.watch import EpochClock, Watch
 
-FRACTURE_WEIGHT = 5.0
-"""How much more a fractured body weighs than a whole one; about one in twenty is."""
+MEASURED_CROPS = 8
+"""Crops of the step by which the precision is chosen."""
+
+RESULTS = ("segmenter.safetensors", "segmenter.onnx", "training_crops.png", "validation_crops.png")
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,19 +52,21 @@ def fit_segmenter(
     out: Path,
     config: SegmenterTraining,
     options: RunOptions,
-    report: Callable[[dict[str, float]], None] = lambda _: None,
+    watch: Watch | None = None,
 ) -> dict[str, float]:
     """Fit a small U-Net by binary cross-entropy and Dice; writes segmenter.onnx and .safetensors and metrics.json.
 
-    A second head on its encoder learns what is known of `TARGETS`; fractured bodies weigh FRACTURE_WEIGHT.
+    A second head on its encoder learns what is known of `TARGETS`; fractured bodies weigh FRACTURE_WEIGHT. The averaged
+    weights of the epoch with the best Dice are kept; weights to begin with are epoch 0. After every epoch the whole
+    state is written, from which a stopped run goes on.
 
     Args:
         training: crops of bodies.
         validation: likewise; never trained on.
         out: run folder.
         config: settings.
-        options: device, seed, and safetensors to begin with.
-        report: told of each epoch's row.
+        options: device, seed, resuming, and safetensors to begin with.
+        watch: told of steps and epochs.
 
     Returns:
         epoch, loss, mean Dice on the validation bodies of the best epoch, and areas under the ROC curves of losses of
@@ -60,97 +74,162 @@ def fit_segmenter(
 
     Raises:
         WeightsError: `start_from` holds another network.
+        ConfigError: the run to go on with has other settings or crops.
+        ReadError: no validation crop shows a body.
     """
     keep_freed_memory()
-    fabric = Fabric(accelerator=options.device, devices=1, precision=training_precision(options.device))
-    fabric.seed_everything(options.seed, verbose=False)
-    network = _network(config.encoder)
-    if options.start_from is not None:
-        _load(network, options.start_from)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=0.01)
-    model, optimizer = fabric.setup(network, optimizer)
-    steps = config.epochs * -(-len(training.planes) // config.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer.optimizer, config.lr, steps, pct_start=0.1)
+    make_folder(out)
+    fit = _Fit(training, validation, out, config, options, watch or Watch())
+    for epoch in range(fit.done, config.epochs):
+        fit.run_epoch(epoch)
+    return fit.finish()
 
-    def step(images: Floats, masks: Floats, targets: Floats) -> float:
-        inputs = torch.from_numpy(images).to(fabric.device, memory_format=torch.channels_last)
-        logits, values = model(inputs)
-        truth, known = (torch.from_numpy(array).to(fabric.device) for array in (masks, targets))
-        loss = _mask_loss(logits.float(), truth) + _target_loss(values.float(), known)
-        fabric.backward(loss)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+
+class _Fit:
+    """One segmenter being trained: its network, the averaged copy that is judged, its optimiser and its files."""
+
+    def __init__(
+        self,
+        training: CropStore,
+        validation: CropStore,
+        out: Path,
+        config: SegmenterTraining,
+        options: RunOptions,
+        watch: Watch,
+    ) -> None:
+        if not (validation.planes[:, 1] > 127).any():
+            raise ReadError("no crop of the validation studies shows a body; expected outlines of validation studies")
+        self.training, self.validation, self.out, self.config = training, validation, out, config
+        self.options, self.watch, self.device = options, watch, torch_device(options.device)
+        seed_everything(options.seed, 0)
+        self.network = segmenter_network(config.encoder)
+        if options.start_from is not None:
+            load_start(self.network, options.start_from, config.encoder)
+        self.network.to(self.device)
+        self.rate = config.rate(fine_tuned=options.start_from is not None)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=0.01)
+        self.steps_each = -(-len(training.planes) // config.batch)
+        self.average = averaged(self.network, self.steps_each * config.epochs)
+        made_from = {"training": training.made_from, "validation": validation.made_from}
+        self.files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
+        state = self.files.resumed()
+        self.best: Mapping[str, Tensor] = {}
+        if state is None:
+            self.record = RunRecord(out, "dice", watch)
+            self.precision = chosen_precision(config.precision, self.device, self._measured_step)
+            watch.notify(str(self.precision))
+            draw_bodies(training, None, out / "training_crops.png")
+            if options.start_from is not None:
+                self._judge({"epoch": 0}, time.monotonic())
+        else:
+            self._restore(state)
+
+    @property
+    def done(self) -> int:
+        """Epochs that are finished."""
+        return int(self.record.history[-1]["epoch"]) if self.record.history else 0
+
+    def run_epoch(self, epoch: int) -> None:
+        """Train on all crops once, judge the averaged network, and write the state."""
+        started = time.monotonic()
+        seed_everything(self.options.seed, epoch + 1)
+        rng = np.random.default_rng([self.options.seed, epoch])
+        self.network.train()
+        order = rng.permutation(len(self.training.planes))
+        clock = EpochClock(self.watch, epoch + 1, self.config.epochs, len(order))
+        losses = []
+        for number, batch in enumerate(batches(self.training, order, self.config.batch, rng)):
+            fraction = (epoch * self.steps_each + number) / max(1, self.steps_each * self.config.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate * one_cycle(fraction)
+            losses.append(self._step(self.network, *batch, bfloat16=self.precision.is_bfloat16))
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self.average.update_parameters(self.network)
+            clock.add(len(batch[0]))
+        self._judge({"epoch": epoch + 1, "loss": float(np.mean(losses))}, started)
+
+    def finish(self) -> dict[str, float]:
+        """Export the best epoch and write what is known of it."""
+        self.record.tell_outcome()
+        self.network.load_state_dict(dict(self.best))
+        network = self.network.float().cpu().eval()
+        with whole_file(self.out / "segmenter.safetensors") as unfinished:
+            save_file({name: value.contiguous() for name, value in network.state_dict().items()}, unfinished)
+        difference = export_segmenter(network, self.out / "segmenter.onnx")
+        document = {
+            "validation": dict(self.record.best),
+            "history": [dict(row) for row in self.record.history],
+            "onnx_apart": difference,
+            "config": {**self.config.model_dump(mode="json"), "lr": self.rate},
+            "run": {**computed_on(self.device), "precision": self.precision.as_json()},
+        }
+        write_json(self.out / "metrics.json", document)
+        return dict(self.record.best)
+
+    def _step(self, network: nn.Module, images: Floats, masks: Floats, targets: Floats, bfloat16: bool) -> float:
+        """Forward and backward pass of a batch; returns its loss."""
+        inputs = torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            logits, values = network(inputs)
+        truth, known = (torch.from_numpy(array).to(self.device) for array in (masks, targets))
+        loss = mask_loss(logits.float(), truth) + target_loss(values.float(), known)
+        loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    history: list[dict[str, float]] = []
-    started, weights = time.monotonic(), out / "segmenter.safetensors"
-    for epoch in range(config.epochs):
-        rng = np.random.default_rng([options.seed, epoch])
-        model.train()
-        order = rng.permutation(len(training.planes))
-        losses = [step(*batch) for batch in batches(training, order, config.batch, rng)]
-        row = {
-            "epoch": epoch + 1,
-            "loss": float(np.mean(losses)),
-            **_evaluate_on(model, validation, config.batch, fabric.device),
-            "minutes": (time.monotonic() - started) / 60,
-        }
-        history.append(row)
-        report(row)
-        if row["dice"] >= max(one["dice"] for one in history):
-            with whole_file(weights) as unfinished:
-                save_file({name: value.contiguous() for name, value in network.state_dict().items()}, unfinished)
-    network.load_state_dict(load_file(weights))
-    export_segmenter(network.float().cpu().eval(), out / "segmenter.onnx")
-    best = max(history, key=lambda one: one["dice"])
-    write_json(out / "metrics.json", {"validation": best, "history": history, "config": config.model_dump()})
-    return best
+    def _measured_step(self, bfloat16: bool) -> None:
+        network = copy.deepcopy(self.network).train()
+        chosen = np.arange(min(MEASURED_CROPS, len(self.training.planes)))
+        state = torch.get_rng_state()
+        self._step(network, *next(iter(batches(self.training, chosen, len(chosen), None))), bfloat16=bfloat16)
+        torch.set_rng_state(state)
+
+    def _judge(self, row: dict[str, float], started: float) -> None:
+        """Evaluate the averaged network, take the epoch up, and write the state."""
+        network = self.average.module
+        metrics = evaluate(network, self.validation, self.config.batch, self.device)
+        minutes = self.record.minutes + (time.monotonic() - started) / 60
+        if self.record.add({**row, **metrics, "minutes": minutes}):
+            self.best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        draw_bodies(self.validation, self._shown(self.validation), self.out / "validation_crops.png")
+        self.files.save(
+            {
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "best": dict(self.best),
+                "optimizer": self.optimizer.state_dict(),
+                "history": [dict(row) for row in self.record.history],
+                "precision": self.precision.as_json(),
+            }
+        )
+
+    def _restore(self, state: Mapping[str, object]) -> None:
+        """Go on where a run stopped."""
+        self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
+        self.average.load_state_dict(state["average"])  # type: ignore[arg-type]
+        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        self.best = state["best"]  # type: ignore[assignment]
+        self.precision = Precision(**state["precision"])  # type: ignore[arg-type]
+        self.record = RunRecord(self.out, "dice", self.watch, state["history"])  # type: ignore[arg-type]
+        self.watch.notify(f"goes on after epoch {self.done} of {self.config.epochs}; {self.precision}")
+
+    def _shown(self, store: CropStore) -> Floats:
+        """Probabilities of the averaged network for the first crops of a store."""
+        network = self.average.module.eval()
+        images, *_ = next(iter(batches(store, np.arange(min(16, len(store.planes))), 16, None)))
+        with torch.inference_mode():
+            logits, _ = network(torch.from_numpy(images).to(self.device, memory_format=torch.channels_last))
+        return np.asarray(torch.sigmoid(logits.float()).cpu().numpy()[:, 0], np.float32)
 
 
-def _network(encoder: str) -> nn.Module:
-    """A U-Net with a second head for the targets."""
-    network: nn.Module = smp.Unet(
-        encoder,
-        encoder_depth=5,
-        encoder_weights=None,
-        in_channels=1,
-        classes=1,
-        decoder_channels=(96, 64, 32, 16, 8),
-        aux_params={"classes": len(TARGETS), "pooling": "avg", "dropout": 0.2},
-    ).to(memory_format=torch.channels_last)
-    return network
+def one_cycle(fraction: float) -> float:
+    """Rate at a fraction of the training, as a fraction of its peak: a tenth rises, the rest falls as a cosine."""
+    if fraction < 0.1:
+        return 0.04 + 0.96 * fraction / 0.1
+    return 0.5 * (1 + float(np.cos(np.pi * (fraction - 0.1) / 0.9)))
 
 
-def _load(network: nn.Module, path: Path) -> None:
-    """The tensors of another run."""
-    try:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"{path}: not the weights of this segmenter; start from segmenter.safetensors of a run"
-        ) from error
-
-
-def _mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross-entropy of every crop, and Dice of those that hold a body."""
-    probability, filled = torch.sigmoid(logits), truth.sum((1, 2, 3)) > 0
-    dice = 1 - (2 * (probability * truth).sum((1, 2, 3)) + 1) / ((probability + truth).sum((1, 2, 3)) + 1)
-    mean_dice = (dice * filled).sum() / filled.sum().clamp(min=1)
-    return functional.binary_cross_entropy_with_logits(logits, truth) + mean_dice
-
-
-def _target_loss(values: Tensor, targets: Tensor) -> Tensor:
-    """Squared error of tenths of lost height, and cross-entropy of the kinds, where each is known."""
-    known = ~targets.isnan()
-    goal = torch.where(known, targets, torch.zeros_like(targets))
-    squared = (values[:, 0] - 10 * goal[:, 0]) ** 2 * (1 + FRACTURE_WEIGHT * (goal[:, 0] > 0))
-    kinds = functional.binary_cross_entropy_with_logits(values[:, 1:], goal[:, 1:], reduction="none")
-    each = torch.cat((0.05 * squared[:, None], 0.3 * kinds), 1) * known
-    return (each.sum(0) / known.sum(0).clamp(min=1)).sum()
-
-
-def _evaluate_on(model: nn.Module, store: CropStore, size: int, device: torch.device) -> dict[str, float]:
+def evaluate(model: nn.Module, store: CropStore, size: int, device: torch.device) -> dict[str, float]:
     """Mean Dice of thresholded masks of plain bodies, and areas under the ROC curves of grade 2 fractures and kinds."""
     model.eval()
     dice, predicted = [], []
@@ -175,32 +254,3 @@ def _auc(truth: Floats, scores: Floats) -> float:
     if len(np.unique(truth[known])) < 2:
         return float("nan")
     return float(roc_auc_score(truth[known] > 0.5, scores[known]))
-
-
-class _Export(nn.Module):
-    """Masks in [0, 1], losses of height as fractions, and probabilities of the kinds."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        logits, values = self.network(crops)
-        kinds = torch.sigmoid(values[:, 1:])
-        return torch.sigmoid(logits), (values[:, 0] / 10).clamp(0, 1), *kinds.unbind(1)
-
-
-def export_segmenter(network: nn.Module, path: Path) -> float:
-    """Write masks and losses of height as one graph; returns the largest difference between torch and onnxruntime."""
-    names = ("crops", "masks", *TARGETS)
-    model = _Export(network).eval()
-    crops = torch.rand(2, 1, CROP_PX, CROP_PX)
-    torch.onnx.export(
-        model, (crops,), str(path), input_names=[names[0]], output_names=list(names[1:]), opset_version=17,
-        dynamo=False, do_constant_folding=True, dynamic_axes={name: {0: "n"} for name in names},
-    )  # fmt: skip
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    with torch.inference_mode():
-        expected = model(crops)
-    outputs = session.run(None, {"crops": crops.numpy()})
-    return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(outputs, expected, strict=True))

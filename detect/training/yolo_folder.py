@@ -85,10 +85,16 @@ def write_yolo_folder(
         ReadError: no image of the training studies has ROIs, or a box lies outside its image.
     """
     renderings = _renderings(labelled, config, seed)
+    everyone = [*labelled.training, *labelled.validation]
     digest = digest_of_parts(
-        seed, config.image_px, config.renders, state_of_images(labelled.training), state_of_images(labelled.validation),
-        state_of_rois(labelled.rois, [*labelled.training, *labelled.validation]), state_of_outlines(labelled.outlines),
-    )  # fmt: skip
+        seed,
+        config.image_px,
+        config.renders,
+        state_of_images(labelled.training),
+        state_of_images(labelled.validation),
+        state_of_rois(labelled.rois, everyone),
+        state_of_outlines(labelled.outlines, labelled.training),
+    )
     if not is_made_from(out / MADE_FROM, digest):
         for kind in ("images", "labels"):
             shutil.rmtree(out / kind, ignore_errors=True)
@@ -97,6 +103,7 @@ def write_yolo_folder(
     for subset in ("train", "val"):
         for kind in ("images", "labels"):
             (out / kind / subset).mkdir(parents=True, exist_ok=True)
+    _remove_others(out, renderings)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         done = pool.map(lambda one: _render(one, labelled, out, config.image_px), renderings)
@@ -108,6 +115,19 @@ def write_yolo_folder(
     data = {"path": str(out.resolve()), "train": "images/train", "val": "images/val", "names": names_by_class}
     write_whole(out / "data.yaml", yaml.safe_dump(data))
     return out / "data.yaml"
+
+
+def _remove_others(out: Path, renderings: Sequence[_Rendering]) -> None:
+    """Remove what lies in the folders of images and labels and is none of these, such as ultralytics' cache of labels.
+
+    ultralytics trains on every image that it finds, and knows its cache again by sizes alone.
+    """
+    known = {f"{rendering.subset}/{name}" for rendering in renderings for name in rendering.names}
+    for kind, ending in (("images", ".png"), ("labels", ".txt")):
+        for path in [path for path in (out / kind).rglob("*") if path.is_file()]:
+            is_known = path.suffix == ending and path.relative_to(out / kind).with_suffix("").as_posix() in known
+            if not is_known:
+                path.unlink()
 
 
 def _renderings(labelled: LabelledStudies, config: DetectorTraining, seed: int) -> list[_Rendering]:
@@ -140,7 +160,8 @@ def _renderings(labelled: LabelledStudies, config: DetectorTraining, seed: int) 
 def _render(rendering: _Rendering, labelled: LabelledStudies, out: Path, side: int) -> None:
     """Write the images and labels of one radiograph, unless they are there."""
     labels = out / "labels" / rendering.subset
-    if all((labels / f"{name}.txt").is_file() for name in rendering.names):
+    images = out / "images" / rendering.subset
+    if all((labels / f"{name}.txt").is_file() and (images / f"{name}.png").is_file() for name in rendering.names):
         return
     try:
         radiograph = read_radiograph(rendering.path, with_full_range=True)
@@ -160,8 +181,7 @@ def _render(rendering: _Rendering, labelled: LabelledStudies, out: Path, side: i
         else:
             image, matrix = detector_input(radiograph.pixels, side)
             moved = move_boxes(corners, matrix)
-        picture = out / "images" / rendering.subset / f"{name}.png"
-        write_whole(picture, cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+        write_whole(images / f"{name}.png", cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
         write_whole(labels / f"{name}.txt", "\n".join(label_lines(boxes, moved, rendering.view, side)))
 
 

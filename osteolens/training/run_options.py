@@ -11,7 +11,7 @@ class RunOptions:
     """How a run goes.
 
     Attributes:
-        device: "auto", "cpu", "cuda"; the detector also takes GPU numbers, such as "0,1".
+        device: "auto", "cpu", "cuda" or "cuda:1".
         seed: of weights, order and augmentation.
         resume: go on from the run folder's last checkpoint.
         start_from: safetensors of another run, or a folder of weights; None begins with random tensors.

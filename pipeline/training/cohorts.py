@@ -33,7 +33,7 @@ from osteolens.atomic import make_folder
 from osteolens.config import StrictConfig
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-from pipeline.training.run import Notify, TrainingOptions, TrainingRun
+from pipeline.training.run import Notify, TrainingOptions, TrainingRun, settings_text
 
 VALIDATION_COHORT = "of validation, beside another cohort for validation"
 """Why studies of validation are left out where --validation names a cohort for it."""
@@ -69,7 +69,7 @@ class TrainingCohorts:
             notify(note)
         left_out = "".join(f"; {count} left out: {reason}" for reason, count in self.left_out.items())
         counts = f"{len(self.training)} studies to train on, {len(self.held_out)} held out"
-        notify(f"{counts}{left_out}; settings: {config.model_dump_json()}")
+        notify(f"{counts}{left_out}; {settings_text(config)}")
 
     def as_run(self, out: Path, metrics: Mapping[str, float]) -> TrainingRun:
         """The result of a training on them."""

@@ -51,7 +51,7 @@ def train_detector(
     from detect.training.yolo_folder import LabelledStudies, write_yolo_folder
 
     config, options = config or DetectorTraining(), options or TrainingOptions()
-    check_device(options.device, numbers=True)
+    check_device(options.device)
     start = _start(options)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, sites=config.sites)
     split.describe(config, notify)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from classify.training.crops import Facing
 from cohort.io.annotations import Outlines, Rois, read_outlines
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study
-from osteolens.errors import StudyError
+from osteolens.documents.text import visible
+from osteolens.errors import ReadError, StudyError
 from osteolens.progress import Progress, silent
 from pipeline.screening.radiograph_reader import read_study
 from pipeline.screening.screener import Screener
+from pipeline.training.cohorts import TrainingCohorts
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,28 @@ def outlines_of(cohorts: Sequence[Path], studies: Sequence[Study]) -> Outlines:
         if path.is_file():
             outlines.update(read_outlines(path, studies))
     return outlines
+
+
+def with_labels(split: TrainingCohorts, study_uids: Collection[str], what: str) -> TrainingCohorts:
+    """The studies of a split that can be trained on and validated by; the others are counted as left out.
+
+    Args:
+        split: both sides.
+        study_uids: of studies with labels.
+        what: the labels, for messages, such as "ROIs in rois.csv".
+
+    Raises:
+        ReadError: no study of a side has labels.
+    """
+    sides = []
+    for studies, purpose in ((split.training, "to train on"), (split.held_out, "to validate by")):
+        sides.append([study for study in studies if study.study_uid in study_uids])
+        if not sides[-1]:
+            first = f" (the first is {visible(studies[0].study_uid)})" if studies else ""
+            raise ReadError(f"none of {len(studies)} studies {purpose} has {what}{first}")
+    without = len(split.training) + len(split.held_out) - sum(map(len, sides))
+    left_out = {**split.left_out, **({f"without {what}": without} if without else {})}
+    return replace(split, training=sides[0], held_out=sides[1], left_out=left_out)
 
 
 def facing_by(screener: Screener) -> Facing:

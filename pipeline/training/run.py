@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from osteolens.config import StrictConfig
 from osteolens.training.run_options import RunOptions
+from osteolens.training.watch import EpochStep, Watch
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +32,16 @@ class TrainingOptions:
     """Options of a training, beside its settings.
 
     Attributes:
-        device: "auto", "cpu", "cuda"; the detector also takes GPU numbers, such as "0,1".
+        device: "auto", "cpu", "cuda" or "cuda:1".
         seed: of split, weights, order and augmentation.
         resume: go on from the run folder's last checkpoint.
         start_from: safetensors of another run, or a `Start`; None is the stage's own default, which is the weights
             for detector and classifier, and random tensors for the segmenter.
         weights: folder of weights that find ROIs and that a run starts from; the shipped ones when None.
         validation: cohort folder for validation; when None the site `validation`, or a fraction of the patients.
+        on_epoch: told of every epoch's numbers by name, for a logger of one's own such as MLflow; detector and
+            segmenter.
+        on_step: told how far an epoch is, instead of a line every half minute; detector and segmenter.
     """
 
     device: str = "auto"
@@ -45,6 +50,12 @@ class TrainingOptions:
     start_from: Path | Start | None = None
     weights: Path | None = None
     validation: Path | None = None
+    on_epoch: Callable[[Mapping[str, float]], None] | None = None
+    on_step: Callable[[EpochStep], None] | None = None
+
+    def watch(self, notify: Notify) -> Watch:
+        """Who is told how the fit goes."""
+        return Watch(notify=notify, on_epoch=self.on_epoch or (lambda _: None), on_step=self.on_step)
 
     def run_options(self, start_from: Path | None) -> RunOptions:
         """Those that the fit of a stage takes."""
@@ -83,3 +94,10 @@ class TrainingRun:
 def row_text(row: Mapping[str, float]) -> str:
     """Numbers of an epoch on one line."""
     return ", ".join(f"{name} {value:.3g}" for name, value in row.items())
+
+
+def settings_text(config: StrictConfig) -> str:
+    """The settings that are not as by default, in words."""
+    defaults = type(config)().model_dump(mode="json")
+    given = {name: value for name, value in config.model_dump(mode="json").items() if value != defaults[name]}
+    return "settings " + (", ".join(f"{name} {value}" for name, value in given.items()) or "by default")

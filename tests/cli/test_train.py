@@ -47,8 +47,8 @@ def test_a_stage_gets_its_options(calls: list[tuple[Any, ...]], tmp_path: Path, 
         "--start-from",
         str(tmp_path / "s.safetensors"),
     ]
-    more = ["--resume", "--weights", str(tmp_path / "w")] if stage != "segmenter" else []
-    done = runner.invoke(app, [*command, *more, "--set", "validation_fraction=0.2"])
+    more = ["--weights", str(tmp_path / "w")] if stage != "segmenter" else []
+    done = runner.invoke(app, [*command, *more, "--resume", "--set", "validation_fraction=0.2"])
     assert done.exit_code == 0, done.output
     (cohorts, out, config, options, _, _) = calls[0]
     assert (cohorts, out) == ([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
@@ -56,7 +56,7 @@ def test_a_stage_gets_its_options(calls: list[tuple[Any, ...]], tmp_path: Path, 
     expected = TrainingOptions(
         device="cuda",
         seed=7,
-        resume=bool(more),
+        resume=True,
         start_from=tmp_path / "s.safetensors",
         weights=tmp_path / "w" if more else None,
         validation=tmp_path / "v",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 
 from osteolens.errors import ConfigError
-from osteolens.training.device import check_device
+from osteolens.training.device import check_device, computed_on, seed_everything, torch_device
 
 
 def test_a_cpu_is_always_there() -> None:
@@ -29,8 +32,21 @@ def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("cuda", "cuda:1"):
         with pytest.raises(ConfigError, match=f"device '{name}': torch finds no GPU here; choose cpu"):
             check_device(name)
-    with pytest.raises(ConfigError, match="device '0,1': torch finds no GPU"):
-        check_device("0,1", numbers=True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     check_device("cuda")
-    check_device("0,1", numbers=True)
+    check_device("cuda:1")
+    with pytest.raises(ConfigError, match=r"device 'cuda:2': this machine has cuda:0 to cuda:1$"):
+        check_device("cuda:2")
+
+
+@pytest.mark.train
+def test_a_seed_and_an_epoch_tell_what_is_drawn() -> None:
+    torch = pytest.importorskip("torch")
+
+    def drawn(seed: int, epoch: int) -> tuple[float, float, float]:
+        seed_everything(seed, epoch)
+        return random.random(), float(np.random.rand()), float(torch.rand(1))  # noqa: NPY002
+
+    assert drawn(1, 2) == drawn(1, 2) and len({drawn(1, 2), drawn(1, 3), drawn(2, 2), drawn(2, 1)}) == 4
+    assert torch_device("cpu").type == "cpu" and computed_on(torch.device("cpu"))["threads"] == torch.get_num_threads()

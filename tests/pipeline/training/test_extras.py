@@ -16,7 +16,7 @@ from pipeline.training.segmenter import train_segmenter
 
 NEEDED = [
     (train_detector, "train detector", ("torch", "torchvision", "ultralytics", "safetensors")),
-    (train_segmenter, "train segmenter", ("torch", "lightning", "segmentation_models_pytorch", "safetensors")),
+    (train_segmenter, "train segmenter", ("torch", "segmentation_models_pytorch", "safetensors", "onnx")),
     (
         train_classifier,
         "train classifier",

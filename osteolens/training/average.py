@@ -1,0 +1,52 @@
+"""Weights averaged over the last steps of a training, with a warm-up, so that little of the start is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+    from torch.optim.swa_utils import AveragedModel
+
+AVERAGED_FRACTION = 0.1
+"""Fraction of all steps of a training over which weights are averaged."""
+
+
+def average_decay(step: int, steps: int) -> float:
+    """Decay of the average at a step: (1 + step) / (10 + step) until it reaches what suits the length of the run.
+
+    Source: the warm-up of TensorFlow's ExponentialMovingAverage(num_updates).
+
+    Args:
+        step: number of steps averaged before, from 0.
+        steps: of the whole training.
+    """
+    limit = 1 - 1 / max(2.0, AVERAGED_FRACTION * steps)
+    return min(limit, (1 + step) / (10 + step))
+
+
+def averaged(network: nn.Module, steps: int) -> AveragedModel:
+    """A copy of a network that follows its average over about the last tenth of all steps.
+
+    Args:
+        network: to average, buffers included.
+        steps: of the whole training.
+    """
+    from torch.optim.swa_utils import AveragedModel
+
+    @torch.no_grad()
+    def follow(ours: Sequence[Tensor], theirs: Sequence[Tensor], step: Tensor | int) -> None:
+        decay = average_decay(int(step), steps)
+        for mine, one in zip(ours, theirs, strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(one.to(mine.dtype), 1 - decay)
+            else:
+                mine.copy_(one)
+
+    copy = AveragedModel(network, multi_avg_fn=follow, use_buffers=True)
+    copy.n_averaged += 1  # the first step moves the start instead of replacing it
+    return copy

@@ -1,0 +1,105 @@
+"""The segmenter's training: its start is epoch 0, it goes on after a kill, and few crops are enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("segmentation_models_pytorch")
+
+from detect.training.body_crops import STORED_PX, CropStore
+from detect.training.config import SegmenterTraining
+from detect.training.segmenter import fit_segmenter, one_cycle
+from osteolens.config import load_config
+from osteolens.errors import ConfigError, ReadError, WeightsError
+from osteolens.training.precision import PrecisionChoice
+from osteolens.training.run_options import RunOptions
+from osteolens.training.watch import Watch
+from tests import ROOT
+
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
+
+PLAIN = SegmenterTraining(epochs=1, batch=2, precision=PrecisionChoice.FLOAT32)
+CPU = RunOptions(device="cpu")
+
+
+def crops(count: int, name: str = "crops", filled: bool = True) -> CropStore:
+    """Grey discs on black."""
+    y, x = np.mgrid[:STORED_PX, :STORED_PX] - STORED_PX / 2
+    masks = np.stack([(np.hypot(y, x) < 40 + k).astype(np.uint8) * 255 * filled for k in range(count)])
+    targets = np.full((count, 4), np.nan, np.float32)
+    return CropStore(np.stack((masks // 2 + 40, masks), 1), targets, name)
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.detect.training.kills", "segmenter", str(tmp_path), "4,7,9"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    undisturbed = found.pop("0")["metrics"]
+    weights = (tmp_path / "0" / "segmenter.safetensors").read_bytes()
+    for moment, run in found.items():
+        assert run["killed"], moment
+        assert run["metrics"].keys() == undisturbed.keys()
+        for name, value in undisturbed.items():
+            assert name == "minutes" or run["metrics"][name] == pytest.approx(value, abs=1e-6), (moment, name)
+        assert (tmp_path / moment / "segmenter.safetensors").read_bytes() == weights
+        history = json.loads((tmp_path / moment / "metrics.json").read_text("utf-8"))["history"]
+        assert [row["epoch"] for row in history] == [1, 2]
+
+
+def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
+    lines: list[str] = []
+    first = fit_segmenter(crops(1), crops(2), tmp_path / "first", PLAIN, CPU)
+    assert first["epoch"] == 1, "one crop is enough to train on"
+    start = RunOptions(device="cpu", start_from=tmp_path / "first" / "segmenter.safetensors")
+    wild, wrong = PLAIN.model_copy(update={"lr": 0.1}), crops(2)
+    wrong.planes[:, 1] = 255 * (wrong.planes[:, 1] == 0)
+    kept = fit_segmenter(wrong, crops(2), tmp_path / "second", wild, start, Watch(notify=lines.append))
+    assert kept["epoch"] == 0 and kept["dice"] == pytest.approx(first["dice"], abs=1e-6)
+    assert "no epoch beat the start, so the start is kept: dice" in lines[-1]
+    assert (tmp_path / "second" / "segmenter.safetensors").read_bytes() == start.start_from.read_bytes()  # type: ignore[union-attr]
+    document = json.loads((tmp_path / "second" / "metrics.json").read_text("utf-8"))
+    assert [row["epoch"] for row in document["history"]] == [0, 1]
+    assert document["run"]["precision"]["name"] == "float32" and document["run"]["threads"] >= 1
+    pictures = ("training_crops.png", "validation_crops.png", "curves.png", "curves.svg", "history.csv")
+    assert all((tmp_path / "second" / name).is_file() for name in pictures)
+    for config, options, message in (
+        (PLAIN, start, r"setting lr 0\.1, now None"),
+        (wild, RunOptions(device="cpu", start_from=start.start_from, seed=1), "seed 0, now 1"),
+        (wild, CPU, "another weights to start from"),
+    ):
+        again = RunOptions(device="cpu", seed=options.seed, start_from=options.start_from, resume=True)
+        with pytest.raises(ConfigError, match=f"the run to go on with was made with {message}; give"):
+            fit_segmenter(crops(2), crops(2), tmp_path / "second", config, again)
+    with pytest.raises(ConfigError, match="another training; give"):
+        same = RunOptions(device="cpu", start_from=start.start_from, resume=True)
+        fit_segmenter(crops(2, "corrected"), crops(2), tmp_path / "second", wild, same)
+    with pytest.raises(WeightsError, match="not the weights of a segmenter with the encoder resnet18"):
+        other = PLAIN.model_copy(update={"encoder": "resnet18"})
+        fit_segmenter(crops(2), crops(2), tmp_path / "third", other, start)
+
+
+def test_validation_without_a_body_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="no crop of the validation studies shows a body"):
+        fit_segmenter(crops(2), crops(2, filled=False), tmp_path, PLAIN, CPU)
+
+
+def test_an_encoder_that_is_not_offered_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"setting 'encoder' is 'resnet9', expected .*timm-mobilenetv3_small_100"):
+        load_config(SegmenterTraining, None, ["encoder=resnet9"])
+
+
+def test_rates_follow_one_cycle() -> None:
+    rates = [one_cycle(k / 100) for k in range(101)]
+    assert max(rates) == rates[10] == pytest.approx(1) and rates[0] < 0.05 and rates[100] == pytest.approx(0)
+    assert SegmenterTraining().rate(fine_tuned=False) == 2e-3 > SegmenterTraining().rate(fine_tuned=True)
+    assert SegmenterTraining(lr=0.01).rate(fine_tuned=True) == 0.01
