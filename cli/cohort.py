@@ -31,6 +31,9 @@ def check(
 ) -> None:
     """Say what of a cohort can be used, what cannot and why. Exit code 1: nothing can.
 
+    Where tables have other columns than cohort.csv and dxa.csv, a proposal of what they hold is written to columns.yaml
+    in the folder, which every command reads; what cannot be told is listed there to choose from.
+
     Settings: the criteria of eligibility, such as `--set criteria.max_dxa_days=180`, and what sites are for, where
     their names say something else, such as `--set 'sites.training=[external]'`.
     """
@@ -70,6 +73,8 @@ def _print_check(checked: CohortCheck) -> None:
         print_table("eligible studies by DXA class", ["split", *classes], rows)
     if checked.skipped:
         print_table("files left out", ["reason", "files"], [list(item) for item in checked.skipped.items()])
+    for line in checked.notes:
+        say(f"note: {line}")
     for line in checked.problems:
         say(f"problem: {line}")
 

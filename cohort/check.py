@@ -15,6 +15,8 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.join import CohortTables
 from cohort.io.tables.notes import Kinds, notes_of, read_tables
+from cohort.mapping.folder import ColumnsProposal, open_choices, propose_columns
+from cohort.mapping.propose import FilmIds
 from cohort.spine import TARGET_LEVELS, View
 from cohort.splits import (
     DEFAULT_SITES,
@@ -80,6 +82,7 @@ class CohortCheck:
         skipped: files left out by reason.
         problems: what to mend, worst first.
         usable: whether anything can be trained on or evaluated.
+        notes: what was written, and what is worth knowing.
     """
 
     counts: CohortCounts | None = None
@@ -88,6 +91,7 @@ class CohortCheck:
     skipped: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     usable: bool = False
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -110,6 +114,8 @@ def check_cohort(
 ) -> CohortCheck:
     """Read every table and header of a cohort folder, and every image where `images` is set.
 
+    Tables with columns of their own are read by columns.yaml; where there is none, one is proposed and written.
+
     Args:
         folder: as `index_cohort` takes it.
         criteria: of eligibility.
@@ -120,9 +126,12 @@ def check_cohort(
     Raises:
         ReadError: the folder does not exist.
     """
+    proposal = propose_columns(folder, lambda: _ids_of_films(folder))
+    choices = (*proposal.notes, *open_choices(proposal.tables))
+    written = _written(proposal)
     tables = read_tables(folder)
     if tables.wrong["cohort.csv"] or tables.wrong["dxa.csv"]:
-        return CohortCheck(problems=notes_of(tables, ()).unreadable)
+        return CohortCheck(problems=(*choices, *notes_of(tables, ()).unreadable), notes=written)
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies
     problems = Kinds()
@@ -139,12 +148,30 @@ def check_cohort(
         splits=_splits(eligible, sites),
         skipped=dict(Counter(item.reason for item in index.skipped)),
         problems=(
+            *choices,
             *notes_of(tables, studies).lines,
             *unknown_sites(sites, [*studies, *planned]),
             *problems.lines(),
         ),
         usable=bool(eligible) or bool(counts.studies_with_rois),
+        notes=written,
     )
+
+
+def _ids_of_films(folder: Path) -> FilmIds:
+    studies = index_cohort(folder, with_tables=False).studies
+    return FilmIds(
+        patient_id=frozenset(study.patient_id for study in studies),
+        study_uid=frozenset(study.study_uid for study in studies),
+    )
+
+
+def _written(proposal: ColumnsProposal) -> tuple[str, ...]:
+    if proposal.written is None:
+        return ()
+    taken = sum(not c.is_open and c.meanings[0] is not None for table in proposal.tables for c in table.columns)
+    files = ", ".join(visible(table.file) for table in proposal.tables)
+    return (f"{proposal.written} was written: {taken} columns of {files}; read it before you go on",)
 
 
 def _counts(studies: Sequence[Study], rois: Rois, eligible: int) -> CohortCounts:

@@ -69,17 +69,19 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
     return replace(index, studies=studies)
 
 
-def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex:
+def index_cohort(source: Path | str, exclude: Path | None = None, with_tables: bool = True) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
     DICOM files group by StudyInstanceUID and PatientID; plain images by folder and name without the words for a view
-    (`p7_AP.png`, `p7_SIDE.png`). `cohort.csv` and `dxa.csv` in the folder are joined by the rules of `CohortTables`;
+    (`p7_AP.png`, `p7_SIDE.png`). `cohort.csv` and `dxa.csv` in the folder (or the tables that
+    columns.yaml names) are joined by the rules of `CohortTables`;
     `patient_id` of cohort.csv rules over headers and names. A file that claims to be an image but
     cannot be read becomes a study of one file, so that its failure gets a row. Folders of results are left out.
 
     Args:
         source: folder, image or manifest.
         exclude: a folder inside it to ignore, such as the run's own output.
+        with_tables: whether the tables of a folder are joined.
 
     Raises:
         ReadError: the source does not exist, or its table cannot be read.
@@ -93,7 +95,7 @@ def index_cohort(source: Path | str, exclude: Path | None = None) -> CohortIndex
     elif source.is_dir():
         root = source
         files, skipped = files_below(source, exclude)
-        tables = read_cohort_tables(source)
+        tables = read_cohort_tables(source) if with_tables else CohortTables()
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     images = []

@@ -208,3 +208,34 @@ def test_a_test_study_in_the_table_alone_and_settings_for_sites_of_nobody_are_to
         in problems
     )
     assert "the settings sites name N, which no study is of; found n, test1" in problems
+
+
+def test_tables_of_a_hospital_get_a_proposal_that_every_reader_uses(tmp_path: Path) -> None:
+    film(tmp_path, "007", "008")
+    (tmp_path / "Patienten.csv").write_bytes(
+        "Nr;Sex;Alter;Größe;Gewicht\n007;w;67;1,62;120\n008;m;70;1,75;121\n".encode("cp1252")
+    )
+    table(tmp_path, "LWS.csv", "Pat.-Nr.;Datum;T-Wert\n007;04.03.2021;-2,6\n008;04.03.2021;-0,5\n")
+    found = check_cohort(tmp_path)
+    assert found.counts is not None and found.counts.studies_with_t_score == 2
+    assert found.notes == (
+        f"{tmp_path / 'columns.yaml'} was written: 7 columns of LWS.csv, Patienten.csv; read it before you go on",
+    )
+    assert found.problems[0] == (
+        "Patienten.csv: column Gewicht is weight_kg in kg or weight_kg in lb or weight_kg in jin or not used (120 to "
+        "121 fits kg and lb and jin); keep one of these lines in columns.yaml"
+    )
+    text = (tmp_path / "columns.yaml").read_text("utf-8")
+    again = check_cohort(tmp_path)
+    assert (tmp_path / "columns.yaml").read_text("utf-8") == text and again.notes == (), "written once"
+    assert "1 x column that columns.yaml leaves open and nobody reads: Gewicht of Patienten.csv" in again.problems
+    table(tmp_path, "Neu.csv", "Pat.-Nr.;Alter\n007;67\n")
+    assert check_cohort(tmp_path).problems[0].startswith("columns.yaml does not name Neu.csv; add it, or delete")
+
+
+def test_a_table_without_a_key_says_what_to_do(tmp_path: Path) -> None:
+    film(tmp_path, "p1")
+    table(tmp_path, "cohort.csv", "name,age_years\np1,58\n")
+    found = check_cohort(tmp_path)
+    assert found.counts is None and not any("stands twice" in line or "named twice" in line for line in found.problems)
+    assert "cohort.csv: found columns name, age_years; expected study_uid or patient_id" in found.problems[0]

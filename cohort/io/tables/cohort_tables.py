@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
-import pandas as pd
-
-from cohort.bmd import DxaResult
 from cohort.io.tables.columns import COLUMNS, KEY_COLUMNS
-from cohort.io.tables.reader import columns_text, lines_of, read_table
-from cohort.io.tables.rows import CohortRow, cohort_row, dxa_result, sex_of_row
+from cohort.io.tables.reader import collect_or_raise, line_numbers, lines_of, read_table, require
+from cohort.io.tables.rows import CohortRow, cohort_row, dxa_result
+from cohort.io.tables.scans import ScanTable, nearest_scan, read_dxa_csv, scan_table
 from cohort.io.tables.words import known
+from cohort.mapping.merge import merged
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 
@@ -55,6 +53,8 @@ class CohortTable:
         doubled: keys on several lines of the same values, with the lines.
         wrong: what is wrong with the lines that are left out.
         encoding: of the file.
+        name: of the file.
+        unmatched: keys of further tables that fill this one, of which it has no line.
     """
 
     rows: dict[str, CohortRow]
@@ -62,17 +62,8 @@ class CohortTable:
     doubled: tuple[str, ...]
     wrong: tuple[str, ...]
     encoding: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanTable:
-    """What dxa.csv holds: scans and first line by patient_id; doubled, wrong and encoding as in `CohortTable`."""
-
-    scans: dict[str, list[DxaResult]]
-    lines: dict[str, int]
-    doubled: tuple[str, ...]
-    wrong: tuple[str, ...]
-    encoding: str
+    name: str = "cohort.csv"
+    unmatched: tuple[str, ...] = ()
 
 
 def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, CohortRow]:
@@ -98,110 +89,50 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
     return table.rows
 
 
-def read_dxa_csv(path: Path, wrong: list[str] | None = None) -> dict[str, list[DxaResult]]:
-    """DXA scans by patient_id from dxa.csv: any number a patient, with the DXA columns of cohort.csv.
-
-    Args:
-        path: the table.
-        wrong: as for `read_cohort_csv`.
-
-    Raises:
-        ReadError: no table, no column patient_id, a value that is no number or out of any human range, or two scans of
-            a patient on one day that differ.
-    """
-    table = scan_table(path)
-    collect_or_raise(table.wrong, wrong)
-    return table.scans
-
-
-def nearest_scan(scans: Sequence[DxaResult], day: date | None) -> DxaResult | None:
-    """The scan nearest to a day; the earlier of two that are equally near.
-
-    Of several, none where the day or all their dates are unknown, or where the nearest day has different T-scores.
-    """
-    if len(scans) == 1:
-        return scans[0]
-    dated = [(abs((scan.scan_date - day).days), scan.scan_date) for scan in scans if day and scan.scan_date]
-    if not dated:
-        return None
-    same_day = [scan for scan in scans if scan.scan_date == min(dated)[1]]
-    return same_day[0] if len({scan.t_score for scan in same_day}) == 1 else None
-
-
-def cohort_table(path: Path) -> CohortTable:
+def cohort_table(*paths: Path) -> CohortTable:
     """cohort.csv with what is doubled in it and what is wrong with it, line by line.
 
+    Args:
+        paths: cohort.csv, or the tables that columns.yaml names in its place, which are merged.
+
     Raises:
-        ReadError: no table, or no key column.
+        ReadError: no table, no key column, or tables that cannot be merged.
     """
     wrong: list[str] = []
-    table = read_table(path, wrong)
-    _require(table, KEY_COLUMNS, path)
+    unmatched: list[str] = []
+    tables = [(visible(path.name), read_table(path, wrong)) for path in paths]
+    name, table = merged(tables, wrong, unmatched)
+    require(table, KEY_COLUMNS, name)
     lines = []
     for number, cells in lines_of(table):
         try:
-            row = cohort_row(cells, f"{visible(path.name)} line {number}")
+            row = cohort_row(cells, f"{name} line {number}")
         except ReadError as error:
             wrong.append(str(error))
             continue
         uid, patient = (known(cells.get(name, "")) for name in KEY_COLUMNS)
         lines.append(CohortLine(number=number, study_uid=uid, patient_id=patient, cells=cells, row=row))
     doubled: list[str] = []
-    lines = _one_a_study(lines, visible(path.name), doubled, wrong)
-    lines, of_patients = _by_patient(lines, visible(path.name), doubled, wrong)
+    lines = _one_a_study(lines, name, doubled, wrong)
+    lines, of_patients = _by_patient(lines, name, doubled, wrong)
     of_studies = {line.study_uid: line for line in lines if line.study_uid}
     rows = {uid: line.row for uid, line in of_studies.items()}
     for patient, line in of_patients.items():
         other = of_studies.get(patient, line)
         if other.patient_id != patient and other.row != line.row:
-            both = f"{visible(path.name)} {_lines([other.number, line.number])}"
+            both = f"{name} {line_numbers([other.number, line.number])}"
             what = f"{visible(patient)} is the study_uid of one and the patient_id of the other"
             wrong.append(f"{both}: {what}; expected names that tell them apart")
         else:
             rows.setdefault(patient, line.row)
     return CohortTable(
-        rows=rows, lines=tuple(lines), doubled=tuple(doubled), wrong=tuple(wrong), encoding=table.attrs["encoding"]
-    )
-
-
-def scan_table(path: Path) -> ScanTable:
-    """dxa.csv with what is doubled in it and what is wrong with it, line by line.
-
-    Raises:
-        ReadError: no table, or no column patient_id.
-    """
-    wrong: list[str] = []
-    doubled: list[str] = []
-    table = read_table(path, wrong)
-    _require(table, ("patient_id",), path)
-    scans: dict[tuple[str, date | None], list[tuple[int, DxaResult]]] = {}
-    first: dict[str, int] = {}
-    for number, cells in lines_of(table):
-        where, patient = f"{visible(path.name)} line {number}", known(cells["patient_id"])
-        first.setdefault(patient, number)
-        try:
-            scan = dxa_result(cells, sex_of_row(cells, where), where)
-        except ReadError as error:
-            wrong.append(str(error))
-            continue
-        if scan is not None and patient:
-            scans.setdefault((patient, scan.scan_date), []).append((number, scan))
-    by_patient: dict[str, list[DxaResult]] = {}
-    for (patient, day), same in scans.items():
-        numbers = [number for number, _ in same]
-        if any(scan != same[0][1] for _, scan in same):
-            when = f"on {day}" if day else "without dxa_date"
-            wrong.append(
-                f"{visible(path.name)} {_lines(numbers)}: patient_id {visible(patient)} has different scans {when}; "
-                "expected one a day, keep the right one"
-            )
-            continue
-        if len(same) > 1:
-            doubled.append(f"{visible(patient)} ({_lines(numbers)})")
-        by_patient.setdefault(patient, []).append(same[0][1])
-    first.pop("", None)
-    return ScanTable(
-        scans=by_patient, lines=first, doubled=tuple(doubled), wrong=tuple(wrong), encoding=table.attrs["encoding"]
+        rows=rows,
+        lines=tuple(lines),
+        doubled=tuple(doubled),
+        wrong=tuple(wrong),
+        encoding=table.attrs["encoding"],
+        name=name,
+        unmatched=tuple(unmatched),
     )
 
 
@@ -215,7 +146,7 @@ def _one_a_study(lines: list[CohortLine], name: str, doubled: list[str], wrong: 
         if len(same) == 1 or _same_values(same, name, f"study_uid {visible(uid)}", wrong):
             unique.append(same[0])
             if len(same) > 1:
-                doubled.append(f"{visible(uid)} ({_lines([line.number for line in same])})")
+                doubled.append(f"{visible(uid)} ({line_numbers([line.number for line in same])})")
     return unique
 
 
@@ -240,7 +171,7 @@ def _by_patient(
         for kept in (left := [line for line in without_uid if line.number not in gone]):
             repeated = [line for line in left if line.row == kept.row and line.number not in gone]
             if len(repeated) > 1:
-                doubled.append(f"{visible(patient)} ({_lines([line.number for line in repeated])})")
+                doubled.append(f"{visible(patient)} ({line_numbers([line.number for line in repeated])})")
                 gone |= {line.number for line in repeated[1:]}
     return [line for line in lines if line.number not in gone], line_of_patient
 
@@ -257,31 +188,7 @@ def _same_values(same: Sequence[CohortLine], name: str, key: str, wrong: list[st
         return True
     differing = [c for c in COLUMNS if c != "study_uid" and len({line.cells.get(c, "") for line in same}) > 1]
     wrong.append(
-        f"{name} {_lines([line.number for line in same])}: {key} stands on each, with different "
+        f"{name} {line_numbers([line.number for line in same])}: {key} stands on each, with different "
         f"{', '.join(differing[:4])}; expected one line, or a study_uid or study_date for each study"
     )
     return False
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    return f"lines {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
-
-
-def _require(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
-    if not any(name in table for name in columns):
-        raise ReadError(
-            f"{visible(path.name)}: found columns {columns_text(table)}; expected {' or '.join(columns)} among them"
-        )
-
-
-def collect_or_raise(messages: Sequence[str], wrong: list[str] | None) -> None:
-    """Add what is wrong with a table to `wrong`.
-
-    Raises:
-        ReadError: there is something, and no list for it.
-    """
-    if wrong is not None:
-        wrong.extend(messages)
-    elif messages:
-        more = f" ({len(messages) - 1} more such lines)" if len(messages) > 1 else ""
-        raise ReadError(f"{messages[0]}{more}")

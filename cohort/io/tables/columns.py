@@ -42,7 +42,7 @@ ROI_COLUMNS = (*("study_uid", "view", "level"), *CORNER_COLUMNS)
 READER_COLUMN = "reader"
 """Of readers.csv, beside those of rois.csv."""
 
-DAY_COLUMNS = ("study_date", "dxa_date")
+DAY_COLUMNS = ("study_date", "dxa_date", "birth_date")
 
-COLUMNS = (*COHORT_COLUMNS, *IMAGE_COLUMNS, READER_COLUMN, *ROI_COLUMNS[1:])
+COLUMNS = (*COHORT_COLUMNS, "birth_date", *IMAGE_COLUMNS, READER_COLUMN, *ROI_COLUMNS[1:])
 """All of them; other case, blanks, hyphens and brackets in a header name them too."""

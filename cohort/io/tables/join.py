@@ -20,7 +20,10 @@ from cohort.io.tables.cohort_tables import (
     nearest_scan,
     scan_table,
 )
+from cohort.io.tables.rows import CohortRow, age_on
+from cohort.mapping.columns_file import Holds, tables_that_hold
 from cohort.study import Findings, Study
+from osteolens.errors import ReadError
 
 T = TypeVar("T")
 
@@ -87,6 +90,8 @@ class CohortTables:
             findings = _filled(row.findings, findings)
             dxa, day = row.dxa or dxa, row.study_date or day
             site, split, system = row.site or site, row.split or split, row.machine or system
+            if row.covariates.age_years is None and (age := _age(row, day)) is not None:
+                covariates = replace(covariates, age_years=age)
         if covariates.sex is None and (sex := _agreed(other.row.covariates.sex for other in others)) is not None:
             covariates = covariates.overridden_by(Covariates(sex=sex))
         return replace(
@@ -190,7 +195,7 @@ class CohortTables:
 
 
 def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort: bool = True) -> CohortTables:
-    """cohort.csv and dxa.csv of a folder; without one of them its part is empty.
+    """cohort.csv and dxa.csv of a folder, or the tables that columns.yaml names; without one of them its part is empty.
 
     Args:
         folder: cohort folder.
@@ -201,14 +206,22 @@ def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort
     Raises:
         ReadError: a table that cannot be read at all, or a line as above.
     """
-    cohort, scans = folder / "cohort.csv", folder / "dxa.csv"
-    rows = cohort_table(cohort) if with_cohort and cohort.is_file() else None
+    cohort, scans = tables_that_hold(folder, Holds.COHORT), tables_that_hold(folder, Holds.DXA)
+    rows = cohort_table(*cohort) if with_cohort and cohort else None
     if rows is not None:
         collect_or_raise(rows.wrong, wrong)
-    results = scan_table(scans) if scans.is_file() else None
+    results = scan_table(*scans) if scans else None
     if results is not None:
         collect_or_raise(results.wrong, wrong)
     return CohortTables.of(rows, results)
+
+
+def _age(row: CohortRow, day: date | None) -> float | None:
+    """Age on the day of the radiographs by a line's birth_date; None where the two give no human age."""
+    try:
+        return age_on(day, row.birth_date, "birth_date")
+    except ReadError:
+        return None
 
 
 def _names_patient(line: CohortLine, patient: str) -> bool:

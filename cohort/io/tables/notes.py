@@ -13,6 +13,7 @@ from cohort.io.safe_names import safe_name
 from cohort.io.tables.cohort_tables import CohortTable, ScanTable, cohort_table, scan_table
 from cohort.io.tables.encodings import GUESSED
 from cohort.io.tables.join import CohortTables
+from cohort.mapping.columns_file import COLUMNS_FILE, Holds, read_columns, tables_that_hold
 from cohort.study import Study
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -87,6 +88,7 @@ class FolderTables:
         rois: rois.csv.
         readings: study_uid of every box of readers.csv.
         wrong: by table, what is wrong with its lines or with the table.
+        open_columns: columns that columns.yaml leaves open, so that they are not read.
     """
 
     cohort: CohortTable | None
@@ -94,6 +96,7 @@ class FolderTables:
     rois: Rois
     readings: tuple[str, ...]
     wrong: dict[str, list[str]]
+    open_columns: tuple[str, ...] = ()
 
 
 def table_notes(folder: Path, studies: Iterable[NamedStudy]) -> tuple[str, ...]:
@@ -112,15 +115,17 @@ def read_tables(folder: Path) -> FolderTables:
     cohort, scans, rois, readings = None, None, {}, {}
     for name in ("cohort.csv", "dxa.csv", "rois.csv", "readers.csv"):
         path, messages = folder / name, wrong.setdefault(name, [])
-        if not path.is_file():
-            continue
         try:
             if name == "cohort.csv":
-                cohort = cohort_table(path)
-                messages.extend(cohort.wrong)
+                tables = tables_that_hold(folder, Holds.COHORT)
+                cohort = cohort_table(*tables) if tables else None
+                messages.extend(() if cohort is None else cohort.wrong)
             elif name == "dxa.csv":
-                scans = scan_table(path)
-                messages.extend(scans.wrong)
+                tables = tables_that_hold(folder, Holds.DXA)
+                scans = scan_table(*tables) if tables else None
+                messages.extend(() if scans is None else scans.wrong)
+            elif not path.is_file():
+                continue
             elif name == "rois.csv":
                 rois = read_rois(path, messages)
             else:
@@ -128,7 +133,20 @@ def read_tables(folder: Path) -> FolderTables:
         except ReadError as error:
             messages.append(str(error))
     read = dict.fromkeys(uid for boxes in readings.values() for uid, _ in boxes)
-    return FolderTables(cohort=cohort, scans=scans, rois=rois, readings=tuple(read), wrong=wrong)
+    return FolderTables(
+        cohort=cohort, scans=scans, rois=rois, readings=tuple(read), wrong=wrong, open_columns=_open_columns(folder)
+    )
+
+
+def _open_columns(folder: Path) -> tuple[str, ...]:
+    try:
+        columns = read_columns(folder)
+    except ReadError:
+        return ()
+    tables = () if columns is None else columns.tables.values()
+    return tuple(
+        f"{visible(c)} of {visible(t.file)}" for t in tables if t.holds is not Holds.NOTHING for c in t.open_columns
+    )
 
 
 def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
@@ -137,19 +155,22 @@ def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
     joined, as_studies = CohortTables.of(tables.cohort, tables.scans), [_as_study(study) for study in study_list]
     doubled, missing, wrong, encodings = Kinds(), Kinds(), Kinds(), []
     wrong.add("line that cannot be read", *tables.wrong.get("cohort.csv", ()), *tables.wrong.get("dxa.csv", ()))
+    wrong.add(f"column that {COLUMNS_FILE} leaves open and nobody reads", *tables.open_columns)
     wrong.add("ROIs that cannot be read", *tables.wrong.get("rois.csv", ()), *tables.wrong.get("readers.csv", ()))
     if tables.cohort is not None:
-        doubled.add("line of cohort.csv that stands twice, counted once", *tables.cohort.doubled)
-        missing.add("line of cohort.csv without radiographs", *_lines_without_study(joined, as_studies))
-        missing.add("study without a line in cohort.csv", *_studies_without_line(joined, as_studies))
+        name = tables.cohort.name
+        doubled.add(f"line of {name} that stands twice, counted once", *tables.cohort.doubled)
+        missing.add(f"line of {name} without radiographs", *_lines_without_study(joined, as_studies))
+        missing.add(f"study without a line in {name}", *_studies_without_line(joined, as_studies))
         missing.add("line without a day that was joined to several studies", *_lines_of_several(joined, as_studies))
+        missing.add(f"line of another table without one in {name}", *tables.cohort.unmatched)
     missing.add(
         "study of a patient with several DXA scans, none of which can be told to be the nearest",
         *_studies_of_several_scans(joined, study_list),
     )
     if tables.scans is not None:
-        doubled.add("line of dxa.csv that stands twice, counted once", *tables.scans.doubled)
-        missing.add("patient of dxa.csv without radiographs", *unmatched(tables.scans.lines, study_list))
+        doubled.add(f"line of {tables.scans.name} that stands twice, counted once", *tables.scans.doubled)
+        missing.add(f"patient of {tables.scans.name} without radiographs", *unmatched(tables.scans.lines, study_list))
     rois = dict.fromkeys((uid for uid, _ in tables.rois), 0)
     missing.add("study of rois.csv without radiographs", *unmatched(rois, study_list))
     missing.add("study of readers.csv without radiographs", *unmatched(dict.fromkeys(tables.readings, 0), study_list))
@@ -157,7 +178,9 @@ def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
         sites = [line.row.site for line in tables.cohort.lines if line.row.site and not line.row.site.isascii()]
         example = f", e.g. site {visible(sites[0])}" if sites else ""
         kind = GUESSED[tables.cohort.encoding]
-        encodings.append(f"cohort.csv was read as {kind}{example}; save it as 'CSV UTF-8' if a name looks wrong")
+        encodings.append(
+            f"{tables.cohort.name} was read as {kind}{example}; save it as 'CSV UTF-8' if a name looks wrong"
+        )
     return TableNotes(
         doubled=doubled.lines(), unmatched=missing.lines(), unreadable=wrong.lines(), encodings=tuple(encodings)
     )

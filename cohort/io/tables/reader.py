@@ -6,15 +6,18 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from cohort.io.spreadsheet import is_workbook, spreadsheet_records
 from cohort.io.tables.cells import settled_days
 from cohort.io.tables.columns import COLUMNS, DAY_COLUMNS
 from cohort.io.tables.encodings import SAVE_AS, decode_table
 from cohort.io.tables.words import settled_sexes
+from cohort.mapping.apply import mapped
+from cohort.mapping.columns_file import mapping_of
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 
@@ -34,6 +37,8 @@ def read_table(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
     Commas, semicolons or tabs part the columns; cells in quotation marks may hold line breaks. Empty lines are left out
     and counted. A delimiter at the end of lines adds no column. Days are YYYY-MM-DD where their column shows the order
     of day and month, and H in a column of sexes is M where it can be nothing else. `attrs["encoding"]` is the encoding.
+    An xlsx file with one sheet is read too. Where columns.yaml beside the table names it, its columns and units are
+    those that it says.
 
     Args:
         path: the table.
@@ -43,14 +48,36 @@ def read_table(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
     Raises:
         ReadError: no file, too large, an encoding that cannot be recognised, unpaired quotation marks, a column twice.
     """
+    mapping = mapping_of(path)
+    if mapping is None:
+        return _settled(_table(path, wrong, as_written=False))
+    table = read_as_written(path, wrong)
+    return _settled(mapped(table, mapping, visible(path.name), wrong))
+
+
+def read_as_written(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
+    """A table by the headers that it has, whatever columns.yaml says; else as `read_table`.
+
+    Raises:
+        ReadError: as `read_table`.
+    """
+    return _table(path, wrong, as_written=True)
+
+
+def _table(path: Path, wrong: list[str] | None, as_written: bool) -> pd.DataFrame:
     name = visible(path.name)
-    text, encoding = decode_table(_bytes(path, name), name)
-    lines, delimiter = _records(text, name)
+    raw = _bytes(path, name)
+    if raw.startswith(b"PK") and is_workbook(path):
+        lines, columns, encoding = spreadsheet_records(path), "cells", "xlsx"
+    else:
+        text, encoding = decode_table(raw, name)
+        lines, delimiter = _records(text, name)
+        columns = DELIMITERS[delimiter]
     if not lines:
         raise ReadError(f"{name}: is empty; expected a header line")
     (number, header), *rest = lines
-    names = _header([_cell(c) for c in header], f"{name} line {number}")
-    complete, messages = _complete(rest, len(names), name, DELIMITERS[delimiter])
+    names = _header([_cell(c) for c in header], f"{name} line {number}", as_written)
+    complete, messages = _complete(rest, len(names), name, columns)
     for message in messages:
         if wrong is None:
             raise ReadError(message)
@@ -58,12 +85,17 @@ def read_table(path: Path, wrong: list[str] | None = None) -> pd.DataFrame:
     index = pd.Index([line for line, _ in complete], dtype="int64", name="line")
     table = pd.DataFrame([cells for _, cells in complete], index=index, columns=range(len(names)), dtype=str)
     table = table.loc[:, [bool(column) for column in names]].set_axis([c for c in names if c], axis=1)
+    table.attrs["encoding"] = encoding
+    return table
+
+
+def _settled(table: pd.DataFrame) -> pd.DataFrame:
+    """Days and sexes of a column in the form that its other cells show."""
     for column in DAY_COLUMNS:
         if column in table:
             table[column] = settled_days(table[column].tolist())
     if "sex" in table:
         table["sex"] = settled_sexes(table["sex"].tolist())
-    table.attrs["encoding"] = encoding
     return table
 
 
@@ -145,8 +177,13 @@ def _delimiter(text: str, name: str) -> str:
     return best
 
 
-def _header(cells: list[str], where: str) -> list[str]:
+def _header(cells: list[str], where: str, as_written: bool = False) -> list[str]:
     """Names of the columns, those of `COLUMNS` in their spelling; empty for a column without a name.
+
+    Args:
+        cells: of the header.
+        where: file and line, for messages.
+        as_written: whether names stay as the file spells them.
 
     Raises:
         ReadError: a name twice, too many columns, no text.
@@ -156,7 +193,7 @@ def _header(cells: list[str], where: str) -> list[str]:
     if len(cells) > MOST_COLUMNS:
         raise ReadError(f"{where}: {len(cells):,} columns, expected at most {MOST_COLUMNS:,}")
     spelt = {_letters(column): column for column in COLUMNS} | {"studyinstanceuid": "study_uid"}
-    names = [spelt.get(_letters(cell), cell) for cell in cells]
+    names = [cell if as_written else spelt.get(_letters(cell), cell) for cell in cells]
     if any(_CONTROL.search(cell) for cell in names):
         raise ReadError(f"{where}: a column's name holds control characters; {SAVE_AS}")
     for name in sorted({n for n in names if n and names.count(n) > 1}):
@@ -201,3 +238,36 @@ def _complete(
         else:
             complete.append((line, cells + [""] * (width - len(cells))))
     return complete, wrong
+
+
+def require(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    """Hold that a table has one of some columns.
+
+    Raises:
+        ReadError: it has none.
+    """
+    if not any(column in table for column in columns):
+        how = "osteolens cohort check proposes what its columns hold"
+        if "accession_number" in table:
+            how = "osteolens cohort assemble joins tables to radiographs by accession_number"
+        raise ReadError(
+            f"{name}: found columns {columns_text(table)}; expected {' or '.join(columns)} among them; {how}"
+        )
+
+
+def line_numbers(numbers: Sequence[int]) -> str:
+    """`lines 2, 3 and 5`."""
+    return f"lines {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def collect_or_raise(messages: Sequence[str], wrong: list[str] | None) -> None:
+    """Add what is wrong with a table to `wrong`.
+
+    Raises:
+        ReadError: there is something, and no list for it.
+    """
+    if wrong is not None:
+        wrong.extend(messages)
+    elif messages:
+        more = f" ({len(messages) - 1} more such lines)" if len(messages) > 1 else ""
+        raise ReadError(f"{messages[0]}{more}")

@@ -25,6 +25,20 @@ fractions, which are not exact, give -2.5 where they should."""
 T_SCORES, BMDS_G_CM2, SDS_G_CM2 = (-9, 9), (0.1, 3), (0.01, 1)
 """Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
 
+DAYS_A_YEAR = 365.25
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "age_years": (0, 120),
+    "height_cm": (50, 260),
+    "weight_kg": (10, 400),
+    "bmi_kg_m2": (8, 90),
+    "t_score": T_SCORES,
+    "bmd_g_cm2": BMDS_G_CM2,
+    "menopause_age_years": (20, 70),
+    "cobb_deg": (0, 150),
+}
+"""Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortRow:
@@ -38,6 +52,7 @@ class CohortRow:
     machine: str | None = None
     patient_id: str | None = None
     split: Split | None = None
+    birth_date: date | None = None
 
 
 def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
@@ -46,23 +61,40 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
     Raises:
         ReadError: a value that is no number, no day, no sex, no split or out of any human range.
     """
+    birth, day_of_study = _day(cells, "birth_date", where), _day(cells, "study_date", where)
+    given = _number(cells, "age_years", where)
     covariates = Covariates(
-        age_years=_number(cells, "age_years", where, (0, 120)),
+        age_years=given if given is not None else age_on(day_of_study, birth, where),
         sex=sex_of_row(cells, where),
-        height_cm=_number(cells, "height_cm", where, (50, 260)),
-        weight_kg=_number(cells, "weight_kg", where, (10, 400)),
-        bmi_given=_number(cells, "bmi_kg_m2", where, (8, 90)),
+        height_cm=_number(cells, "height_cm", where),
+        weight_kg=_number(cells, "weight_kg", where),
+        bmi_given=_number(cells, "bmi_kg_m2", where),
     )
     return CohortRow(
         covariates=covariates,
         dxa=dxa_result(cells, covariates.sex, where),
         site=known(cells.get("site", "")) or None,
         findings=_findings(cells, where),
-        study_date=_day(cells, "study_date", where),
+        study_date=day_of_study,
         machine=known(cells.get("machine", "")) or None,
         patient_id=known(cells.get("patient_id", "")) or None,
         split=_split(cells, where),
+        birth_date=birth,
     )
+
+
+def age_on(day_of_study: date | None, birth: date | None, where: str) -> float | None:
+    """Age in years on a day, to a tenth; None where one of both days is unknown.
+
+    Raises:
+        ReadError: the birth is after that day, or more than 120 years before.
+    """
+    if day_of_study is None or birth is None:
+        return None
+    age = round((day_of_study - birth).days / DAYS_A_YEAR, 1)
+    if not LIMITS["age_years"][0] <= age <= LIMITS["age_years"][1]:
+        raise ReadError(f"{where}: birth_date {birth} and study_date {day_of_study} give an age of {age:g}; check both")
+    return age
 
 
 def _split(cells: dict[str, str], where: str) -> Split | None:
@@ -90,8 +122,8 @@ def dxa_result(cells: dict[str, str], sex: Sex | None, where: str) -> DxaResult 
     Raises:
         ReadError: a value that is no number, no day or out of any human range.
     """
-    given = _number(cells, "t_score", where, T_SCORES)
-    bmd = _number(cells, "bmd_g_cm2", where, BMDS_G_CM2)
+    given = _number(cells, "t_score", where)
+    bmd = _number(cells, "bmd_g_cm2", where)
     levels = {level: _number(cells, column, where, T_SCORES) for level, column in LEVEL_T_SCORE_COLUMNS.items()}
     by_level = {level: value for level, value in levels.items() if value is not None}
     name = known(cells.get("dxa_reference", "")) or None
@@ -117,10 +149,10 @@ def _findings(cells: dict[str, str], where: str) -> Findings:
     grade = whole_number(cells.get("fracture_grade", ""), where, "fracture_grade", (0, 3))
     fractures = known(cells.get("fractures", ""))
     return Findings(
-        menopause_age_years=_number(cells, "menopause_age_years", where, (20, 70)),
+        menopause_age_years=_number(cells, "menopause_age_years", where),
         implant=False if is_no(implant) else True if known(implant) else None,
         fracture_grade=grade,
-        cobb_deg=_number(cells, "cobb_deg", where, (0, 150)),
+        cobb_deg=_number(cells, "cobb_deg", where),
         exposure_adequate=plain(exposure) == "good" if exposure else None,
         lumbar_count=whole_number(cells.get("lumbar_count", ""), where, "lumbar_count", (3, 7)),
         height_loss=_fractures(fractures, where) if grade == 0 or fractures else None,
@@ -145,8 +177,8 @@ def _fractures(text: str, where: str) -> dict[VertebralLevel, float]:
     return losses
 
 
-def _number(cells: dict[str, str], name: str, where: str, limits: tuple[float, float]) -> float | None:
-    return number(cells.get(name, ""), where, name, limits)
+def _number(cells: dict[str, str], name: str, where: str, limits: tuple[float, float] | None = None) -> float | None:
+    return number(cells.get(name, ""), where, name, limits or LIMITS[name])
 
 
 def _day(cells: dict[str, str], name: str, where: str) -> date | None:
