@@ -88,8 +88,19 @@ class Review:
             "views": view_documents(prediction, entry, self.store, hidden),
             "corrections": None if saved is None else saved.state.model_dump(mode="json"),
             "saved": None if saved is None else saved.time,
+            "study_date": None if entry.study.study_date is None else entry.study.study_date.isoformat(),
             "previous": self.worklist.previous(entry),
         }
+
+    def films(self, entry: Entry) -> dict[str, object]:
+        """Images of a study that is looked at beside another one of the patient, with boxes where these are shown.
+
+        Raises:
+            ReadError: its result is damaged.
+        """
+        prediction = read_prediction(entry.path)
+        self.store.read_together(entry.images.values())
+        return {"views": view_documents(prediction, entry, self.store, self.options.reader_study)}
 
     def image(self, entry: Entry, view: View) -> ShownImage:
         """The image of a view.

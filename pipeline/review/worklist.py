@@ -73,6 +73,12 @@ class Entry:
             "study_date": None if self.study.study_date is None else self.study.study_date.isoformat(),
         }
 
+    def as_other_study(self, hidden: bool) -> dict[str, object]:
+        """As it is told beside another study of the patient."""
+        shown = self.as_json()
+        result = {name: None if hidden else shown[name] for name in ("bmd_class", "t_score")}
+        return {**{name: shown[name] for name in ("study_uid", "label", "study_date", "views")}, **result}
+
     def hidden(self, place: float) -> dict[str, object]:
         """As a reader of a study sees it, who is shown no result; `doubt` is the place in a random order."""
         unknown = dict.fromkeys(self.as_json())
@@ -123,11 +129,11 @@ class Worklist:
             by_patient.setdefault(entry.study.patient_id, []).append(entry)
         return by_patient
 
-    def previous(self, entry: Entry) -> list[str]:
-        """The patient's other studies, the latest first."""
+    def previous(self, entry: Entry) -> list[dict[str, object]]:
+        """The patient's other studies, the latest first; without results where these are hidden."""
         others = [other for other in self._of_patient[entry.study.patient_id] if other is not entry]
         others.sort(key=lambda other: (str(other.study.study_date or ""), other.summary.study_uid), reverse=True)
-        return [other.summary.study_uid for other in others]
+        return [other.as_other_study(self.options.reader_study) for other in others]
 
 
 def read_worklist(out: Path, cohort: Path | None, options: ReviewOptions) -> Worklist:

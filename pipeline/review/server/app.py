@@ -76,6 +76,10 @@ def _add_studies(app: FastAPI, review: Review) -> None:
     def study(uid: str) -> Response:
         return _json(review.study(entry_of(uid)))
 
+    @app.get("/api/study/{uid}/films")
+    def films(uid: str) -> Response:
+        return _json(review.films(entry_of(uid)))
+
     @app.get("/api/study/{uid}/{view}/image")
     def image(uid: str, view: View, most_px: MostPx = None, raw: bool = False) -> Response:
         place = with_view(uid, view).images[view]

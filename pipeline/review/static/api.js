@@ -38,6 +38,9 @@ export async function study(uid) {
   return (await answer(ofStudy(uid))).json();
 }
 
+// Images of another study of the patient, which is not read by that.
+export const films = async (uid) => (await answer(`${ofStudy(uid)}/films`)).json();
+
 export function save(uid, body, leaving = false) {
   const saved = post(`${ofStudy(uid)}/corrections`, body, { keepalive: leaving }).then((response) => response.json());
   const done = saved.then(() => {}, () => {}).then(() => underWay.get(uid) === done && underWay.delete(uid));
@@ -79,7 +82,7 @@ async function fetchPixels(uid, view, most) {
 }
 
 const FIRST_SIDE = 2048;
-const KEPT = 6;
+const KEPT = 8;
 const kept = new Map();
 
 // The image at screen size; the last few are kept, so that the next study of the list is there before it is opened.

@@ -14,6 +14,7 @@ export const KEYS = [
     ["I", "invert"], ["G", "magnifier"], ["M", "measure: drag a line"],
     ["B", "show or hide boxes"], ["O", "outlines of the bodies in the boxes"],
     ["C", "Grad-CAM: where the classifier looked"],
+    ["V", "films of the patient's earlier study beside these"], ["L", "link their zoom, or unlink it"],
   ]],
   ["Boxes", [
     ["Tab", "next box; a click also chooses one"], ["drag", "move by the edge or the name, or anywhere in a chosen box; resize by the dots"],

@@ -7,9 +7,9 @@ const HANDLES = { nw: [0, 0], n: [0.5, 0], ne: [1, 0], e: [1, 0.5], se: [1, 1], 
 const LABEL_GAP = 12;
 
 export class Overlay {
-  constructor(viewer) {
+  constructor(viewer, when) {
     this.viewer = viewer;
-    this.svg = s("svg", { class: "overlay", role: "group", "aria-label": `Boxes of the ${viewer.view} view` });
+    this.svg = s("svg", { class: "overlay", role: "group", "aria-label": `Boxes of the ${viewer.view} view${when && `, ${when}`}` });
     this.svg.addEventListener("focusin", (event) => {
       const level = event.target.closest("[data-level]")?.dataset.level;
       if (level && !viewer.drag && !viewer.host.isSelected(viewer.view, level)) viewer.host.select(viewer.view, level, false);
@@ -63,7 +63,7 @@ export class Overlay {
     const size = `${this.viewer.length(box.x1 - box.x0)} by ${this.viewer.length(box.y1 - box.y0)}`;
     const group = s("g", {
       class: `box level-${LEVELS.includes(box.level) ? box.level : "other"}${selected ? " selected" : ""}${reason === null ? "" : " left-out"}`,
-      "data-level": box.level, role: "button", tabindex: 0, "aria-pressed": String(selected),
+      ...(this.viewer.host.readOnly ? { role: "img" } : { "data-level": box.level, role: "button", tabindex: 0, "aria-pressed": String(selected) }),
       "aria-label": `${box.level}, ${view}, ${size}${reason === null ? "" : `, left out: ${reason}`}`,
     });
     group.append(

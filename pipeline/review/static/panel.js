@@ -2,6 +2,7 @@
 
 import { GRADED, LEVELS } from "./corrections.js";
 import { CLASSES, classBadge, h, percent, probabilityBar, signed, words } from "./dom.js";
+import { leaveOut, toggleEvaluable } from "./reasons.js";
 import { keepFocus } from "./toolbar.js";
 
 const nameOf = (view) => (view === "AP" ? "AP" : "Lateral");
@@ -65,7 +66,7 @@ function chosenBox(page) {
     h("div", { class: "buttons" },
       h("label", { class: "choice" }, "Name ", h("select", { "data-key": "rename", onchange: (event) => page.rename(event.target.value) },
         LEVELS.map((name) => h("option", { value: name, selected: name === level }, name)))),
-      GRADED.includes(level) && h("button", { type: "button", "data-key": "leave out", onclick: () => page.leaveOut(view, level) },
+      GRADED.includes(level) && h("button", { type: "button", "data-key": "leave out", onclick: () => leaveOut(page, view, level) },
         reason === undefined ? "Leave out " : "Take back in ", h("kbd", { "aria-hidden": "true" }, "X")),
       h("button", { type: "button", "data-key": "delete", onclick: () => page.remove() }, "Delete ", h("kbd", { "aria-hidden": "true" }, "Del"))),
     reason !== undefined && h("p", { class: "reason" }, `Left out: ${reason}`));
@@ -111,7 +112,7 @@ function evaluable(page) {
   const reason = page.state.not_evaluable;
   return section("Evaluable",
     reason !== null && h("p", { class: "refused" }, `Not evaluable: ${reason}`),
-    h("button", { type: "button", "data-key": "evaluable", onclick: () => page.toggleEvaluable() },
+    h("button", { type: "button", "data-key": "evaluable", onclick: () => toggleEvaluable(page) },
       reason === null ? "Not evaluable… " : "Evaluable again ", h("kbd", { "aria-hidden": "true" }, "E")));
 }
 
@@ -141,12 +142,16 @@ function remarks(page) {
 }
 
 function previous(page) {
-  const others = page.study.previous ?? [];
+  const { others, shown } = page.previous;
   if (!others.length) return null;
-  return section("Other studies of this patient", h("ul", {}, others.map((uid) => {
-    const row = page.worklist.byUid.get(uid);
-    const text = [row?.study_date ?? "no date", row?.label, !page.hidden && row?.bmd_class].filter(Boolean).join(", ");
-    return h("li", {}, h("a", { href: `#/study/${encodeURIComponent(uid)}`, "data-key": `previous ${uid}` }, text));
+  const present = page.study.study_date;
+  return section("Other studies of this patient", h("ul", { class: "others" }, others.map((other) => {
+    const { study_uid: uid, study_date: date } = other;
+    const age = present && date ? (date < present ? "earlier" : date > present ? "later" : "same day") : null;
+    const text = [date ?? "no date", age, other.bmd_class && `${other.bmd_class}, T-score ${signed(other.t_score)}`].filter(Boolean).join(", ");
+    return h("li", {}, h("a", { href: `#/study/${encodeURIComponent(uid)}`, "data-key": `previous ${uid}` }, text), " ",
+      h("button", { type: "button", "data-key": `beside ${uid}`, "aria-pressed": String(shown === other), "aria-label": `Films of ${date ?? "the study without a date"} beside these`,
+        onclick: () => page.previous.toggle(other) }, "Beside"));
   })));
 }
 

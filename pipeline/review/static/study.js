@@ -4,14 +4,11 @@ import * as api from "./api.js";
 import * as c from "./corrections.js";
 import { h, say } from "./dom.js";
 import { Autosave, Reclassified } from "./kept.js";
-import { askReason } from "./keys.js";
 import { Bodies, Heat } from "./layers.js";
 import { panel } from "./panel.js";
+import { Previous } from "./previous.js";
 import { onKey, toolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
-
-const WHY_LEFT_OUT = ["fracture", "metal or cement", "cut by the border", "overlaid", "degenerative change", "cannot be made out"];
-const WHY_NOT_EVALUABLE = ["exposure", "positioning", "wrong region", "metal", "too few levels", "artefact"];
 
 export class StudyPage {
   constructor(uid, worklist, go) {
@@ -49,16 +46,16 @@ export class StudyPage {
     this.reclassified = new Reclassified(this);
     this.bodies = new Bodies(this);
     this.heat = new Heat(this);
+    this.previous = new Previous(this);
     this.active = Object.keys(views)[0] ?? null;
-    const problems = Object.entries(study.views).filter(([, shown]) => shown.problem).map(([view, shown]) => `${view}: ${shown.problem}`);
     for (const [view, shown] of Object.entries(views)) this.viewers[view] = new Viewer(this.uid, view, shown, this);
+    this.panes = h("div", { class: "panes" });
     this.bar = h("div", { class: "tools", role: "toolbar", "aria-label": "Tools" });
     this.side = h("aside", { class: "panel", "aria-label": "Result and corrections" });
     main.replaceChildren(h("div", { class: "study-page" },
       h("h1", { class: "hidden" }, `Study ${this.row?.label ?? ""}`),
-      this.bar, h("div", { class: "panes" }, Object.values(this.viewers).map((viewer) => viewer.node),
-        problems.map((problem) => h("p", { class: "nothing" }, problem)),
-        !this.active && !problems.length && h("p", { class: "nothing" }, "This study has no image.")), this.side));
+      this.bar, this.panes, this.side));
+    this.arrange();
     this.onkey = (event) => onKey(this, event);
     this.onhide = () => this.autosave.leave(true);
     this.onunload = (event) => this.autosave.open && event.preventDefault();
@@ -75,6 +72,21 @@ export class StudyPage {
       return viewer.load().catch((error) => viewer.stage.append(h("p", { class: "nothing" }, error.message)));
     });
     Promise.all(loads).then(() => this.prefetch());
+  }
+
+  // Each view, with its earlier film at the right where one is open; a word where an image cannot be shown.
+  arrange() {
+    const { views } = this.study;
+    this.panes.classList.toggle("compared", Boolean(this.previous.shown));
+    this.panes.replaceChildren(...Object.keys(views).flatMap((view) => [
+      this.viewers[view]?.node ?? h("p", { class: "nothing pane" }, `${view}: ${views[view].problem}`), this.previous.nodes[view],
+    ]).filter(Boolean));
+    if (!this.panes.children.length) this.panes.append(h("p", { class: "nothing" }, "This study has no image."));
+  }
+
+  // All images on the screen, those of an earlier study too.
+  get films() {
+    return [...Object.values(this.viewers), ...Object.values(this.previous.viewers)];
   }
 
   // The next study's images, so that it is there at once.
@@ -103,7 +115,7 @@ export class StudyPage {
     if (this.gone) return;
     toolbar(this);
     panel(this);
-    for (const viewer of Object.values(this.viewers)) viewer.redraw();
+    for (const viewer of this.films) viewer.redraw();
   }
 
   // Answers to a viewer.
@@ -113,6 +125,10 @@ export class StudyPage {
 
   box(view, level) {
     return c.find(this.state, view, level);
+  }
+
+  viewed(viewer) {
+    this.previous.follow(viewer);
   }
 
   outlines(view) {
@@ -238,31 +254,9 @@ export class StudyPage {
     say(`Box ${level} deleted; Ctrl Z brings it back.`);
   }
 
-  async leaveOut(view, level) {
-    if (!c.GRADED.includes(level)) {
-      say("Only L1 to L4 can be left out.");
-      return;
-    }
-    if (level in this.state.views[view].left_out) {
-      this.commit(c.leftOut(this.state, view, level, null));
-      return;
-    }
-    const reason = await askReason(`Why is ${level} of the ${view === "AP" ? "AP" : "lateral"} view left out?`, WHY_LEFT_OUT);
-    if (reason && !this.gone) this.commit(c.leftOut(this.state, view, level, reason));
-  }
-
   grade(level, grade) {
     if (!c.GRADED.includes(level)) say("Only L1 to L4 are graded.");
     else this.commit(c.graded(this.state, level, grade));
-  }
-
-  async toggleEvaluable() {
-    if (this.state.not_evaluable !== null) {
-      this.commit(c.notEvaluable(this.state, null));
-      return;
-    }
-    const reason = await askReason("Why can this study not be evaluated?", WHY_NOT_EVALUABLE);
-    if (reason && !this.gone) this.commit(c.notEvaluable(this.state, reason));
   }
 
   toggle(layer) {
@@ -300,6 +294,7 @@ export class StudyPage {
     document.removeEventListener("keydown", this.onkey);
     window.removeEventListener("pagehide", this.onhide);
     window.removeEventListener("beforeunload", this.onunload);
+    this.previous?.close();
     for (const viewer of Object.values(this.viewers)) viewer.close();
   }
 }

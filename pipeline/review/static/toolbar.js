@@ -3,6 +3,7 @@
 import { LEVELS } from "./corrections.js";
 import { h } from "./dom.js";
 import { typing } from "./keys.js";
+import { leaveOut, toggleEvaluable } from "./reasons.js";
 
 const TOOLS = [
   ["window", "Window", "w"], ["pan", "Pan", "p"], ["magnify", "Magnify", "g"], ["measure", "Measure", "m"], ["add", "Add box", "a"],
@@ -27,18 +28,21 @@ export function keepFocus(node, children) {
 export function toolbar(page) {
   const { layers, history, worklist, uid } = page;
   const group = (name, ...buttons) => h("div", { class: "group", role: "group", "aria-label": name }, buttons);
-  const viewers = Object.values(page.viewers);
+  const { previous } = page;
   keepFocus(page.bar, [
     group("Worklist", h("a", { class: "button", href: "#/", "data-key": "tool list" }, "‹ List"),
       h("span", { class: "where" }, h("b", {}, page.row?.label ?? ""), h("small", {}, worklist.place(uid), " ",
         h("span", { class: `saved ${page.autosave.state}`, role: "status" }, page.autosave.text)))),
     group("Tool", TOOLS.map(([tool, name, key]) => button(name, key, () => page.use(tool), { pressed: page.tool === tool }))),
     group("Layers",
-      button("Invert", "i", () => invert(page), { pressed: viewers.some((viewer) => viewer.inverted) }),
+      button("Invert", "i", () => invert(page), { pressed: page.films.some((viewer) => viewer.inverted) }),
       button("Boxes", "b", () => page.toggle("boxes"), { pressed: layers.boxes }),
       !page.hidden && button("Outlines", "o", () => page.toggle("outlines"), { pressed: layers.outlines }),
       !page.hidden && button("Grad-CAM", "c", () => page.toggle("heat"), { pressed: layers.heat }),
-      button("Fit", "f", () => viewers.forEach((viewer) => viewer.fit()))),
+      button("Fit", "f", () => page.films.forEach((viewer) => viewer.fit()))),
+    previous.others.length > 0 && group("Earlier films",
+      button("Earlier films", "v", () => previous.toggle(), { pressed: Boolean(previous.shown), title: "Films of another study of this patient beside these" }),
+      previous.shown && button("Link zoom", "l", () => previous.link(), { pressed: previous.linked })),
     group("Names",
       button("Names up", "[", () => page.shift(-1, false), { title: "Shift all names of this view one level up" }),
       button("Names down", "]", () => page.shift(1, false), { title: "Shift all names of this view one level down" })),
@@ -52,8 +56,8 @@ export function toolbar(page) {
 }
 
 function invert(page) {
-  const inverted = Object.values(page.viewers).some((viewer) => viewer.inverted);
-  for (const viewer of Object.values(page.viewers)) if (viewer.inverted === inverted) viewer.invert();
+  const inverted = page.films.some((viewer) => viewer.inverted);
+  for (const viewer of page.films) if (viewer.inverted === inverted) viewer.invert();
   page.render();
 }
 
@@ -83,24 +87,24 @@ function withControl(page, event) {
 }
 
 function plain(page, event) {
-  const viewers = Object.values(page.viewers);
   const active = page.viewers[page.active];
   const general = {
     Escape: () => escape(page),
-    n: () => page.reviewed(), j: () => page.step(1), k: () => page.step(-1), e: () => page.toggleEvaluable(),
+    n: () => page.reviewed(), j: () => page.step(1), k: () => page.step(-1), e: () => toggleEvaluable(page),
+    v: page.previous.others.length ? () => page.previous.toggle() : null, l: page.previous.shown ? () => page.previous.link() : null,
   };
   const picture = active && {
     w: () => page.use("window"), p: () => page.use("pan"), g: () => page.use("magnify"), m: () => page.use("measure"),
     a: () => page.use("add"), i: () => invert(page), b: () => page.toggle("boxes"), o: page.hidden ? null : () => page.toggle("outlines"),
-    c: page.hidden ? null : () => page.toggle("heat"), f: () => viewers.forEach((viewer) => viewer.fit()),
-    r: () => { viewers.forEach((viewer) => viewer.resetWindow()); page.render(); },
+    c: page.hidden ? null : () => page.toggle("heat"), f: () => page.films.forEach((viewer) => viewer.fit()),
+    r: () => { page.films.forEach((viewer) => viewer.resetWindow()); page.render(); },
     "+": () => active.zoom(1.25), "=": () => active.zoom(1.25), "-": () => active.zoom(0.8),
     "[": () => page.shift(-1, false), "]": () => page.shift(1, false), "{": () => page.shift(-1, true), "}": () => page.shift(1, true),
   };
   const { selection } = page;
   const chosen = selection && {
     ",": () => page.rename(LEVELS[LEVELS.indexOf(selection.level) - 1]), ".": () => page.rename(LEVELS[LEVELS.indexOf(selection.level) + 1]),
-    Delete: () => page.remove(), Backspace: () => page.remove(), x: () => page.leaveOut(selection.view, selection.level),
+    Delete: () => page.remove(), Backspace: () => page.remove(), x: () => leaveOut(page, selection.view, selection.level),
     0: () => page.grade(selection.level, 0), 1: () => page.grade(selection.level, 1),
     2: () => page.grade(selection.level, 2), 3: () => page.grade(selection.level, 3),
   };
@@ -112,8 +116,8 @@ function plain(page, event) {
 function escape(page) {
   if (page.tool !== "window") page.use("window");
   else if (page.selection) page.select(page.selection.view, null, false);
-  else if (Object.values(page.viewers).some((viewer) => viewer.measures.length)) {
-    for (const viewer of Object.values(page.viewers)) viewer.measures = [];
+  else if (page.films.some((viewer) => viewer.measures.length)) {
+    for (const viewer of page.films) viewer.measures = [];
     page.lastMeasure = null;
     page.render();
   } else page.go.back();

@@ -11,16 +11,16 @@ const LEAST_WINDOW = 64;
 
 export class Viewer {
   // `host` answers selection, tool, layers and state, and is told of choices and changed boxes.
-  constructor(uid, view, shown, host) {
+  constructor(uid, view, shown, host, when = "") {
     Object.assign(this, { uid, view, shown, host });
     this.canvas = h("canvas", { class: "image", "aria-hidden": "true" });
     this.loupe = h("canvas", { class: "loupe", "aria-hidden": "true", hidden: true });
-    this.overlay = new Overlay(this);
+    this.overlay = new Overlay(this, when);
     this.stage = h("div", { class: "stage" }, this.canvas, this.overlay.svg, this.loupe);
     this.reading = h("span", { class: "reading" });
     this.note = h("span", { class: "note", role: "status" });
-    this.node = h("section", { class: "pane", "aria-label": `${view} radiograph` },
-      h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", this.reading, " ", this.note), this.stage);
+    this.node = h("section", { class: "pane", "aria-label": `${view} radiograph${when && `, ${when}`}` },
+      h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", when && h("b", {}, when), " ", this.reading, " ", this.note), this.stage);
     this.raw = document.createElement("canvas");
     this.table = new Uint32Array(65536);
     this.greys = null;
@@ -68,11 +68,34 @@ export class Viewer {
     const { clientWidth: width, clientHeight: height } = this.stage;
     const { rows, columns } = this.shown;
     if (!width || !height) return;
-    this.scale = 0.98 * Math.min(width / columns, height / rows);
+    this.scale = this.fitting;
     this.left = (width - columns * this.scale) / 2;
     this.top = (height - rows * this.scale) / 2;
     this.fitted = true;
     this.redraw();
+  }
+
+  get fitting() {
+    return 0.98 * Math.min(this.stage.clientWidth / this.shown.columns, this.stage.clientHeight / this.shown.rows);
+  }
+
+  // Which part of the image is shown, as fractions of its sides, and how much larger than all of it.
+  get place() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    return {
+      x: (width / 2 - this.left) / (this.scale * this.shown.columns), y: (height / 2 - this.top) / (this.scale * this.shown.rows),
+      larger: this.scale / this.fitting,
+    };
+  }
+
+  set place({ x, y, larger }) {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    this.scale = larger * this.fitting;
+    this.left = width / 2 - x * this.scale * this.shown.columns;
+    this.top = height / 2 - y * this.scale * this.shown.rows;
+    this.fitted = larger === 1;
+    this.redraw();
+    this.sharpen();
   }
 
   zoom(factor, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2) {
@@ -83,6 +106,7 @@ export class Viewer {
     this.fitted = false;
     this.redraw();
     this.sharpen();
+    this.host.viewed(this);
   }
 
   // All pixels, once the screen shows more of them than came first.
@@ -182,7 +206,9 @@ export class Viewer {
     stage.addEventListener("pointercancel", () => this.cancel());
     stage.addEventListener("pointerleave", () => { this.loupe.hidden = true; });
     stage.addEventListener("dblclick", (event) => {
-      if (!event.target.closest("[data-level]") && this.host.tool !== "measure") this.fit();
+      if (event.target.closest("[data-level]") || this.host.tool === "measure") return;
+      this.fit();
+      this.host.viewed(this);
     });
     this.watch = new ResizeObserver(() => (this.fitted ? this.fit() : this.redraw()));
     this.watch.observe(stage);
@@ -226,6 +252,7 @@ export class Viewer {
       this.left += dx;
       this.top += dy;
       this.fitted = false;
+      this.host.viewed(this);
     } else if (drag.kind === "box" || drag.kind === "resize") {
       this.draft = this.host.dragged(this.view, drag.box, drag.edges ?? "", across / this.scale, down / this.scale);
     } else {

@@ -99,7 +99,8 @@ def test_earlier_studies_of_a_patient_are_found(results: Path) -> None:
     for path, day in zip(paths, ("2020-01-01", "2022-01-01", "2021-01-01"), strict=True):
         changed(path, patient_id="SAME", study_date=day)
     worklist = read_worklist(results, None, ReviewOptions())
-    assert worklist.previous(worklist.entries[paths[0].stem]) == [paths[1].stem, paths[2].stem]
+    others = worklist.previous(worklist.entries[paths[0].stem])
+    assert [other["study_uid"] for other in others] == [paths[1].stem, paths[2].stem]
 
 
 def test_a_reader_study_is_in_a_random_order_of_its_reader_and_hides_results(results: Path) -> None:
