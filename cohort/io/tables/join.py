@@ -20,6 +20,7 @@ from cohort.io.tables.cohort_tables import (
     nearest_scan,
     scan_table,
 )
+from cohort.io.tables.findings import NAME, read_findings
 from cohort.io.tables.rows import CohortRow, age_on
 from cohort.mapping.columns_file import Holds, tables_that_hold
 from cohort.study import Findings, Study
@@ -41,15 +42,19 @@ class CohortTables:
     Attributes:
         cohort: cohort.csv, None without it.
         scans: dxa.csv, None without it.
+        read: findings.csv by study: what a reader found counts before the findings of cohort.csv.
     """
 
     cohort: CohortTable | None = None
     scans: ScanTable | None = None
+    read: Mapping[str, Findings] = field(default_factory=dict)
     _by_study: Mapping[str, CohortLine] = field(default_factory=dict, repr=False)
     _by_patient: Mapping[str, tuple[CohortLine, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, cohort: CohortTable | None, scans: ScanTable | None) -> CohortTables:
+    def of(
+        cls, cohort: CohortTable | None, scans: ScanTable | None, read: Mapping[str, Findings] | None = None
+    ) -> CohortTables:
         """Both tables with their lines found by study and by patient."""
         by_study: dict[str, CohortLine] = {}
         by_patient: dict[str, list[CohortLine]] = {}
@@ -65,6 +70,7 @@ class CohortTables:
         return cls(
             cohort=cohort,
             scans=scans,
+            read=read or {},
             _by_study=by_study,
             _by_patient={patient: tuple(found) for patient, found in by_patient.items()},
         )
@@ -92,6 +98,8 @@ class CohortTables:
             site, split, system = row.site or site, row.split or split, row.machine or system
             if row.covariates.age_years is None and (age := _age(row, day)) is not None:
                 covariates = replace(covariates, age_years=age)
+        for name in dict.fromkeys((key or study.study_uid, study.study_uid)):
+            findings = _filled(self.read.get(name, findings), findings)
         if covariates.sex is None and (sex := _agreed(other.row.covariates.sex for other in others)) is not None:
             covariates = covariates.overridden_by(Covariates(sex=sex))
         return replace(
@@ -213,7 +221,10 @@ def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort
     results = scan_table(*scans) if scans else None
     if results is not None:
         collect_or_raise(results.wrong, wrong)
-    return CohortTables.of(rows, results)
+    of_reader: list[str] = []
+    read = read_findings(folder / NAME, of_reader) if (folder / NAME).is_file() else {}
+    collect_or_raise(of_reader, wrong)
+    return CohortTables.of(rows, results, read)
 
 
 def _age(row: CohortRow, day: date | None) -> float | None:

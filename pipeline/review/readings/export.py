@@ -10,7 +10,6 @@ import pandas as pd
 
 from cohort.io.annotations import Rois, write_rois
 from cohort.io.tables.columns import READER_COLUMN, ROI_COLUMNS
-from cohort.rejection_codes import LevelCode
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from osteolens.atomic import make_folder, write_csv, write_whole
 from osteolens.documents.json_document import write_json
@@ -32,6 +31,9 @@ FINDING_COLUMNS = (
 
 `fracture_grade` is 0 only where each of L1-L4 was graded: one sound vertebra makes no sound spine.
 """
+
+METAL = ("metal", "cement", "implant")
+"""Words of a reason that tell metal or cement: those of the page, of the screening, and of the criterion."""
 
 
 class ExportName(StrEnum):
@@ -149,7 +151,8 @@ def _finding(uid: str, saved: Saved, worklist: Worklist) -> dict[str, object]:
     ]
     grades = {level: state.fracture_grades[level] for level in TARGET_LEVELS if level in state.fracture_grades}
     highest = max(grades.values(), default=0)
-    metal = any(reason.lower() == LevelCode.METAL for _, _, reason in left_out)
+    reasons = [*(reason for _, _, reason in left_out), state.not_evaluable or ""]
+    metal = any(word in reason.lower() for reason in reasons for word in METAL)
     return {
         "study_uid": uid,
         "fracture_grade": highest if highest or len(grades) == len(TARGET_LEVELS) else "",

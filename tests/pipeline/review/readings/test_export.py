@@ -1,4 +1,4 @@
-"""Exports are what was drawn, and every command that takes such tables takes these."""
+"""Exports are what was drawn."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
-from cohort.io.annotations import read_readings, read_rois
+from cohort.io.annotations import read_rois
 from cohort.io.tables.join import read_cohort_tables
 from cohort.spine import TARGET_LEVELS, View
 from cohort.study import Study
-from pipeline.roi_comparison.compare import compare_rois
-from pipeline.screening.screener import Screener
-from tests import EXAMPLES
 from tests.pipeline.review.pages import Page, drawn, open_page
 
 
@@ -47,17 +44,6 @@ def test_exported_rois_are_those_drawn_to_half_a_pixel(results: Path, tmp_path: 
         for box, one in zip(boxes, sent[uid, view], strict=True):
             assert box.level == one["level"]
             assert box.corners == pytest.approx([one[name] for name in ("x0", "y0", "x1", "y1")], abs=0.5)
-
-
-def test_compare_rois_reads_the_exported_readers(results: Path, tmp_path: Path, screener: Screener) -> None:
-    for reader, by in (("anna", 1.0), ("ben", -1.0)):
-        with open_page(results, reader=reader) as page:
-            save_moved(page, by)
-            path = exported(page, "readers.csv", tmp_path)
-    readings = read_readings(path)
-    assert set(readings) == {"anna", "ben"}
-    comparison = compare_rois(EXAMPLES, path, screener)
-    assert comparison.count == 6 and comparison.studies.names == ("anna", "ben")
 
 
 def test_a_view_that_was_not_sent_stays_as_predicted_unless_predictions_were_hidden(
