@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pipeline.bundle.load import Bundle
+from pipeline.review.readings.corrections import PredictionsShown
 from pipeline.screening.folder import ScreeningOptions, screen_folder
 
 COMMAND = (sys.executable, "-m", "cli.main", "review")
@@ -81,3 +82,26 @@ def test_a_folder_without_results_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["review", str(tmp_path)])
     assert result.exit_code == 1 and "expected an output folder of `osteolens process`" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_who_was_shown_predictions_reads_blind_only_when_told(out: Path, tmp_path: Path) -> None:
+    shown = PredictionsShown(time="2026-03-01T10:00:00+00:00", reader="anna", round=1).model_dump_json()
+    (out / "review").mkdir()
+    (out / "review" / "anna.jsonl").write_text(f"{shown}\n", "utf-8")
+    arguments = ["review", str(out), "--reader", "anna", "--reader-study", "--export", str(tmp_path / "export")]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code != 0 and "were shown to anna on 2026-03-01" in refused.stderr
+    assert not (tmp_path / "export").exists()
+    told = CliRunner().invoke(app, [*arguments, "--allow-unblinded"])
+    assert told.exit_code == 0 and "marked as predictions_shown_before" in told.stderr
+
+
+def test_an_export_without_the_extra_dicom_says_that_reports_are_missing(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("osteolens.extras._is_installed", lambda package: package != "highdicom")
+    result = CliRunner().invoke(app, ["review", str(out), "--export", str(tmp_path / "export")])
+    assert result.exit_code == 0 and result.stdout.strip() == str(tmp_path / "export")
+    assert "no DICOM reports: they need the extra 'dicom'" in result.stderr
+    names = sorted(path.name for path in (tmp_path / "export").iterdir())
+    assert names == ["corrected.json", "findings.csv", "readers.csv", "rois.csv"]

@@ -10,9 +10,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pydicom
 import pytest
+from highdicom.sr import srread
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from cohort.importers.convert import import_cohort
 from cohort.importers.report import ImportFormat
@@ -134,6 +138,8 @@ def test_the_report_conforms_and_a_saved_one_replaces_it(out: Path, tmp_path: Pa
     assert said(two, "121071")[-1] == "Not evaluable, said by the reader" and two.CompletionFlag == "PARTIAL"
     assert not [item for item in items(two) if item.ValueType == "SCOORD"]
     assert "not evaluable: motion" in "\n".join(said(two, "121106"))
+    one.save_as(tmp_path / "read.dcm")
+    assert len(srread(tmp_path / "read.dcm").content.get_planar_roi_measurement_groups()) == 8
     program = shutil.which("dciodvfy")
     if program is None:
         pytest.skip("NOT CHECKED against the standard: dciodvfy is missing (apt-get install dicom3tools)")
@@ -191,6 +197,48 @@ def test_a_study_whose_image_is_gone_has_no_report_and_says_why(out: Path, tmp_p
         page.review.store._folders = folders
     assert answer.status_code == 422 and "the AP image: the image file is not found" in answer.json()["error"]
     assert not list((out / "review" / "reports" / "anna").iterdir()), "whole or not at all"
+
+
+@pytest.mark.parametrize("orientation", [["R", "H"], ["F", "L"]])
+def test_boxes_on_a_rejected_study_of_a_turned_image_come_back(
+    bundle: Bundle, tmp_path: Path, orientation: list[str]
+) -> None:
+    """Stored upside down, or with rows and columns exchanged, and without a class."""
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    image = pydicom.dcmread(PATIENT / "AP.dcm")
+    pixels = image.pixel_array[::-1, ::-1] if orientation == ["R", "H"] else image.pixel_array.T
+    image.PatientOrientation, (image.Rows, image.Columns) = orientation, pixels.shape
+    image.PixelData = np.ascontiguousarray(pixels).tobytes()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image["PixelData"].is_undefined_length = False
+    image.save_as(source / "AP.dcm")
+    screen_folder(source, out, bundle, ScreeningOptions(config=ScreeningConfig(min_confidence=1.0)))
+    box = {"level": "L2", "x0": 101.5, "y0": 210.25, "x1": 190.75, "y1": 260.5}
+    with open_page(out, cohort=None, images=source, reader="anna") as page:
+        assert page.get("/api/worklist")["studies"][0]["status"] == "rejected"
+        page.post(f"/api/study/{page.uids[0]}/corrections", {"views": {"AP": {"boxes": [box]}}})
+        ((name, report),) = reports_of(page).items()
+    text = "\n".join(said(report, "121106"))
+    assert "no class on the reader's boxes: no view has 2 of L1 to L4" in text
+    assert "OsteoLens before: no class (rejected)" in text and "no report of it was replaced" in text
+    report.save_as(source / name)
+    import_cohort(ImportFormat.DICOM_SR, source, tmp_path / "cohort")
+    ((found,),) = read_rois(tmp_path / "cohort" / "rois.csv").values()
+    assert found.level == "L2" and found.corners == pytest.approx((101.5, 210.25, 190.75, 260.5), abs=0.5)
+
+
+def test_a_study_of_plain_images_has_no_report_beside_one_of_dicom(bundle: Bundle, tmp_path: Path) -> None:
+    source, out = Path(shutil.copytree(PATIENT, tmp_path / "source")), tmp_path / "out"
+    pixels = pydicom.dcmread(PATIENT / "AP.dcm").pixel_array
+    cv2.imwrite(str(source / "p9_AP.png"), (pixels >> 4).astype("uint8"))
+    screen_folder(source, out, bundle)
+    with open_page(out, cohort=None, images=source, reader="anna") as page:
+        for uid in page.uids:
+            page.post(f"/api/study/{uid}/corrections", {"views": drawn(page.get(f"/api/study/{uid}"))})
+        with zipfile.ZipFile(BytesIO(page.client.get("/api/export/reports.zip").content)) as archive:
+            names, why = archive.namelist(), archive.read("not_made.txt").decode()
+    assert len(names) == 2 and "p9: its images are not DICOM" in why
 
 
 def test_without_the_extra_reports_are_not_offered(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
