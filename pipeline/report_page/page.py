@@ -18,6 +18,7 @@ from osteolens.documents.json_document import write_json
 from osteolens.documents.text import visible
 from osteolens.errors import ConfigError
 from osteolens.progress import Progress, silent
+from pipeline.appearance import colours
 from pipeline.report_page.captions import Caption, numbered
 from pipeline.report_page.figures import FORMATS, save_figure
 from pipeline.report_page.tables import page_tables, save_tables, unbroken
@@ -126,6 +127,13 @@ def render(package: str, name: str, title: str, notice: str, context: Mapping[st
     loader = jinja2.ChoiceLoader([jinja2.PackageLoader(folder, ".") for folder in (package, "pipeline.report_page")])
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader, finalize=_shown)
     environment.filters["unbroken"] = unbroken
+    environment.globals.update(
+        dark=colours.DARK,
+        light=colours.LIGHT,
+        ink=colours.INK,
+        level_colours=colours.LEVELS,
+        class_colours=colours.CLASSES,
+    )
     return environment.get_template(f"{name}.html.jinja").render(title=title, notice=notice, **context)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from cohort.bmd import BMD_CLASSES
 from cohort.spine import View
 from osteolens.atomic import write_whole
 from pipeline.evaluation.classification.errors import ClassificationError
@@ -47,7 +46,7 @@ def write_errors(out: Path, errors: Sequence[ClassificationError], notice: str, 
         OutputError: the file cannot be written.
     """
     shown = [ShownError(error, _pictures(overlays, error.study_uid)) for error in errors[:MOST_SHOWN]]
-    context = {"shown": shown, "count": len(errors), "classes": BMD_CLASSES}
+    context = {"shown": shown, "count": len(errors)}
     page = render("pipeline.evaluation.report", "errors", "Misclassified studies", notice, context)
     write_whole(out / "errors.html", page)
 

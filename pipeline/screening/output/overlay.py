@@ -27,7 +27,7 @@ LABEL, TEXT = 0.036, 0.024
 LEAST_PX = 11
 """Size of the smallest letters."""
 
-NARROW = 0.62
+NARROW = 0.5
 """Least width by the longest side: beside a narrower radiograph lies a margin, so that the words have room."""
 
 RADIOGRAPH = "radiograph"

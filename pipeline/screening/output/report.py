@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from classify.calibration import Decision
@@ -18,10 +20,48 @@ STUDIES_A_PAGE = 200
 USED_TABLES = ("cohort.csv", "dxa.csv", "rois.csv", "readers.csv")
 """Files of the screened folder that are no images and are used."""
 
+KINDS: Mapping[str, str] = {
+    "failed": "failed",
+    "rejected": "rejected",
+    "fracture": "suspected fracture",
+    "warning": "warning",
+    "indeterminate": "no decision",
+    **{c.value: c.value for c in reversed(BMD_CLASSES)},
+}
+"""Kinds of studies that a page can be narrowed to, and their words."""
+
 NOTICE = (
     "The shipped weights are trained on simulated (in-silico) radiographs. A class here is no diagnosis; DXA is the "
     "reference standard."
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownStudy:
+    """A study as the page shows it.
+
+    Attributes:
+        row: of predictions.csv.
+        kinds: names of the filters that show it.
+        probabilities: by class, empty without a class.
+        levels: used ones by view.
+        pictures: names of files by view.
+    """
+
+    row: Mapping[str, object]
+    kinds: tuple[str, ...]
+    probabilities: dict[str, object]
+    levels: dict[str, tuple[str, ...]]
+    pictures: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A kind of studies that the page can be narrowed to, and how many of the page there are."""
+
+    name: str
+    words: str
+    count: int
 
 
 def write_report(
@@ -42,22 +82,20 @@ def write_report(
         OutputError: the folder cannot be written.
     """
     present = {path.name for path in (out / "overlays").glob("*.png")}
-    studies = [
-        {**row, "pictures": [name for view in View if (name := f"{row['study_uid']}_{view}.png") in present]}
-        for row in sorted(rows, key=attention, reverse=True)
-    ]
+    studies = [_shown(row, present) for row in sorted(rows, key=attention, reverse=True)]
     left_out = [item for item in skipped if item["file"] not in USED_TABLES]
     names = [page_name(k) for k in range(max(1, -(-len(studies) // STUDIES_A_PAGE)))]
     for k, name in enumerate(names):
+        of_page = studies[k * STUDIES_A_PAGE : (k + 1) * STUDIES_A_PAGE]
         context = {
-            "studies": studies[k * STUDIES_A_PAGE : (k + 1) * STUDIES_A_PAGE],
+            "studies": of_page,
+            "filters": _filters(of_page),
             "total": len(studies),
             "first": k * STUDIES_A_PAGE + 1,
             "pages": names,
             "page": name,
             "skipped": left_out,
             "run": run,
-            "classes": [c.value for c in BMD_CLASSES],
         }
         write_whole(out / name, render("pipeline.screening.output", "report", "Screening", NOTICE, context))
     for former in out.glob("report_*.html"):
@@ -73,7 +111,33 @@ def page_name(number: int) -> str:
 def attention(row: Mapping[str, object]) -> tuple[int, int]:
     """How much a study asks for a look, from its row of predictions.csv: failed, rejected, then by its findings."""
     by_status = {Status.FAILED: 2, Status.REJECTED: 1}
-    findings = (
-        2 * bool(row["suspected_fractures"]) + bool(row["warnings"]) + (row["decision"] == Decision.INDETERMINATE)
-    )
+    kinds = _kinds(row)
+    findings = 2 * ("fracture" in kinds) + ("warning" in kinds) + ("indeterminate" in kinds)
     return by_status.get(Status(str(row["status"])), 0), findings
+
+
+def _kinds(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Those of KINDS that a study is."""
+    own = {str(row["status"]), str(row["bmd_class"])} if row["status"] == Status.SCREENED else {str(row["status"])}
+    own |= {"fracture"} if row["suspected_fractures"] else set()
+    own |= {"warning"} if row["warnings"] else set()
+    own |= {"indeterminate"} if row["decision"] == Decision.INDETERMINATE else set()
+    return tuple(kind for kind in KINDS if kind in own)
+
+
+def _shown(row: Mapping[str, object], present: Collection[str]) -> ShownStudy:
+    screened = row["status"] == Status.SCREENED
+    views = (part.split(":") for part in str(row["levels"]).split(" ") if ":" in part)
+    return ShownStudy(
+        row=row,
+        kinds=_kinds(row),
+        probabilities={c.value: row[f"p_{c}"] for c in BMD_CLASSES} if screened else {},
+        levels={view: tuple(used.split("+")) for view, used in views},
+        pictures={view.value: name for view in View if (name := f"{row['study_uid']}_{view}.png") in present},
+    )
+
+
+def _filters(studies: Sequence[ShownStudy]) -> list[Filter]:
+    """One for each kind that some of the studies are, and some are not."""
+    counts = Counter(kind for study in studies for kind in study.kinds)
+    return [Filter(kind, words, counts[kind]) for kind, words in KINDS.items() if 0 < counts[kind] < len(studies)]

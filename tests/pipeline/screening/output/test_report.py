@@ -41,9 +41,9 @@ def test_each_study_is_shown_with_its_pictures(tmp_path: Path) -> None:
     (tmp_path / "overlays" / "1.2_AP.png").write_bytes(b"")
     write_report(tmp_path, [SCREENED, REJECTED], [{"file": "notes.txt", "reason": "no <radiograph>"}], RUN)
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert page.count("<article>") == 2 and page.count("<img") == 1 and 'src="overlays/1.2_AP.png"' in page
+    assert page.count("<article") == 2 and page.count("<img") == 1 and 'src="overlays/1.2_AP.png"' in page
     assert "&lt;b&gt;P1&lt;/b&gt;" in page and "<li>&lt;i&gt;two&lt;/i&gt;</li>" in page
-    assert "could be osteopenia or osteoporosis" in page and "L1 of grade 2, L2 of grade 1" in page
+    assert "Could be osteopenia or osteoporosis" in page and "L1 of grade 2, L2 of grade 1" in page
     assert "no_lumbar_spine: nothing" in page and "no &lt;radiograph&gt;" in page
     assert page.count("Cobb angle about 12 degrees") == 1 and "BMI unknown" in page
     assert "not a medical device" in page and "weights w1" in page
@@ -61,7 +61,7 @@ def test_what_needs_a_look_comes_first_and_pages_end_at_two_hundred(tmp_path: Pa
     failed = {**plain, "study_uid": "2.1", "patient_id": "broken", "status": "failed", "reason": "no image"}
     write_report(tmp_path, [*rows, {**REJECTED, "patient_id": "refused"}, failed], [], RUN)
     pages = [(tmp_path / name).read_text("utf-8") for name in ("report.html", "report_2.html", "report_3.html")]
-    assert [page.count("<article>") for page in pages] == [200, 200, 2]
+    assert [page.count("<article") for page in pages] == [200, 200, 2]
     first = pages[0]
     assert first.index("broken") < first.index("refused") < first.index("calm-0") and "<b>402</b>studies" in pages[2]
     assert 'href="report_3.html"' in first and "Studies 401 to 402 of 402" in pages[2]
