@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.annotations.commands import confirm_annotations, export_annotations, import_annotations
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
 from cli.options import AsJson, Config, Quiet, Set, Verbose
 
 if TYPE_CHECKING:
     from cohort.check import CohortCheck
-    from cohort.importers.report import ImportReport
 
 cohort_app = typer.Typer(help="Cohort folders: check what is in one, or import one.", no_args_is_help=True)
 
@@ -79,44 +79,6 @@ def _print_check(checked: CohortCheck) -> None:
         say(f"problem: {line}")
 
 
-@cohort_app.command("import")
-def import_(
-    source_format: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="coco, yolo, labelme, cvat, buu-lspine, lumos or dicom-sr.")
-    ],
-    source: Annotated[Path, typer.Argument(help="Folder (or COCO, CVAT or LabelMe file) to read.")],
-    out: Annotated[Path, typer.Argument(help="New cohort folder to write.")],
-    as_json: AsJson = False,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Turn manual ROIs or a public set into a folder with cohort.csv and rois.csv that every command reads."""
-    set_verbosity(verbose, quiet)
-    with errors_as_exit_codes():
-        from cohort.importers.convert import import_cohort
-        from cohort.importers.report import ImportFormat
-        from osteolens.documents.text import visible
-
-        if source_format not in list(ImportFormat):
-            known = ", ".join(ImportFormat)
-            raise typer.BadParameter(f"{visible(source_format)!r} is not one of {known}", param_hint="FORMAT")
-        report = import_cohort(ImportFormat(source_format), source, out)
-        if as_json:
-            print_json(report.as_json())
-        if not quiet:
-            _say_import(report, out, with_table=not as_json)
-
-
-def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
-    from cohort.importers.report import by_reason, named
-    from osteolens.documents.text import visible
-
-    if report.skipped and with_table:
-        rows = [[reason, len(where), named(where)] for reason, where in by_reason(report.skipped)]
-        print_table("not used", ["reason", "count", "where"], rows)
-    for note in report.notes:
-        say(f"note: {visible(note)}")
-    say(
-        f"{report.studies} studies with {report.images} images and {report.rois} ROIs written to {out}; "
-        f"{len(report.skipped)} not used"
-    )
+cohort_app.command("import")(import_annotations)
+cohort_app.command("export")(export_annotations)
+cohort_app.command("confirm")(confirm_annotations)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 from cohort.importers.dicom_sr import read_dicom_sr
 from cohort.importers.drawn import Contents, Drawings, LeftOut
@@ -19,14 +17,15 @@ from cohort.importers.formats.label_studio import read_label_studio
 from cohort.importers.formats.labelme import read_labelme
 from cohort.importers.formats.pascal_voc import read_pascal_voc
 from cohort.importers.formats.yolo import read_yolo
-from cohort.importers.image_folders import ImageFolders
 from cohort.importers.options import ImportOptions
 from cohort.importers.placing import drawn_contents
 from cohort.importers.public_sets.buu_lspine import read_buu_lspine
 from cohort.importers.public_sets.lumos import read_lumos
 from cohort.importers.report import ImportFormat, ImportReport, by_reason
-from cohort.importers.unpacked import unpacked
+from cohort.importers.sources.image_folders import ImageFolders
+from cohort.importers.sources.unpacked import unpacked
 from cohort.importers.writing import write_contents
+from cohort.io.new_folder import check_new, new_folder
 from osteolens.documents.text import visible
 from osteolens.errors import ConfigError, ReadError
 
@@ -65,31 +64,27 @@ def import_cohort(
         ConfigError: the output folder holds files already or cannot be written, or an option that the format lacks.
         ReadError: nothing of the source can be used; the message gives the reasons.
     """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out}: is a file; name a new folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise ConfigError(f"{out}: the folder is not empty; choose a new one, so that nothing is mixed")
+    check_new(out)
     with unpacked(source) if source_format in TOOLS else _as_it_is(source) as (place, refused):
         contents = _read(source_format, place, options)
         left_out = [*refused, *contents.left_out]
         contents = replace(contents, left_out=[_of_source(item, place, source) for item in left_out])
         if not contents.images:
             raise _nothing(source_format, source, contents.left_out)
-        try:
-            with _staging_folder(out) if options.writes else _passing_folder() as staging:
-                report = write_contents(contents, staging, options)
-                if not report.images:
-                    raise _nothing(source_format, source, report.skipped)
-        except OSError as error:
-            raise ConfigError(
-                f"{out}: cannot be written ({error.strerror or error}); nothing was left there"
-            ) from error
+        with new_folder(out) if options.writes else _passing_folder() as staging:
+            report = write_contents(contents, staging, options)
+            if not report.images:
+                raise _nothing(source_format, source, report.skipped)
     return report
 
 
 def _read(source_format: ImportFormat, source: Path, options: ImportOptions) -> Contents:
     if source_format in OTHERS:
-        given = {"images": options.images, "level names": options.name_levels, "spacings": options.spacings_mm}
+        given: dict[str, object] = {
+            "images": options.images,
+            "level names": options.name_levels,
+            "spacings": options.spacings_mm,
+        }
         if names := [name for name, value in given.items() if value]:
             raise ConfigError(f"{source_format} takes no {' and no '.join(names)}: the source itself holds them")
         return OTHERS[source_format](source)
@@ -120,21 +115,6 @@ def _nothing(source_format: ImportFormat, source: Path, left_out: Sequence[LeftO
     ]
     why = "; ".join(reasons) or "no file of this format"
     return ReadError(f"{source}: nothing to import as {source_format} ({why})")
-
-
-@contextmanager
-def _staging_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside the target; it takes the target's name at the end and is removed after an error."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = out.parent / f".{out.name[:80]}-{uuid4().hex[:8]}.partial"
-    staging.mkdir()
-    try:
-        yield staging
-        if out.is_dir():
-            out.rmdir()
-        staging.replace(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager

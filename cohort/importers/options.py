@@ -28,7 +28,7 @@ class ImportOptions:
     """What the user says of a source.
 
     Attributes:
-        images: folder of the images, where they do not lie with the annotations.
+        images: folders of the images, where they do not lie with the annotations.
         reader: who drew; the boxes then go into readers.csv under this name too.
         name_levels: names bodies whose labels are no level; such boxes are to be confirmed.
         spacings_mm: (row, column) spacing of plain images by file name, or by its stem.
@@ -36,7 +36,7 @@ class ImportOptions:
         progress: told of every image.
     """
 
-    images: Path | None = None
+    images: Sequence[Path] = ()
     reader: str = ""
     name_levels: LevelNamer | None = None
     spacings_mm: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -10,7 +10,6 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cohort.exporters.manifest import ExportedImage, read_manifest
-from cohort.importers.documents import images_under, without_suffix
 from cohort.importers.drawn import Contents, Corners, Drawing, Drawings, DrawnImage, LeftOut, plain_stem, study_of
 from cohort.importers.geometry import (
     Canvas,
@@ -24,9 +23,11 @@ from cohort.importers.geometry import (
     overlap_with,
     read_picture,
 )
-from cohort.importers.image_folders import ImageFolders
 from cohort.importers.level_names import names_a_body, read_level
 from cohort.importers.options import ImportOptions
+from cohort.importers.sources.documents import images_under, without_suffix
+from cohort.importers.sources.image_folders import ImageFolders
+from cohort.io.dicom.read import looks_like_dicom, read_header
 from cohort.io.digest import sha256_of
 from cohort.io.view_names import view_from_path, view_from_text
 from cohort.roi_rule import roi_boxes
@@ -112,7 +113,7 @@ def _drawn_image(path: Path, drawings: Sequence[Drawing], source: _Source) -> Dr
     relative = relative.with_name(f"{stem}{relative.suffix}") if stem else relative
     root = source.folders.root.resolve().name
     exported = source.exported.get(plain_stem(relative).casefold())
-    view = _view(PurePath(root) / relative, shapes) if exported is None else exported.view
+    view = _view(PurePath(root) / relative, shapes, path) if exported is None else exported.view
     picture = read_picture(path)
     spacings = source.options.spacings_mm
     given = spacings.get(path.name.casefold()) or spacings.get(without_suffix(path.name).casefold())
@@ -161,21 +162,24 @@ def _of_original(image: DrawnImage, exported: ExportedImage, picture: Picture, s
         )
     if exported.is_as_exported(image.boxes) and not image.outlines:
         image = replace(image, note="; ".join(filter(None, [image.note, "boxes are OsteoLens' own, as exported"])))
-    original = None if source.folders.further is None else source.folders.further / PurePath(exported.original)
-    if original is None or not source.folders.holds(original) or sha256_of(original) != exported.sha256:
+    places = [folder / PurePath(exported.original) for folder in source.folders.further]
+    originals = [place for place in places if source.folders.holds(place) and sha256_of(place) == exported.sha256]
+    if not originals:
         note = "the picture of 8 bits is stored; give --images the folder that was screened to store its film"
         return replace(image, note="; ".join(filter(None, [image.note, note])))
-    return replace(image, path=original)
+    return replace(image, path=originals[0])
 
 
-def _view(relative: PurePath, shapes: Sequence[Shape]) -> View:
-    """The view that the name of an image, its folders or its labels spell."""
+def _view(relative: PurePath, shapes: Sequence[Shape], path: Path) -> View:
+    """The view that the name of an image, its folders or its labels spell, else its DICOM header."""
     by_label = {view for shape in shapes if (view := view_from_text(shape.label)) is not None}
     by_name = view_from_path(relative.with_name(f"{plain_stem(relative)}.x"))
     if by_name is not None and by_label == {view for view in View if view is not by_name}:
         raise ReadError(f"its name says {by_name}, its labels say {next(iter(by_label))}; make them agree")
+    if by_name is None and not by_label and looks_like_dicom(path):
+        by_name = read_header(path).view
     if by_name is None and len(by_label) != 1:
-        raise ReadError("neither its name, its folder nor its labels tell AP from lateral")
+        raise ReadError("neither its name, its folder, its labels nor its header tell AP from lateral")
     return by_name or by_label.pop()
 
 
@@ -217,7 +221,7 @@ def _levelled(
         for (shape, points), level in zip(bodies, found.levels, strict=True):
             if level is None:
                 reason = found.reason or "no level that the detector knows (T11 to S1)"
-                source.listed.append(LeftOut(path, reason, shape.label, True))
+                source.listed.append(LeftOut(path, reason, shape.label))
             else:
                 named.append(_Placed(shape=shape, points=points, level=level))
         read = [item for item in read if item[2].level is None and not source.is_body(item[0].label)]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cohort.importers.documents import copy_file
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.geometry import Polygon, Size
 from cohort.importers.options import ImportOptions
 from cohort.importers.public_sets.lumos import gather
 from cohort.importers.report import ImportReport, named
+from cohort.importers.sources.documents import copy_file
 from cohort.io.annotations import Rois, write_outlines, write_readings, write_rois
 from cohort.io.folder import index_cohort
 from cohort.io.safe_names import safe_name
@@ -86,7 +86,7 @@ def write_contents(contents: Contents, staging: Path, options: ImportOptions) ->
     confirmed.write(staging / ROIS, staging / OUTLINES)
     to_confirm.write(staging / ROIS_TO_CONFIRM, staging / OUTLINES_TO_CONFIRM)
     if len(readings) > 1 or (readings and options.reader):
-        write_readings(staging / READERS, readings)
+        write_readings(staging / READERS, {reader: _rounded(rois) for reader, rois in readings.items()})
     rows = _rows(contents.rows, drawn_of, left_out)
     if rows:
         write_cohort_csv(staging / "cohort.csv", rows)
@@ -102,6 +102,13 @@ def write_contents(contents: Contents, staging: Path, options: ImportOptions) ->
         notes=(*contents.notes, *_notes(images_in_all)),
         written=options.writes,
     )
+
+
+def _rounded(rois: Rois) -> Rois:
+    return {
+        key: tuple(VertebraBox(box.level, *(round(value, DECIMALS) for value in box.corners)) for box in boxes)
+        for key, boxes in rois.items()
+    }
 
 
 def _by_level(rois: Rois) -> dict[str, int]:

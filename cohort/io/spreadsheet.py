@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
-from cohort.importers.archive import fault_of_member, members_of
+from cohort.importers.sources.archive import fault_of_member, members_of
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 

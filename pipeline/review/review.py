@@ -242,7 +242,7 @@ def opened_review(
         raise ReadError(f"{images}: no such folder; expected the folder that was screened")
     notes = notes_of(folder, options)
     make_folder(folder)
-    screened, given = _screened_folder(out), [folder for folder in (images, cohort) if folder is not None]
+    screened, given = screened_folder(out), [folder for folder in (images, cohort) if folder is not None]
     folders = [*given, *([] if screened is None else [screened]), shipped_examples()]
     with opened(folder, options) as log:
         yield Review(
@@ -265,7 +265,7 @@ def load_screener(weights: Path | None) -> Screener:
     return Screener(load_bundle(weights))
 
 
-def _screened_folder(out: Path) -> Path | None:
+def screened_folder(out: Path) -> Path | None:
     """The folder that was screened, as run.json tells it; None where it tells none."""
     try:
         document = read_json(out / "run.json")

@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "audit": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "node": {"prediction", "bundle", "report_page", "screening", "dicom_objects"},
     "review": {"prediction", "bundle", "screening", "dicom_objects"},
+    "annotation": {"prediction", "bundle", "screening", "review"},
     "reproduction": {"prediction", "bundle", "report_page", "screening", "evaluation", "training"},
 }
 """Rooms of the pipeline that a room may import."""

@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
-from cohort.importers.documents import documents_of, first_error, load_json
 from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
 from cohort.importers.formats.label_studio_names import is_of_label_studio, stem_without_hash
 from cohort.importers.geometry import Polygon, Shape, shape_of_parts, turned_box
-from cohort.importers.image_folders import ImageFolders
+from cohort.importers.sources.documents import documents_of, first_error, load_json
+from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from cohort.importers.documents import documents_of, first_error, load_any_json
 from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
 from cohort.importers.formats.label_studio_names import stem_without_hash
 from cohort.importers.geometry import Polygon, Shape, Size, turned_box
-from cohort.importers.image_folders import ImageFolders
+from cohort.importers.sources.documents import documents_of, first_error, load_any_json
+from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError

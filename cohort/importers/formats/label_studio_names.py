@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
-from cohort.importers.documents import is_file, load_json, without_suffix
+from cohort.importers.sources.documents import is_file, load_json, without_suffix
 from osteolens.errors import ReadError
 
 _HASHED = re.compile(r"[0-9a-f]{8}-(?=.)")

@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from cohort.exporters.manifest import NAME as MANIFEST
-from cohort.importers.documents import first_error, is_file, load_json
 from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
 from cohort.importers.geometry import Shape
-from cohort.importers.image_folders import ImageFolders
+from cohort.importers.sources.documents import first_error, is_file, load_json
+from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError

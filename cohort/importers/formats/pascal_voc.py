@@ -7,10 +7,10 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from cohort.importers.documents import documents_of, load_xml
 from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
 from cohort.importers.geometry import Polygon, Shape
-from cohort.importers.image_folders import ImageFolders
+from cohort.importers.sources.documents import documents_of, load_xml
+from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.importers.documents import image_named, images_under, is_file, load_yaml, read_text
 from cohort.importers.drawn import Drawing, Drawings, LeftOut
 from cohort.importers.formats.label_studio_names import is_of_label_studio_folder, stem_without_hash
 from cohort.importers.geometry import Shape, shape_of_parts
-from cohort.importers.image_folders import ImageFolders
+from cohort.importers.sources.documents import image_named, images_under, is_file, load_yaml, read_text
+from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -85,7 +85,7 @@ def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]
         if image is not None:
             return image
     image = image_named(label.stem, by_folder.get(_key(folders), ())) or images.named(label.stem)
-    if image is None and (at or images.further is not None):
+    if image is None and (at or images.further):
         at = at or [len(folders)]
         beside = [*folders[: at[-1]], "images", *folders[at[-1] + 1 :]]
         raise ReadError(f"label without image: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")

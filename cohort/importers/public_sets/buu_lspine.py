@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cohort.covariates import Covariates, Sex
-from cohort.importers.documents import images_under, read_text, without_suffix
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.geometry import Canvas, Polygon, canvas_of, fault_of, overlap_with, read_picture
+from cohort.importers.sources.documents import images_under, read_text, without_suffix
 from cohort.io.tables.rows import CohortRow
 from cohort.roi_rule import roi_boxes
 from cohort.spine import VertebralLevel, View

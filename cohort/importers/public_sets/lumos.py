@@ -15,10 +15,10 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from cohort.importers.archive import is_zip, members_of, store_member
-from cohort.importers.documents import copy_file, is_file
 from cohort.importers.drawn import Contents, DrawnImage, LeftOut
 from cohort.importers.public_sets.lumos_table import KAGGLE, OWNERS, Line, cohort_row_of, patient_number, read_lines
+from cohort.importers.sources.archive import is_zip, members_of, store_member
+from cohort.importers.sources.documents import copy_file, is_file
 from cohort.io.dicom.read import MAX_PIXELS, read_header
 from cohort.io.tables.rows import CohortRow
 from cohort.spine import View

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cohort.bmd import DxaResult
 from cohort.covariates import Covariates, Sex
-from cohort.importers.archive import fault_of_member, is_zip, members_of
 from cohort.importers.drawn import LeftOut
+from cohort.importers.sources.archive import fault_of_member, is_zip, members_of
 from cohort.io.tables.cells import number
 from cohort.io.tables.reader import lines_of, read_table
 from cohort.io.tables.rows import CohortRow

@@ -44,7 +44,7 @@ def imported(tmp_path: Path, document: object, *names: str, images: str = "films
         picture(tmp_path / images / name)
     (tmp_path / "in").mkdir(exist_ok=True)
     (tmp_path / "in" / "project-3.json").write_text(json.dumps(document))
-    options = ImportOptions(images=tmp_path / images)
+    options = ImportOptions(images=[tmp_path / images])
     return import_cohort(ImportFormat.LABEL_STUDIO, tmp_path / "in", tmp_path / "out", options)
 
 
@@ -136,6 +136,6 @@ def test_labels_drawn_on_the_stored_picture_are_turned_with_it(tmp_path: Path) -
     row = rectangle("L1", BOXES["L1"], original_width=w, original_height=h)
     row["value"] |= {"x": 100 * x0 / w, "y": 100 * y0 / h, "width": 100 * (x1 - x0) / w, "height": 100 * (y1 - y0) / h}
     (tmp_path / "in.json").write_text(json.dumps([task([row], "/data/upload/3/1a2b3c4d-p7_AP.jpg")]))
-    options = ImportOptions(images=tmp_path / "films")
+    options = ImportOptions(images=[tmp_path / "films"])
     import_cohort(ImportFormat.LABEL_STUDIO, tmp_path / "in.json", tmp_path / "out", options)
     assert corners(tmp_path / "out", "L1") == pytest.approx((20, 10, 60, 34))

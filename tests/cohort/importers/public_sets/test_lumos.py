@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from cohort.importers import archive
 from cohort.importers.convert import import_cohort
 from cohort.importers.public_sets import lumos_table
 from cohort.importers.report import ImportFormat, ImportReport
+from cohort.importers.sources import archive
 from cohort.io.folder import index_cohort
 from cohort.study import Study
 from osteolens.errors import ReadError

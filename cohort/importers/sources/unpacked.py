@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from cohort.importers.archive import MAX_BYTES_IN_ALL, is_zip, members_of, store_member
-from cohort.importers.documents import is_file
 from cohort.importers.drawn import LeftOut
+from cohort.importers.sources.archive import MAX_BYTES_IN_ALL, is_zip, members_of, store_member
+from cohort.importers.sources.documents import is_file
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath, PureWindowsPath
 
-from cohort.importers.documents import images_under, is_file, siblings, without_suffix
+from cohort.importers.sources.documents import images_under, is_file, siblings, without_suffix
 from cohort.io.view_names import study_key
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -15,31 +15,31 @@ BESIDE_IMAGES = frozenset({"annotations", "labels", "label", "xml", "json"})
 
 
 class ImageFolders:
-    """The folders that images may be taken from: that of the source, and one that the user names."""
+    """The folders that images may be taken from: that of the source, and those that the user names."""
 
-    def __init__(self, source: Path, further: Path | None = None) -> None:
+    def __init__(self, source: Path, further: Sequence[Path] = ()) -> None:
         """List nothing yet.
 
         Args:
             source: folder, or file with annotations.
-            further: another folder with images.
+            further: other folders with images.
 
         Raises:
-            ReadError: the other folder is none.
+            ReadError: one of the other folders is none.
         """
-        if further is not None and not further.is_dir():
-            raise ReadError(f"{further}: no such folder; expected the images of the annotations")
+        if missing := [str(other) for other in further if not other.is_dir()]:
+            raise ReadError(f"{', '.join(missing)}: no such folder; expected the images of the annotations")
         folder = source if source.is_dir() else source.parent
         beside = not source.is_dir() and folder.name.casefold() in BESIDE_IMAGES
         self.root = folder.parent if beside else folder
-        self.further = further
+        self.further = tuple(further)
         self._by_name: dict[str, list[Path]] | None = None
         self._by_stem: dict[str, list[Path]] = {}
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """All of them."""
-        return (self.root,) if self.further is None else (self.root, self.further)
+        return (self.root, *self.further)
 
     def holds(self, path: Path) -> bool:
         """Whether a path is a file in one of the folders, links resolved."""
@@ -85,16 +85,16 @@ class ImageFolders:
         return stated
 
     def named(self, stem: str) -> Path | None:
-        """The image in the user's folder whose name is a stem and one suffix.
+        """The image in the user's folders whose name is a stem and one suffix.
 
         Raises:
             ReadError: several images fit.
         """
-        if self.further is None:
+        if not self.further:
             return None
         names, stems = self._index()
         found = (*stems.get(stem.casefold(), ()), *names.get(stem.casefold(), ()))
-        return _best(stem, [path for path in found if path.is_relative_to(self.further)])
+        return _best(stem, [path for path in found if any(path.is_relative_to(folder) for folder in self.further)])
 
     def _index(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
         if self._by_name is None:

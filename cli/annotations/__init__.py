@@ -1,0 +1,1 @@
+"""osteolens cohort import and export of annotations."""

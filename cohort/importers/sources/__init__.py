@@ -1,0 +1,1 @@
+"""Files of a source: documents, zips, folders of images, tables."""

@@ -1,0 +1,1 @@
+"""Annotations between films, models and labelling tools."""
