@@ -38,6 +38,11 @@ GREY = np.tile(np.arange(64, dtype=np.uint8), (48, 1))
         ("LWS seitlich", View.LATERAL), ("rachis lombaire face", View.AP), ("profil", View.LATERAL),
         ("columna de frente", View.AP), ("perfil", View.LATERAL), ("腰椎正位", View.AP), ("腰椎侧位片", View.LATERAL),
         ("Lumbar frontal", View.AP), ("antero-posterior", View.AP), ("AP and LAT", None), ("happy", None),
+        ("LWS seitl.", View.LATERAL), ("LWS a. p.", View.AP), ("LWS in 2 Ebenen", None), ("Seite 2", None),
+        ("Rachis lombaire de côté", View.LATERAL), ("incidence antéro-postérieure", View.AP), ("de lado", View.LATERAL),
+        ("lado derecho", None), ("Ântero-posterior", View.AP), ("lateral izquierda", View.LATERAL),
+        ("腰椎前后位", View.AP), ("腰椎 正面像", View.AP), ("腰椎側面", View.LATERAL), ("腰椎正侧位", None),
+        ("腰椎正位、侧位片", None), ("腰椎正側面", None), ("脊柱侧弯", None), ("左侧卧位", None), ("腰椎双斜位", None),
         ("series_a_p7", None), ("flat", None), ("XR LLAT", View.LATERAL), ("PA", View.AP),
     ],
 )  # fmt: skip
@@ -48,6 +53,12 @@ def test_views_are_spelt_in_many_words(text: str, view: View | None) -> None:
 def test_names_that_differ_in_the_view_alone_are_one_study() -> None:
     pairs = [("p7_AP.png", "p7_SIDE.png"), ("AP/p7.png", "lateral/p7.png"), ("x/p7-front.jpg", "x/p7-profile.jpg")]
     for one, other in pairs:
+        assert study_key(Path(one)) == study_key(Path(other))
+    for one, other in [
+        ("p7正位片.png", "p7左侧位片.png"),
+        ("p7 LWS a.p..png", "p7 LWS seitl..png"),
+        ("p7正面.png", "p7側面.png"),
+    ]:
         assert study_key(Path(one)) == study_key(Path(other))
     assert study_key(Path("a/p7_AP.png")) != study_key(Path("b/p7_AP.png"))
     assert study_key(Path("AP.png"), "p7") == study_key(Path("LAT.png"), "p7") == "p7", "words for views alone"
