@@ -14,6 +14,7 @@ from cli.options import AsJson, Config, Quiet, Set, Verbose
 
 if TYPE_CHECKING:
     from cohort.check import CohortCheck
+    from cohort.delivery.assemble import Assembled
 
 cohort_app = typer.Typer(help="Cohort folders: check what is in one, or import one.", no_args_is_help=True)
 
@@ -55,7 +56,7 @@ def check(
             print_json(checked.as_json())
         else:
             _print_check(checked)
-        if not checked.usable:
+        if not checked.usable and not checked.tables_alone:
             say(f"{folder}: nothing here can be trained on or evaluated; see docs/reference/data-formats.md")
             raise typer.Exit(1)
 
@@ -77,6 +78,64 @@ def _print_check(checked: CohortCheck) -> None:
         say(f"note: {line}")
     for line in checked.problems:
         say(f"problem: {line}")
+
+
+@cohort_app.command("assemble")
+def assemble(
+    tables: Annotated[Path, typer.Argument(help="Folder of the delivered tables.")],
+    films: Annotated[Path, typer.Argument(help="Folder of the delivered radiographs.")],
+    out: Annotated[Path, typer.Argument(help="Cohort folder to write; the same command brings it up to date.")],
+    rois: Annotated[
+        list[Path] | None,
+        typer.Option("--rois", help="Folder of `cohort import` with ROIs of these radiographs; may be repeated."),
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Link the radiographs in place of copies.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and what not.")] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Make a cohort folder of a hospital's tables and radiographs, joined by the identifiers that they hold.
+
+    Tables are read by columns.yaml in their folder, which is proposed where there is none. What has no partner on the
+    other side stays out and is listed.
+    """
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from cohort.delivery.assemble import assemble_cohort
+
+        with progress("copying, %", 100) as bar:
+            made = assemble_cohort(
+                tables,
+                films,
+                out,
+                rois=rois or (),
+                link=link,
+                dry_run=dry_run,
+                progress=lambda done, total: bar(100 * done // total),
+            )
+        if as_json:
+            print_json(made.as_json())
+        if not quiet:
+            _say_assembled(made, out, dry_run)
+
+
+def _say_assembled(made: Assembled, out: Path, dry_run: bool) -> None:
+    lists = (
+        ("radiographs without a line in the tables", made.films_alone),
+        ("lines of the tables without radiographs", made.lines_alone),
+        ("lines that cannot be read", made.wrong),
+        ("to look at", made.notes),
+    )
+    for title, lines in lists:
+        if lines:
+            say(
+                f"{len(lines)} {title}: {'; '.join(lines[:5])}{f' and {len(lines) - 5} more' if len(lines) > 5 else ''}"
+            )
+    say(
+        f"{made.studies} studies of {made.patients} patients with {made.images} images, {made.scans} scans and "
+        f"{made.rois} ROIs {'would be written' if dry_run else 'written'} to {out}"
+    )
 
 
 cohort_app.command("import")(import_annotations)

@@ -14,7 +14,7 @@ from cohort.io.annotations import Rois, check_inside
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.join import CohortTables
-from cohort.io.tables.notes import Kinds, notes_of, read_tables
+from cohort.io.tables.notes import FolderTables, Kinds, notes_of, read_tables
 from cohort.mapping.folder import ColumnsProposal, open_choices, propose_columns
 from cohort.mapping.propose import FilmIds
 from cohort.spine import TARGET_LEVELS, View
@@ -83,6 +83,7 @@ class CohortCheck:
         problems: what to mend, worst first.
         usable: whether anything can be trained on or evaluated.
         notes: what was written, and what is worth knowing.
+        tables_alone: whether there are tables that can be read, and no radiographs.
     """
 
     counts: CohortCounts | None = None
@@ -92,6 +93,7 @@ class CohortCheck:
     problems: tuple[str, ...] = ()
     usable: bool = False
     notes: tuple[str, ...] = ()
+    tables_alone: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -134,6 +136,8 @@ def check_cohort(
         return CohortCheck(problems=(*choices, *notes_of(tables, ()).unreadable), notes=written)
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies
+    if not studies and (tables.cohort is not None or tables.scans is not None):
+        return _of_tables(tables, choices, written)
     problems = Kinds()
     planned = CohortTables.of(tables.cohort, tables.scans).unprocessed(studies)
     _patients(studies, planned, sites, problems)
@@ -155,6 +159,22 @@ def check_cohort(
         ),
         usable=bool(eligible) or bool(counts.studies_with_rois),
         notes=written,
+    )
+
+
+def _of_tables(tables: FolderTables, choices: tuple[str, ...], written: tuple[str, ...]) -> CohortCheck:
+    """A folder of tables without radiographs, as a hospital delivers them."""
+    notes = notes_of(tables, ())
+    lines = 0 if tables.cohort is None else len(tables.cohort.lines)
+    scans = 0 if tables.scans is None else sum(map(len, tables.scans.scans.values()))
+    alone = (
+        f"no radiographs are here; {lines} lines and {scans} DXA scans can be read, which `osteolens cohort assemble "
+        "TABLES FILMS OUT` joins to a folder of radiographs"
+    )
+    return CohortCheck(
+        problems=(*choices, *notes.unreadable, *notes.doubled, *notes.encodings),
+        notes=(*written, alone),
+        tables_alone=not choices and not tables.open_columns,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,11 +89,12 @@ def read_cohort_csv(path: Path, wrong: list[str] | None = None) -> dict[str, Coh
     return table.rows
 
 
-def cohort_table(*paths: Path) -> CohortTable:
+def cohort_table(*paths: Path, studies_of: Mapping[str, str] | None = None) -> CohortTable:
     """cohort.csv with what is doubled in it and what is wrong with it, line by line.
 
     Args:
         paths: cohort.csv, or the tables that columns.yaml names in its place, which are merged.
+        studies_of: study_uid by accession number; a line of another accession number is of a study of that name.
 
     Raises:
         ReadError: no table, no key column, or tables that cannot be merged.
@@ -102,6 +103,10 @@ def cohort_table(*paths: Path) -> CohortTable:
     unmatched: list[str] = []
     tables = [(visible(path.name), read_table(path, wrong)) for path in paths]
     name, table = merged(tables, wrong, unmatched)
+    if studies_of is not None and "accession_number" in table:
+        uids = table["study_uid"].tolist() if "study_uid" in table else [""] * len(table)
+        accessions = [known(cell) for cell in table["accession_number"]]
+        table["study_uid"] = [known(uid) or studies_of.get(a, a) for uid, a in zip(uids, accessions, strict=True)]
     require(table, KEY_COLUMNS, name)
     lines = []
     for number, cells in lines_of(table):

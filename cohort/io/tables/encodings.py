@@ -1,17 +1,29 @@
-"""Bytes of a table into text: UTF-8, UTF-16, cp1252 or GB18030, and an error where several fit."""
+"""Bytes of a table into text: UTF-8, UTF-16, cp1252, GB18030, Big5 or Shift JIS; an error where several fit."""
 
 from __future__ import annotations
 
 import codecs
 import re
+from functools import cache
 
+from cohort.mapping.header_words import HEADER_WORDS, UNUSED_WORDS
 from osteolens.errors import ReadError
 
 SAVE_AS = "save the table as 'CSV UTF-8' and try again"
 """Advice for a table in another encoding, in the words of spreadsheet programs."""
 
-GUESSED = {"cp1252": "Western European (cp1252)", "gb18030": "Chinese (GB18030)"}
+GUESSED = {
+    "cp1252": "Western European (cp1252)",
+    "gb18030": "Chinese (GB18030)",
+    "big5": "Chinese (Big5)",
+    "cp932": "Japanese (Shift JIS)",
+}
 """Encodings without a mark in the file; a table in one of them is read with a note."""
+
+EAST_ASIAN = ("gb18030", "big5", "cp932")
+
+LEAST_HEADER_WORDS = 2
+"""Known words of columns in a header that show its encoding."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -68,8 +80,9 @@ _AFTER_APOSTROPHE = re.compile(r"(s|t|re|ll|ve|d|m)", re.IGNORECASE)
 def decode_table(raw: bytes, name: str) -> tuple[str, str]:
     """Text without its byte order mark, and the name of its encoding.
 
-    Tried in this order: a byte order mark; UTF-16 by where its zero bytes stand; UTF-8; then cp1252 and GB18030, of
-    which one must read as text of its languages and the other must not.
+    Tried in this order: a byte order mark; UTF-16 by where its zero bytes stand; UTF-8; the one of GB18030, Big5 and
+    Shift JIS in which the header holds words of columns; then cp1252 and GB18030, of which one must read as text of its
+    languages and the other must not.
 
     Raises:
         ReadError: a spreadsheet's own file, NUL bytes, or an encoding that cannot be recognised.
@@ -112,13 +125,32 @@ def _by_bytes(raw: bytes, name: str) -> tuple[str, str]:
     else:
         chinese = None if utf_8.isascii() else _chinese_by_chance_utf_8(utf_8, raw)
         return (utf_8, "utf-8") if chinese is None else (chinese, "gb18030")
+    headed = [(text, code) for code in EAST_ASIAN if (text := _decoded(raw, code)) is not None and _has_header(text)]
+    if len(headed) == 1:
+        return headed[0]
     candidates = [(text, code) for code, fits in (("cp1252", _is_western), ("gb18030", _is_chinese))
              if (text := _decoded(raw, code)) is not None and fits(text, raw)]  # fmt: skip
     if len(candidates) == 1:
         return candidates[0]
-    known = " and as ".join(GUESSED.values()) if candidates else " nor ".join(GUESSED.values())
+    guessed = [GUESSED[code] for code in ("cp1252", "gb18030")]
+    known = " and as ".join(guessed) if candidates else " nor ".join(guessed)
     what = f"reads both as {known} text" if candidates else f"is neither UTF-8 nor surely {known} text"
     raise ReadError(f"{where}: {what}; {SAVE_AS}")
+
+
+def _has_header(text: str) -> bool:
+    """Whether the first line holds words of columns in Chinese or Japanese, which no other encoding gives by chance."""
+    cells = re.split(r"[,;\t\"'()（）【】\[\]/: ]+", text.lstrip("\r\n").partition("\n")[0].strip())
+    found = {cell for cell in cells if cell in _east_asian_words()}
+    return len(found) >= LEAST_HEADER_WORDS
+
+
+@cache
+def _east_asian_words() -> frozenset[str]:
+    """Words of columns in Chinese and Japanese of two signs at least."""
+    lists = [texts[5:] for texts in HEADER_WORDS.values()] + [[UNUSED_WORDS]]
+    words = (word.strip() for texts in lists for text in texts for word in text.split(","))
+    return frozenset(word for word in words if len(word) > 1 and _HANZI.search(word))
 
 
 def _chinese_by_chance_utf_8(text: str, raw: bytes) -> str | None:

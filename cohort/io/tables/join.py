@@ -202,7 +202,12 @@ class CohortTables:
         return tuple(scans)
 
 
-def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort: bool = True) -> CohortTables:
+def read_cohort_tables(
+    folder: Path,
+    wrong: list[str] | None = None,
+    with_cohort: bool = True,
+    studies_of: Mapping[str, str] | None = None,
+) -> CohortTables:
     """cohort.csv and dxa.csv of a folder, or the tables that columns.yaml names; without one of them its part is empty.
 
     Args:
@@ -210,12 +215,13 @@ def read_cohort_tables(folder: Path, wrong: list[str] | None = None, with_cohort
         wrong: gets what is wrong with every line that cannot be read or contradicts another, and such lines are left
             out; without it the first one is an error.
         with_cohort: whether cohort.csv is read.
+        studies_of: study_uid by accession number, for tables that have one.
 
     Raises:
         ReadError: a table that cannot be read at all, or a line as above.
     """
     cohort, scans = tables_that_hold(folder, Holds.COHORT), tables_that_hold(folder, Holds.DXA)
-    rows = cohort_table(*cohort) if with_cohort and cohort else None
+    rows = cohort_table(*cohort, studies_of=studies_of) if with_cohort and cohort else None
     if rows is not None:
         collect_or_raise(rows.wrong, wrong)
     results = scan_table(*scans) if scans else None

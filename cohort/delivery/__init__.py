@@ -1,0 +1,1 @@
+"""A hospital's delivery, tables and radiographs, into one cohort folder."""
