@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,7 @@ class SpacingSource(StrEnum):
 
     PIXEL_SPACING = "PixelSpacing"
     IMAGER_PIXEL_SPACING = "ImagerPixelSpacing"
+    TABLE = "cohort.csv"
     NONE = "none"
 
 
@@ -112,6 +113,7 @@ class Study:
         notes: what a reader should know of how the study was put together.
         split: what the study is for by column `split` of cohort.csv, None where it says nothing.
         system: radiography system, by column `machine` of cohort.csv, else manufacturer and model by the header.
+        plain_spacing_mm: pixel spacing of its plain images, by column `pixel_spacing_mm` of cohort.csv, or None.
     """
 
     study_uid: str
@@ -129,6 +131,7 @@ class Study:
     notes: tuple[str, ...] = ()
     split: Split | None = None
     system: str | None = None
+    plain_spacing_mm: float | None = None
 
     @property
     def images(self) -> tuple[tuple[View | None, Path], ...]:
@@ -136,3 +139,12 @@ class Study:
         known = ((View.AP, self.ap), (View.LATERAL, self.lateral))
         first = tuple((view, path) for view, path in known if path)
         return (*first, *self.further, *((None, path) for path in self.images_of_unknown_view))
+
+    def with_spacing(self, radiograph: Radiograph) -> Radiograph:
+        """One of its images, with the spacing that the table gives where the file holds none."""
+        if self.plain_spacing_mm is None or radiograph.pixel_spacing_mm is not None:
+            return radiograph
+        if radiograph.stored_shape is not None:  # DICOM says itself what it knows
+            return radiograph
+        spacing = (self.plain_spacing_mm, self.plain_spacing_mm)
+        return replace(radiograph, pixel_spacing_mm=spacing, spacing_source=SpacingSource.TABLE)

@@ -15,6 +15,7 @@ from cohort.importers.report import ImportReport, named
 from cohort.importers.sources.documents import copy_file
 from cohort.io.annotations import Rois, write_outlines, write_readings, write_rois
 from cohort.io.folder import index_cohort
+from cohort.io.radiograph import PLAIN_SUFFIXES
 from cohort.io.safe_names import safe_name
 from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.writer import write_cohort_csv
@@ -87,7 +88,7 @@ def write_contents(contents: Contents, staging: Path, options: ImportOptions) ->
     to_confirm.write(staging / ROIS_TO_CONFIRM, staging / OUTLINES_TO_CONFIRM)
     if len(readings) > 1 or (readings and options.reader):
         write_readings(staging / READERS, {reader: _rounded(rois) for reader, rois in readings.items()})
-    rows = _rows(contents.rows, drawn_of, left_out)
+    rows = _with_spacings(_rows(contents.rows, drawn_of, left_out), drawn_of, left_out)
     if rows:
         write_cohort_csv(staging / "cohort.csv", rows)
     images_in_all = [image for group in drawn_of.values() for image in group]
@@ -102,6 +103,23 @@ def write_contents(contents: Contents, staging: Path, options: ImportOptions) ->
         notes=(*contents.notes, *_notes(images_in_all)),
         written=options.writes,
     )
+
+
+def _with_spacings(
+    rows: dict[str, CohortRow], drawn_of: Mapping[str, Sequence[DrawnImage]], left_out: list[LeftOut]
+) -> dict[str, CohortRow]:
+    """Rows with the spacing of plain images, where those of a study agree."""
+    for uid, images in drawn_of.items():
+        plain = [image for image in images if image.path.suffix.lower() in PLAIN_SUFFIXES]
+        spacings = {image.spacing_mm[0] for image in plain if image.spacing_mm is not None}
+        if len(spacings) > 1:
+            reason = (
+                "the images of its study have several pixel spacings; cohort.csv holds one a study, so none is kept"
+            )
+            left_out.append(LeftOut(plain[0].path, reason))
+        elif spacings:
+            rows[uid] = replace(rows.get(uid, CohortRow()), pixel_spacing_mm=spacings.pop())
+    return rows
 
 
 def _rounded(rois: Rois) -> Rois:

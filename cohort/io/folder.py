@@ -238,6 +238,7 @@ def _index_manifest(path: Path) -> CohortIndex:
             study_date=row.study_date or _first(header.study_date for header in headers),
             findings=row.findings,
             split=row.split,
+            plain_spacing_mm=row.pixel_spacing_mm,
             system=row.machine or _first(header.system for header in headers),
         )
         studies[key] = tables.joined(study, key)

@@ -114,7 +114,7 @@ class LoadedStudy:
 def read_images(study: Study, read: Reader = read_file) -> LoadedStudy:
     """Read all images of a study as far as they can be read."""
     files = [(path, read(path)) for _, path in study.images]
-    radiographs = tuple(file.radiograph for _, file in files if file.radiograph is not None)
+    radiographs = tuple(study.with_spacing(file.radiograph) for _, file in files if file.radiograph is not None)
     unread = tuple((path, file.reason) for path, file in files if file.radiograph is None)
     return LoadedStudy(study, radiographs, unread, {path: file.sha256 for path, file in files})
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from cohort.io.radiograph import PLAIN_SUFFIXES
 from cohort.study import Study
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.json_document import read_json, write_json
@@ -18,7 +19,7 @@ from pipeline.prediction import ModelIdentifiers, Prediction, Status, stored_cov
 from pipeline.screening.assessment import image_records, told_path
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.made import Made
-from pipeline.screening.output.objects import ObjectWriter, write_objects
+from pipeline.screening.output.objects import ObjectWriter
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.rows import PredictionRow, row_of
 from pipeline.screening.output.run_record import EXPLAINED, picture_names
@@ -129,6 +130,42 @@ def store_failure(
     return StoredStudy(row=row_of(stored, 0.0), made=write_objects(study, stored, writers))
 
 
+def write_objects(
+    study: Study, prediction: Prediction, writers: Sequence[ObjectWriter], kept: bool = False
+) -> dict[str, Made]:
+    """Write a result's objects; where they cannot be made, the result stands.
+
+    Args:
+        study: the result is of.
+        prediction: the result.
+        writers: of DICOM objects and FHIR resources.
+        kept: whether the result is an earlier one, whose objects may lie there already.
+
+    Returns:
+        what became of each kind that is asked for.
+
+    Raises:
+        OutputError: results cannot be written.
+    """
+    made = {}
+    for writer in writers:
+        try:
+            done = (writer.keep if kept else writer)(study, prediction)
+        except OutputError:
+            raise
+        except OsteoLensError as error:
+            writer.remove(prediction)
+            done = Made(False, visible(error))
+        except Exception as error:  # a broken object never loses a result that is written
+            log.warning("objects of a study failed with %s", type(error).__name__)
+            log.debug("details", exc_info=True)
+            writer.remove(prediction)
+            done = Made(False, f"{type(error).__name__} while the objects were made")
+        if writer.is_asked:
+            made[writer.kind] = done
+    return made
+
+
 def _stored(prediction: Prediction, out: Path) -> Prediction:
     """Write a study's JSON; the result as the file holds it."""
     document = prediction.as_json()
@@ -188,6 +225,7 @@ def earlier_study(
         and earlier.patient_id == visible(study.patient_id)
         and earlier.covariates == stored_covariates(study.covariates)
         and before == now
+        and _has_spacing_of(study, earlier)
     )
     if not same:
         return None
@@ -195,3 +233,10 @@ def earlier_study(
     if (earlier.study_date, earlier.system) != (study.study_date, system):
         earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
     return StoredStudy(row=row_of(earlier, 0.0), made=write_objects(study, earlier, writers, kept=True))
+
+
+def _has_spacing_of(study: Study, earlier: Prediction) -> bool:
+    """Whether plain images were screened with the spacing that the table gives now."""
+    given = None if study.plain_spacing_mm is None else (study.plain_spacing_mm, study.plain_spacing_mm)
+    plain = [view for view in earlier.views.values() if PurePath(view.image).suffix.lower() in PLAIN_SUFFIXES]
+    return all(view.pixel_spacing_mm == given for view in plain)

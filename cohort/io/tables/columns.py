@@ -29,7 +29,7 @@ COHORT_COLUMNS = (
     *COVARIATE_COLUMNS,
     *("site", "split"),
     *DXA_COLUMNS,
-    *("machine", "study_date"),
+    *("machine", "study_date", "pixel_spacing_mm"),
     *FINDING_COLUMNS,
 )
 """Of cohort.csv, in the order in which it is written."""

@@ -36,6 +36,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "bmd_g_cm2": BMDS_G_CM2,
     "menopause_age_years": (20, 70),
     "cobb_deg": (0, 150),
+    "pixel_spacing_mm": (0.01, 2),
 }
 """Lowest and highest values that a table may hold; beyond them the unit or the column is wrong."""
 
@@ -53,6 +54,7 @@ class CohortRow:
     patient_id: str | None = None
     split: Split | None = None
     birth_date: date | None = None
+    pixel_spacing_mm: float | None = None
 
 
 def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
@@ -80,6 +82,7 @@ def cohort_row(cells: dict[str, str], where: str) -> CohortRow:
         patient_id=known(cells.get("patient_id", "")) or None,
         split=_split(cells, where),
         birth_date=birth,
+        pixel_spacing_mm=_number(cells, "pixel_spacing_mm", where),
     )
 
 

@@ -46,6 +46,7 @@ def study_cells(uid: str, row: CohortRow) -> dict[str, Cell]:
         "split": None if row.split is None else row.split.value,
         "machine": row.machine,
         "study_date": None if row.study_date is None else row.study_date.isoformat(),
+        "pixel_spacing_mm": row.pixel_spacing_mm,
         **({} if row.dxa is None else dxa_cells(row.dxa)),
         **_finding_cells(row.findings),
     }

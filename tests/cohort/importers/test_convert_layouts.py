@@ -226,6 +226,8 @@ def test_the_margin_of_outlines_follows_the_pixel_spacing(tmp_path: Path) -> Non
     outlined(tmp_path, "mm", spacings_mm={"p7_ap": (0.25, 0.25)})
     assert corners(tmp_path / "out", "L2")[0] == pytest.approx(20 - 0.022 * 40, abs=0.01)
     assert corners(tmp_path / "mm", "L2")[0] == pytest.approx(20 - 1 / 0.25, abs=0.01)
+    (study,) = index_cohort(tmp_path / "mm").studies
+    assert study.plain_spacing_mm == 0.25, "cohort.csv keeps it for every other command"
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
