@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 LOGGERS = ("sync", "clearml", "comet", "dvc", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
 PRIVATE: dict[str, object] = {**dict.fromkeys(LOGGERS, False), "api_key": ""}
 """Settings of ultralytics that send or log a training elsewhere, switched off."""
@@ -16,8 +18,8 @@ PRIVATE: dict[str, object] = {**dict.fromkeys(LOGGERS, False), "api_key": ""}
 
 @contextmanager
 def private_ultralytics(out: Path) -> Iterator[None]:
-    """Train with ultralytics offline and with its messages on stderr; the environment and its settings are afterwards
-    as they were.
+    """Train with ultralytics offline, with its messages on stderr and for -v alone; the environment and its settings
+    are afterwards as they were.
 
     ultralytics reads its environment when it is first imported, and keeps its settings in a file of the user, which
     every change through its own interface rewrites. So its settings file lies in the run folder where this imports it
@@ -26,7 +28,13 @@ def private_ultralytics(out: Path) -> Iterator[None]:
     Args:
         out: run folder.
     """
-    private = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(out.resolve())}
+    private = {
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_VERBOSE": "false",
+        "YOLO_CONFIG_DIR": str(out.resolve()),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(_cores()),  # ultralytics sets 1 where it is not set
+    }
     with _environment(private), redirect_stdout(sys.stderr):
         from ultralytics import settings
         from ultralytics.utils.events import events
@@ -42,16 +50,24 @@ def private_ultralytics(out: Path) -> Iterator[None]:
             events.enabled = was_enabled
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def _messages_on_stderr() -> Iterator[None]:
     from ultralytics.utils import LOGGER
 
+    level = LOGGER.level
+    LOGGER.setLevel(logging.INFO if log.isEnabledFor(logging.INFO) else logging.ERROR)
     former = {handler: handler.stream for handler in LOGGER.handlers if type(handler) is logging.StreamHandler}
     for handler in former:
         handler.stream = sys.stderr
     try:
         yield
     finally:
+        LOGGER.setLevel(level)
         for handler, stream in former.items():
             handler.stream = stream
 

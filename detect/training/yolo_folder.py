@@ -31,7 +31,7 @@ from cohort.study import Study
 from detect.config import CLASSES
 from detect.preprocess import detector_input
 from detect.training.augment import augment, move_boxes
-from detect.training.config import DetectorTraining
+from detect.training.config import NEW_PX, DetectorTraining
 from osteolens.atomic import write_whole
 from osteolens.errors import OsteoLensError, ReadError
 from osteolens.progress import Progress, silent
@@ -62,6 +62,11 @@ class _Rendering:
     subset: str
     seed: int
     names: tuple[str, ...]
+
+
+def rendered_bytes(training: int, validation: int, config: DetectorTraining) -> int:
+    """About how many bytes the rendered images of so many studies of two images take on the disk."""
+    return round(2 * (training * config.renders + validation) * (config.image_px or NEW_PX) ** 2)
 
 
 def write_yolo_folder(
@@ -106,7 +111,7 @@ def write_yolo_folder(
     _remove_others(out, renderings)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        done = pool.map(lambda one: _render(one, labelled, out, config.image_px), renderings)
+        done = pool.map(lambda one: _render(one, labelled, out, config.image_px or NEW_PX), renderings)
         for number, _ in enumerate(done, start=1):
             progress(number, len(renderings))
     finally:

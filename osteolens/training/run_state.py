@@ -65,6 +65,8 @@ class RunFiles:
             ReadError: the state cannot be read.
             ConfigError: it is of a run with other settings, studies, seed or start.
         """
+        for left in self._out.glob(f".{STATE}-*.partial"):  # of a run that was killed while it wrote its state
+            left.unlink(missing_ok=True)
         if not self._options.resume:
             for name in (STATE, *self._results):
                 path = self._out / name

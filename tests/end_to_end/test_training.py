@@ -47,8 +47,12 @@ def test_a_detector_trains_and_loads(cohort: str, tmp_path: Path) -> None:
     assert detector.side == 128
     metrics = json.loads((tmp_path / "d" / "metrics.json").read_text("utf-8"))
     assert set(metrics["validation"]) == {"precision", "recall", "mAP50", "mAP50-95"}
+    assert [row["epoch"] for row in metrics["history"]] == [0, 1], "the start is judged first"
+    assert metrics["run"]["precision"]["name"] in ("float32", "bfloat16")
+    assert "the start" in done.stderr and "{" not in done.stderr and "Ultralytics" not in done.stderr, done.stderr
     assert 0 <= metrics["onnx_apart_px"] < 0.5
-    assert {"results.png", "val_batch0_pred.jpg"} <= {path.name for path in (tmp_path / "d" / "fit").iterdir()}
+    shown = {"curves.png", "curves.svg", "history.csv", "training_images.png", "validation_images.png"}
+    assert shown <= {path.name for path in (tmp_path / "d").iterdir()}
     assert metrics["config"]["epochs"] == 1
     assert (tmp_path / "d" / "split.csv").is_file()
     assert (tmp_path / "d" / "detector.safetensors").is_file()

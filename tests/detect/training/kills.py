@@ -48,7 +48,7 @@ def in_a_child(work: Callable[[], object]) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def main(train: Train, folder: Path, moments: tuple[int, ...]) -> None:
+def killed_at(train: Train, folder: Path, moments: tuple[int, ...]) -> dict[str, object]:
     """Train undisturbed, then once for every moment with a kill before that file, and go on."""
     found: dict[str, object] = {}
 
@@ -57,7 +57,7 @@ def main(train: Train, folder: Path, moments: tuple[int, ...]) -> None:
 
     for moment in (0, *moments):
         name = str(moment)
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
 
         def disturbed(name: str = name, moment: int = moment) -> None:
             killed_before(moment)
@@ -68,7 +68,7 @@ def main(train: Train, folder: Path, moments: tuple[int, ...]) -> None:
         assert went_on == 0, (moment, went_on)
         metrics = json.loads((folder / name / "found.json").read_text())
         found[name] = {"killed": os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGKILL, "metrics": metrics}
-    print(json.dumps(found))
+    return found
 
 
 def train_segmenter(out: Path, resume: bool) -> dict[str, float]:
@@ -95,7 +95,36 @@ def train_segmenter(out: Path, resume: bool) -> dict[str, float]:
     return fit_segmenter(training, validation, out, config, RunOptions(device="cpu", seed=3, resume=resume))
 
 
-STAGES: dict[str, Train] = {"segmenter": train_segmenter}
+def train_detector(out: Path, resume: bool) -> dict[str, float]:
+    """A detector of two epochs on six bright squares."""
+    import cv2
+    import numpy as np
+    import yaml
+
+    from detect.config import CLASSES
+    from detect.training.config import DetectorTraining
+    from detect.training.detector import fit_detector
+    from detect.training.yolo_folder import MADE_FROM
+    from osteolens.training.precision import PrecisionChoice
+    from osteolens.training.run_options import RunOptions
+
+    folder, rng = out.parent / "yolo", np.random.default_rng(0)
+    for name, subset in [*((str(k), "train") for k in range(4)), *((str(k), "val") for k in range(2))]:
+        for kind in ("images", "labels"):
+            (folder / kind / subset).mkdir(parents=True, exist_ok=True)
+        image = rng.integers(0, 60, (128, 128), np.uint8)
+        image[40:70, 50:90] = 200
+        cv2.imwrite(str(folder / "images" / subset / f"{name}.png"), image)
+        (folder / "labels" / subset / f"{name}.txt").write_text("2 0.55 0.43 0.31 0.23")
+    names = {k: f"{view}_{level}" for k, (view, level) in enumerate(CLASSES)}
+    data = {"path": str(folder), "train": "images/train", "val": "images/val", "names": names}
+    (folder / "data.yaml").write_text(yaml.safe_dump(data))
+    (folder / MADE_FROM).write_text("squares")
+    config = DetectorTraining(image_px=128, epochs=2, batch=2, precision=PrecisionChoice.FLOAT32).settled(None, 4)
+    return fit_detector(folder / "data.yaml", out, config, RunOptions(device="cpu", seed=3, resume=resume))
+
+
+STAGES: dict[str, Train] = {"segmenter": train_segmenter, "detector": train_detector}
 
 if __name__ == "__main__":
     import torch
@@ -103,6 +132,12 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     import osteolens.training.record
     from detect.training import segmenter  # noqa: F401, before children are forked
+    from detect.training.ultralytics_settings import private_ultralytics
+
+    place = Path(sys.argv[1])
+    with private_ultralytics(place):
+        from detect.training import lumbar_trainer  # noqa: F401
 
     vars(osteolens.training.record)["draw_curves"] = lambda *_: None  # takes longer than all else
-    main(STAGES[sys.argv[1]], Path(sys.argv[2]), tuple(map(int, sys.argv[3].split(","))))
+    times = tuple(map(int, sys.argv[2].split(",")))
+    print(json.dumps({stage: killed_at(train, place / stage, times) for stage, train in STAGES.items()}))

@@ -1,11 +1,8 @@
-"""The segmenter's training: its start is epoch 0, it goes on after a kill, and few crops are enough."""
+"""The segmenter's training: its start is epoch 0, another run is not gone on with, and few crops are enough."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +18,6 @@ from osteolens.errors import ConfigError, ReadError, WeightsError
 from osteolens.training.precision import PrecisionChoice
 from osteolens.training.run_options import RunOptions
 from osteolens.training.watch import Watch
-from tests import ROOT
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -35,25 +31,6 @@ def crops(count: int, name: str = "crops", filled: bool = True) -> CropStore:
     masks = np.stack([(np.hypot(y, x) < 40 + k).astype(np.uint8) * 255 * filled for k in range(count)])
     targets = np.full((count, 4), np.nan, np.float32)
     return CropStore(np.stack((masks // 2 + 40, masks), 1), targets, name)
-
-
-def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.detect.training.kills", "segmenter", str(tmp_path), "4,7,9"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    undisturbed = found.pop("0")["metrics"]
-    weights = (tmp_path / "0" / "segmenter.safetensors").read_bytes()
-    for moment, run in found.items():
-        assert run["killed"], moment
-        assert run["metrics"].keys() == undisturbed.keys()
-        for name, value in undisturbed.items():
-            assert name == "minutes" or run["metrics"][name] == pytest.approx(value, abs=1e-6), (moment, name)
-        assert (tmp_path / moment / "segmenter.safetensors").read_bytes() == weights
-        history = json.loads((tmp_path / moment / "metrics.json").read_text("utf-8"))["history"]
-        assert [row["epoch"] for row in history] == [1, 2]
 
 
 def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.training.detector import train_detector
 from pipeline.training.segmenter import train_segmenter
 
 NEEDED = [
-    (train_detector, "train detector", ("torch", "torchvision", "ultralytics", "safetensors")),
+    (train_detector, "train detector", ("torch", "torchvision", "ultralytics", "safetensors", "onnx")),
     (train_segmenter, "train segmenter", ("torch", "segmentation_models_pytorch", "safetensors", "onnx")),
     (
         train_classifier,

@@ -1,0 +1,173 @@
+"""What a training is given follows the cohort: a patient moved to the other side, and corrected boxes and outlines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from detect.training.body_crops import CropStore
+from detect.training.config import DetectorTraining, SegmenterTraining
+from osteolens.errors import ReadError
+from pipeline.training.detector import train_detector
+from pipeline.training.run import Start, TrainingOptions
+from pipeline.training.segmenter import train_segmenter
+from tests import EXAMPLES
+
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.skipif(find_spec("ultralytics") is None, reason="needs the extra 'train'"),
+]
+
+SMALL = DetectorTraining(image_px=256, renders=1)
+FEW = SegmenterTraining(bodies_an_image=1, beside_an_image=0, distractor_fraction=0)
+COLUMNS = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
+NEW = TrainingOptions(device="cpu", start_from=Start.NONE)
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    """Three of the examples, two to train on and one to validate by, with the boxes as outlines."""
+    folder = tmp_path / "cohort"
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "*.py", "readers.csv"))
+    table = pd.read_csv(folder / "cohort.csv")
+    for patient in table.patient_id[3:]:
+        shutil.rmtree(folder / patient)
+    table[:3].assign(split=["training", "training", "validation"]).to_csv(folder / "cohort.csv", index=False)
+    rois = pd.read_csv(folder / "rois.csv")
+    rois[rois.study_uid.isin(table.study_uid[:3])].to_csv(folder / "rois.csv", index=False)
+    write_outlines(folder)
+    return folder
+
+
+def write_outlines(folder: Path, more_px: float = 0) -> None:
+    """The boxes of rois.csv as polygons in annotations.json."""
+    patients = pd.read_csv(folder / "cohort.csv").set_index("study_uid").patient_id
+    rois = pd.read_csv(folder / "rois.csv")
+    names = sorted(set(rois.level))
+    places = list(dict.fromkeys(zip(rois.study_uid, rois["view"], strict=True)))
+    images = [
+        {"id": k, "file_name": f"{patients[uid]}/{view}.dcm", "width": 4000, "height": 4000}
+        for k, (uid, view) in enumerate(places)
+    ]
+    annotations = []
+    for number, (uid, view, level, *corners) in enumerate(rois[COLUMNS].to_numpy(object)):
+        x0, y0, x1, y1 = map(float, corners)
+        annotations.append(
+            {
+                "id": number,
+                "image_id": places.index((uid, view)),
+                "category_id": names.index(level),
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "segmentation": [[x0 - more_px, y0, x1, y0, x1, y1, x0 - more_px, y1]],
+            }
+        )
+    categories = [{"id": k, "name": name} for k, name in enumerate(names)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(document))
+
+
+def swap_sides(folder: Path) -> list[str]:
+    """Move the second patient to validation and the third to training; returns all UIDs."""
+    table = pd.read_csv(folder / "cohort.csv")
+    table.assign(split=["training", "validation", "training"]).to_csv(folder / "cohort.csv", index=False)
+    return list(table.study_uid)
+
+
+def labels(folder: Path) -> dict[str, str]:
+    """Label files of both sides, by side and study."""
+    return {
+        f"{path.parent.name} {path.name.split('_')[0]} {path.name.split('_')[1]}": path.read_text()
+        for path in (folder / "yolo" / "labels").rglob("*.txt")
+    }
+
+
+def test_a_detector_is_trained_on_the_cohort_as_it_is_now(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detect.training.detector.fit_detector", lambda *_: {})
+    monkeypatch.setattr("detect.training.detector.check_start", lambda *_: None)
+    out = tmp_path / "out"
+    train_detector(cohort, out, SMALL, NEW)
+    before = labels(out)
+    (out / "yolo" / "labels" / "train.cache").write_bytes(b"ultralytics' own")
+    stray = out / "yolo" / "images" / "train" / "left-over_AP_0.png"
+    stray.write_bytes(b"of an earlier program")
+    uids = swap_sides(cohort)
+    train_detector(cohort, out, SMALL, NEW)
+    swapped = labels(out)
+    assert {key.split()[1] for key in swapped if key.startswith("train")} == {uids[0], uids[2]}
+    assert {key.split()[1] for key in swapped if key.startswith("val")} == {uids[1]}
+    assert not stray.exists() and not (out / "yolo" / "labels" / "train.cache").exists()
+    rois = pd.read_csv(cohort / "rois.csv")
+    first = (rois.study_uid == uids[1]) & (rois["view"] == "AP")
+    rois.loc[first & (rois.level == "L3"), "x0"] -= 9
+    rois.to_csv(cohort / "rois.csv", index=False)
+    train_detector(cohort, out, SMALL, NEW)
+    corrected = labels(out)
+    assert corrected[f"val {uids[1]} AP"] != swapped[f"val {uids[1]} AP"]
+    assert corrected[f"val {uids[1]} LATERAL"] == swapped[f"val {uids[1]} LATERAL"] and before.keys() != swapped.keys()
+
+
+def test_a_segmenter_is_trained_on_the_cohort_as_it_is_now(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[bytes, bytes]] = []
+
+    def fit(training: CropStore, validation: CropStore, *_: object) -> dict[str, float]:
+        given.append((training.planes.tobytes(), validation.planes.tobytes()))
+        return {}
+
+    monkeypatch.setattr("detect.training.segmenter.fit_segmenter", fit)
+    out = tmp_path / "out"
+    train_segmenter(cohort, out, FEW, NEW)
+    train_segmenter(cohort, out, FEW, NEW)
+    swap_sides(cohort)
+    train_segmenter(cohort, out, FEW, NEW)
+    write_outlines(cohort, more_px=6)
+    train_segmenter(cohort, out, FEW, NEW)
+    first, again, swapped, corrected = given
+    assert again == first and swapped[0] != first[0] and swapped[1] != first[1] and corrected[1] != swapped[1]
+    note = out / "crops-made-from.txt"
+    (out / "crops.npy").write_bytes(b"cut off")
+    train_segmenter(cohort, out, FEW, NEW)
+    assert given[-1] == corrected and note.is_file(), "a damaged cache is made anew"
+
+
+@pytest.mark.parametrize(
+    ("train", "table", "what"),
+    [
+        (train_detector, "rois.csv", "ROIs in rois.csv"),
+        (train_segmenter, "annotations.json", "outlines in annotations"),
+    ],
+)
+def test_studies_without_labels_are_counted_and_missed(
+    cohort: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    train: Callable[..., object],
+    table: str,
+    what: str,
+) -> None:
+    for stage in ("detector", "segmenter"):
+        monkeypatch.setattr(f"detect.training.{stage}.fit_{stage}", lambda *_: {})
+    uids = list(pd.read_csv(cohort / "cohort.csv").study_uid)
+    rois = pd.read_csv(cohort / "rois.csv")
+
+    def keep(kept: list[str]) -> None:
+        rois[rois.study_uid.isin(kept)].to_csv(cohort / "rois.csv", index=False)
+        write_outlines(cohort)
+
+    keep([uids[0], uids[2]])
+    lines: list[str] = []
+    train(cohort, tmp_path / "out", None, NEW, notify=lines.append)
+    assert lines[0].startswith(f"1 studies to train on, 1 held out; 1 left out: without {what}"), lines
+    for kept, purpose in (([uids[0]], "to validate by"), ([uids[2]], "to train on")):
+        keep(kept)
+        with pytest.raises(ReadError, match=f"none of . studies {purpose} has {what}.*the first is"):
+            train(cohort, tmp_path / "out", None, NEW)
