@@ -76,7 +76,7 @@ class EndsWhatLoadsIt(Study):
 def test_a_study_that_ends_its_process_fails_alone(bundle: Bundle, tmp_path: Path) -> None:
     studies = list(index_cohort(EXAMPLES).studies[:2])
     fatal = EndsWhatLoadsIt(**{field.name: getattr(studies[0], field.name) for field in fields(Study)})
-    results = list(screen_studies([fatal, studies[1]], settings(bundle, tmp_path), threading.Event()))
+    results = list(screen_studies([fatal, studies[1]], settings(bundle, tmp_path), 2, threading.Event()))
     assert [result.row.status for result in results] == [Status.FAILED, Status.SCREENED]
     assert "the process that screened it ended (exit code 7), 2 times" in results[0].row.reason
 
@@ -91,7 +91,7 @@ class EndsWhatStarts(ManualRois):
 def test_processes_that_cannot_start_end_the_run(bundle: Bundle, tmp_path: Path) -> None:
     broken = settings(bundle, tmp_path, EndsWhatStarts({}, "0"))
     with pytest.raises(StudyError, match=r"ended while it loaded the models \(exit code 9\).*--jobs 1"):
-        list(screen_studies(index_cohort(EXAMPLES).studies, broken, threading.Event()))
+        list(screen_studies(index_cohort(EXAMPLES).studies, broken, 2, threading.Event()))
 
 
 def test_what_a_process_raises_reaches_the_caller(bundle: Bundle, tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_what_a_process_raises_reaches_the_caller(bundle: Bundle, tmp_path: Path
     (tmp_path / "out" / "studies").rmdir()
     (tmp_path / "out" / "studies").write_bytes(b"")
     with pytest.raises((OutputError, WeightsError), match="studies"):
-        list(screen_studies(index_cohort(EXAMPLES).studies, there, threading.Event()))
+        list(screen_studies(index_cohort(EXAMPLES).studies, there, 2, threading.Event()))
 
 
 def test_a_stop_finishes_what_is_in_hand(bundle: Bundle, tmp_path: Path) -> None:
     stop, results = threading.Event(), []
-    for result in screen_studies(index_cohort(EXAMPLES).studies * 4, settings(bundle, tmp_path), stop):
+    for result in screen_studies(index_cohort(EXAMPLES).studies * 4, settings(bundle, tmp_path), 2, stop):
         results.append(result)
         stop.set()
     assert 1 <= len(results) <= 6, "three studies a process at most"
