@@ -23,7 +23,7 @@ from cohort.io.radiograph import read_radiograph
 from cohort.roi_rule import roi_boxes
 from cohort.spine import TARGET_LEVELS, View
 from detect.segmenter import CROP_PX, crop_matrix
-from osteolens.onnx_session import open_session
+from osteolens.inference.devices import open_network
 
 Image = npt.NDArray[np.float32]
 
@@ -95,10 +95,10 @@ def main() -> None:
             crop = cv2.warpAffine(pixels, matrix, (CROP_PX,) * 2, borderMode=cv2.BORDER_REPLICATE)
             crops.append(np.asarray(crop, np.float32))
             losses.append((study.findings.height_loss or {}).get(box.level, 0.0))
-    true, session = np.array(losses), open_session(options.segmenter, 0)
+    true, network = np.array(losses), open_network(options.segmenter)
     for name, change in degradations(np.random.default_rng(0)).items():
         shown = np.stack([_stretched(change(crop)) for crop in crops])[:, None]
-        suspected = session.run(["height_loss"], {"crops": shown})[0] > options.limit
+        suspected = network.run({"crops": shown})[list(network.outputs).index("height_loss")] > options.limit
         whole, grade_2 = suspected[true == 0], suspected[true >= GENANT_LOSS[1]]
         row = {"degradation": name, "bodies": len(true), "whole_suspected": _fraction(whole)}
         print(json.dumps({**row, "grade_2_suspected": _fraction(grade_2)}))

@@ -50,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = load_bundle(options.weights)
     screener = Screener(bundle)
-    classifier = BmdClassifier(bundle.classifier, bundle.preprocess, 0, bundle.calibration)
+    classifier = BmdClassifier(bundle.classifier, bundle.preprocess, bundle.calibration)
     sites = options.site.split(",")
     studies = [s for s in index_cohort(options.cohort).studies if s.site in sites and not exclusions(s)]
     cases = [case for s in studies[:: options.every] if (case := case_of(s, screener, classifier)) is not None]

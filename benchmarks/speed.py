@@ -25,7 +25,7 @@ from cohort.spine import SpineDetection
 from cohort.study import Study
 from detect.config import CLASSES
 from detect.detector import VertebraDetector
-from osteolens.onnx_session import open_session
+from osteolens.inference.devices import Device, opener
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.assessment import AssessedView, views_of
 from pipeline.screening.config import ScreeningConfig
@@ -51,8 +51,9 @@ def main() -> None:
         return
     bundle = load_bundle(options.weights)
     screener = Screener(bundle, ScreeningConfig(threads=options.threads))
-    detector = VertebraDetector(bundle.detector, threads=options.threads)
-    classifier = BmdClassifier(bundle.classifier, bundle.preprocess, options.threads, bundle.calibration)
+    load = opener(Device.CPU, threads=options.threads)
+    detector = VertebraDetector(bundle.detector, load=load)
+    classifier = BmdClassifier(bundle.classifier, bundle.preprocess, bundle.calibration, load)
     clock = Clock()
     for study in index_cohort(Path(str(files("examples")))).studies * options.rounds:
         loaded = clock.timed("reading", partial(read_study, study))
@@ -109,12 +110,12 @@ def _architectures(threads: int, rounds: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             torch.onnx.export(network, (torch.from_numpy(pixels),), str(path), opset_version=17, dynamo=False)
-            session = open_session(path, threads)
-            feed = {session.get_inputs()[0].name: pixels}
+            network = opener(Device.CPU, threads=threads)(path)
+            feed = {next(iter(network.inputs)): pixels}
             for _ in range(WARM_UP):
-                session.run(None, feed)
+                network.run(feed)
             for _ in range(rounds):
-                clock.timed("radiograph", partial(session.run, None, feed))
+                clock.timed("radiograph", partial(network.run, feed))
         medians[f"{name}_{side}_px_ms"] = clock.medians["radiograph"]
     return medians
 

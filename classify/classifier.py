@@ -27,7 +27,8 @@ from cohort.bmd import BMD_CLASSES, BmdClass
 from cohort.covariates import Covariates
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from osteolens.errors import StudyError, WeightsError
-from osteolens.onnx_session import open_session
+from osteolens.inference.devices import open_network
+from osteolens.inference.network import OpenNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +52,28 @@ class BmdClassifier:
     """A loaded classifier and the preprocessing it was trained with; one instance serves a whole folder."""
 
     def __init__(
-        self, onnx: Path, spec: PreprocessSpec, threads: int = 0, calibration: Calibration = NO_CALIBRATION
+        self,
+        onnx: Path,
+        spec: PreprocessSpec,
+        calibration: Calibration = NO_CALIBRATION,
+        load: OpenNetwork = open_network,
     ) -> None:
         """Load the network.
 
         Args:
             onnx: exported classifier.
             spec: preprocessing that it was trained with.
-            threads: of onnxruntime; 0 takes all cores.
             calibration: fitted on validation studies.
+            load: loads the network, on the CPU when left out.
 
         Raises:
             WeightsError: the file is no classifier.
         """
-        self._session = open_session(onnx, threads)
-        outputs = [output.name for output in self._session.get_outputs()]
+        self._network = load(onnx)
+        outputs = list(self._network.outputs)
         if outputs != OUTPUTS:
             raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected {', '.join(OUTPUTS)}")
-        self._inputs = {entry.name for entry in self._session.get_inputs()}
-        self.views = tuple(view for view in View if branch_name(view) in self._inputs)
+        self.views = tuple(view for view in View if branch_name(view) in self._network.inputs)
         self.spec = spec
         self._calibration = calibration
 
@@ -110,8 +114,8 @@ class BmdClassifier:
             "present": np.array([[float(view in inputs) for view in View]], np.float32),
             "covariates": encode(covariates)[None],
         }
-        feed = {name: value for name, value in feed.items() if name in self._inputs}
-        probabilities, t_score = self._session.run(OUTPUTS, feed)
+        feed = {name: value for name, value in feed.items() if name in self._network.inputs}
+        probabilities, t_score = self._network.run(feed)
         calibrated = apply_temperature(probabilities.astype(np.float64), self._calibration.temperature)[0]
         by_class = {c: float(p) for c, p in zip(BMD_CLASSES, calibrated, strict=True)}
         return Classified(

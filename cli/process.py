@@ -23,6 +23,25 @@ NOTE_LENGTH = 90
 """Letters of a note that the terminal shows."""
 
 
+class GivenDevice(StrEnum):
+    """Devices on the command line."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    OPENVINO = "openvino"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+    DIRECTML = "directml"
+    COREML = "coreml"
+
+
+class GivenPrecision(StrEnum):
+    """Precisions on the command line."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
 class GivenSex(StrEnum):
     """Sex on the command line."""
 
@@ -63,6 +82,16 @@ def process(
             "--jobs", min=1, max=256, help="Processes side by side; by default what the machine has room for."
         ),
     ] = None,
+    device: Annotated[
+        GivenDevice | None,
+        typer.Option(
+            "--device", help="What networks run on, cpu by default; auto takes the fastest that is installed."
+        ),
+    ] = None,
+    precision: Annotated[
+        GivenPrecision,
+        typer.Option("--precision", help="Numbers that networks compute with; bf16 needs the extra 'openvino'."),
+    ] = GivenPrecision.FP32,
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -94,6 +123,7 @@ def process(
         overrides += ["explain=true"] if explain else []
         overrides += ["fhir=true"] if fhir else []
         overrides += [] if jobs is None else [f"jobs={jobs}"]
+        overrides += _inference_overrides(device, precision)
         overrides += [] if dicom is None else [_dicom_override(dicom)]
         settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else shipped_examples()
@@ -132,6 +162,16 @@ def process(
             raise typer.Exit(130)
         if summary.count(Status.FAILED):
             raise typer.Exit(3)
+
+
+def _inference_overrides(device: GivenDevice | None, precision: GivenPrecision) -> list[str]:
+    """The settings that --device and --precision stand for; the device of another precision than fp32 is found."""
+    overrides = [] if precision is GivenPrecision.FP32 else [f"inference.precision={precision}"]
+    if device is None and overrides:
+        device = GivenDevice.AUTO
+    if device is not None:
+        overrides += [f"inference.{network}={device}" for network in ("detector", "segmenter", "classifier")]
+    return overrides
 
 
 def _dicom_override(dicom: str) -> str:

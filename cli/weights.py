@@ -107,7 +107,7 @@ def _classes_of_examples(bundle: Bundle) -> dict[str, int]:
     """
     from cohort.io.folder import index_cohort
     from osteolens.errors import OsteoLensError, WeightsError
-    from osteolens.onnx_session import LOAD_ERRORS
+    from osteolens.inference.onnx import LOAD_ERRORS
     from osteolens.shipped import shipped_examples
     from pipeline.screening.screener import Screener
 

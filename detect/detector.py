@@ -15,7 +15,8 @@ from detect.config import CLASSES, DetectionConfig
 from detect.labelling import label_levels
 from detect.preprocess import detector_input
 from osteolens.errors import WeightsError
-from osteolens.onnx_session import open_session
+from osteolens.inference.devices import open_network
+from osteolens.inference.network import OpenNetwork
 
 TALL = 1.7
 """Height over width from which a radiograph may be one of the whole spine, in which the bodies are small."""
@@ -43,23 +44,23 @@ class Candidates:
 class VertebraDetector:
     """A loaded detector; one instance serves a whole folder."""
 
-    def __init__(self, onnx: Path, config: DetectionConfig | None = None, threads: int = 0) -> None:
+    def __init__(self, onnx: Path, config: DetectionConfig | None = None, load: OpenNetwork = open_network) -> None:
         """Load the network.
 
         Args:
             onnx: exported detector.
             config: thresholds.
-            threads: of onnxruntime; 0 takes all cores.
+            load: loads the network, on the CPU when left out.
 
         Raises:
             WeightsError: the file is no detector of this version.
         """
-        self._session = open_session(onnx, threads)
-        self._input = self._session.get_inputs()[0]
-        channels = self._session.get_outputs()[0].shape[1]
+        self._network = load(onnx)
+        (self._input, shape), *_ = self._network.inputs.items()
+        channels = next(iter(self._network.outputs.values()))[1]
         if channels != 4 + len(CLASSES):
             raise WeightsError(f"{onnx.name}: {channels} output channels, expected {4 + len(CLASSES)}")
-        self.side = int(self._input.shape[-1])
+        self.side = shape[-1] or 0
         self.config = config or DetectionConfig()
 
     def propose(self, radiograph: Radiograph, top: int = 0) -> Candidates:
@@ -70,8 +71,8 @@ class VertebraDetector:
             top: first row of the part that the detector sees.
         """
         image, matrix = detector_input(radiograph.pixels[top:], self.side)
-        blob = np.repeat(image[None, None].astype(np.float32) / 255, 3, axis=1)
-        raw = self._session.run(None, {self._input.name: blob})[0][0].astype(np.float64).T
+        blob = np.repeat(image[None, None].astype(np.float32) / np.float32(255), 3, axis=1)
+        raw = self._network.run({self._input: blob})[0][0].astype(np.float64).T
         scores = raw[:, 4:]
         strength = scores.sum(1)
         strong = strength >= self.config.min_score

@@ -15,7 +15,8 @@ from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, VertebralLe
 from detect.pixel_quality import brighter_than_beside
 from detect.scale import BodyScale
 from osteolens.errors import WeightsError
-from osteolens.onnx_session import open_session
+from osteolens.inference.devices import open_network
+from osteolens.inference.network import OpenNetwork
 
 CROP_PX = 128
 """Side of the square crop that the network sees."""
@@ -103,17 +104,21 @@ class SegmentedBody:
 class BodySegmenter:
     """A loaded segmentation network; one instance serves a whole folder."""
 
-    def __init__(self, onnx: Path, threads: int = 0) -> None:
+    def __init__(self, onnx: Path, load: OpenNetwork = open_network) -> None:
         """Load the network.
+
+        Args:
+            onnx: exported segmenter.
+            load: loads the network, on the CPU when left out.
 
         Raises:
             WeightsError: the file is no segmenter of this version.
         """
-        self._session = open_session(onnx, threads)
-        shape = self._session.get_inputs()[0].shape
-        if list(shape[1:]) != [1, CROP_PX, CROP_PX]:
+        self._network = load(onnx)
+        shape = next(iter(self._network.inputs.values()))
+        if shape[1:] != (1, CROP_PX, CROP_PX):
             raise WeightsError(f"{onnx.name}: input {shape}, expected n x 1 x {CROP_PX} x {CROP_PX}")
-        outputs = [output.name for output in self._session.get_outputs()]
+        outputs = list(self._network.outputs)
         if outputs != ["masks", *TARGETS]:
             raise WeightsError(
                 f"{onnx.name}: outputs {', '.join(outputs)}, expected masks, {', '.join(TARGETS)}; "
@@ -137,7 +142,7 @@ class BodySegmenter:
         clearly_positive = view is View.AP and brighter_than_beside(scaled) > CLEARLY_BRIGHTER
         inverted = [] if clearly_positive else [row for row, box in enumerate(boxes) if box.level in TARGET_LEVELS]
         mirrored = np.ascontiguousarray(crops[twice, ..., ::-1])
-        all_masks, *outputs = self._session.run(None, {"crops": np.concatenate((crops, mirrored, 1 - crops[inverted]))})
+        all_masks, *outputs = self._network.run({"crops": np.concatenate((crops, mirrored, 1 - crops[inverted]))})
         end = len(boxes) + len(twice)
         masks, values_of = all_masks[: len(boxes)], [values[: len(boxes)] for values in outputs]
         outputs[TARGETS.index("anterior_left")][len(boxes) : end] *= -1
@@ -149,9 +154,11 @@ class BodySegmenter:
         bodies = {}
         for row, (box, matrix) in enumerate(zip(boxes, matrices, strict=True)):
             outline = mask_outline(masks[row, 0], matrix)
-            values = {name: float(values[row]) for name, values in zip(TARGETS, values_of, strict=True)}
+            of_body = {name: float(values[row]) for name, values in zip(TARGETS, values_of, strict=True)}
             bodies[box.level] = SegmentedBody(
-                outline=None if outline is None else scaled.to_radiograph(outline), negative=negative.get(row), **values
+                outline=None if outline is None else scaled.to_radiograph(outline),
+                negative=negative.get(row),
+                **of_body,
             )
         return bodies
 

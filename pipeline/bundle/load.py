@@ -42,6 +42,12 @@ class Bundle:
     calibration: Calibration
 
     @property
+    def networks(self) -> dict[str, Path]:
+        """ONNX file of each network, by its name in the settings of inference."""
+        networks = {"detector": self.detector, "classifier": self.classifier}
+        return networks if self.segmenter is None else {**networks, "segmenter": self.segmenter}
+
+    @property
     def identifiers(self) -> dict[str, str]:
         """Version and hashes."""
         return {"version": self.version, **self.hashes}

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from detect.config import DetectionConfig
 from osteolens.config import StrictConfig
+from osteolens.inference.config import InferenceConfig
+from osteolens.inference.devices import Precision
 from pipeline.dicom_objects.config import DicomConfig
 
 
@@ -31,6 +33,7 @@ class ScreeningConfig(StrictConfig):
         le=256,
         description="processes that screen side by side; 0: as many as cores, memory and studies pay for",
     )
+    inference: InferenceConfig = Field(default_factory=InferenceConfig, description="what networks run on")
     threads: int = Field(
         0, ge=0, le=256, description="threads of onnxruntime in a process; 0 shares the cores among the processes"
     )
@@ -39,7 +42,8 @@ class ScreeningConfig(StrictConfig):
 
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on."""
-        same = self.model_dump_json(
-            exclude={"overlay_px", "dicom", "fhir", "jobs", "threads", "read_ahead", "read_seconds"}
-        )
+        others = {"overlay_px", "dicom", "fhir", "jobs", "inference", "threads", "read_ahead", "read_seconds"}
+        same = self.model_dump_json(exclude=others)
+        if self.inference.precision is not Precision.FP32:
+            same += self.inference.precision
         return hashlib.sha256(same.encode()).hexdigest()[:12]

@@ -33,7 +33,7 @@ from pipeline.screening.output.run_record import (
 from pipeline.screening.stop import stop_asked
 from pipeline.screening.stored_study import StoredStudy, earlier_study
 from pipeline.screening.workers.processes import screen_studies
-from pipeline.screening.workers.settings import WorkerSettings
+from pipeline.screening.workers.settings import WorkerSettings, number_of_processes
 
 UNKNOWN = Covariates()
 """No covariate given by the caller."""
@@ -169,6 +169,7 @@ class _Run:
         self._write_row = RowWriter(out)
         self._writers = object_writers(options.config, out)
         self._objects = no_objects(self._writers)
+        self._processes = 0
         self._worker = WorkerSettings(
             bundle=bundle, config=options.config, manual_rois=options.manual_rois, root=index.root, out=out
         )
@@ -176,8 +177,11 @@ class _Run:
     def finish(self) -> RunSummary:
         """Screen what no earlier run has screened, then write the tables and the report."""
         pending = self._keep_earlier()
-        for stored in screen_studies(pending, self._worker, self._stop) if pending else ():
-            self._add(stored)
+        if pending:
+            self._processes = number_of_processes(self._options.config, len(pending))
+            self._worker = self._worker.of_one(self._processes)
+            for stored in screen_studies(pending, self._worker, self._processes, self._stop):
+                self._add(stored)
         self._write_tables()
         return self._summary
 
@@ -229,6 +233,8 @@ class _Run:
             weights=self._bundle.identifiers,
             counts=counts,
             seconds=summary.seconds,
+            processes=self._processes,
+            devices=self._worker.config.inference.devices if self._processes else {},
             objects={kind: made.as_json() for kind, made in self._objects.items()},
             source=self._index.root,
         ).as_json()

@@ -20,6 +20,7 @@ from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
 from cohort.study import Radiograph
 from detect.detector import VertebraDetector
 from detect.segmenter import BodySegmenter, Points
+from osteolens.inference.fastest import openers
 from pipeline.bundle.explainer import load_explainer
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
@@ -84,10 +85,10 @@ class Screener:
         self.config = config or ScreeningConfig()
         self.root = root
         self._manual_rois = manual_rois
-        threads = self.config.threads
-        self._detector = VertebraDetector(bundle.detector, self.config.detection, threads)
-        self._classifier = BmdClassifier(bundle.classifier, bundle.preprocess, threads, bundle.calibration)
-        self._segmenter = None if bundle.segmenter is None else BodySegmenter(bundle.segmenter, threads)
+        load = openers(self.config.inference, bundle.networks, self.config.threads)
+        self._detector = VertebraDetector(bundle.detector, self.config.detection, load["detector"])
+        self._classifier = BmdClassifier(bundle.classifier, bundle.preprocess, bundle.calibration, load["classifier"])
+        self._segmenter = None if bundle.segmenter is None else BodySegmenter(bundle.segmenter, load["segmenter"])
         self.bundle = bundle
         self._explainer = load_explainer(bundle, "process --explain") if self.config.explain else None
         self.identifiers = identifiers(bundle, self.config, manual_rois)
@@ -258,10 +259,6 @@ class Screener:
     def detect(self, radiographs: Sequence[Radiograph]) -> list[SpineDetection | None]:
         """Level-labelled boxes of a study's images, labelled together, then refined; None where no lumbar spine is."""
         return [spine.detection for spine in self.find(radiographs)]
-
-    def anterior_left(self, radiograph: Radiograph, detection: SpineDetection) -> bool:
-        """Whether the front of a lateral image with given boxes lies at the left."""
-        return self.spine_on_boxes(radiograph, detection).anterior_left
 
     def classify_boxes(
         self,

@@ -80,6 +80,6 @@ def facing_by(screener: Screener) -> Facing:
         if radiograph.anterior_left is not None:
             return radiograph.anterior_left
         detection = SpineDetection(View.LATERAL, tuple(boxes), radiograph.pixels.shape)
-        return screener.anterior_left(radiograph, detection)
+        return screener.spine_on_boxes(radiograph, detection).anterior_left
 
     return front_at_left

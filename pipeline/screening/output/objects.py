@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from cohort.study import Study
-from osteolens.documents.text import visible
-from osteolens.errors import OsteoLensError, OutputError
 from pipeline.prediction import Prediction
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.output.dicom import DicomWriter
 from pipeline.screening.output.fhir import FhirWriter
 from pipeline.screening.output.made import Made
-
-log = logging.getLogger(__name__)
 
 
 class ObjectWriter(Protocol):
@@ -48,42 +43,6 @@ def object_writers(config: ScreeningConfig, out: Path) -> tuple[ObjectWriter, ..
         MissingExtra: a package that makes what is asked for is not installed.
     """
     return DicomWriter(config.dicom, out), FhirWriter(config.fhir, out)
-
-
-def write_objects(
-    study: Study, prediction: Prediction, writers: Sequence[ObjectWriter], kept: bool = False
-) -> dict[str, Made]:
-    """Write a result's objects; where they cannot be made, the result stands.
-
-    Args:
-        study: the result is of.
-        prediction: the result.
-        writers: of DICOM objects and FHIR resources.
-        kept: whether the result is an earlier one, whose objects may lie there already.
-
-    Returns:
-        what became of each kind that is asked for.
-
-    Raises:
-        OutputError: results cannot be written.
-    """
-    made = {}
-    for writer in writers:
-        try:
-            done = (writer.keep if kept else writer)(study, prediction)
-        except OutputError:
-            raise
-        except OsteoLensError as error:
-            writer.remove(prediction)
-            done = Made(False, visible(error))
-        except Exception as error:  # a broken object never loses a result that is written
-            log.warning("objects of a study failed with %s", type(error).__name__)
-            log.debug("details", exc_info=True)
-            writer.remove(prediction)
-            done = Made(False, f"{type(error).__name__} while the objects were made")
-        if writer.is_asked:
-            made[writer.kind] = done
-    return made
 
 
 @dataclass(slots=True)

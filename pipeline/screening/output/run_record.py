@@ -20,6 +20,7 @@ from cohort.spine import View
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.text import csv_cell, visible
 from osteolens.errors import OutputError
+from osteolens.inference.devices import Device
 from pipeline.dicom_objects.write import FOLDER, object_names
 from pipeline.fhir.write import resources_path
 from pipeline.screening.assessment import told_path
@@ -160,6 +161,8 @@ class RunRecord:
         weights: version and hashes.
         counts: of studies and files.
         seconds: time by stage.
+        processes: that screened side by side; 0 where nothing was left to screen.
+        devices: that networks ran on, by network; empty where nothing was left to screen.
         objects: what became of DICOM objects and FHIR resources, where they were asked for.
         source: the folder that was screened, from which paths of images are told; None for a manifest.
     """
@@ -168,6 +171,8 @@ class RunRecord:
     weights: Mapping[str, str]
     counts: RunCounts
     seconds: Mapping[str, float]
+    processes: int
+    devices: Mapping[str, Device]
     objects: Mapping[str, object] = field(default_factory=dict)
     source: Path | None = None
 
@@ -178,7 +183,8 @@ class RunRecord:
             "osteolens": version("osteolens"),
             "python": platform.python_version(),
             "onnxruntime": version("onnxruntime"),
-            "device": "cpu",
+            "processes": self.processes,
+            "devices": dict(self.devices),
             "source": None if self.source is None else visible(self.source.resolve()),
             "config": self.settings.model_dump(),
             "weights": dict(self.weights),

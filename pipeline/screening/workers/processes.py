@@ -19,7 +19,7 @@ from osteolens.processes import spawn_context
 from pipeline.screening.output.objects import object_writers
 from pipeline.screening.radiograph_reader import LoadedStudy
 from pipeline.screening.stored_study import StoredStudy, store_failure
-from pipeline.screening.workers.settings import WorkerSettings, number_of_processes
+from pipeline.screening.workers.settings import WorkerSettings
 from pipeline.screening.workers.worker import StudyWorker, screen_here
 
 POLL_SECONDS = 0.2
@@ -29,12 +29,15 @@ TRIES = 2
 """Times that a study may end the process that screens it, which may also lack memory, before it counts as failed."""
 
 
-def screen_studies(studies: Sequence[Study], settings: WorkerSettings, stop: threading.Event) -> Iterator[StoredStudy]:
-    """Screen studies and write their results, in as many processes as pay, until a stop is asked for.
+def screen_studies(
+    studies: Sequence[Study], settings: WorkerSettings, processes: int, stop: threading.Event
+) -> Iterator[StoredStudy]:
+    """Screen studies and write their results until a stop is asked for.
 
     Args:
         studies: to screen.
-        settings: of the run.
+        settings: of one process.
+        processes: that share the studies; one is this one.
         stop: set when a stop is asked for; what is in hand is finished.
 
     Yields:
@@ -46,11 +49,10 @@ def screen_studies(studies: Sequence[Study], settings: WorkerSettings, stop: thr
         OutputError: results cannot be written.
         StudyError: a process ended before it could screen.
     """
-    count = number_of_processes(settings.config, len(studies))
-    if count == 1:
+    if processes == 1:
         yield from screen_here(studies, settings, stop)
         return
-    run = _Run(studies, settings, count)
+    run = _Run(studies, settings, processes)
     try:
         yield from run.results(stop)
     finally:
@@ -88,11 +90,11 @@ class _Run:
     """Studies over several processes."""
 
     def __init__(self, studies: Sequence[Study], settings: WorkerSettings, count: int) -> None:
-        self._studies, self._settings, self._of_one = studies, settings, settings.of_one(count)
+        self._studies, self._settings = studies, settings
         self._waiting = deque(range(len(studies)))
         self._finished: dict[int, StoredStudy] = {}
         self._tries: dict[int, int] = {}
-        self._processes = [_Process(self._of_one) for _ in range(count)]
+        self._processes = [_Process(self._settings) for _ in range(count)]
 
     def results(self, stop: threading.Event) -> Iterator[StoredStudy]:
         """Results in the order of the studies."""
@@ -146,7 +148,7 @@ class _Run:
         if process.is_ready:
             if self._is_failed(held[0]):
                 self._fail(held.pop(0), f"the process that screened it ended (exit code {code}), {TRIES} times")
-            self._processes.append(_Process(self._of_one))
+            self._processes.append(_Process(self._settings))
         self._waiting.extendleft(reversed(held))
         if not self._processes:
             raise StudyError(

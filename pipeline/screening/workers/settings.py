@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from osteolens.inference.fastest import with_devices
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import ModelIdentifiers
 from pipeline.screening.config import ScreeningConfig
@@ -43,11 +44,16 @@ class WorkerSettings:
         return identifiers(self.bundle, self.config, self.manual_rois)
 
     def of_one(self, processes: int) -> WorkerSettings:
-        """The settings of one of several processes, which share the cores."""
-        if processes == 1 or self.config.threads:
-            return self
-        threads = max(1, available_cores() // processes)
-        return replace(self, config=self.config.model_copy(update={"threads": threads}))
+        """The settings of one of several processes, which share the cores and take the same devices.
+
+        Raises:
+            ConfigError: no device computes in the precision that is asked for.
+        """
+        threads = self.config.threads
+        if processes > 1 and not threads:
+            threads = max(1, available_cores() // processes)
+        inference = with_devices(self.config.inference, self.bundle.networks)
+        return replace(self, config=self.config.model_copy(update={"threads": threads, "inference": inference}))
 
 
 def available_cores() -> int:
