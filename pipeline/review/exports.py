@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Exports:
         options = self.worklist.options
         own = self.log.states
         unbiased = own if options.reader_study else self.log.readings.unbiased
-        readings = {options.name: unbiased} if unbiased else {}
+        readings: dict[str, Mapping[str, Saved]] = {options.name: unbiased} if unbiased else {}
         if options.sees_others and name is ExportName.READERS:
             every = all_readings(self.out / "review")
             readings = {**{reader: found.unbiased for reader, found in every.items()}, **readings}

@@ -35,6 +35,9 @@ FINDING_COLUMNS = (
 METAL = ("metal", "cement", "implant")
 """Words of a reason that tell metal or cement: those of the page, of the screening, and of the criterion."""
 
+ResultOf = Callable[[str, Saved], tuple[StoredResult | None, str]]
+"""The class on the boxes that were saved, or why there is none."""
+
 
 class ExportName(StrEnum):
     """Files that can be asked for."""
@@ -66,7 +69,7 @@ def export(
     worklist: Worklist,
     own: Mapping[str, Saved],
     readings: Mapping[str, Mapping[str, Saved]],
-    result_of: Callable[[str, Saved], tuple[StoredResult | None, str]],
+    result_of: ResultOf,
 ) -> bytes:
     """Write one table into a folder, whole or not at all; its content.
 
@@ -84,16 +87,16 @@ def export(
     """
     make_folder(folder)
     path = folder / name.value
-    mine = {uid: saved for uid, saved in own.items() if uid in worklist.entries}
+    known = [uid for uid in own if uid in worklist.entries]
     if name is ExportName.READERS:
         write_csv(path, _readers(readings, worklist))
     elif name is ExportName.ROIS:
-        write_rois(path, rois_of(mine, worklist), DECIMALS)
+        write_rois(path, rois_of(own, worklist), DECIMALS)
     elif name is ExportName.FINDINGS:
-        rows = [_finding(uid, saved, worklist) for uid, saved in mine.items()]
+        rows = [_finding(uid, own[uid], worklist) for uid in known]
         write_whole(path, table_text(FINDING_COLUMNS, rows))
     else:
-        studies = [_corrected(uid, saved, *result_of(uid, saved)) for uid, saved in mine.items()]
+        studies = [_corrected(uid, own[uid], result_of) for uid in known]
         write_json(path, {"format": 1, "reader": worklist.options.name, "studies": studies})
     return path.read_bytes()
 
@@ -105,11 +108,13 @@ def _readers(readings: Mapping[str, Mapping[str, Saved]], worklist: Worklist) ->
     rows: list[tuple[object, ...]] = []
     for uid, view in dict.fromkeys(image for images in rois.values() for image in images):
         for reader, images in rois.items():
-            for box in images.get((uid, view), ()):
-                saved = readings[reader][uid]
+            if (uid, view) not in images:
+                continue
+            saved = readings[reader][uid]
+            how = (saved.round, round(saved.seconds_read, 1), order[reader][uid])
+            blind = ("yes" if saved.hidden_predictions else "no", "yes" if saved.shown_before else "no")
+            for box in images[uid, view]:
                 corners = (round(value, DECIMALS) for value in box.corners)
-                how = (saved.round, round(saved.seconds_read, 1), order[reader][uid])
-                blind = ("yes" if saved.hidden_predictions else "no", "yes" if saved.shown_before else "no")
                 rows.append((reader, uid, view.value, box.level.value, *corners, *how, *blind))
     return pd.DataFrame(rows, columns=[READER_COLUMN, *ROI_COLUMNS, *READING_COLUMNS])
 
@@ -124,7 +129,9 @@ def rois_of(states: Mapping[str, Saved], worklist: Worklist) -> Rois:
         saved = states.get(uid)
         if saved is None or saved.state.not_evaluable is not None:
             continue
-        predicted = {} if saved.hidden_predictions else _predicted(worklist.entries[uid].path)
+        entry = worklist.entries[uid]
+        as_predicted = not saved.hidden_predictions and not set(entry.images) <= set(saved.state.views)
+        predicted = _predicted(entry.path) if as_predicted else {}
         for view in View:
             drawn = saved.state.views.get(view)
             boxes = predicted.get(view, ()) if drawn is None else drawn.in_order
@@ -167,7 +174,8 @@ def _finding(uid: str, saved: Saved, worklist: Worklist) -> dict[str, object]:
     }
 
 
-def _corrected(uid: str, saved: Saved, result: StoredResult | None, why_not: str) -> dict[str, object]:
+def _corrected(uid: str, saved: Saved, result_of: ResultOf) -> dict[str, object]:
+    result, why_not = result_of(uid, saved)
     return {
         "study_uid": uid,
         "reading": saved.model_dump(mode="json"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,7 @@ from osteolens.atomic import cannot_write, make_folder
 from osteolens.errors import OutputError, ReadError
 from pipeline.review.options import READER, ReviewOptions
 from pipeline.review.readings.corrections import CorrectionRequest, PredictionsShown, Saved
+from pipeline.review.readings.states import Readings, SavedStudies
 
 fcntl: ModuleType | None
 try:
@@ -33,40 +33,6 @@ SUFFIX = ".jsonl"
 
 MOST_FILE_BYTES = 2**30
 MOST_LINE_BYTES = 2**20
-
-
-@dataclass(slots=True)
-class Readings:
-    """What one file of a reader holds.
-
-    Attributes:
-        last: what holds of each study, in the order in which studies were first read.
-        blind: the same of what was said while predictions were hidden; no later look at predictions changes it.
-        shown: when predictions were first shown to the reader, None where they never were.
-    """
-
-    last: dict[str, Saved] = field(default_factory=dict)
-    blind: dict[str, Saved] = field(default_factory=dict)
-    shown: datetime | None = None
-
-    def add(self, line: Saved | PredictionsShown) -> None:
-        """Take one more line."""
-        if isinstance(line, Saved):
-            self.last[line.study_uid] = line
-        if isinstance(line, Saved) and line.hidden_predictions:
-            self.blind[line.study_uid] = line
-        elif self.shown is None:
-            self.shown = line.moment
-
-    @property
-    def unbiased(self) -> dict[str, Saved]:
-        """Of each study what was said while predictions were hidden; else the last."""
-        return {**self.last, **self.blind}
-
-    @property
-    def latest(self) -> datetime | None:
-        """When the last study was saved."""
-        return max((saved.moment for saved in (*self.last.values(), *self.blind.values())), default=None)
 
 
 class ReadingLog:
@@ -86,20 +52,20 @@ class ReadingLog:
         self._is_torn = _is_torn(path)
 
     @property
-    def states(self) -> Mapping[str, Saved]:
+    def states(self) -> SavedStudies:
         """What holds of each study that was saved; in a reader study what was said while predictions were hidden."""
-        with self._lock:
-            return dict(self._states)
+        readings = self.readings
+        return readings.blind if self._options.reader_study else readings.last
 
     @property
-    def _states(self) -> dict[str, Saved]:
+    def _states(self) -> SavedStudies:
         return self._readings.blind if self._options.reader_study else self._readings.last
 
     @property
     def readings(self) -> Readings:
         """Everything that the file holds."""
         with self._lock:
-            return Readings(dict(self._readings.last), dict(self._readings.blind), self._readings.shown)
+            return self._readings.copy()
 
     def state(self, study_uid: str) -> Saved | None:
         """What holds of one study, None where nothing was saved."""
@@ -152,7 +118,8 @@ class ReadingLog:
         Raises:
             OutputError: the disk is full, or the file cannot be written.
         """
-        line = b"\n" * self._is_torn + saved.model_dump_json().encode("utf-8", "backslashreplace") + b"\n"
+        text = saved.model_dump_json().encode("utf-8", "backslashreplace")
+        line = b"\n" * self._is_torn + text + b"\n"
         self._is_torn = True
         try:
             while line:
@@ -161,7 +128,7 @@ class ReadingLog:
         except OSError as error:
             raise cannot_write(self._path, error) from error
         self._is_torn = False
-        self._readings.add(saved)
+        self._readings.add(saved, text)
 
 
 @contextmanager
@@ -213,7 +180,7 @@ def read_readings_file(path: Path) -> Readings:
                     continue
                 lines += 1
                 try:
-                    readings.add(_LINE.validate_json(line))
+                    readings.add(_LINE.validate_json(line), line.strip())
                 except ValidationError:
                     damaged += 1
     except OSError as error:

@@ -21,8 +21,7 @@ from pipeline.dicom_objects.reader.write import write_reader_report
 from pipeline.dicom_objects.write import FOLDER, require_dicom
 from pipeline.prediction import Prediction, read_prediction
 from pipeline.review.readings.corrections import Saved
-from pipeline.review.readings.export import rois_of
-from pipeline.review.readings.result import StoredResult
+from pipeline.review.readings.export import ResultOf, rois_of
 from pipeline.review.summaries import ImagePlace
 from pipeline.review.worklist import Entry, Worklist
 
@@ -59,7 +58,7 @@ class Sources:
     out: Path
     worklist: Worklist
     path_of: Callable[[ImagePlace], Path]
-    result_of: Callable[[str, Saved], tuple[StoredResult | None, str]]
+    result_of: ResultOf
 
 
 def write_reports(own: Mapping[str, Saved], sources: Sources, progress: Progress = silent) -> Reports:
@@ -79,20 +78,20 @@ def write_reports(own: Mapping[str, Saved], sources: Sources, progress: Progress
     folder = sources.out / "review" / "reports" / sources.worklist.options.name
     make_folder(folder)
     config = _config(sources.out)
-    mine = {uid: saved for uid, saved in own.items() if uid in sources.worklist.entries}
+    known = [uid for uid in own if uid in sources.worklist.entries]
     paths: list[Path] = []
     not_made: dict[str, str] = {}
-    for number, (uid, saved) in enumerate(mine.items(), start=1):
+    for number, uid in enumerate(known, start=1):
         path = folder / f"{uid}_sr.dcm"
         try:
-            _write(path, sources.worklist.entries[uid], saved, sources, config)
+            _write(path, sources.worklist.entries[uid], own[uid], sources, config)
             paths.append(path)
         except OutputError:
             raise
         except OsteoLensError as error:
             not_made[uid] = str(error)
             path.unlink(missing_ok=True)
-        progress(number, len(mine))
+        progress(number, len(known))
     return Reports(paths=tuple(paths), not_made=not_made)
 
 

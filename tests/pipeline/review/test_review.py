@@ -61,7 +61,7 @@ def test_a_server_reads_each_result_once_and_then_what_is_asked_for(many: Path, 
         assert page.client.get("/api/export/rois.csv").text.count("\n") > 8
         page.client.get("/api/export/findings.csv")
         page.get("/api/worklist")
-        assert set(reads) <= {uids[7]}, "exports read what was saved"
+        assert not reads, "exports read what was saved"
 
 
 def test_saving_adds_one_line_however_many_studies_were_saved(many: Path) -> None:
