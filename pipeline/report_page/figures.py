@@ -114,7 +114,7 @@ def save_figure(figure: Figure, stem: Path, caption: Numbered | None = None) -> 
     if caption is None:
         return svg
     words = Markup("<figcaption><b>{}.</b> {}</figcaption>").format(visible(caption.heading), visible(caption.note))
-    frame = Markup('<figure id="figure-{}" role="group" aria-label="{}">{}{}</figure>')
+    frame = Markup('<figure id="figure-{}" aria-label="{}">{}{}</figure>')
     return frame.format(stem.name, visible(caption.title), svg, words)
 
 
