@@ -160,6 +160,17 @@ def tables_that_hold(folder: Path, kind: Holds) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def table_files(folder: Path) -> tuple[Path, ...]:
+    """Tables of patients, scans and manual ROIs in a folder, and columns.yaml where it says what they hold.
+
+    Raises:
+        ReadError: as `tables_that_hold`.
+    """
+    tables = (*tables_that_hold(folder, Holds.COHORT), *tables_that_hold(folder, Holds.DXA), folder / "rois.csv")
+    mapped = any(path.name not in ("cohort.csv", "dxa.csv", "rois.csv") for path in tables)
+    return tuple(path for path in (*tables, *([folder / COLUMNS_FILE] if mapped else [])) if path.is_file())
+
+
 def write_columns(folder: Path, tables: tuple[TableMapping, ...]) -> Path:
     """Write columns.yaml, whole or not at all; choices stand as lists with the reason beside them.
 

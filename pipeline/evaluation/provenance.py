@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from cohort.io.digest import sha256_of
+from cohort.mapping.columns_file import table_files
 from osteolens.documents.json_document import read_json
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
@@ -23,9 +24,6 @@ from pipeline.prediction import ModelIdentifiers, Prediction
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pydantic")
 """Whose versions can change a figure."""
-
-TABLES = ("cohort.csv", "dxa.csv", "rois.csv")
-"""Tables of a cohort folder that are evaluated against."""
 
 RUN = "run.json"
 """Record that the last screening run left in its output folder."""
@@ -228,7 +226,7 @@ def _run_of(path: Path) -> tuple[ScreeningRun | None, str | None]:
 
 def _tables_of(cohort: Path) -> tuple[TableDigest, ...]:
     try:
-        return tuple(TableDigest(name, sha256_of(cohort / name)) for name in TABLES if (cohort / name).is_file())
+        return tuple(TableDigest(path.name, sha256_of(path)) for path in table_files(cohort))
     except OSError as error:
         raise ReadError(f"{cohort}: a table cannot be read ({error.strerror}); expected readable tables") from error
 

@@ -33,7 +33,7 @@ def test_a_delivery_becomes_a_report(tmp_path: Path) -> None:
         run("cohort", "import", kind, drawn / kind, rois / kind, "--images", films)
     options = [part for kind in ("labelme", "cvat", "coco", "yolo") for part in ("--rois", rois / kind)]
     told = run("cohort", "assemble", tables, films, cohort, *options)
-    assert "IM9999.dcm (its PatientID stands in no table)" in told and "0004799 (Patienten.csv line 9)" in told
+    assert "IM9999.dcm (its PatientID stands in no table)" in told and "0004799 (Patienten.csv line 7)" in told
     run("cohort", "check", cohort, "--images")
     _as_delivered(cohort)
     run("process", cohort, "--out", tmp_path / "out", "--quiet")

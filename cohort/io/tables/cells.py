@@ -25,6 +25,7 @@ _CLOCK = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?\s?m\.?)?"
 _TIME = rf"(?:(?:T|\s+){_CLOCK}\s*(?:Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}})?|T)?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}", re.ASCII | re.IGNORECASE)
 _CHINESE = re.compile(rf"(\d{{4}})\s*年\s*(\d{{1,2}})\s*月\s*(\d{{1,2}})\s*[日号]?{_TIME}", re.IGNORECASE)
+_ERA = re.compile(r"(明治|大正|昭和|平成|令和)\s*(\d{1,2}|元)(?=\s*年)")
 _COMPACT = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:T?\d{4}(?:\d{2}(?:\.\d+)?)?)?" + rf"(?:{_TIME})", re.ASCII | re.IGNORECASE
 )
@@ -34,6 +35,9 @@ _NAMED = re.compile(
     rf"(\d{{1,2}})[.\s-]*(?:de\s+)?([^\W\d_]{{3,}})\.?[\s,-]*(?:del?\s+)?(\d{{4}}){_TIME}", re.IGNORECASE
 )
 _NAME_FIRST = re.compile(rf"([^\W\d_]{{3,}})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}}){_TIME}", re.IGNORECASE)
+
+_FIRST_YEARS = {"明治": 1868, "大正": 1912, "昭和": 1926, "平成": 1989, "令和": 2019}
+"""First year of each Japanese era, which is its year 1 (元年)."""
 
 _MONTHS = {
     name: month
@@ -143,6 +147,7 @@ def day(text: str, where: str, name: str) -> date | None:
     cleaned = unicodedata.normalize("NFKC", text.strip())
     if is_unknown(cleaned):
         return None
+    cleaned = _ERA.sub(_year_of_era, cleaned)
     parts = _year_month_day(cleaned)
     either = _EITHER_FIRST.fullmatch(cleaned)
     if parts is None and either:
@@ -164,6 +169,10 @@ def day(text: str, where: str, name: str) -> date | None:
     if not YEARS[0] <= value.year <= YEARS[1]:
         raise ReadError(f"{where}: {name} is {quoted(cleaned)}, expected a year from {YEARS[0]} to {YEARS[1]}")
     return value
+
+
+def _year_of_era(match: re.Match[str]) -> str:
+    return str(_FIRST_YEARS[match[1]] + (1 if match[2] == "元" else int(match[2])) - 1)
 
 
 def _year_month_day(text: str) -> tuple[int, int, int] | None:

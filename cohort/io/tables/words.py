@@ -7,7 +7,7 @@ import unicodedata
 from cohort.covariates import Sex
 from cohort.study import Split
 
-LANGUAGES = "English, German, French, Spanish, Italian, Portuguese and Chinese"
+LANGUAGES = "English, German, French, Spanish, Italian, Portuguese, Chinese and Japanese"
 """What the lists below know."""
 
 
@@ -18,19 +18,20 @@ def _words(text: str) -> frozenset[str]:
 UNKNOWN = _words(
     "na n/a n.a n.a. n/d n.d. k.a. #n/a #na nan <na> null nil none - -- --- – — . .. ... ? unknown unk missing "
     "unbekannt inconnu inconnue desconocido desconocida sconosciuto sconosciuta desconhecido desconhecida 未知 "
-    "不详 缺失"
+    "不详 缺失 不明 未测 未测定 未検査"
 ) | {"", "n. a.", "k. a.", "not available", "not known", "not recorded", "keine angabe", "non renseigne"}
 """Cells that mean unknown, beside empty ones."""
 
 FEMALE = _words(
-    "f fem female woman women w weibl weiblich frau feminin feminine feminino feminina femenino femenina femme femelle "
-    "madame mme mujer hembra femminile femmina donna mulher 女 女性 女士"
+    "f fem female females woman women w weibl weiblich weibliche weiblicher frau feminin feminine feminino "
+    "feminina femenino femenina femme femelle madame mme mujer hembra femminile femmina donna mulher 女 女性 女士 "
+    "女子"
 )
 MALE = _words(
-    "m masc male man men mannl mannlich maennlich mann herr masculin masculine masculino masculina homme monsieur "
-    "hombre varon maschio maschile uomo homem 男 男性 先生"
+    "m masc male males man men mannl mannlich maennlich mannliche mannlicher mann herr masculin masculine "
+    "masculino masculina homme monsieur hombre varon maschio maschile uomo homem 男 男性 先生 男子"
 )
-NEITHER = _words("o u other diverse divers otro otra autre altro altra outro outra 其他")
+NEITHER = _words("o u other diverse divers otro otra autre altro altra outro outra 其他 その他")
 """Neither female nor male for the classifier, so unknown."""
 
 AMBIGUOUS = {

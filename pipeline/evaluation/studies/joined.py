@@ -11,6 +11,7 @@ from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import site_names
 from cohort.io.tables.join import CohortTables, read_cohort_tables
+from cohort.mapping.columns_file import table_files
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from cohort.study import Study
 from osteolens.errors import ReadError
@@ -44,7 +45,9 @@ class References:
 
 
 def read_references(cohort: Path) -> References:
-    """cohort.csv, dxa.csv and rois.csv of a folder; a line that cannot be read is named and left out.
+    """cohort.csv, dxa.csv and rois.csv of a folder, or the tables that columns.yaml names in place of the first two.
+
+    A line that cannot be read is named and left out.
 
     Raises:
         ReadError: none of these tables is there, or one cannot be read at all.
@@ -52,7 +55,7 @@ def read_references(cohort: Path) -> References:
     tables = ("cohort.csv", "dxa.csv", "rois.csv")
     if cohort.is_file():
         raise ReadError(f"{cohort}: is a file; expected the folder that holds {', '.join(tables)}")
-    if not any((cohort / name).is_file() for name in tables):
+    if not table_files(cohort):
         raise ReadError(f"{cohort}: neither {', '.join(tables[:-1])} nor {tables[-1]}; nothing to compare with")
     wrong: list[str] = []
     rois = cohort / "rois.csv"

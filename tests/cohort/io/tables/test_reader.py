@@ -50,6 +50,23 @@ def test_the_encodings_of_spreadsheets_are_read(tmp_path: Path, encoding: str, s
 
 
 @pytest.mark.parametrize(
+    ("encoding", "header", "name"),
+    [
+        ("cp932", "患者番号,性別,年齢,施設名", "徳島大学ｱｲｳ"),
+        ("big5", "患者編號,性別,年齡", "臺大"),
+        ("gb18030", "病历号,检查日期,部位", "穆勒"),
+    ],
+)
+def test_east_asian_tables_are_known_by_the_words_of_their_header(
+    tmp_path: Path, encoding: str, header: str, name: str
+) -> None:
+    rows = ",".join([name] * (header.count(",") + 1))
+    table = read_table(written(tmp_path, f"{header}\n{rows}\n".encode(encoding)))
+    assert table.attrs["encoding"] == encoding and ",".join(table.columns) == header
+    assert table.iloc[0, 0] == name
+
+
+@pytest.mark.parametrize(
     ("encoding", "site"),
     [
         ("cp949", "서울대병원"),
