@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -37,21 +37,23 @@ class ShownImage:
     """One image as it is shown.
 
     Attributes:
-        radiograph: as screening reads it, without its full range.
         cells: uint16 (rows, columns), the image before its display window where the file has one.
         low: grey value of `cells` that is shown black at first.
         high: grey value of `cells` that is shown white at first.
+        pixel_spacing_mm: (row, column) or None.
+        radiograph: as screening reads it, without its full range; None until models need it.
     """
 
-    radiograph: Radiograph
     cells: npt.NDArray[np.uint16]
     low: int
     high: int
+    pixel_spacing_mm: tuple[float, float] | None
+    radiograph: Radiograph | None = None
 
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        return self.radiograph.pixels.nbytes + self.cells.nbytes
+        return self.cells.nbytes + (0 if self.radiograph is None else self.radiograph.pixels.nbytes)
 
 
 class ImageStore:
@@ -67,8 +69,9 @@ class ImageStore:
         """
         self._folders, self._thumbnails, self._most_bytes = tuple(folders), thumbnails, most_bytes
         self._kept: OrderedDict[str, ShownImage] = OrderedDict()
+        self._under_way: dict[tuple[str, bool], Future[ShownImage]] = {}
         self._lock = threading.Lock()
-        self._reading = threading.BoundedSemaphore(AT_ONCE)
+        self._readers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="images")
         self._reading_thumbnail = threading.Lock()
 
     @property
@@ -83,28 +86,51 @@ class ImageStore:
         Raises:
             ReadError: it is not found, has changed since, or cannot be read; no message holds its name.
         """
-        with self._lock:
-            if (kept := self._kept.get(place.sha256)) is not None:
-                self._kept.move_to_end(place.sha256)
-                return kept
-        with self._reading:
-            image = shown_image(self.path_of(place))
-        with self._lock:
-            if image.size <= self._most_bytes:
-                self._kept[place.sha256] = image
-                while sum(kept.size for kept in self._kept.values()) > self._most_bytes:
-                    self._kept.popitem(last=False)
-        return image
+        return self._asked(place, False).result()
+
+    def radiograph(self, place: ImagePlace) -> Radiograph:
+        """An image as models take it, twice as large as what is shown; it is read when it is asked for.
+
+        Raises:
+            ReadError: as `image`.
+        """
+        radiograph = self._asked(place, True).result().radiograph
+        assert radiograph is not None
+        return radiograph
 
     def read_together(self, places: Iterable[ImagePlace]) -> None:
         """Read the images of a study at the same time; what cannot be read is told when it is asked for."""
-
-        def read(place: ImagePlace) -> None:
+        for asked in [self._asked(place, False) for place in places]:
             with suppress(ReadError):
-                self.image(place)
+                asked.result()
 
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="images") as pool:
-            list(pool.map(read, places))
+    def _asked(self, place: ImagePlace, with_radiograph: bool) -> Future[ShownImage]:
+        """An image that is kept, is being read for somebody else, or is read now."""
+        key = (place.sha256, with_radiograph)
+        with self._lock:
+            kept = self._kept.get(place.sha256)
+            if kept is not None and (kept.radiograph is not None or not with_radiograph):
+                self._kept.move_to_end(place.sha256)
+                done: Future[ShownImage] = Future()
+                done.set_result(kept)
+                return done
+            if key not in self._under_way:
+                self._under_way[key] = self._readers.submit(self._read, place, with_radiograph)
+            return self._under_way[key]
+
+    def _read(self, place: ImagePlace, with_radiograph: bool) -> ShownImage:
+        try:
+            image = shown_image(self.path_of(place), with_radiograph)
+            with self._lock:
+                if image.size <= self._most_bytes:
+                    self._kept[place.sha256] = image
+                    self._kept.move_to_end(place.sha256)
+                    while sum(kept.size for kept in self._kept.values()) > self._most_bytes:
+                        self._kept.popitem(last=False)
+            return image
+        finally:
+            with self._lock:
+                del self._under_way[place.sha256, with_radiograph]
 
     def png(self, place: ImagePlace, most_px: int | None = None) -> bytes:
         """A 16-bit grey PNG.
@@ -144,7 +170,7 @@ class ImageStore:
             return path.read_bytes()
         except OSError:
             pass
-        small = smaller(self._pixels_for_a_thumbnail(place), THUMBNAIL_PX)
+        small = self._small(place)
         low, high = np.percentile(small, (0.5, 99.7))
         grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
         picture = _encoded(".jpg", np.round(grey * 255).astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, 80))
@@ -152,18 +178,18 @@ class ImageStore:
         write_whole(path, picture)
         return picture
 
-    def _pixels_for_a_thumbnail(self, place: ImagePlace) -> npt.NDArray[np.float32]:
-        """The image as screening reads it, one at a time, so that a scrolled worklist delays no study; it is not kept.
+    def _small(self, place: ImagePlace) -> npt.NDArray[np.float32]:
+        """The image as screening reads it, made smaller; one at a time and after images of studies, so that a scrolled
+        worklist delays no study. It is not kept.
 
         Raises:
             ReadError: as `image`.
         """
-        with self._lock:
-            kept = self._kept.get(place.sha256)
-        if kept is not None:
-            return kept.radiograph.pixels
         with self._reading_thumbnail:
-            return radiograph_of(self.path_of(place)).pixels
+            with self._lock:
+                under_way = list(self._under_way.values())
+            wait(under_way)
+            return smaller(radiograph_of(self.path_of(place)).pixels, THUMBNAIL_PX)
 
     def path_of(self, place: ImagePlace) -> Path:
         """The file of an image, whose content is that of the time when it was screened.
@@ -207,24 +233,35 @@ def radiograph_of(path: Path, with_full_range: bool = False) -> Radiograph:
         raise ReadError(str(error).removeprefix(f"{path.name}: ").replace(path.name, "the image")) from error
 
 
-def shown_image(path: Path) -> ShownImage:
+def shown_image(path: Path, with_radiograph: bool = False) -> ShownImage:
     """Read an image with its full range.
+
+    Args:
+        path: the file.
+        with_radiograph: whether it is kept as models take it, too.
 
     Raises:
         ReadError: as `radiograph_of`.
     """
     radiograph = radiograph_of(path, with_full_range=True)
     full, pixels = radiograph.full_range, radiograph.pixels
-    if full is None:
-        return ShownImage(radiograph=radiograph, cells=_cells(pixels), low=0, high=FULL)
-    cells = _cells(full)
-    within = cells[(pixels > 0) & (pixels < 1)]
-    low, high = (int(within.min()), int(within.max())) if within.size else (0, FULL)
-    return ShownImage(radiograph=replace(radiograph, full_range=None), cells=cells, low=low, high=max(high, low + 1))
+    cells, low, high = _cells(pixels if full is None else full), 0, FULL
+    if full is not None:
+        within = cells[(pixels > 0) & (pixels < 1)]
+        low, high = (int(within.min()), int(within.max())) if within.size else (0, FULL)
+    return ShownImage(
+        cells=cells,
+        low=low,
+        high=max(high, low + 1),
+        pixel_spacing_mm=radiograph.pixel_spacing_mm,
+        radiograph=replace(radiograph, full_range=None) if with_radiograph else None,
+    )
 
 
 def _cells(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    return np.round(np.clip(pixels, 0, 1) * np.float32(FULL)).astype(np.uint16)
+    """Values in [0, 1] on the whole scale of 16 bits."""
+    scaled = pixels * np.float32(FULL)
+    return np.asarray(np.rint(scaled, out=scaled).astype(np.uint16))
 
 
 Cell = TypeVar("Cell", np.uint16, np.float32)

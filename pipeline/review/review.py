@@ -208,7 +208,7 @@ class Review:
     def _radiograph(self, entry: Entry, view: View) -> Radiograph:
         if view not in entry.images:
             raise ReadError(f"the study has no {view} image that can be read; classify on the other view")
-        return self.image(entry, view).radiograph
+        return self.store.radiograph(entry.images[view])
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def _view_document(
     except ReadError as error:
         shape = (None, None) if result is None else result.detection.image_shape
         return {**document, "rows": shape[0], "columns": shape[1], "problem": str(error)}
-    spacing = image.radiograph.pixel_spacing_mm
+    spacing = image.pixel_spacing_mm
     return {
         **document,
         "rows": image.cells.shape[0],

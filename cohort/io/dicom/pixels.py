@@ -237,9 +237,15 @@ def _unit(values: Floats, padding: npt.NDArray[np.bool_] | None, inverted: bool,
         with_borders: whether borders count for the scale, from the 0.05th to the 99.95th percentile.
     """
     inside = values if padding is None else np.where(padding, np.float32(np.median(values[~padding])), values)
-    low, high = np.percentile(inside[::4, ::4], (0.05, 99.95)) if with_borders else radiograph_range(inside)
-    scaled = np.clip((inside - low) / (high - low), 0, 1) if high > low else np.zeros_like(inside)
-    scaled = 1 - scaled if inverted else scaled
+    ends = np.percentile(inside[::4, ::4], (0.05, 99.95)) if with_borders else radiograph_range(inside)
+    low, high = float(ends[0]), float(ends[1])
+    scaled = np.zeros_like(inside)
+    if high > low:  # in place: the image is large
+        np.subtract(inside, low, out=scaled)
+        np.divide(scaled, high - low, out=scaled)
+        np.clip(scaled, 0, 1, out=scaled)
+    if inverted:
+        np.subtract(1, scaled, out=scaled)
     if padding is not None:
         scaled[padding] = 0
     return np.ascontiguousarray(scaled, np.float32)

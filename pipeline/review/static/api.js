@@ -81,9 +81,15 @@ async function fetchPixels(uid, view, most) {
   return { rows, columns, greys };
 }
 
-const FIRST_SIDE = 2048;
+const SIDES = [768, 1024, 1536, 2048, 3072, 4096];
 const KEPT = 8;
 const kept = new Map();
+
+// Longest side that an image has on this screen, with both views beside each other.
+function screenSide() {
+  const wanted = Math.min(0.9 * innerHeight, 0.7 * innerWidth) * devicePixelRatio;
+  return SIDES.find((side) => side >= wanted) ?? SIDES.at(-1);
+}
 
 // The image at screen size; the last few are kept, so that the next study of the list is there before it is opened.
 export function pixels(uid, view) {
@@ -91,7 +97,7 @@ export function pixels(uid, view) {
   let promise = kept.get(key);
   kept.delete(key);
   if (!promise) {
-    promise = fetchPixels(uid, view, FIRST_SIDE);
+    promise = fetchPixels(uid, view, screenSide());
     promise.catch(() => kept.delete(key));
   }
   kept.set(key, promise);

@@ -49,6 +49,7 @@ export class Viewer {
     this.windowed = null;
     if (this.fitted) this.fit();
     this.redraw();
+    this.sharpen();
   }
 
   resetWindow() {
@@ -110,9 +111,9 @@ export class Viewer {
   }
 
   // All pixels, once the screen shows more of them than came first.
-  async sharpen() {
+  async sharpen(larger = 1) {
     if (this.sharp || !this.greys || this.raw.width >= this.shown.columns) return;
-    if (this.scale * devicePixelRatio < this.raw.width / this.shown.columns) return;
+    if (this.scale * larger * devicePixelRatio <= this.raw.width / this.shown.columns) return;
     this.sharp = true;
     try {
       const source = await api.fullPixels(this.uid, this.view);
@@ -210,7 +211,11 @@ export class Viewer {
       this.fit();
       this.host.viewed(this);
     });
-    this.watch = new ResizeObserver(() => (this.fitted ? this.fit() : this.redraw()));
+    this.watch = new ResizeObserver(() => {
+      if (this.fitted) this.fit();
+      else this.redraw();
+      this.sharpen();
+    });
     this.watch.observe(stage);
   }
 
@@ -291,6 +296,7 @@ export class Viewer {
     const ratio = devicePixelRatio;
     this.loupe.hidden = !this.greys;
     if (!this.greys) return;
+    this.sharpen(LOUPE_ZOOM);
     this.loupe.width = this.loupe.height = side * ratio;
     this.loupe.style.left = `${x - side / 2}px`;
     this.loupe.style.top = `${y - side / 2}px`;
