@@ -22,9 +22,19 @@ sys.path.insert(0, str(ROOT))
 
 from cli.config import SETTINGS, USED_BY, settings_class  # noqa: E402
 from cli.main import app  # noqa: E402
+from cohort.io.tables.words import AMBIGUOUS, FEMALE, MALE, NEITHER, UNKNOWN  # noqa: E402
+from cohort.mapping.header_words import CONTEXT_WORDS, HEADER_LANGUAGES, HEADER_WORDS  # noqa: E402
+from cohort.mapping.units import UNIT_WORDS  # noqa: E402
 from cohort.rejection_codes import LevelCode, RejectionCode  # noqa: E402
 from osteolens.config import recipes_of  # noqa: E402
 from osteolens.settings import settings_of  # noqa: E402
+
+SPECIAL_COLUMNS = {
+    "z_score": "Z-score (not read)",
+    "any_id": "an identifier of a patient or a study, settled by the radiographs",
+    "any_date": "a day of a radiograph or a scan, settled by the rest of the table",
+}
+"""Words that name no column of OsteoLens."""
 
 NOTICE = "<!-- written by scripts/make_docs.py from the code; do not edit -->"
 
@@ -119,6 +129,34 @@ def codes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def words_page() -> str:
+    """docs/reference/table-words.md: words of columns, units and cells, by language."""
+    lines = ["# Words of tables", "", NOTICE, ""]
+    lines += [
+        "`osteolens cohort check` proposes what the columns of a table hold by these words; case, accents, blanks and",
+        "punctuation do not count. Units and cells are below.",
+        "",
+        "## Columns",
+        "",
+    ]
+    for column, texts in HEADER_WORDS.items():
+        name = SPECIAL_COLUMNS.get(column, f"`{column}`")
+        languages = zip(HEADER_LANGUAGES, texts, strict=False)
+        words = "; ".join(f"{language}: {text.strip()}" for language, text in languages if text)
+        lines.append(f"- {name}. {words}")
+    lines += ["", "## Parts of the body and examinations", ""]
+    lines += [f"- {kind}. {'; '.join(texts)}" for kind, texts in CONTEXT_WORDS.items()]
+    lines += ["", "## Units", ""]
+    for column, units in UNIT_WORDS.items():
+        lines.append(f"- `{column}`. {'; '.join(f'**{unit}**: {words}' for unit, words in units.items())}")
+    lines += ["", "## Cells", ""]
+    for kind, cells in (("female", FEMALE), ("male", MALE), ("neither, taken as unknown", NEITHER)):
+        lines.append(f"- {kind}: {', '.join(sorted(cells))}")
+    lines.append(f"- unknown: {', '.join(f'`{word}`' for word in sorted(UNKNOWN - {''}))}, and an empty cell")
+    lines.append(f"- ambiguous, and so an error: {', '.join(f'`{word}` ({why})' for word, why in AMBIGUOUS.items())}")
+    return "\n".join(lines) + "\n"
+
+
 def results_page(place: str) -> str:
     """A page of results with its tables as the CSV files beside it hold them."""
     page = ROOT / place
@@ -141,6 +179,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/rejection-codes.md": codes_page,
+    "docs/reference/table-words.md": words_page,
     **{place: partial(results_page, place) for place in RESULTS},
 }
 """What is generated, by its place."""
