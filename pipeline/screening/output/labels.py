@@ -26,7 +26,7 @@ class Label:
 
     Attributes:
         name: of the level.
-        detail: why the level is left out or what is suspected; may be empty.
+        details: why the level is left out or what is suspected, the longest words first; may be empty.
         colour: #rrggbb of the level.
         size_px: of the letters of the name.
         is_used: whether the label is filled; that of a left-out level is framed.
@@ -34,7 +34,7 @@ class Label:
     """
 
     name: str
-    detail: str
+    details: tuple[str, ...]
     colour: str
     size_px: int
     is_used: bool
@@ -51,8 +51,8 @@ class Plate:
     """A label in its place.
 
     Attributes:
-        label: what it says; its detail is left out where `detail` is empty.
-        detail: second line.
+        label: what it says.
+        detail: second line, one of the label's or none.
         corners: of the plate.
         has_line: whether a line leads from it to its box, from which it stands apart.
     """
@@ -66,8 +66,8 @@ class Plate:
 def place(labels: Sequence[Label], width: int, height: int) -> tuple[list[Plate], int]:
     """Labels in their places.
 
-    A label stands at the left of its box, else at its right, else without its second line; where boxes leave no room
-    for it, in a margin right of the picture, which becomes wider.
+    A label stands at the left of its box, else at its right, else with a shorter second line or none. Where boxes leave
+    no room for it, it stands in a margin right of the picture, which becomes wider.
 
     Args:
         labels: in the order in which they are placed.
@@ -80,7 +80,7 @@ def place(labels: Sequence[Label], width: int, height: int) -> tuple[list[Plate]
     taken = [label.box for label in labels]
     plates, apart = [], []
     for label in labels:
-        tried = (plate for detail in dict.fromkeys((label.detail, "")) for plate in _beside(label, detail))
+        tried = (plate for detail in (*label.details, "") for plate in _beside(label, detail))
         plate = next((plate for plate in tried if _is_free(plate.corners, taken, width, height)), None)
         if plate is None:
             apart.append(label)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from cohort.rejection_codes import LevelCode
-from cohort.spine import View
+from cohort.spine import VertebralLevel, View
 from pipeline.appearance.colours import CLASSES, DARK, INK, rgb
 from pipeline.appearance.lettering import font, legible, wrapped
 from pipeline.prediction import Prediction
@@ -62,17 +62,22 @@ def legend(prediction: Prediction, view: View, width: int, size_px: int) -> npt.
     return np.asarray(band, np.uint8)
 
 
-def level_words(prediction: Prediction, view: View) -> dict[str, str]:
-    """Why levels of a view are left out, in a few words each, and where a fracture is suspected.
+def level_words(prediction: Prediction, view: View) -> dict[VertebralLevel, tuple[str, ...]]:
+    """Why levels of a view are left out and where a fracture is suspected, in words for a label, the longest first.
 
     Args:
         prediction: result of the study.
         view: of its levels.
     """
-    words = {level.value: why.code.value.replace("_", " ") for level, why in prediction.views[view].left_out.items()}
-    suspected = prediction.suspected_fractures
-    graded = {level.value: f"fracture? grade {vertebra.genant_grade}" for level, vertebra in suspected.items()}
-    return words | graded
+    left_out = prediction.views[view].left_out
+    words: dict[VertebralLevel, tuple[str, ...]] = {level: (_plain(why.code),) for level, why in left_out.items()}
+    for level, vertebra in prediction.suspected_fractures.items():
+        words[level] = (f"fracture? grade {vertebra.genant_grade}", "fracture?")
+    return words
+
+
+def _plain(code: LevelCode) -> str:
+    return code.value.replace("_", " ")
 
 
 def _heading(prediction: Prediction, view: View, width: int, size_px: int) -> tuple[list[_Run], int]:
@@ -124,9 +129,7 @@ def _sentences(prediction: Prediction, view: View) -> list[str]:
     if result.cobb is not None:
         said.append(f"Cobb angle about {result.cobb.degrees:.0f} degrees ({result.cobb.upper} to {result.cobb.lower})")
     left_out = [
-        f"{level} {why.code.value.replace('_', ' ')}"
-        for level, why in result.left_out.items()
-        if why.code is not LevelCode.NOT_FOUND
+        f"{level} {_plain(why.code)}" for level, why in result.left_out.items() if why.code is not LevelCode.NOT_FOUND
     ]
     if left_out:
         said.append(f"Dashed, left out: {', '.join(left_out)}")

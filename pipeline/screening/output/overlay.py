@@ -148,7 +148,7 @@ def _labels(prediction: Prediction, view: View, scale: float, side: int) -> list
         target = box.level in TARGET_LEVELS
         label = Label(
             name=box.level.value,
-            detail=words.get(box.level.value, ""),
+            details=words.get(box.level, ()),
             colour=level_colour(box.level),
             size_px=size if target else max(LEAST_PX, round(0.75 * size)),
             is_used=box.level not in left_out,
