@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
 from cli.options import AsJson, Quiet, Verbose
 
 if TYPE_CHECKING:
     from pipeline.bundle.load import Bundle
     from pipeline.bundle.manifest import Manifest, Record
+
+
+class GivenPrecision(StrEnum):
+    """Precisions that have a gate."""
+
+    BF16 = "bf16"
+
 
 weights_app = typer.Typer(help="Folders of weights: assemble one, show it, verify it.", no_args_is_help=True)
 
@@ -79,10 +87,33 @@ def show(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0, q
 
 
 @weights_app.command("verify")
-def verify(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
-    """Check every file against its SHA-256, load every network and screen the six examples. Exit code 1: not sound."""
+def verify(
+    folder: Folder = None,
+    precision: Annotated[
+        GivenPrecision | None,
+        typer.Option("--precision", help="Also screen --cohort in this precision and in fp32, and compare."),
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", help="Folder of a validation cohort with DXA, for --precision.")
+    ] = None,
+    note: Annotated[
+        bool, typer.Option("--note", help="Write into the manifest what was found, so that the precision can be used.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Check every file against its SHA-256, load every network and screen the six examples.
+
+    Exit code 1: not sound, or a precision that misses a bar.
+    """
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
+        if (precision is None) != (cohort is None):
+            raise typer.BadParameter("give --precision and --cohort together")
+        if precision is not None and cohort is not None:
+            _verify_precision(folder, precision, cohort, note, as_json, quiet)
+            return
         from osteolens.shipped import shipped_weights
         from pipeline.bundle.load import load_bundle
         from pipeline.bundle.manifest import read_manifest
@@ -97,6 +128,40 @@ def verify(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0,
                 f"examples with weights {bundle.version}", ["class", "studies"], [list(c) for c in counts.items()]
             )
             say(f"{files} files match their SHA-256, and every network loads")
+
+
+def _verify_precision(
+    folder: Path | None, precision: GivenPrecision, cohort: Path, note: bool, as_json: bool, quiet: bool
+) -> None:
+    """Screen a cohort in two precisions, say how far they differ, and note it."""
+    from cohort.io.folder import index_cohort
+    from osteolens.inference.devices import Precision
+    from osteolens.shipped import shipped_weights
+    from pipeline.bundle.load import load_bundle
+    from pipeline.bundle.manifest import PrecisionRecord, note_precision
+    from pipeline.precision.gate import MOST_AUC, MOST_IOU, MOST_T_SCORE, try_precision
+
+    bundle, index = load_bundle(folder), index_cohort(cohort)
+    with progress("screening twice", len(index.studies)) as bar:
+        gate = try_precision(index, bundle, Precision(precision.value), lambda done, _: bar(done))
+    if note:
+        note_precision(folder or shipped_weights(), gate.precision, PrecisionRecord.model_validate(gate.as_json()))
+    if as_json:
+        print_json({"release": bundle.version, "precision": gate.precision, **gate.as_json()})
+    elif not quiet:
+        rows: list[list[object]] = [
+            ["studies", gate.studies, ""],
+            ["studies with another outcome", gate.other_outcomes, 0],
+            ["studies with other levels", gate.other_names, 0],
+            ["difference of AUC, any class", f"{gate.auc:.4f}", MOST_AUC],
+            ["difference of mean IoU", f"{gate.iou:.4f}", MOST_IOU],
+            ["difference of T-score, any study", f"{gate.t_score:.3f}", MOST_T_SCORE],
+            ["difference of T-score, 95 % of studies", f"{gate.t_score_95:.3f}", ""],
+        ]
+        print_table(f"weights {bundle.version}: {gate.precision} against fp32", ["what", "found", "at most"], rows)
+        say(f"{gate.precision} {'passes' if gate.passed else 'does not pass'}" + ("; noted" if note else ""))
+    if not gate.passed:
+        raise typer.Exit(1)
 
 
 def _classes_of_examples(bundle: Bundle) -> dict[str, int]:

@@ -11,6 +11,7 @@ from classify.config import NetworkSpec, PreprocessSpec
 from cohort.io.digest import sha256_of
 from osteolens.documents.text import visible
 from osteolens.errors import WeightsError
+from osteolens.inference.devices import Precision
 from osteolens.shipped import shipped_weights
 from pipeline.bundle.manifest import SEGMENTER, ManifestFile, read_manifest
 
@@ -29,6 +30,7 @@ class Bundle:
         working_px: side that the classifier averages crops down to.
         preprocess: preprocessing of the classifier.
         calibration: of the classifier.
+        precisions: beside fp32 that these weights have passed the gate of.
     """
 
     version: str
@@ -40,6 +42,7 @@ class Bundle:
     working_px: int
     preprocess: PreprocessSpec
     calibration: Calibration
+    precisions: tuple[Precision, ...] = ()
 
     @property
     def networks(self) -> dict[str, Path]:
@@ -78,7 +81,21 @@ def load_bundle(folder: Path | None = None) -> Bundle:
         working_px=classifier.working_px,
         preprocess=classifier.preprocess,
         calibration=classifier.calibration,
+        precisions=tuple(name for name, record in manifest.precisions.items() if record.passed),
     )
+
+
+def check_precision(bundle: Bundle, precision: Precision) -> None:
+    """Refuse a precision whose gate these weights have not passed.
+
+    Raises:
+        WeightsError: they have not.
+    """
+    if precision is not Precision.FP32 and precision not in bundle.precisions:
+        raise WeightsError(
+            f"weights {bundle.version}: have not passed the gate of {precision}; try it on a validation cohort with "
+            f"osteolens weights verify --precision {precision} --cohort FOLDER, or choose --precision fp32"
+        )
 
 
 def _check(folder: Path, name: str, entry: ManifestFile) -> None:

@@ -21,6 +21,7 @@ from osteolens.documents.json_document import quoted, read_json, write_json
 from osteolens.documents.text import visible
 from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError, WeightsError
+from osteolens.inference.devices import Precision
 from pipeline.bundle.format_1 import upgraded
 
 MANIFEST = "manifest.json"
@@ -116,6 +117,19 @@ class ManifestParts(StrictConfig):
         return {name: part for name, part in parts.items() if part is not None}
 
 
+class PrecisionRecord(StrictConfig):
+    """What the gate of a precision found; `pipeline.precision.gate.PrecisionGate` says what each figure is."""
+
+    passed: bool = Field(description="whether it held every bar")
+    studies: int = Field(ge=0, description="that were screened in both precisions")
+    other_outcomes: int = Field(ge=0, description="studies that ended otherwise")
+    other_names: int = Field(ge=0, description="studies with other levels")
+    auc: float | None = Field(description="largest difference of the AUC of a class")
+    iou: float | None = Field(description="difference of the mean IoU")
+    t_score: float | None = Field(description="largest difference of a T-score")
+    t_score_95: float | None = Field(description="95th percentile of the differences of T-scores")
+
+
 class Manifest(StrictConfig):
     """The whole document."""
 
@@ -125,6 +139,7 @@ class Manifest(StrictConfig):
     notice: str = Field("", description="what they may be used for")
     files: dict[str, ManifestFile] = Field(description="every file, by its name")
     models: ManifestParts = Field(description="what is known of each part")
+    precisions: dict[Precision, PrecisionRecord] = Field({}, description="gates of precisions that were tried")
 
     @property
     def loaded_files(self) -> list[str]:
@@ -174,6 +189,18 @@ def write_manifest(folder: Path, version: str, notice: str, models: ManifestPart
     entries = {name: ManifestFile(sha256=sha256_of(folder / name), bytes=_size(folder / name)) for name in names}
     manifest = Manifest(format=FORMAT, version=version, licence=LICENCE, notice=notice, files=entries, models=models)
     write_json(folder / MANIFEST, manifest.model_dump(mode="json", exclude_unset=True))
+
+
+def note_precision(folder: Path, precision: Precision, record: PrecisionRecord) -> None:
+    """Write into the manifest of a folder what the gate of a precision found.
+
+    Raises:
+        WeightsError: as `read_manifest`.
+        OutputError: the folder cannot be written.
+    """
+    manifest = read_manifest(folder)
+    noted = manifest.model_copy(update={"precisions": {**manifest.precisions, precision: record}})
+    write_json(folder / MANIFEST, noted.model_dump(mode="json", exclude_unset=True))
 
 
 def checked(kind: type[Kind], document: object, path: Path, where: str = "") -> Kind:

@@ -22,7 +22,7 @@ from detect.detector import VertebraDetector
 from detect.segmenter import BodySegmenter, Points
 from osteolens.inference.fastest import openers
 from pipeline.bundle.explainer import load_explainer
-from pipeline.bundle.load import Bundle, load_bundle
+from pipeline.bundle.load import Bundle, check_precision, load_bundle
 from pipeline.prediction import ModelIdentifiers, Prediction, Rejection, stored_covariates
 from pipeline.screening.assessment import AssessedView, assess, assess_manual, image_records, views_of
 from pipeline.screening.config import ScreeningConfig
@@ -78,13 +78,14 @@ class Screener:
             root: folder that paths of images are told from.
 
         Raises:
-            WeightsError: weights that are missing, altered or of another version.
+            WeightsError: weights that are missing, altered or of another version, or not tried in this precision.
         """
         if not isinstance(bundle, Bundle):
             bundle = load_bundle(None if bundle is None else Path(bundle))
         self.config = config or ScreeningConfig()
         self.root = root
         self._manual_rois = manual_rois
+        check_precision(bundle, self.config.inference.precision)
         load = openers(self.config.inference, bundle.networks, self.config.threads)
         self._detector = VertebraDetector(bundle.detector, self.config.detection, load["detector"])
         self._classifier = BmdClassifier(bundle.classifier, bundle.preprocess, bundle.calibration, load["classifier"])

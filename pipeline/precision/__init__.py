@@ -1,0 +1,1 @@
+"""Whether weights may compute in a lower precision than fp32."""
