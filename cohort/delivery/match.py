@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from cohort.delivery.films import Film, Films, key_of, named_in_path
 from cohort.io.safe_names import safe_name
 from cohort.io.tables.join import CohortTables
+from cohort.io.tables.notes import hint_of
 from cohort.study import Study
 from osteolens.documents.text import visible
 
@@ -74,7 +75,7 @@ def match_films(films: Films, tables: CohortTables) -> Match:
     return Match(
         partners=tuple(named),
         films_alone=tuple(alone),
-        lines_alone=_lines_alone(named, tables),
+        lines_alone=_lines_alone(named, tables, films),
         notes=tuple(notes),
     )
 
@@ -116,18 +117,24 @@ def _uid(partner: Partner, count: Mapping[str, int]) -> str:
     return safe_name(patient if count[patient] == 1 else partner.film.study.study_uid)
 
 
-def _lines_alone(partners: Sequence[Partner], tables: CohortTables) -> tuple[str, ...]:
-    """Lines of the tables without radiographs."""
+def _lines_alone(partners: Sequence[Partner], tables: CohortTables, films: Films) -> tuple[str, ...]:
+    """Lines of the tables without radiographs, with a word where they nearly have some."""
     met = {line.number for p in partners for line in tables.lines_of_visit(p.study, p.key)}
     patients = {partner.study.patient_id for partner in partners}
+    ids = films.ids()
+    names = ids.patient_id | ids.study_uid | ids.accession_number
     lines = []
     for line in () if tables.cohort is None else tables.cohort.lines:
         if line.number not in met and tables.cohort is not None:
             who = line.study_uid or line.patient_id or "no identifier"
-            lines.append(f"{visible(who)} ({visible(tables.cohort.name)} line {line.number})")
-    if tables.scans is not None:
-        scans = tables.scans
-        lines += [f"{visible(p)} ({visible(scans.name)} line {n})" for p, n in scans.lines.items() if p not in patients]
+            of_patient = "the patient has radiographs of another study or day" if line.patient_id in patients else ""
+            hint = of_patient or hint_of(line.study_uid, names) or hint_of(line.patient_id, names)
+            where = f"{visible(tables.cohort.name)} line {line.number}"
+            lines.append(f"{visible(who)} ({'; '.join(filter(None, [where, hint]))})")
+    for patient, number in {} if tables.scans is None else tables.scans.lines.items():
+        if patient not in patients and tables.scans is not None:
+            where = f"{visible(tables.scans.name)} line {number}"
+            lines.append(f"{visible(patient)} ({'; '.join(filter(None, [where, hint_of(patient, names)]))})")
     return tuple(lines)
 
 

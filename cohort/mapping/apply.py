@@ -112,7 +112,7 @@ def _by_region(table: pd.DataFrame, name: str, wrong: list[str] | None) -> pd.Da
     lines: dict[tuple[str, ...], int] = {}
     taken: set[tuple[tuple[str, ...], str]] = set()
     for line, cells in _rows(table):
-        region = region_of_cell(cells.pop("dxa_region"), places("lumbar"), places("other place"))
+        region = region_of_cell(cells.pop("dxa_region"), places("lumbar"), places("other place"), places("total"))
         if region is None:
             _tell(f"{name} line {line}: its region is not known; expected L1-L4, L1 .. L4 or another place", wrong)
         if region is None or region == "other":

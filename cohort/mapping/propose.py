@@ -98,7 +98,7 @@ _WHY = {
     Holds.COHORT: "one line a patient or study",
     Holds.DXA: "DXA scans, any number a patient",
     Holds.MANIFEST: "images by their paths",
-    Holds.NOTHING: "not read: no column names patients or studies, or nothing else is known",
+    Holds.NOTHING: "not read: its first line names no column of patients or studies, or no other known one",
 }
 
 
@@ -251,7 +251,7 @@ def _is_region(reading: HeaderReading, cells: Sequence[str]) -> bool:
     if not {"dxa_region", "site"} & set(reading.roles):
         return False
     known = known_cells(cells)
-    found = [region_of_cell(cell, places("lumbar"), places("other place")) for cell in known]
+    found = [region_of_cell(cell, places("lumbar"), places("other place"), places("total")) for cell in known]
     return bool(known) and sum(region is not None for region in found) >= len(known) / 2
 
 

@@ -33,18 +33,24 @@ def without_regions(text: str) -> tuple[str, tuple[str, ...]]:
     return text, tuple(dict.fromkeys(found))
 
 
-def region_of_cell(cell: str, lumbar: frozenset[str], other: frozenset[str]) -> str | None:
+def region_of_cell(
+    cell: str, lumbar: frozenset[str], other: frozenset[str], total: frozenset[str] = frozenset()
+) -> str | None:
     """What a cell of a column of regions names: L1-L4, L1 .. L4, `other`, or None where it is no known region.
 
     Args:
         cell: as it stands.
         lumbar: compact words for the lumbar spine.
         other: compact words for other places.
+        total: compact words for the whole of a place, which change nothing beside its name.
     """
     rest, found = without_regions(normal(cell))
     compact = "".join(c for c in rest if c.isalnum())
     if compact in other or any(word in compact for word in other if len(word) > 3 or not word.isascii()):
         return "other"
-    if len(found) == 1 and (not compact or compact in lumbar or compact == "total"):
+    for word in total:
+        if compact != word and (compact.startswith(word) or compact.endswith(word)):
+            compact = compact.removeprefix(word).removesuffix(word)
+    if len(found) == 1 and (not compact or compact in lumbar or compact in total):
         return found[0]
     return L1_L4 if not found and compact in lumbar else None

@@ -202,6 +202,11 @@ def unmatched(keys: Mapping[str, int], studies: Iterable[NamedStudy]) -> tuple[s
     )
 
 
+def hint_of(key: str, names: Iterable[str]) -> str:
+    """How an identifier that matches nobody would match one of others if it were written otherwise; empty for none."""
+    return _hint(key, {_loose(name): name for name in sorted(names, reverse=True)})
+
+
 def _names(studies: Iterable[NamedStudy]) -> set[str]:
     return {name for study in studies for name in (study.study_uid, study.patient_id)}
 

@@ -44,13 +44,16 @@ def test_headers_join_by_study_accession_and_patient(tmp_path: Path, make_dicom:
     source = tables(
         tmp_path / "t",
         Liste="Auftragsnummer;Patienten-Nr.;Geb.-Datum;Gewicht\nA1;0042;04.03.1950;60\n;007;04.03.1951;70\nA9;9;01.01.1950;61\n",
-        DXA_LWS="Patienten-Nr.;Datum;T-Wert\n0042;01.03.2021;-2,6\n0042;01.03.2019;-1\n0;01.03.2021;-1\n",
+        DXA_LWS="Patienten-Nr.;Datum;T-Wert\n0042;01.03.2021;-2,6\n0042;01.03.2019;-1\n07;01.03.2021;-1\n",
     )
     made = assemble_cohort(source, tmp_path / "films", tmp_path / "out")
     assert (made.studies, made.patients, made.images, made.scans) == (2, 2, 3, 2)
     assert alone(made) == (
         ("f3 (its PatientID stands in no table)",),
-        ("A9 (Liste.csv line 4)", "0 (DXA_LWS.csv line 4)"),
+        (
+            "A9 (Liste.csv line 4)",
+            "07 (DXA_LWS.csv line 4; matches 007 without leading zeros; keep the column as text)",
+        ),
     )
     assert made.notes == ("f0: its line is of patient 0042, its header names another",)
     first, second = index_cohort(tmp_path / "out").studies

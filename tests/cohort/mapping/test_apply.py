@@ -63,7 +63,7 @@ def test_a_column_that_is_left_open_is_not_read_and_told(tmp_path: Path) -> None
 
 def test_one_line_a_region_becomes_one_scan(tmp_path: Path) -> None:
     text = ("P;D;R;T;B\n1;2021-03-04;L1-L4;-2,5;0,8\n1;2021-03-04;L1;-2,4;0,7\n1;2021-03-04;Neck;-3,5;0,5\n"
-            "1;2020-03-04;腰椎;-1,5;0,9\n2;2020-03-04;Total hip;-1;0,9\n3;2020-03-04;tibia;-1;0,9\n")  # fmt: skip
+            "1;2020-03-04;LWS gesamt;-1,5;0,9\n2;2020-03-04;Total hip;-1;0,9\n3;2020-03-04;tibia;-1;0,9\n")  # fmt: skip
     path = mapped(tmp_path, "D.csv", text, "P: patient_id", "D: dxa_date", "R: dxa_region", "T: t_score",
                   "B: bmd_g_cm2", holds="dxa")  # fmt: skip
     table = scan_table(path)
