@@ -82,7 +82,7 @@ def _labelme(folder: Path, pictures: Sequence[LabelledPicture]) -> None:
             {"label": level.value, "points": _points(polygon), "shape_type": "polygon"}
             for level, polygon in picture.outlines.items()
         ]
-        document = {
+        document: dict[str, object] = {
             "version": "5.5.0",
             "flags": {},
             "shapes": [{**shape, "group_id": None, "description": "", "flags": {}} for shape in shapes],
@@ -109,7 +109,7 @@ def _cvat(folder: Path, pictures: Sequence[LabelledPicture]) -> None:
             SubElement(image, "polygon", {**_of_shape(level), "points": points})
     indent(root)
     write_whole(folder / CVAT_FILE, b'<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, "utf-8") + b"\n")
-    labels = [{"name": level.value, "type": "any", "attributes": []} for level in LEVELS]
+    labels: list[dict[str, object]] = [{"name": level.value, "type": "any", "attributes": []} for level in LEVELS]
     write_whole(folder / CVAT_LABELS, json.dumps(labels, indent=1) + "\n")
 
 

@@ -10,13 +10,13 @@ from cohort.spine import LEVELS, VertebralLevel
 
 LUMBAR = (
     *("L", "LV", "LW", "LWK", "lumbar", "lumbal", "lumbaler", "lumbaire", "lombaire", "lombare", "lombar"),
-    *("Lendenwirbel", "Lendenwirbelkörper", "腰", "腰椎", "요추"),
+    *("lumbale", "lumbare", "Lendenwervel", "Lendenwirbel", "Lendenwirbelkörper", "腰", "腰椎", "요추"),
 )
 """Words for a lumbar vertebra."""
 
 THORACIC = (
     *("T", "Th", "TV", "D", "BW", "BWK", "BrW", "BrWK", "thoracic", "thorakal", "thorakaler", "thoracique"),
-    *("thoracale", "toracica", "toracico", "dorsal", "dorsale", "Brustwirbel", "Brustwirbelkörper"),
+    *("thoracale", "Borstwervel", "toracica", "toracico", "dorsal", "dorsale", "Brustwirbel", "Brustwirbelkörper"),
     *("胸", "胸椎", "흉추"),
 )
 """Words for a thoracic vertebra."""

@@ -135,7 +135,7 @@ class _Export:
 
     def _picture(self, prediction: Prediction, view: View, place: ImagePlace) -> None:
         detection = prediction.views[view].detection
-        radiograph = self._store.image(place).radiograph
+        radiograph = self._store.radiograph(place)
         rows, columns = radiograph.pixels.shape
         boxes = {
             box.level: _rounded(inside.corners)

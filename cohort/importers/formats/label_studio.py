@@ -22,8 +22,14 @@ from osteolens.errors import ReadError
 
 WHAT = "tasks of Label Studio (export as JSON or JSON-MIN)"
 
-KINDS = ("rectanglelabels", "polygonlabels")
+KINDS = ("rectanglelabels", "polygonlabels", "labels")
 """Types of results that are ROIs; their value has the labels under the same name."""
+
+BARE, OF_TASK = (
+    ("rectangle", "polygon"),
+    ("choices", "textarea", "rating", "number", "datetime", "relation", "taxonomy"),
+)
+"""Shapes whose label is a result of type `labels` with the same id; and results of the whole picture."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp", ".webp", ".gif")
 
@@ -41,6 +47,7 @@ class _Value(BaseModel):
     points: list[tuple[_Percent, _Percent]] = []
     rectanglelabels: list[str] = []
     polygonlabels: list[str] = []
+    labels: list[str] = []
 
 
 class _Result(BaseModel):
@@ -78,7 +85,7 @@ def read_label_studio(source: Path, folders: ImageFolders) -> Drawings:
 
 def _tasks(document: object, path: Path) -> list[Mapping[str, Any]]:
     found = document if isinstance(document, list) else [document]
-    tasks = [task for task in found if isinstance(task, dict)]
+    tasks: list[Mapping[str, Any]] = [task for task in found if isinstance(task, dict)]
     if len(tasks) < len(found):
         raise ReadError(f"{visible(path.name)}: found {quoted(document)}, expected {WHAT}")
     if not any(("data" in task and "annotations" in task) or "task" in task or "image" in task for task in tasks):
@@ -158,7 +165,10 @@ def _annotations(task: Mapping[str, Any], where: str, image: Path, left_out: lis
         drawing = Drawing(
             image=image, stated_size=size, relative=size is None, reader=_reader(annotation.get("completed_by"))
         )
+        labelled = {r.get("id") for r in annotation["result"] if isinstance(r, dict) and r.get("type") == "labels"}
         for number, result in enumerate(annotation["result"]):
+            if isinstance(result, dict) and result.get("type") in BARE and result.get("id") in labelled:
+                continue
             _take(result, f"{where}.result[{number}]", drawing)
         if drawing.shapes or drawing.left_out:
             yield drawing
@@ -186,15 +196,16 @@ def _reader(completed_by: object) -> str:
 def _take(entry: object, where: str, drawing: Drawing) -> None:
     """One result into a shape of the drawing, or into its list of what is not used."""
     kind = entry.get("type") if isinstance(entry, dict) else None
-    if kind in ("choices", "textarea", "rating", "relation", "labels", "rectangle", "polygon"):
-        return  # of the whole task, or the second half of a result with labels
+    if kind in OF_TASK:
+        return
     try:
         result = _Result.model_validate(entry)
     except ValidationError as error:
         drawing.refuse("", first_error(error, where))
         return
-    labels = result.value.rectanglelabels + result.value.polygonlabels
+    labels = result.value.rectanglelabels + result.value.polygonlabels + result.value.labels
     label = labels[0] if len(labels) == 1 else ", ".join(labels)
+    is_polygon = kind == "polygonlabels" or (kind == "labels" and bool(result.value.points))
     scale = np.array(drawing.stated_size or (1, 1), float) / 100
     if kind not in KINDS:
         drawing.refuse(label, f"a result of type {quoted(kind)} is no ROI; draw a rectangle or a polygon of the body")
@@ -202,9 +213,9 @@ def _take(entry: object, where: str, drawing: Drawing) -> None:
         drawing.refuse(
             label, f"the picture was turned by {result.image_rotation:g} degrees in the editor; turn it back"
         )
-    elif kind == "polygonlabels" and len(result.value.points) < 3:
+    elif is_polygon and len(result.value.points) < 3:
         drawing.refuse(label, f"{where}: a polygon of {len(result.value.points)} points encloses nothing")
-    elif kind == "polygonlabels":
+    elif is_polygon:
         drawing.shapes.append(Shape(label=label, points=np.array(result.value.points) * scale, is_outline=True))
     elif result.value.rotation % 360 and drawing.relative:
         drawing.refuse(label, f"{where}: a turned rectangle without original_width and original_height is not read")

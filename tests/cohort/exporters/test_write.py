@@ -21,7 +21,9 @@ from cohort.spine import VertebralLevel, View
 from osteolens.errors import ReadError
 from tests.importing import BOXES, SIZE, outline, picture, reasons
 
-DRAWN = {VertebralLevel(level): tuple(v + 0.357 for v in box) for level, box in BOXES.items()}
+DRAWN = {
+    VertebralLevel(level): (x0 + 0.357, y0 + 0.357, x1 + 0.357, y1 + 0.357) for level, (x0, y0, x1, y1) in BOXES.items()
+}
 UID = "1.2.3-odd__name_lateral"
 
 

@@ -15,7 +15,7 @@ from cohort.importers.options import ImportOptions
 from cohort.importers.report import ImportFormat, ImportReport
 from cohort.io.annotations import read_outlines, read_readings
 from cohort.io.folder import index_cohort
-from cohort.spine import View
+from cohort.spine import VertebralLevel, View
 from tests.importing import (
     BOXES,
     SIZE,
@@ -218,7 +218,7 @@ def test_outlines_survive_as_the_segmenter_reads_them(tmp_path: Path) -> None:
     assert report.outlines == report.rois == 5
     studies = index_cohort(tmp_path / "out").studies
     found = read_outlines(tmp_path / "out" / "annotations.json", studies)
-    assert found["p7", View.AP]["L3"].ravel() == pytest.approx(outline(BOXES["L3"]), abs=0.01)
+    assert found["p7", View.AP][VertebralLevel.L3].ravel() == pytest.approx(outline(BOXES["L3"]), abs=0.01)
 
 
 def test_the_margin_of_outlines_follows_the_pixel_spacing(tmp_path: Path) -> None:

@@ -20,7 +20,12 @@ from tests.importing import BOXES, SIZE, corners, levels, picture, reasons
 
 def rectangle(label: str, box: tuple[float, float, float, float], **fields: Any) -> dict[str, Any]:
     (w, h), (x0, y0, x1, y1) = SIZE, box
-    value = {"x": 100 * x0 / w, "y": 100 * y0 / h, "width": 100 * (x1 - x0) / w, "height": 100 * (y1 - y0) / h}
+    value: dict[str, Any] = {
+        "x": 100 * x0 / w,
+        "y": 100 * y0 / h,
+        "width": 100 * (x1 - x0) / w,
+        "height": 100 * (y1 - y0) / h,
+    }
     value |= {"rotation": fields.pop("rotation", 0), "rectanglelabels": [label]}
     about = {"original_width": w, "original_height": h, "image_rotation": 0, "type": "rectanglelabels"}
     return {**about, "from_name": "label", "to_name": "image", "value": value, **fields}
@@ -109,6 +114,16 @@ def test_what_is_no_roi_is_listed_by_name(tmp_path: Path, result: dict[str, Any]
     good = task([rectangle("L1", BOXES["L1"])], "/data/upload/3/1a2b3c4d-p8_AP.png")
     report = imported(tmp_path, [task([result, rectangle("L1", BOXES["L1"])]), good], "p7_AP.png", "p8_AP.png")
     assert why in reasons(report) and corners(tmp_path / "out", "L1", study="p8") == pytest.approx(BOXES["L1"])
+
+
+def test_a_shape_and_its_label_may_be_two_results_and_a_bare_shape_is_listed(tmp_path: Path) -> None:
+    shape = rectangle("L1", BOXES["L1"], id="a")
+    del shape["value"]["rectanglelabels"]
+    labelled = {**shape, "type": "labels", "value": {**shape["value"], "labels": ["LWK1"]}}
+    bare, comment = {**shape, "type": "rectangle", "id": "b"}, {"type": "choices", "value": {"choices": ["good"]}}
+    report = imported(tmp_path, [task([{**shape, "type": "rectangle"}, labelled, bare, comment])])
+    assert corners(tmp_path / "out", "L1") == pytest.approx(BOXES["L1"])
+    assert [item.reason[:29] for item in report.skipped] == ["a result of type 'rectangle' "]
 
 
 def test_json_min_holds_the_same(tmp_path: Path) -> None:
