@@ -13,9 +13,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from osteolens.training.watch import EpochStep
 
 NAMED = 20
 """Damaged files that the terminal names."""
@@ -99,6 +102,29 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total)
         yield lambda now: bar.update(task, completed=now)
+
+
+@contextmanager
+def training_progress(label: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[EpochStep], None] | None]]:
+    """A bar for what comes before the epochs, then one for each epoch with images/s and the time left.
+
+    Where stderr is no terminal the first tells nothing, and None stands for lines every half minute.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total: None, None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None, speed="")
+
+        def step(now: EpochStep) -> None:
+            name = f"epoch {now.epoch} of {now.epochs}"
+            bar.update(task, description=name, completed=now.done, total=now.total, speed=now.speed)
+
+        yield lambda done, total: bar.update(task, completed=done, total=total), step
 
 
 def print_heading(text: str) -> None:

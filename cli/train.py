@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity, training_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,15 +60,16 @@ def detector(
         from pipeline.training.run import TrainingOptions
 
         settings = load_config(DetectorTraining, config, set_ or ())
-        how = TrainingOptions(
-            device=device,
-            seed=seed,
-            resume=resume,
-            start_from=_start(start_from),
-            weights=weights,
-            validation=validation,
-        )
-        with _percent("rendering, %") as bar:
+        with training_progress("rendering") as (bar, step):
+            how = TrainingOptions(
+                device=device,
+                seed=seed,
+                resume=resume,
+                start_from=_start(start_from),
+                weights=weights,
+                validation=validation,
+                on_step=step,
+            )
             run = train_detector(cohorts, out, settings, how, bar, _notify(quiet))
         _print(run, as_json)
 
@@ -99,10 +100,15 @@ def segmenter(
         from pipeline.training.segmenter import train_segmenter
 
         settings = load_config(SegmenterTraining, config, set_ or ())
-        how = TrainingOptions(
-            device=device, seed=seed, resume=resume, start_from=_start(start_from), validation=validation
-        )
-        with _percent("cropping, %") as bar:
+        with training_progress("cropping") as (bar, step):
+            how = TrainingOptions(
+                device=device,
+                seed=seed,
+                resume=resume,
+                start_from=_start(start_from),
+                validation=validation,
+                on_step=step,
+            )
             run = train_segmenter(cohorts, out, settings, how, bar, _notify(quiet))
         _print(run, as_json)
 

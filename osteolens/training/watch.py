@@ -33,13 +33,15 @@ class EpochStep:
     images_s: float
     seconds_left: float
 
+    @property
+    def speed(self) -> str:
+        """Images a second, and the time that is left of the epoch, in words."""
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        return f"{self.images_s:.3g} images/s, {minutes}:{seconds:02} left"
+
     def __str__(self) -> str:
         """One line for people."""
-        minutes, seconds = divmod(round(self.seconds_left), 60)
-        return (
-            f"epoch {self.epoch} of {self.epochs}: {self.done} of {self.total} images, "
-            f"{self.images_s:.3g} images/s, {minutes}:{seconds:02} left"
-        )
+        return f"epoch {self.epoch} of {self.epochs}: {self.done} of {self.total} images, {self.speed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

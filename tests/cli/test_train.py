@@ -61,7 +61,7 @@ def test_a_stage_gets_its_options(calls: list[tuple[Any, ...]], tmp_path: Path, 
         weights=tmp_path / "w" if more else None,
         validation=tmp_path / "v",
     )
-    assert options == expected
+    assert options == expected, "lines, not a bar, where stderr is no terminal"
 
 
 @pytest.mark.parametrize("stage", STAGES)
