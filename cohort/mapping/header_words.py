@@ -18,7 +18,8 @@ HEADER_WORDS: Mapping[str, tuple[str, ...]] = {
         "id patient, numero patient, numero de patient, no patient, n patient, n de patient, identifiant patient, "
         "identifiant du patient, ipp",
         "id paciente, id del paciente, numero de paciente, numero paciente, no paciente, n paciente, codigo paciente, "
-        "codigo de paciente, historia clinica, numero de historia clinica, numero historia clinica, nhc",
+        "codigo de paciente, no de historia, n de historia, "
+        "numero de historia, historia clinica, numero de historia clinica, numero historia clinica, nhc",
         "id do paciente, numero do paciente, no do paciente, codigo do paciente, prontuario, numero do prontuario",
         "患者编号, 患者id, 患者号, 病人编号, 病人id, 病人号, 病历号, 病案号, 住院号, 门诊号, 登记号, 患者編號",
         "患者番号, 患者id, 診察券番号, カルテ番号",
@@ -68,7 +69,15 @@ HEADER_WORDS: Mapping[str, tuple[str, ...]] = {
         "出生日期, 出生年月日, 出生年月, 生日",
         "生年月日, 誕生日",
     ),
-    "sex": ("sex, gender", "geschlecht", "sexe, genre", "sexo, genero", "genero, sexo", "性别, 性別", "性別"),
+    "sex": (
+        "sex, gender, m/f, f/m",
+        "geschlecht, m/w, w/m",
+        "sexe, genre, h/f, f/h",
+        "sexo, genero",
+        "genero, sexo",
+        "性别, 性別",
+        "性別",
+    ),
     "height_cm": (
         "height, body height, stature, ht",
         "grosse, groesse, korpergrosse, koerpergroesse, korperhohe",

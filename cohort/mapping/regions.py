@@ -10,12 +10,12 @@ from cohort.io.tables.words import plain
 L1_L4 = "L1-L4"
 
 _BETWEEN = r"(?:-|_|/|~|\.\.|to|bis|a|ate|hasta|至|到|から|\s)+"
-_RANGE = re.compile(rf"(?<![a-z0-9])l\s?1\s?(?:{_BETWEEN}\s?l?|l)\s?4(?![0-9])")
+_RANGE = re.compile(rf"(?<![a-z0-9])(?:l|lwk|lw)\s?1\s?(?:{_BETWEEN}\s?(?:l|lwk|lw)?|l)\s?4(?![0-9])")
 _OTHER_RANGE = re.compile(
-    r"(?<![a-z0-9])[lt]\s?\d{1,2}\s?(?:-|_|/|~|\+|,|to|bis|至|到)+\s?[lt]?\s?\d{1,2}", re.IGNORECASE
+    r"(?<![a-z0-9])(?:[lt]|lwk|lw|th|bwk)\s?\d{1,2}\s?(?:-|_|/|~|\+|,|to|bis|至|到)+\s?(?:[lt]|lwk|lw|th|bwk)?\s?\d{1,2}"
 )
-_LEVEL = re.compile(r"(?<![a-z0-9])(?:l|lwk|lw)\s?([1-4])(?![0-9])", re.IGNORECASE)
-_OTHER_LEVEL = re.compile(r"(?<![a-z0-9])(?:(?:l|lwk)\s?5|(?:t|th|bwk|d)\s?\d{1,2})(?![0-9])", re.IGNORECASE)
+_LEVEL = re.compile(r"(?<![a-z0-9])(?:l|lwk|lw)\s?([1-4])(?![0-9])")
+_OTHER_LEVEL = re.compile(r"(?<![a-z0-9])(?:(?:l|lwk)\s?5|(?:t|th|bwk|d)\s?\d{1,2})(?![0-9])")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－ー〜～", "-"))
 
 

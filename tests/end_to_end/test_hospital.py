@@ -47,15 +47,15 @@ def _as_delivered(cohort: Path) -> None:
     """Every value and box of the cohort folder is that of the examples."""
     truth = pd.read_csv(EXAMPLES / "cohort.csv", dtype={"patient_id": str}).head(4).set_index("study_uid")
     made = pd.read_csv(cohort / "cohort.csv", dtype={"patient_id": str}).set_index("study_uid")
-    scans = pd.read_csv(cohort / "dxa.csv", dtype={"patient_id": str}).set_index(["patient_id", "dxa_date"])
+    scans = pd.read_csv(cohort / "dxa.csv", dtype={"patient_id": str}).to_dict("records")
     assert sorted(made.index) == sorted(truth.index)
     for number, (uid, row) in enumerate(truth.iterrows()):
-        line = made.loc[uid]
+        line = made.loc[str(uid)]
         assert line["patient_id"] == patient_of(number)
         assert line["age_years"] == pytest.approx(row["age_years"], abs=0.11)
         for name in ("sex", "height_cm", "weight_kg", "site", "study_date"):
             assert line[name] == row[name], name
-        scan = scans.loc[(line["patient_id"], row["dxa_date"])]
+        scan = next(s for s in scans if (s["patient_id"], s["dxa_date"]) == (patient_of(number), row["dxa_date"]))
         assert all(scan[name] == row[name] for name in ("t_score", "bmd_g_cm2", "t_score_L2"))
     drawn, boxes = read_rois(cohort / "rois.csv"), read_rois(EXAMPLES / "rois.csv")
     assert set(drawn) == {key for key in boxes if key[0] in made.index}

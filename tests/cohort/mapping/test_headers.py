@@ -23,7 +23,7 @@ T = "t_score"
         ("Date de naissance", "birth_date", None), ("生年月日", "birth_date", None), ("年龄(岁)", "age_years", "years"),
         ("Alter bei Menopause", "menopause_age_years", None), ("Patient age", "age_years", None),
         ("BMD date", "dxa_date", None), ("Röntgen-Datum", "study_date", None), ("撮影日", "study_date", None),
-        ("性別", "sex", None), ("Sexo", "sex", None), ("StudyInstanceUID", "study_uid", None),
+        ("性別", "sex", None), ("m/w", "sex", None), ("Sexo", "sex", None), ("StudyInstanceUID", "study_uid", None),
     ],
 )  # fmt: skip
 def test_headers_name_columns_and_units(header: str, role: str, unit: str | None) -> None:
@@ -36,6 +36,7 @@ def test_headers_name_columns_and_units(header: str, role: str, unit: str | None
     [
         ("T-Wert LWS (L1-L4)", {"L1-L4", "lumbar"}), ("TScore_L1L4", {"L1-L4"}), ("T-Score L1–L4", {"L1-L4"}),
         ("腰椎T值", {"lumbar"}), ("腰椎 Tスコア", {"lumbar"}), ("Score T rachis lombaire", {"lumbar"}),
+        ("T-Wert LWK 1-4", {"L1-L4"}), ("T-Wert LWK2-LWK4", {"other"}),
         ("L1 T-Score", {"L1"}), ("LWK3 T-Wert", {"L3"}), ("L2-L4 T-score", {"other"}),
         ("T-Wert Schenkelhals", {"other"}),
         ("T score total hip", {"other"}), ("股骨颈T值", {"other"}), ("大腿骨頸部Tスコア", {"other"}),
