@@ -24,8 +24,8 @@ def result_lines(prediction: Prediction) -> list[str]:
 
 
 def beside_overlay(prediction: Prediction) -> list[str]:
-    """The same without what stands on the overlay: class, probabilities, T-score, decision and findings."""
-    return [*_set_line(prediction), *_last_lines(prediction)]
+    """Prediction set and warnings; what else there is to say stands on the overlay."""
+    return [*_set_line(prediction), *_warning_lines(prediction)]
 
 
 def _set_line(prediction: Prediction) -> list[str]:
@@ -43,12 +43,16 @@ def _further_lines(prediction: Prediction) -> list[str]:
     return lines
 
 
-def _last_lines(prediction: Prediction) -> list[str]:
+def _warning_lines(prediction: Prediction) -> list[str]:
     lines = [f"warning: {text}" for text in prediction.warnings[:MOST_WARNINGS]]
     if len(prediction.warnings) > MOST_WARNINGS:
         lines.append(f"and {len(prediction.warnings) - MOST_WARNINGS} more warnings")
+    return lines
+
+
+def _last_lines(prediction: Prediction) -> list[str]:
     version = f"OsteoLens {software_version()}, weights {prediction.model.version}"
-    return [*lines, f"{version}: {RESEARCH_USE}, not a medical device"]
+    return [*_warning_lines(prediction), f"{version}: {RESEARCH_USE}, not a medical device"]
 
 
 def _why(prediction: Prediction) -> str:
