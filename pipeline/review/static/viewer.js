@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { h, say } from "./dom.js";
 import { Overlay } from "./overlay.js";
+import { applyWindow } from "./window.js";
 
 const LOUPE_ZOOM = 2.5;
 const CLICK_PX = 4;
@@ -22,7 +23,6 @@ export class Viewer {
     this.node = h("section", { class: "pane", "aria-label": `${view} radiograph${when && `, ${when}`}` },
       h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", when && h("b", {}, when), " ", this.reading, " ", this.note), this.stage);
     this.raw = document.createElement("canvas");
-    this.table = new Uint32Array(65536);
     this.greys = null;
     this.drag = null;
     this.draft = null;
@@ -163,16 +163,7 @@ export class Viewer {
     const asked = `${this.centre} ${this.width} ${this.inverted}`;
     if (this.windowed === asked) return;
     this.windowed = asked;
-    const low = this.centre - this.width / 2;
-    for (let grey = 0; grey < 65536; grey += 1) {
-      let value = Math.round((255 * (grey - low)) / this.width);
-      value = value < 0 ? 0 : value > 255 ? 255 : value;
-      if (this.inverted) value = 255 - value;
-      this.table[grey] = 0xff000000 | (value << 16) | (value << 8) | value;
-    }
-    const out = new Uint32Array(this.cells.data.buffer);
-    const { greys, table } = this;
-    for (let k = 0; k < out.length; k += 1) out[k] = table[greys[k]];
+    applyWindow(this.greys, this.cells, this);
     this.raw.getContext("2d").putImageData(this.cells, 0, 0);
   }
 
