@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from cohort.eligibility import DEFAULT_CRITERIA, EligibilityCriteria, exclusions, reasons
-from cohort.io.annotations import Rois, check_inside
+from cohort.io.annotations import TO_CONFIRM, WAITING, Rois, check_inside
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.io.tables.join import CohortTables
@@ -155,6 +155,7 @@ def check_cohort(
             *choices,
             *notes_of(tables, studies).lines,
             *unknown_sites(sites, [*studies, *planned]),
+            *([f"{TO_CONFIRM}: {WAITING}"] if (folder / TO_CONFIRM).is_file() else []),
             *problems.lines(),
         ),
         usable=bool(eligible) or bool(counts.studies_with_rois),
@@ -250,7 +251,7 @@ def _images(studies: Sequence[Study], rois: Rois, problems: Kinds, progress: Pro
     images = [(study, view, path) for study in studies for view, path in study.images]
     for number, (study, view, path) in enumerate(images, start=1):
         try:
-            radiograph = read_radiograph(path)
+            radiograph = study.with_spacing(read_radiograph(path))
             if view is not None and (study.study_uid, view) in rois:
                 check_inside(study.study_uid, view, rois[study.study_uid, view], radiograph.pixels.shape)
             if radiograph.pixel_spacing_mm is None:

@@ -121,11 +121,11 @@ def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
         f"{'written to' if report.written else 'would be written to'} {out}; {len(report.skipped)} not used"
     )
     if report.to_confirm and report.written:
-        from cohort.importers.writing import ROIS_TO_CONFIRM
+        from cohort.io.annotations import TO_CONFIRM
 
         say(
-            f"{ROIS_TO_CONFIRM}: look at the levels, for example with `osteolens process {out} --manual-rois "
-            f"{out / ROIS_TO_CONFIRM} --out RESULTS` and `osteolens review RESULTS`; then `osteolens cohort confirm`"
+            f"{TO_CONFIRM}: look at the levels, for example with `osteolens process {out} --manual-rois "
+            f"{out / TO_CONFIRM} --out RESULTS` and `osteolens review RESULTS`; then `osteolens cohort confirm`"
         )
 
 

@@ -11,9 +11,9 @@ from cohort.importers.writing import (
     OUTLINES_TO_CONFIRM,
     READERS,
     ROIS,
-    ROIS_TO_CONFIRM,
 )
 from cohort.io.annotations import (
+    TO_CONFIRM,
     Outlines,
     Rois,
     read_outlines,
@@ -69,9 +69,9 @@ def confirm_levels(cohort: Path, reader: str, table: Path | None = None) -> Conf
         ConfigError: the table is of several readers, none of whom has this name.
         OutputError: a table cannot be written.
     """
-    waiting_path = cohort / ROIS_TO_CONFIRM
+    waiting_path = cohort / TO_CONFIRM
     if not waiting_path.is_file():
-        raise ReadError(f"{cohort}: {ROIS_TO_CONFIRM} is missing; nothing is to be confirmed")
+        raise ReadError(f"{cohort}: {TO_CONFIRM} is missing; nothing is to be confirmed")
     proposed = read_rois(waiting_path)
     given = proposed if table is None else _of_reader(table, reader)
     confirmed: Rois = {key: boxes for key, boxes in given.items() if key in proposed and boxes}

@@ -13,7 +13,7 @@ from cohort.importers.options import ImportOptions
 from cohort.importers.public_sets.lumos import gather
 from cohort.importers.report import ImportReport, named
 from cohort.importers.sources.documents import copy_file
-from cohort.io.annotations import Rois, write_outlines, write_readings, write_rois
+from cohort.io.annotations import TO_CONFIRM, Rois, write_outlines, write_readings, write_rois
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import PLAIN_SUFFIXES
 from cohort.io.safe_names import safe_name
@@ -28,8 +28,8 @@ DECIMALS = 2
 
 ROIS, OUTLINES, READERS = "rois.csv", "annotations.json", "readers.csv"
 
-ROIS_TO_CONFIRM, OUTLINES_TO_CONFIRM = "rois-to-confirm.csv", "annotations-to-confirm.json"
-"""Boxes and outlines whose levels a model named; no command trains on them or judges by them."""
+OUTLINES_TO_CONFIRM = "annotations-to-confirm.json"
+"""Outlines of the boxes in rois-to-confirm.csv."""
 
 
 _Stored = tuple[View | None, DrawnImage, Path]
@@ -85,7 +85,7 @@ def write_contents(contents: Contents, staging: Path, options: ImportOptions) ->
             readings.setdefault(reader, {}).update({(study.study_uid, view): b for view, b in boxes.items()})
     left_out += [LeftOut(image.path, "the cohort folder does not read it") for image in places.values()]
     confirmed.write(staging / ROIS, staging / OUTLINES)
-    to_confirm.write(staging / ROIS_TO_CONFIRM, staging / OUTLINES_TO_CONFIRM)
+    to_confirm.write(staging / TO_CONFIRM, staging / OUTLINES_TO_CONFIRM)
     if len(readings) > 1 or (readings and options.reader):
         write_readings(staging / READERS, {reader: _rounded(rois) for reader, rois in readings.items()})
     rows = _with_spacings(_rows(contents.rows, drawn_of, left_out), drawn_of, left_out)

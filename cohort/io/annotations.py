@@ -38,6 +38,11 @@ Rois = dict[tuple[str, View], tuple[VertebraBox, ...]]
 LONGEST_SIDE_PX = 65_535
 """DICOM holds no longer side, so that `88,120` in a table can only be 88.12."""
 
+TO_CONFIRM = "rois-to-confirm.csv"
+"""Boxes whose levels a model named; no command trains on them or judges by them before a reader confirms them."""
+
+WAITING = "its boxes wait for a reader to confirm their levels; see `osteolens cohort confirm`"
+
 MANUAL = "manual"
 """Name of the reader of a table that names none."""
 

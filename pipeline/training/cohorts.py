@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.eligibility import EligibilityCriteria, exclusions
-from cohort.io.annotations import Rois, read_rois
+from cohort.io.annotations import TO_CONFIRM, WAITING, Rois, read_rois
 from cohort.io.folder import index_cohort
 from cohort.io.tables.join import read_cohort_tables
 from cohort.io.tables.notes import table_notes
@@ -269,7 +269,10 @@ def _read(cohort: Path, notes: list[str]) -> _Folder:
         raise ReadError(f"{cohort}: no radiographs found; expected a cohort folder")
     folder = cohort if cohort.is_dir() else cohort.parent
     if not (folder / "rois.csv").is_file():
-        raise ReadError(f"{folder}: rois.csv is missing; training needs manual ROIs (study_uid, view, level, x0..y1)")
+        why = f"; {TO_CONFIRM}: {WAITING}" if (folder / TO_CONFIRM).is_file() else ""
+        raise ReadError(
+            f"{folder}: rois.csv is missing; training needs manual ROIs (study_uid, view, level, x0..y1){why}"
+        )
     if cohort.is_dir():
         notes += [f"{cohort}: {note}" for note in table_notes(cohort, studies)]
     uids = {study.study_uid for study in studies}

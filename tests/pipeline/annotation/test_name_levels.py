@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cohort.check import check_cohort
 from cohort.importers.confirm import confirm_levels
 from cohort.importers.convert import import_cohort
 from cohort.importers.geometry import Polygon
@@ -21,6 +22,8 @@ from cohort.spine import LEVELS, VertebraBox, VertebralLevel, View
 from osteolens.errors import ReadError
 from pipeline.annotation.name_levels import DetectorNames, levels_by_order
 from pipeline.screening.screener import Screener
+from pipeline.training.cohorts import training_cohorts
+from pipeline.training.run import TrainingOptions
 from tests import EXAMPLES
 
 
@@ -91,6 +94,9 @@ def test_what_the_detector_names_is_no_roi_before_a_reader_confirms_it(unnamed: 
     truth = read_rois(EXAMPLES / "rois.csv")[uid, View.AP]
     proposed = read_rois(unnamed / "rois-to-confirm.csv")["p7", View.AP]
     assert [box.level for box in proposed] == [box.level for box in truth]
+    with pytest.raises(ReadError, match=r"rois.csv is missing; .*rois-to-confirm.csv: its boxes wait for a reader"):
+        training_cohorts(unnamed, tmp_path / "run", 0.2, TrainingOptions())
+    assert any("rois-to-confirm.csv" in line for line in check_cohort(unnamed).problems)
 
 
 def test_a_reader_shifts_all_levels_and_outlines_follow(unnamed: Path, tmp_path: Path) -> None:
