@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from osteolens.progress import Progress as LoopProgress
     from osteolens.training.watch import EpochStep
 
 NAMED = 20
@@ -105,7 +106,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def training_progress(label: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[EpochStep], None] | None]]:
+def training_progress(label: str) -> Iterator[tuple[LoopProgress, Callable[[EpochStep], None] | None]]:
     """A bar for what comes before the epochs, then one for each epoch with images/s and the time left.
 
     Where stderr is no terminal the first tells nothing, and None stands for lines every half minute.

@@ -28,7 +28,7 @@ from detect.training.segmenter_network import (
 )
 from osteolens.atomic import make_folder, whole_file
 from osteolens.documents.json_document import write_json
-from osteolens.errors import ReadError
+from osteolens.errors import ConfigError, ReadError
 from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.average import averaged
 from osteolens.training.device import computed_on, seed_everything, torch_device
@@ -147,6 +147,10 @@ class _Fit:
             self.optimizer.zero_grad()
             self.average.update_parameters(self.network)
             clock.add(len(batch[0]))
+        if not np.isfinite(losses).all():
+            raise ConfigError(
+                f"the loss is no number any more in epoch {epoch + 1}; give a lower rate than --set lr={self.rate:g}"
+            )
         self._judge({"epoch": epoch + 1, "loss": float(np.mean(losses))}, started)
 
     def finish(self) -> dict[str, float]:

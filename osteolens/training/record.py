@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -12,6 +13,8 @@ import pandas as pd
 from osteolens.atomic import write_csv
 from osteolens.training.curves import draw_curves
 from osteolens.training.watch import Watch
+
+log = logging.getLogger(__name__)
 
 Row = Mapping[str, float]
 
@@ -83,7 +86,11 @@ class RunRecord:
     def _tensorboard(self, row: Row) -> None:
         if find_spec("tensorboard") is None:
             return
-        from torch.utils.tensorboard import SummaryWriter
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            log.warning("TensorBoard is left out: %s", error)
+            return
 
         with SummaryWriter(str(self.out / "tensorboard")) as writer:
             for name, value in row.items():

@@ -1,0 +1,130 @@
+"""What fine-tuning gains at cohorts of 16, 60, 200 and 1,000 studies: the start and every epoch on the same validation.
+
+    python benchmarks/fine_tuning.py detector runs/cohort --validation runs/validation --out runs/fine-tuning
+    python benchmarks/fine_tuning.py segmenter runs/cohort --start-from runs/segmenter/segmenter.safetensors
+
+Smaller cohorts are parts of the larger ones. A run that was stopped goes on, finished sizes are not trained again.
+Needs the extra `train`. Without --validation the site `validation` of the cohort, or a ninth of its patients,
+validates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from cohort.io.annotations import Outlines
+    from cohort.study import Study
+    from osteolens.training.run_options import RunOptions
+    from pipeline.training.cohorts import TrainingCohorts
+
+SIZES = (16, 60, 200, 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=("detector", "segmenter"))
+    parser.add_argument("cohort", type=Path, help="folder with cohort.csv, rois.csv and annotations.json")
+    parser.add_argument("--validation", type=Path, help="cohort folder to validate by")
+    parser.add_argument("--out", type=Path, default=Path("runs/fine-tuning"))
+    parser.add_argument("--studies", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--start-from", type=Path, help="safetensors; the shipped detector when left out")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", help="setting as key=value")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    print(json.dumps(measure(given), indent=1))
+
+
+def measure(given: argparse.Namespace) -> dict[str, object]:
+    """Start, best epoch and history for every size, by its number of studies; also written into `out`."""
+    from osteolens.documents.json_document import write_json
+    from pipeline.training.cohorts import training_cohorts
+    from pipeline.training.rois import outlines_of, with_labels
+    from pipeline.training.run import TrainingOptions
+
+    options = TrainingOptions(seed=given.seed, validation=given.validation)
+    split = training_cohorts(given.cohort, given.out, 1 / 9, options)
+    folders = [path for path in (given.cohort, given.validation) if path is not None]
+    outlines = outlines_of(folders, [*split.training, *split.held_out])
+    labelled = {uid for uid, _ in (split.rois if given.stage == "detector" else outlines)}
+    split = with_labels(split, labelled, "labels")
+    found: dict[str, object] = {}
+    for size in sorted(given.studies):
+        if size > len(split.training):
+            print(f"{size} studies: the cohort holds {len(split.training)} to train on", file=sys.stderr)
+            continue
+        out = given.out / given.stage / str(size)
+        out.mkdir(parents=True, exist_ok=True)
+        print(f"{size} studies", file=sys.stderr)
+        part = some_of(split.training, size, given.seed)
+        fit = fit_detector if given.stage == "detector" else fit_segmenter
+        fit(part, split, outlines, out, given)
+        document = json.loads((out / "metrics.json").read_text("utf-8"))
+        found[str(size)] = {"settings": document["config"], "history": document["history"]}
+        write_json(given.out / f"{given.stage}.json", found)
+    return found
+
+
+def some_of(studies: list[Study], size: int, seed: int) -> list[Study]:
+    """So many studies, the same ones for a seed; fewer studies are some of those of a larger number."""
+    order = np.random.default_rng(seed).permutation(len(studies))
+    return [studies[k] for k in sorted(order[:size])]
+
+
+def fit_detector(
+    part: list[Study], split: TrainingCohorts, outlines: Outlines, out: Path, given: argparse.Namespace
+) -> None:
+    """Render and train; the start is the shipped detector unless another one is given."""
+    from detect.training.config import DetectorTraining
+    from detect.training.detector import fit_detector as fit
+    from detect.training.yolo_folder import LabelledStudies, write_yolo_folder
+    from osteolens.config import load_config
+    from osteolens.shipped import shipped_weights
+    from osteolens.training.watch import Watch
+    from pipeline.training.detector import input_px
+
+    start = given.start_from or shipped_weights() / "detector.safetensors"
+    config = load_config(DetectorTraining, None, given.overrides).settled(input_px(start), len(part))
+    labelled = LabelledStudies(training=part, validation=split.held_out, rois=split.rois, outlines=outlines)
+    data = write_yolo_folder(labelled, out / "yolo", config, given.seed)
+    fit(data, out, config, options_of(given, start), Watch(notify=say))
+
+
+def fit_segmenter(
+    part: list[Study], split: TrainingCohorts, outlines: Outlines, out: Path, given: argparse.Namespace
+) -> None:
+    """Crop and train; a new network unless a start is given."""
+    from detect.training.body_crops import build_store
+    from detect.training.config import SegmenterTraining
+    from detect.training.segmenter import fit_segmenter as fit
+    from osteolens.config import load_config
+    from osteolens.training.watch import Watch
+
+    config = load_config(SegmenterTraining, None, given.overrides)
+    training = build_store(part, outlines, out / "crops.npy", config, given.seed)
+    validation = build_store(split.held_out, outlines, out / "crops-validation.npy", config, given.seed)
+    fit(training, validation, out, config, options_of(given, given.start_from), Watch(notify=say))
+
+
+def options_of(given: argparse.Namespace, start: Path | None) -> RunOptions:
+    from osteolens.training.run_options import RunOptions
+
+    return RunOptions(device=given.device, seed=given.seed, resume=True, start_from=start)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
