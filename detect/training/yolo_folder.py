@@ -56,7 +56,7 @@ class LabelledStudies:
 class _Rendering:
     """One image to render, and what its random numbers begin with."""
 
-    study_uid: str
+    study: Study
     view: View
     path: Path
     subset: str
@@ -95,6 +95,7 @@ def write_yolo_folder(
         seed,
         config.image_px,
         config.renders,
+        [study.plain_spacing_mm for study in labelled.training],
         state_of_images(labelled.training),
         state_of_images(labelled.validation),
         state_of_rois(labelled.rois, everyone),
@@ -151,7 +152,7 @@ def _renderings(labelled: LabelledStudies, config: DetectorTraining, seed: int) 
         )
     return [
         _Rendering(
-            study_uid=study.study_uid,
+            study=study,
             view=view,
             path=path,
             subset=subset,
@@ -169,11 +170,11 @@ def _render(rendering: _Rendering, labelled: LabelledStudies, out: Path, side: i
     if all((labels / f"{name}.txt").is_file() and (images / f"{name}.png").is_file() for name in rendering.names):
         return
     try:
-        radiograph = read_radiograph(rendering.path, with_full_range=True)
+        radiograph = rendering.study.with_spacing(read_radiograph(rendering.path, with_full_range=True))
     except OsteoLensError as error:
         log.warning("an image was left out: %s", error)
         return
-    key = (rendering.study_uid, rendering.view)
+    key = (rendering.study.study_uid, rendering.view)
     check_inside(*key, labelled.rois[key], radiograph.pixels.shape)
     boxes = [box for box in labelled.rois[key] if (rendering.view, box.level) in CLASSES]
     corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4)

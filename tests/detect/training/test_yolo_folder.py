@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -146,3 +147,21 @@ def test_training_images_without_boxes_are_explained(tmp_path: Path) -> None:
         ReadError, match=rf"none of 6 training studies has ROIs \(the first is {studies[0].study_uid}\)"
     ):
         write_yolo_folder(labelled, tmp_path, DetectorTraining(), 0)
+
+
+def test_labels_of_a_plain_image_follow_the_spacing_of_the_table(tmp_path: Path) -> None:
+    film = tmp_path / "AP.png"
+    shape = (400, 300)
+    cv2.imwrite(str(film), np.random.default_rng(0).integers(0, 255, shape, np.uint8))
+    levels = (VertebralLevel.L1, VertebralLevel.L2, VertebralLevel.L3)
+    flat = np.array([[100.0, 40], [180, 40], [180, 90], [100, 90]])
+    outlines = {level: flat + np.array((0, 60 * k)) for k, level in enumerate(levels)}
+    boxes = tuple(roi_boxes(outlines, None))
+    found = []
+    for spacing_mm in (None, 0.2):
+        study = Study(study_uid="1", patient_id="P", ap=film, plain_spacing_mm=spacing_mm)
+        key = ("1", View.AP)
+        labelled = LabelledStudies(training=[study], validation=[], rois={key: boxes}, outlines={key: outlines})
+        write_yolo_folder(labelled, tmp_path / "out", DetectorTraining(image_px=128, renders=1), 0)
+        found.append(names(tmp_path / "out"))
+    assert found[0].keys() == found[1].keys() and found[0] != found[1], "2 mm are not the margin of an unknown spacing"
