@@ -21,7 +21,7 @@ export class Viewer {
     this.reading = h("span", { class: "reading" });
     this.note = h("span", { class: "note", role: "status" });
     this.node = h("section", { class: "pane", "aria-label": `${view} radiograph${when && `, ${when}`}` },
-      h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", when && h("b", {}, when), " ", this.reading, " ", this.note), this.stage);
+      h("h2", { class: "pane-title" }, view === "AP" ? "AP" : "Lateral", " ", when && h("b", {}, when), " ", this.note, " ", this.reading), this.stage);
     this.raw = document.createElement("canvas");
     this.greys = null;
     this.drag = null;
