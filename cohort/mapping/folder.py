@@ -51,11 +51,11 @@ def propose_columns(folder: Path, ids_of: Callable[[], FilmIds], write: bool = T
     notes: list[str] = []
     tables = _read(folder, () if given is None else given.tables, notes)
     ids = ids_of() if tables else FilmIds()
-    first = [propose_table(path, table, ids) for path, table in tables.items()]
-    patients = frozenset(name for mapping in first if _is_of_patients(mapping) for name in _columns(mapping))
+    first = {path: propose_table(path, table, ids) for path, table in tables.items()}
+    patients = frozenset(name for mapping in first.values() if _is_of_patients(mapping) for name in _columns(mapping))
     found: list[TableMapping] = []
     for path, table in tables.items():
-        proposed = propose_table(path, table, ids, patients)
+        proposed = first[path] if _is_of_patients(first[path]) else propose_table(path, table, ids, patients)
         if not _is_needed(path, proposed):
             continue
         if proposed.holds is Holds.NOTHING:

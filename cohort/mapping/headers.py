@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from cohort.io.tables.columns import LEVEL_T_SCORE_COLUMNS
+from cohort.io.tables.columns import IMAGE_COLUMNS, LEVEL_T_SCORE_COLUMNS
 from cohort.mapping.columns_file import MAPPED_COLUMNS
 from cohort.mapping.header_words import (
     CONTEXT_WORDS,
@@ -23,7 +23,8 @@ from cohort.mapping.units import UNIT_WORDS
 MOST_WORDS = 16
 """Words, or signs of Chinese and Japanese, of one phrase."""
 
-_EXACT = {column.lower(): column for column in MAPPED_COLUMNS}
+_NAMED = tuple(column for column in MAPPED_COLUMNS if column not in IMAGE_COLUMNS)
+_EXACT = {column.lower(): column for column in _NAMED}
 _TOKEN = re.compile(r"[a-z]+|\d+|[^\x00-\x7f]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKETS = re.compile(r"[(\[{（【]([^)\]}）】]*)[)\]}）】]")
@@ -62,7 +63,7 @@ def phrases(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(compact(phrase) for text in texts for phrase in text.split(",") if compact(phrase))
 
 
-_SPELT = {compact(column): column for column in MAPPED_COLUMNS}
+_SPELT = {compact(column): column for column in _NAMED}
 
 
 @cache
@@ -75,7 +76,7 @@ def places(kind: str) -> frozenset[str]:
 def _vocabulary() -> Mapping[str, str]:
     """What each compact phrase is: `role x`, `context x`, `filler`; the first list that knows it rules."""
     known: dict[str, str] = {
-        compact(column): f"role {column}" for column in MAPPED_COLUMNS if column not in LEVEL_T_SCORE_COLUMNS.values()
+        compact(column): f"role {column}" for column in _NAMED if column not in LEVEL_T_SCORE_COLUMNS.values()
     }
     known |= {compact(word): f"unsure {column}" for word, column in UNSURE_WORDS.items()}
     lists = [(f"role {role}", texts) for role, texts in HEADER_WORDS.items()]

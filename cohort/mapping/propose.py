@@ -10,7 +10,7 @@ from statistics import median
 
 import pandas as pd
 
-from cohort.io.tables.columns import KEY_COLUMNS
+from cohort.io.tables.columns import IMAGE_COLUMNS, KEY_COLUMNS
 from cohort.io.view_names import view_from_text
 from cohort.mapping.columns_file import UNITS, Holds, Meaning, ProposedColumn, TableMapping, unit_key
 from cohort.mapping.evidence import known_cells, measured, numbers_of, of_day, of_sex
@@ -89,7 +89,7 @@ def propose_table(
     columns = _bmi_agrees(_keys(columns, whole), cells)
     holds = _kind(columns, whole, elsewhere)
     columns = _once(_scans_alone([_dated(column, holds, columns, whole) for column in columns], holds))
-    if holds is not Holds.NOTHING and any(_may_be(column, ("ap", "lateral")) for column in columns):
+    if holds is not Holds.NOTHING and any(_may_be(column, IMAGE_COLUMNS) for column in columns):
         holds = Holds.MANIFEST
     return TableMapping(file=path.name, holds=holds, columns=tuple(columns), why=_WHY[holds])
 
@@ -158,7 +158,7 @@ def _open(column: ProposedColumn) -> tuple[Meaning | None, ...]:
 
 def _checked(column: ProposedColumn, reading: HeaderReading) -> ProposedColumn:
     """A column that waits for a choice where its header has words of no list, or of two meanings."""
-    by_header = any(meaning is not None and meaning.words for meaning in column.meanings)
+    by_header = any(m is not None and (m.words or m.column in IMAGE_COLUMNS) for m in column.meanings)
     if column.meanings == (None,) or by_header or not (reading.unknown or reading.unsure):
         return column
     why = f"not known: {' '.join(reading.unknown)}" if reading.unknown else "this word has two meanings"
@@ -197,8 +197,7 @@ def _kind(columns: Sequence[ProposedColumn], table: _Table, elsewhere: frozenset
     others = [c for c in columns if not _may_be(c, KEYS) and (c.meanings != (None,) or c.header in dates)]
     if not any(_may_be(c, KEYS) for c in columns) or not others:
         return Holds.NOTHING
-    scored = any(_is_score(m) for c in others for m in c.meanings) or any(_may_be(c, ("dxa_date",)) for c in others)
-    if not scored:
+    if not any(_is_score(m) for c in others for m in c.meanings):
         return Holds.COHORT
     ids = [c.header for c in columns if _may_be(c, ("patient_id",))]
     several = bool(ids) and len(set(known_cells(table.cells[ids[0]]))) < len(known_cells(table.cells[ids[0]]))

@@ -50,6 +50,8 @@ def column(tmp_path: Path, header: str, *cells: str, name: str = "t.csv") -> lis
         ("Z-Wert LWS", ("-2,1", "0"), ["-"]),
         ("T-Wert", ("-2,1", "0"), ["t_score", "-"]),
         ("T-score L2-L4", ("-2,1", "0"), ["-"]),
+        ("T-Score LWS lateral", ("-2,1", "0"), ["t_score", "-"]),
+        ("AP", ("1", "2"), ["-"]),
         ("腰椎T值", ("78", "92"), ["t_score", "-"]),
         ("Age", ("67", "81"), ["age_years"]),
         ("Geburtsgewicht", ("67", "81"), ["-"]),
@@ -95,6 +97,8 @@ def test_the_kind_of_a_table_is_told_from_its_columns(tmp_path: Path) -> None:
     assert both.holds is Holds.COHORT and lines(both)["Datum"] == ["study_date", "dxa_date", "-"]
     assert proposed(tmp_path, "Name;Datum\nx;2021-03-04\n").holds is Holds.NOTHING
     assert proposed(tmp_path, "Pat-Nr;Bemerkung\nx;gut\n").holds is Holds.NOTHING
+    dated = proposed(tmp_path, "Pat-Nr;Geburtsdatum;Röntgendatum;DXA-Datum\n1;1.1.1950;2.2.2021;3.2.2021\n")
+    assert dated.holds is Holds.COHORT and lines(dated)["Geburtsdatum"] == ["birth_date"]
     films = proposed(tmp_path, "Pat-Nr;LWS a.p.;LWS seitlich\n1;a.png;b.png\n")
     assert films.holds is Holds.MANIFEST and lines(films)["LWS a.p."] == ["ap"]
 
