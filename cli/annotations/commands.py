@@ -118,7 +118,8 @@ def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
     what = " and ".join(filter(None, [f"{report.rois} ROIs", ", ".join(more)]))
     say(
         f"{report.studies} studies with {report.images} images and {what} "
-        f"{'written to' if report.written else 'would be written to'} {out}; {len(report.skipped)} not used"
+        f"{'written to' if report.written else 'would be written to'} {out}; {len(report.skipped)} not used, "
+        f"{report.unmatched} of them images without labels or labels without an image"
     )
     if report.to_confirm and report.written:
         from cohort.io.annotations import TO_CONFIRM

@@ -30,6 +30,11 @@ LAYOUT = frozenset(
 )
 """Folders of data sets whose names are not part of a study's name."""
 
+NO_LABEL, NO_IMAGE = "no label for this image", "the image is missing or lies outside the source"
+
+LABEL_ALONE = "label without image"
+"""How the reason begins where a file of labels has no image."""
+
 Corners = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in pixels."""
 

@@ -10,7 +10,18 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cohort.exporters.manifest import ExportedImage, read_manifest
-from cohort.importers.drawn import Contents, Corners, Drawing, Drawings, DrawnImage, LeftOut, plain_stem, study_of
+from cohort.importers.drawn import (
+    NO_IMAGE,
+    NO_LABEL,
+    Contents,
+    Corners,
+    Drawing,
+    Drawings,
+    DrawnImage,
+    LeftOut,
+    plain_stem,
+    study_of,
+)
 from cohort.importers.geometry import (
     Canvas,
     Picture,
@@ -96,17 +107,17 @@ def drawn_contents(read: Drawings, folders: ImageFolders, options: ImportOptions
         options.progress(number, len(groups))
     known = {drawing.image for drawing in read.drawings} | {item.path for item in source.listed}
     bare = [path for path in images_under(folders.root) if path not in known]
-    source.listed += [LeftOut(path, "no label for this image") for path in bare]
+    source.listed += [LeftOut(path, NO_LABEL) for path in bare]
     return Contents(images=images, left_out=source.listed, notes=read.notes)
 
 
 def _drawn_image(path: Path, drawings: Sequence[Drawing], source: _Source) -> DrawnImage | None:
     if not source.folders.holds(path):
-        raise ReadError("the image is missing or lies outside the source")
+        raise ReadError(NO_IMAGE)
     shapes = [shape for drawing in drawings for shape in drawing.shapes]
     if not shapes:
         if not any(drawing.left_out for drawing in drawings):
-            raise ReadError("no label for this image")
+            raise ReadError(NO_LABEL)
         return None
     stem = next((drawing.study_stem for drawing in drawings if drawing.study_stem), "")
     relative = source.folders.relative(path)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from cohort.importers.drawn import LeftOut
+from cohort.importers.drawn import LABEL_ALONE, NO_IMAGE, NO_LABEL, LeftOut
 from osteolens.documents.text import visible
 
 NAMED = 5
@@ -60,6 +60,11 @@ class ImportReport:
         """Labels that name no vertebral level, the most frequent first, and how often each stands."""
         return dict(Counter(item.label for item in self.skipped if item.names_no_level).most_common())
 
+    @property
+    def unmatched(self) -> int:
+        """Images without labels and labels without an image."""
+        return sum(item.reason.startswith((NO_LABEL, NO_IMAGE, LABEL_ALONE)) for item in self.skipped)
+
     def as_json(self) -> dict[str, object]:
         """Plain values, every file that is not used by name."""
         skipped = [
@@ -71,6 +76,7 @@ class ImportReport:
             **counts,
             "outlines": self.outlines,
             "to_confirm": self.to_confirm,
+            "unmatched": self.unmatched,
             "unknown_names": {visible(name): count for name, count in self.unknown_names.items()},
             "skipped": skipped,
             "notes": [visible(note) for note in self.notes],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.importers.drawn import Drawing, Drawings, LeftOut
+from cohort.importers.drawn import LABEL_ALONE, Drawing, Drawings, LeftOut
 from cohort.importers.formats.label_studio_names import is_of_label_studio_folder, stem_without_hash
 from cohort.importers.geometry import Shape, shape_of_parts
 from cohort.importers.sources.documents import image_named, images_under, is_file, load_yaml, read_text
@@ -88,7 +88,7 @@ def _image_of(label: Path, source: Path, by_folder: Mapping[str, Sequence[Path]]
     if image is None and (at or images.further):
         at = at or [len(folders)]
         beside = [*folders[: at[-1]], "images", *folders[at[-1] + 1 :]]
-        raise ReadError(f"label without image: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")
+        raise ReadError(f"{LABEL_ALONE}: no image {visible(label.stem)} with one suffix in {'/'.join(beside)}")
     return image
 
 

@@ -34,6 +34,7 @@ def test_a_dry_run_shows_boxes_unknown_names_and_what_is_missing(source: Path, t
     assert "T12 1" in shown and "L1 1" in shown and "screw 1" in shown and "gone_AP.png" in shown
     assert "would be written" in done.stderr and not (tmp_path / "out").exists()
     document = json.loads(runner.invoke(app, [*command, "--dry-run", "--json", "-q"]).stdout)
+    assert document["unmatched"] == 1, "gone_AP.png"
     assert document["unknown_names"] == {"screw": 1} and document["by_level"] == {"T12": 1, "L1": 1}
     assert not document["written"] and not (tmp_path / "out").exists()
 

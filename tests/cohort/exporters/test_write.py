@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -119,3 +120,14 @@ def test_a_hostile_list_is_refused_by_its_field(tmp_path: Path, change: dict[str
     (folder / NAME).write_text(json.dumps(document))
     with pytest.raises(ReadError, match=why):
         read_manifest([folder])
+
+
+def test_labels_that_the_tool_exports_alone_find_picture_and_film(tmp_path: Path) -> None:
+    folder = exported(tmp_path / "dest", LabelFormat.CVAT)
+    with zipfile.ZipFile(tmp_path / "task.zip", "w") as archive:
+        archive.write(folder / "annotations.xml", "annotations.xml")
+    options = ImportOptions(images=[folder, tmp_path / "films"], reader="dr-x")
+    report = import_cohort(ImportFormat.CVAT, tmp_path / "task.zip", tmp_path / "out", options)
+    (study,) = index_cohort(tmp_path / "out").studies
+    assert report.rois == 5 and study.study_uid == UID and study.ap is not None
+    assert study.ap.read_bytes() == (tmp_path / "films" / "a" / "film7.png").read_bytes()
