@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from cohort.exporters.manifest import ExportedImage, read_manifest
 from cohort.importers.drawn import (
     NO_IMAGE,
@@ -35,6 +33,7 @@ from cohort.importers.geometry import (
     read_picture,
 )
 from cohort.importers.level_names import names_a_body, read_level
+from cohort.importers.one_a_level import Placed, by_level
 from cohort.importers.options import ImportOptions
 from cohort.importers.sources.documents import images_under, without_suffix
 from cohort.importers.sources.image_folders import ImageFolders
@@ -48,15 +47,6 @@ from osteolens.errors import ReadError
 TURNED = "turned boxes became the upright boxes around them"
 
 TO_CONFIRM = "levels named by the detector, to be confirmed by a reader"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Placed:
-    """A shape in pixels of its image, and its level."""
-
-    shape: Shape
-    points: Polygon
-    level: VertebralLevel
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +120,7 @@ def _drawn_image(path: Path, drawings: Sequence[Drawing], source: _Source) -> Dr
     given = spacings.get(path.name.casefold()) or spacings.get(without_suffix(path.name).casefold())
     picture = replace(picture, spacing_mm=picture.spacing_mm or given)
     notes: list[str] = []
-    by_reader: dict[str, list[_Placed]] = {}
+    by_reader: dict[str, list[Placed]] = {}
     to_confirm = False
     for drawing in drawings:
         canvas = canvas_of(picture, drawing.stated_size, [shape.points for shape in drawing.shapes], drawing.relative)
@@ -138,7 +128,7 @@ def _drawn_image(path: Path, drawings: Sequence[Drawing], source: _Source) -> Dr
         to_confirm |= is_named
         by_reader.setdefault(drawing.reader or source.options.reader, []).extend(placed)
         notes += [canvas.note] if canvas.note and canvas.note not in notes else []
-    drawn = {reader: _by_level(path, placed, source.listed) for reader, placed in by_reader.items()}
+    drawn = {reader: by_level(path, placed, source.listed) for reader, placed in by_reader.items()}
     drawn = {reader: both for reader, both in drawn.items() if any(both)}
     if not drawn:
         return None
@@ -218,13 +208,13 @@ def _in_pixels(
 
 def _levelled(
     path: Path, view: View, placed: Sequence[tuple[Shape, Polygon]], source: _Source
-) -> tuple[list[_Placed], bool]:
+) -> tuple[list[Placed], bool]:
     """Shapes with the level that their label spells, or, where none does, that a model gives to each body; and which.
 
     What has no level is listed.
     """
     read = [(shape, points, read_level(shape.label)) for shape, points in placed]
-    named = [_Placed(shape=s, points=p, level=name.level) for s, p, name in read if name.level is not None]
+    named = [Placed(shape=s, points=p, level=name.level) for s, p, name in read if name.level is not None]
     namer = source.options.name_levels
     bodies = [(s, p) for s, p, name in read if name.level is None and source.is_body(s.label)]
     if namer is not None and bodies and not named:
@@ -234,7 +224,7 @@ def _levelled(
                 reason = found.reason or "no level that the detector knows (T11 to S1)"
                 source.listed.append(LeftOut(path, reason, shape.label))
             else:
-                named.append(_Placed(shape=shape, points=points, level=level))
+                named.append(Placed(shape=shape, points=points, level=level))
         read = [item for item in read if item[2].level is None and not source.is_body(item[0].label)]
     else:
         namer = None
@@ -244,56 +234,9 @@ def _levelled(
     return named, namer is not None and bool(named)
 
 
-def _corners(points: Polygon) -> Corners:
-    low, high = points.min(0), points.max(0)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
-
-
 def _reading(
     boxes: Mapping[VertebralLevel, Corners], outlines: Mapping[VertebralLevel, Polygon], picture: Picture
 ) -> dict[VertebralLevel, Corners]:
     """ROIs of one reader."""
     by_rule = {box.level: box.corners for box in roi_boxes(outlines, picture.spacing_mm)} if outlines else {}
     return {**by_rule, **boxes}
-
-
-def _by_level(
-    path: Path, placed: Sequence[_Placed], listed: list[LeftOut]
-) -> tuple[dict[VertebralLevel, Corners], dict[VertebralLevel, Polygon]]:
-    """Boxes and outlines, at most one of each a level; shapes that are not used are listed."""
-    boxes: dict[VertebralLevel, Corners] = {}
-    outlines: dict[VertebralLevel, Polygon] = {}
-    for level in sorted({item.level for item in placed}):
-        candidates = [(item.shape, item.points) for item in placed if item.level is level]
-        chosen, dropped = _chosen(candidates, level)
-        listed += [LeftOut(path, reason, shape.label) for shape, reason in dropped]
-        for shape, points in chosen:
-            if shape.is_outline:
-                outlines[level] = points
-            else:
-                boxes[level] = _corners(points)
-    return boxes, outlines
-
-
-def _chosen(
-    candidates: Sequence[tuple[Shape, Polygon]], level: VertebralLevel
-) -> tuple[Sequence[tuple[Shape, Polygon]], list[tuple[Shape, str]]]:
-    """The drawing of a level to use, and the others with their reasons; a box and the outline in it go together."""
-    if len(candidates) == 1:
-        return candidates, []
-    boxes, bodies = [p for s, p in candidates if not s.is_outline], [p for s, p in candidates if s.is_outline]
-    if len(boxes) == len(bodies) == 1:
-        middle = (bodies[0].min(0) + bodies[0].max(0)) / 2
-        if ((boxes[0].min(0) <= middle) & (middle <= boxes[0].max(0))).all():
-            return candidates, []
-    first = candidates[0]
-    if all(s.is_outline is first[0].is_outline and np.array_equal(p, first[1]) for s, p in candidates):
-        return [first], [(shape, f"{level} is drawn again in the same place") for shape, _ in candidates[1:]]
-    ranked = sorted(candidates, key=lambda item: item[0].score or 0.0, reverse=True)
-    scores = [shape.score for shape, _ in ranked]
-    places = "; ".join(", ".join(f"{value:.0f}" for value in _corners(points)) for _, points in candidates)
-    if None not in scores and scores[0] != scores[1]:
-        reason = f"{level} is drawn {len(candidates)} times ({places}); the one of score {scores[0]:g} is used"
-        return ranked[:1], [(shape, reason) for shape, _ in ranked[1:]]
-    reason = f"{level} is drawn {len(candidates)} times ({places}) and none is used; keep one"
-    return [], [(shape, reason) for shape, _ in candidates]
