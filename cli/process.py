@@ -42,6 +42,13 @@ class GivenPrecision(StrEnum):
     BF16 = "bf16"
 
 
+class GivenEngine(StrEnum):
+    """Engines on the command line."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class GivenSex(StrEnum):
     """Sex on the command line."""
 
@@ -80,6 +87,12 @@ def process(
         int | None,
         typer.Option(
             "--jobs", min=1, max=256, help="Processes side by side; by default what the machine has room for."
+        ),
+    ] = None,
+    engine: Annotated[
+        GivenEngine | None,
+        typer.Option(
+            "--engine", help="Processes of this machine, or a cluster of Ray, which needs the extra 'cluster'."
         ),
     ] = None,
     device: Annotated[
@@ -123,6 +136,7 @@ def process(
         overrides += ["explain=true"] if explain else []
         overrides += ["fhir=true"] if fhir else []
         overrides += [] if jobs is None else [f"jobs={jobs}"]
+        overrides += [] if engine is None else [f"engine={engine}"]
         overrides += _inference_overrides(device, precision)
         overrides += [] if dicom is None else [_dicom_override(dicom)]
         settings = load_config(ScreeningConfig, config, overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -139,6 +140,17 @@ class Study:
         known = ((View.AP, self.ap), (View.LATERAL, self.lateral))
         first = tuple((view, path) for view, path in known if path)
         return (*first, *self.further, *((None, path) for path in self.images_of_unknown_view))
+
+    def with_paths(self, changed: Callable[[Path], Path]) -> Study:
+        """The same study with the path of every image changed."""
+        return replace(
+            self,
+            ap=self.ap and changed(self.ap),
+            lateral=self.lateral and changed(self.lateral),
+            images_of_unknown_view=tuple(map(changed, self.images_of_unknown_view)),
+            further=tuple((view, changed(path)) for view, path in self.further),
+            set_aside=tuple((view, changed(path), reason) for view, path, reason in self.set_aside),
+        )
 
     def with_spacing(self, radiograph: Radiograph) -> Radiograph:
         """One of its images, with the spacing that the table gives where the file holds none."""

@@ -38,6 +38,11 @@ def object_names(study_uid: str) -> tuple[str, ...]:
     return tuple(f"{study_uid}_{end}.dcm" for end in (DicomObject.SR, DicomObject.SC, *views))
 
 
+def report_path(study_uid: str, out: Path) -> Path:
+    """File of a result's structured report, whose series a later one goes on from."""
+    return out / FOLDER / f"{study_uid}_sr.dcm"
+
+
 def require_dicom() -> None:
     """Check that what makes the objects is installed.
 
@@ -79,7 +84,7 @@ def write_objects(
         source = source_study(paths, prediction)
         made: dict[str, Dataset] = {}
         if DicomObject.SR in config.objects:
-            earlier = stored_report(folder / f"{uid}_sr.dcm")
+            earlier = stored_report(report_path(uid, out))
             made[f"{uid}_sr.dcm"] = structured_report(prediction, source, config, earlier)
         if DicomObject.SC in config.objects:
             pictures = {view: path.read_bytes() for view, path in overlays.items() if path.is_file()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -11,6 +12,13 @@ from osteolens.config import StrictConfig
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.devices import Precision
 from pipeline.dicom_objects.config import DicomConfig
+
+
+class Engine(StrEnum):
+    """Where studies are screened: in processes of this machine, or on a cluster of Ray."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class ScreeningConfig(StrictConfig):
@@ -33,6 +41,14 @@ class ScreeningConfig(StrictConfig):
         le=256,
         description="processes that screen side by side; 0: as many as cores, memory and studies pay for",
     )
+    engine: Engine = Field(
+        Engine.LOCAL, description="local: processes of this machine; ray: a cluster, needs the extra 'cluster'"
+    )
+    ray_address: str = Field(
+        "",
+        pattern=r"^(auto|[A-Za-z0-9._\-\[\]:]+:\d{1,5})?$",
+        description="host:port of a running cluster, or auto for the one of this machine; empty starts one here",
+    )
     inference: InferenceConfig = Field(default_factory=InferenceConfig, description="what networks run on")
     threads: int = Field(
         0, ge=0, le=256, description="threads of onnxruntime in a process; 0 shares the cores among the processes"
@@ -42,7 +58,10 @@ class ScreeningConfig(StrictConfig):
 
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on."""
-        others = {"overlay_px", "dicom", "fhir", "jobs", "inference", "threads", "read_ahead", "read_seconds"}
+        others = {
+            "overlay_px", "dicom", "fhir", "jobs", "engine", "ray_address", "inference", "threads", "read_ahead",
+            "read_seconds",
+        }  # fmt: skip
         same = self.model_dump_json(exclude=others)
         if self.inference.precision is not Precision.FP32:
             same += self.inference.precision

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,8 +33,8 @@ from pipeline.screening.output.run_record import (
 )
 from pipeline.screening.stop import stop_asked
 from pipeline.screening.stored_study import StoredStudy, earlier_study
-from pipeline.screening.workers.processes import screen_studies
-from pipeline.screening.workers.settings import WorkerSettings, number_of_processes
+from pipeline.screening.workers.engines import workplace
+from pipeline.screening.workers.settings import WorkerSettings
 
 UNKNOWN = Covariates()
 """No covariate given by the caller."""
@@ -178,10 +179,12 @@ class _Run:
         """Screen what no earlier run has screened, then write the tables and the report."""
         pending = self._keep_earlier()
         if pending:
-            self._processes = number_of_processes(self._options.config, len(pending))
-            self._worker = self._worker.of_one(self._processes)
-            for stored in screen_studies(pending, self._worker, self._processes, self._stop):
-                self._add(stored)
+            with workplace(self._options.config, len(pending)) as place:
+                self._processes = place.count
+                self._worker = place.settings_of_one(self._worker)
+                with closing(place.results(pending, self._worker, self._stop)) as results:
+                    for stored in results:
+                        self._add(stored)
         self._write_tables()
         return self._summary
 

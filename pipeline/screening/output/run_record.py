@@ -99,6 +99,13 @@ def picture_names(study_uid: str) -> tuple[str, ...]:
     return tuple(f"{study_uid}_{view}{kind}.png" for view in View for kind in ("", EXPLAINED))
 
 
+def study_files(study_uid: str, out: Path) -> tuple[Path, ...]:
+    """Every file that a study can have in a folder of results."""
+    pictures = [out / "overlays" / name for name in picture_names(study_uid)]
+    objects = [out / FOLDER / name for name in object_names(study_uid)]
+    return (out / "studies" / f"{study_uid}.json", *pictures, *objects, resources_path(study_uid, out))
+
+
 def set_former_aside(out: Path, present: Set[str]) -> int:
     """Move results of studies that the folder does not hold any more into `former/`, so that they are not evaluated.
 
@@ -111,10 +118,7 @@ def set_former_aside(out: Path, present: Set[str]) -> int:
     """
     gone = [path for path in (out / "studies").glob("*.json") if path.stem not in present]
     for path in gone:
-        pictures = [out / "overlays" / name for name in picture_names(path.stem)]
-        objects = [out / FOLDER / name for name in object_names(path.stem)]
-        objects.append(resources_path(path.stem, out))
-        for one in (path, *(file for file in (*pictures, *objects) if file.is_file())):
+        for one in (file for file in study_files(path.stem, out) if file.is_file()):
             target = out / "former" / one.parent.name / one.name
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,6 +187,7 @@ class RunRecord:
             "osteolens": version("osteolens"),
             "python": platform.python_version(),
             "onnxruntime": version("onnxruntime"),
+            "engine": self.settings.engine,
             "processes": self.processes,
             "devices": dict(self.devices),
             "source": None if self.source is None else visible(self.source.resolve()),

@@ -43,13 +43,17 @@ class WorkerSettings:
         """Sources of the results."""
         return identifiers(self.bundle, self.config, self.manual_rois)
 
-    def of_one(self, processes: int) -> WorkerSettings:
+    def of_one(self, processes: int, threads: int = 0) -> WorkerSettings:
         """The settings of one of several processes, which share the cores and take the same devices.
+
+        Args:
+            processes: that screen.
+            threads: of each, where the settings name none; 0 shares the cores of this machine.
 
         Raises:
             ConfigError: no device computes in the precision that is asked for.
         """
-        threads = self.config.threads
+        threads = self.config.threads or threads
         if processes > 1 and not threads:
             threads = max(1, available_cores() // processes)
         inference = with_devices(self.config.inference, self.bundle.networks)

@@ -1,0 +1,69 @@
+"""Studies over a local cluster of Ray: the same files as from one process, whatever becomes of a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cohort.io.folder import index_cohort
+from osteolens.documents.json_document import read_json
+from osteolens.progress import Progress, silent
+from pipeline.bundle.load import Bundle
+from pipeline.prediction import Status
+from pipeline.screening.config import Engine, ScreeningConfig
+from pipeline.screening.folder import RunSummary, ScreeningOptions, screen_folder
+from pipeline.screening.workers.ray_cluster import connected
+from tests import EXAMPLES
+from tests.pipeline.screening.workers.test_processes import files, rows
+
+ray = pytest.importorskip("ray", reason="the extra 'cluster' is not installed: many machines are not tried")
+
+CONFIG = ScreeningConfig(jobs=2, engine=Engine.RAY)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One cluster of this machine for all tests; runs join a cluster that the process is in."""
+    with connected(CONFIG, 6):
+        yield
+
+
+def screened(out: Path, bundle: Bundle, config: ScreeningConfig, progress: Progress = silent) -> RunSummary:
+    return screen_folder(index_cohort(EXAMPLES), out, bundle, ScreeningOptions(config=config), progress=progress)
+
+
+def workers() -> list[int]:
+    """Processes of the workers that hold models."""
+    names = {}
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            names[int(entry.parent.name)] = entry.read_bytes()
+        except OSError:
+            continue
+    return sorted(pid for pid, name in names.items() if name.startswith(b"ray::ScreeningActor"))
+
+
+def test_two_workers_one_of_them_killed_write_what_one_process_writes(
+    bundle: Bundle, tmp_path: Path, cluster: None
+) -> None:
+    screened(tmp_path / "one", bundle, ScreeningConfig(jobs=1))
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if not killed and len(found := workers()) > 1:
+            killed.append(found[-1])
+            os.kill(found[-1], signal.SIGKILL)
+
+    shared = screened(tmp_path / "two", bundle, CONFIG, kill)
+    assert killed, "a worker was there to be killed"
+    assert not shared.stopped and shared.count(Status.FAILED) == 0
+    assert rows(tmp_path / "one") == rows(tmp_path / "two")
+    assert files(tmp_path / "one") == files(tmp_path / "two"), "results and overlays, byte for byte"
+    record = read_json(tmp_path / "two" / "run.json")
+    assert (record["engine"], record["processes"]) == ("ray", 2)
+    again = screened(tmp_path / "two", bundle, CONFIG)
+    assert again.resumed == 6, "nothing is screened twice"
