@@ -9,28 +9,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 Train = Callable[[Path, bool], dict[str, float]]
 """Trains into a folder, going on with what is there if told so, and returns the metrics."""
 
 
-def killed_before(moment: int) -> Callable[[], None]:
-    """Have this process kill itself before its n-th file gets its name; returns what kills it at once."""
+def killed_before(number: int) -> None:
+    """Have this process kill itself before its n-th file gets its name."""
     plain, renamed = Path.replace, [0]
-
-    def kill() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
 
     def replace(self: Path, target: Path) -> Path:
         renamed[0] += 1
-        if renamed[0] == moment:
-            kill()
+        if renamed[0] == number:
+            os.kill(os.getpid(), signal.SIGKILL)
         return plain(self, target)
 
     Path.replace = replace  # type: ignore[assignment,method-assign]
-    return kill
 
 
 def in_a_child(work: Callable[[], object]) -> int:
@@ -48,27 +45,33 @@ def in_a_child(work: Callable[[], object]) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def killed_at(train: Train, folder: Path, moments: tuple[int, ...]) -> dict[str, object]:
-    """Train undisturbed, then once for every moment with a kill before that file, and go on."""
+def killed_at(train: Train, folder: Path, moments: Sequence[str]) -> dict[str, object]:
+    """Train undisturbed, then once for every moment with a kill before that file, and go on.
+
+    Args:
+        train: a stage.
+        folder: where the runs lie.
+        moments: numbers of files; "7+5" is killed before the seventh file, goes on and is killed before its fifth.
+    """
     found: dict[str, object] = {}
-
-    def whole(name: str, resume: bool) -> None:
-        (folder / name / "found.json").write_text(json.dumps(train(folder / name, resume)))
-
-    for moment in (0, *moments):
-        name = str(moment)
-        (folder / name).mkdir(parents=True)
-
-        def disturbed(name: str = name, moment: int = moment) -> None:
-            killed_before(moment)
-            train(folder / name, False)
-
-        ended = in_a_child(disturbed) if moment else 0
-        went_on = in_a_child(lambda name=name, moment=moment: whole(name, bool(moment)))  # type: ignore[misc]
-        assert went_on == 0, (moment, went_on)
-        metrics = json.loads((folder / name / "found.json").read_text())
-        found[name] = {"killed": os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGKILL, "metrics": metrics}
+    for name in ("undisturbed", *moments):
+        out = folder / name
+        out.mkdir(parents=True)
+        kills = [] if name == "undisturbed" else [int(number) for number in name.split("+")]
+        ended = [in_a_child(partial(_disturbed, train, out, number, k > 0)) for k, number in enumerate(kills)]
+        assert in_a_child(partial(_finished, train, out, bool(kills))) == 0, name
+        killed = [os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL for status in ended]
+        found[name] = {"killed": killed, "metrics": json.loads((out / "found.json").read_text())}
     return found
+
+
+def _disturbed(train: Train, out: Path, number: int, resume: bool) -> None:
+    killed_before(number)
+    train(out, resume)
+
+
+def _finished(train: Train, out: Path, resume: bool) -> None:
+    (out / "found.json").write_text(json.dumps(train(out, resume)))
 
 
 def train_segmenter(out: Path, resume: bool) -> dict[str, float]:
@@ -139,5 +142,5 @@ if __name__ == "__main__":
         from detect.training import lumbar_trainer  # noqa: F401
 
     vars(osteolens.training.record)["draw_curves"] = lambda *_: None  # takes longer than all else
-    times = tuple(map(int, sys.argv[2].split(",")))
+    times = sys.argv[2].split(",")
     print(json.dumps({stage: killed_at(train, place / stage, times) for stage, train in STAGES.items()}))
