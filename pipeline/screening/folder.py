@@ -20,7 +20,7 @@ from pipeline.prediction import Status
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.output.objects import no_objects, object_writers
-from pipeline.screening.output.report import write_report
+from pipeline.screening.output.report import used_tables, write_report
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
 from pipeline.screening.output.run_record import (
     RowWriter,
@@ -244,4 +244,4 @@ class _Run:
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))
         write_json(out / "run.json", record)
-        write_report(out, cells, self._skipped, record)
+        write_report(out, cells, self._skipped, record, used_tables(self._index.root))

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES
+from cohort.mapping.columns_file import table_files
 from cohort.spine import View
 from osteolens.atomic import write_whole
+from osteolens.errors import ReadError
 from pipeline.prediction import Status
 from pipeline.report_page.page import render
+from pipeline.screening.assessment import told_path
 
 STUDIES_A_PAGE = 200
 """More would make a page that browsers load slowly; further ones lie on report_2.html and so on."""
 
-USED_TABLES = ("cohort.csv", "dxa.csv", "rois.csv", "readers.csv")
-"""Files of the screened folder that are no images and are used."""
+USED_TABLES = frozenset({"cohort.csv", "dxa.csv", "rois.csv", "readers.csv", "findings.csv", "annotations.json"})
+"""Files of the screened folder that are no images and are used under these names."""
 
 KINDS: Mapping[str, str] = {
     "failed": "failed",
@@ -69,6 +72,7 @@ def write_report(
     rows: Sequence[Mapping[str, object]],
     skipped: Sequence[Mapping[str, str]],
     run: Mapping[str, object],
+    used: Collection[str] = USED_TABLES,
 ) -> None:
     """Write the pages; pictures are linked relative to them, so the folder can be moved as a whole.
 
@@ -77,13 +81,14 @@ def write_report(
         rows: of predictions.csv.
         skipped: rows of skipped.csv.
         run: what run.json holds.
+        used: files among them that are no images and are used.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     present = {path.name for path in (out / "overlays").glob("*.png")}
     studies = [_shown(row, present) for row in sorted(rows, key=attention, reverse=True)]
-    left_out = [item for item in skipped if item["file"] not in USED_TABLES]
+    left_out = [item for item in skipped if item["file"] not in used]
     names = [page_name(k) for k in range(max(1, -(-len(studies) // STUDIES_A_PAGE)))]
     for k, name in enumerate(names):
         of_page = studies[k * STUDIES_A_PAGE : (k + 1) * STUDIES_A_PAGE]
@@ -141,3 +146,13 @@ def _filters(studies: Sequence[ShownStudy]) -> list[Filter]:
     """One for each kind that some of the studies are, and some are not."""
     counts = Counter(kind for study in studies for kind in study.kinds)
     return [Filter(kind, words, counts[kind]) for kind, words in KINDS.items() if 0 < counts[kind] < len(studies)]
+
+
+def used_tables(root: Path | None) -> frozenset[str]:
+    """Files of a screened folder that are no images and are used: by their names, or as columns.yaml says."""
+    if root is None or not root.is_dir():
+        return USED_TABLES
+    try:
+        return USED_TABLES | {told_path(path, root) for path in table_files(root)}
+    except ReadError:
+        return USED_TABLES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.screening.output.report import write_report
+from pipeline.screening.output.report import used_tables, write_report
 
 RUN = {
     "osteolens": "1",
@@ -74,3 +74,14 @@ def test_tables_that_were_used_are_not_left_out(tmp_path: Path) -> None:
     write_report(tmp_path, [SCREENED], skipped, RUN)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "notes.txt" in page and "cohort.csv" not in page and "<b>1</b>files left out" in page
+
+
+def test_tables_that_columns_yaml_names_are_used(tmp_path: Path) -> None:
+    (tmp_path / "patienten.csv").write_text("Patienten-ID;Alter\n007;61\n", "utf-8")
+    assert "patienten.csv" not in used_tables(tmp_path)
+    (tmp_path / "columns.yaml").write_text(
+        "tables:\n  patienten.csv:\n    holds: cohort\n    columns:\n      Patienten-ID: patient_id\n", "utf-8"
+    )
+    assert {"patienten.csv", "columns.yaml", "cohort.csv"} <= used_tables(tmp_path)
+    (tmp_path / "columns.yaml").write_text("tables: 7\n", "utf-8")
+    assert "cohort.csv" in used_tables(tmp_path), "what is wrong with columns.yaml is said elsewhere"
