@@ -123,7 +123,15 @@ class SegmenterTraining(StrictConfig):
         return self.lr if self.lr is not None else (2e-4 if fine_tuned else 2e-3)
 
 
+STEP_BYTES_A_PIXEL = {"n": 750, "s": 1500, "m": 3000, "l": 4000}
+"""Bytes of memory that a step in float32 takes for each pixel of its batch, by the size of the architecture: measured
+for n and s on a CPU (256 and 512 px, batches of 8 and 16), for m and l by their number of activations."""
+
+PROGRAM_BYTES = 1.1e9
+"""Memory of a training that does not grow with its images."""
+
+
 def step_bytes(config: DetectorTraining) -> int:
     """About how many bytes of memory a step of training takes on a CPU."""
-    a_pixel = {"n": 900, "s": 1600, "m": 3300, "l": 4200}[config.model[-1]]
-    return round(1.5e9 + config.batch * (config.image_px or NEW_PX) ** 2 * a_pixel)
+    pixels = config.batch * (config.image_px or NEW_PX) ** 2
+    return round(PROGRAM_BYTES + pixels * STEP_BYTES_A_PIXEL[config.model[-1]])
