@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from osteolens.progress import Progress
+    from pipeline.training.cross_validation import CrossValidation
     from pipeline.training.run import Notify, Start, TrainingRun
 
 train_app = typer.Typer(help="Train a stage on a cohort folder (cohort.csv, rois.csv, images).", no_args_is_help=True)
@@ -128,6 +129,15 @@ def classifier(
     validation: Validation = None,
     views: Annotated[Views | None, typer.Option(help="Images that the network sees; both when left out.")] = None,
     covariates: Annotated[bool | None, typer.Option(help="Whether age, sex and BMI join them; they do.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=2,
+            help="Cross-validate by patient: a network for each fold, and a result of every study by the one that "
+            "never saw its patient.",
+        ),
+    ] = None,
     start_from: StartFrom = "weights",
     weights: options.Weights = None,
     config: options.Config = None,
@@ -139,12 +149,13 @@ def classifier(
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train the DenseNet on DXA classes and export it to ONNX."""
+    """Train the DenseNet on DXA classes and export it to ONNX; with --folds once for each fold."""
     set_verbosity(verbose, quiet)
     with errors_as_exit_codes():
         from classify.training.config import ClassifierTraining
         from osteolens.config import load_config
         from pipeline.training.classifier import train_classifier
+        from pipeline.training.cross_validation import cross_validate
         from pipeline.training.run import TrainingOptions
 
         overrides = list(set_ or ())
@@ -161,9 +172,15 @@ def classifier(
             weights=weights,
             validation=validation,
         )
-        with _percent("cropping, %") as bar:
-            run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet))
-        _print(run, as_json)
+        with _percent("cropping, %" if folds is None else "cropping and screening, %") as bar:
+            if folds is not None:
+                found = cross_validate(_one(cohorts), out, folds, settings, how, bar, _notify(quiet))
+            else:
+                run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet))
+        if folds is None:
+            _print(run, as_json)
+        else:
+            _print_folds(found, as_json)
 
 
 def _start(text: str) -> Path | Start:
@@ -181,6 +198,23 @@ def _percent(label: str) -> Iterator[Progress]:
     """A bar whose length is known only when the work begins."""
     with progress(label, 100) as bar:
         yield lambda done, total: bar(100 * done // max(total, 1))
+
+
+def _one(cohorts: list[Path]) -> Path:
+    from osteolens.errors import ConfigError
+
+    if len(cohorts) > 1:
+        raise ConfigError(f"--folds takes one cohort folder, found {len(cohorts)}; join them in one folder first")
+    return cohorts[0]
+
+
+def _print_folds(found: CrossValidation, as_json: bool) -> None:
+    if as_json:
+        print_json(found.as_json())
+        return
+    title = f"{found.out}: {found.patients} patients, each predicted by the network of a fold that never saw him"
+    print_table(title, ["metric", "value"], [[name, f"{value:.4g}"] for name, value in found.metrics.items()])
+    say(f"results: {found.out / 'out-of-fold'}; report: {found.out / 'report' / 'report.html'}")
 
 
 def _print(run: TrainingRun, as_json: bool) -> None:

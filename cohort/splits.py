@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from cohort.bmd import BMD_CLASSES
 from cohort.study import Split, Study
 from osteolens.atomic import write_csv
 from osteolens.config import StrictConfig
@@ -27,6 +28,7 @@ __all__ = (
     "SiteSplits",
     "Split",
     "evaluation_site",
+    "fold_patients",
     "is_test_site",
     "split_by_patient",
     "split_of",
@@ -158,22 +160,57 @@ class PatientSides:
 
 
 def split_by_patient(studies: Sequence[Study], fraction: float, seed: int) -> tuple[list[Study], list[Study]]:
-    """Training and held-out studies; all studies of a patient fall on one side.
+    """Training and held-out studies; all studies of a patient fall on one side, and both sides hold about the same
+    mixture of classes, sexes and sites.
 
     Args:
         studies: to split.
         fraction: of the patients that are held out.
-        seed: of the order in which they are taken.
+        seed: of the order in which patients of one class, sex and site are taken.
 
     Raises:
         ConfigError: fewer than two patients.
     """
-    patients = sorted({study.patient_id for study in studies})
+    patients = _by_stratum(studies, seed)
     if len(patients) < 2:
         raise ConfigError(f"{len(patients)} patient found; a split needs at least 2, or give --validation")
-    order = np.random.default_rng(seed).permutation(len(patients))
-    held = {patients[k] for k in order[: max(1, round(fraction * len(patients)))]}
+    count = max(1, round(fraction * len(patients)))
+    held = {patients[int((k + 0.5) * len(patients) / count)] for k in range(count)}
     return [s for s in studies if s.patient_id not in held], [s for s in studies if s.patient_id in held]
+
+
+def fold_patients(studies: Sequence[Study], folds: int, seed: int) -> tuple[frozenset[str], ...]:
+    """Patients of each fold of a cross-validation: every patient in one, as many of a class, sex and site in each as
+    their numbers allow.
+
+    Args:
+        studies: of all patients.
+        folds: how many, at least 2.
+        seed: of the order in which patients of one class, sex and site are dealt.
+
+    Raises:
+        ConfigError: fewer patients than folds, or fewer than 3 patients, of whom one is to be validated by.
+    """
+    patients = _by_stratum(studies, seed)
+    least = max(folds, 3)
+    if folds < 2 or len(patients) < least:
+        raise ConfigError(f"{folds} folds of {len(patients)} patients; expected 2 folds or more, and {least} patients")
+    return tuple(frozenset(patients[k::folds]) for k in range(folds))
+
+
+def _by_stratum(studies: Sequence[Study], seed: int) -> list[str]:
+    """Patients by class, sex and site, in random order where these are the same; the class is that of the lowest
+    T-score of a patient."""
+    strata: dict[str, tuple[float, str, str]] = {}
+    for study in sorted(studies, key=lambda study: study.study_uid):
+        found = None if study.dxa is None else study.dxa.bmd_class
+        place = len(BMD_CLASSES) if found is None else -BMD_CLASSES.index(found)
+        stratum = (place, str(study.covariates.sex or ""), str(study.site or ""))
+        former = strata.get(study.patient_id, stratum)
+        strata[study.patient_id] = (min(place, former[0]), *former[1:])
+    patients = sorted(strata)
+    shuffled = [patients[k] for k in np.random.default_rng(seed).permutation(len(patients))]
+    return sorted(shuffled, key=lambda patient: strata[patient])
 
 
 def write_split(training: Sequence[Study], held_out: Sequence[Study], path: Path) -> None:

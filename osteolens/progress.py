@@ -19,3 +19,22 @@ class Progress(Protocol):
 
 def silent(done: int, total: int) -> None:
     """Ignore the progress."""
+
+
+class Steps:
+    """Progress of several works in a row as that of one."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        """Begin.
+
+        Args:
+            progress: told of the whole.
+            total: steps of all works.
+        """
+        self._progress, self._total, self._before = progress, total, 0
+
+    def of(self, count: int) -> Progress:
+        """Progress of the next work, of so many steps."""
+        before = self._before
+        self._before += count
+        return lambda done, _: self._progress(before + done, self._total)

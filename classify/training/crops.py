@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +18,13 @@ from classify.covariates import encode
 from classify.crop import roi_crops
 from classify.preprocess import preprocess_crop
 from cohort.bmd import BMD_CLASSES
-from cohort.cache_key import digest_of_parts, state_of_images, state_of_rois
+from cohort.cache_key import digest_of_parts, is_made_from, note_made_from, state_of_images, state_of_rois
 from cohort.io.annotations import Rois, check_inside
 from cohort.io.grey import brighter_at_left
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study
-from osteolens.atomic import write_whole
+from osteolens.atomic import make_folder
 from osteolens.errors import OsteoLensError, ReadError, StudyError
 from osteolens.progress import Progress, silent
 from osteolens.training.display_augmentation import other_display
@@ -68,6 +68,7 @@ class CropPlan:
         seed: of what is sampled.
         first_as_given: whether the first of several variants has the boxes as given.
         front_at_left: tells how a lateral radiograph faces.
+        faced_by: name of what tells it, such as a hash of weights; crops that another one faced are made anew.
     """
 
     spec: PreprocessSpec
@@ -75,6 +76,7 @@ class CropPlan:
     seed: int = 0
     first_as_given: bool = False
     front_at_left: Facing = as_stated
+    faced_by: str = "header"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class CropSet:
         study_uids: n identifiers.
         patient_ids: n, equal for studies of one patient.
         folder: cache that holds the images.
+        made_from: digest of what the images were made from.
     """
 
     images: Bytes
@@ -102,15 +105,29 @@ class CropSet:
     study_uids: tuple[str, ...]
     patient_ids: tuple[str, ...]
     folder: Path
+    made_from: str
 
     def of_views(self, views: Sequence[View]) -> CropSet:
         """The studies that have one of these views, the other view hidden."""
         shown = self.present * np.array([float(view in views) for view in View], np.float32)
-        usable = np.flatnonzero(shown.any(1))
+        return replace(self, present=shown)._of_rows(np.flatnonzero(shown.any(1)))
+
+    def of_patients(self, patient_ids: Collection[str]) -> CropSet:
+        """The studies of these patients."""
+        return self._of_rows(np.flatnonzero([patient in patient_ids for patient in self.patient_ids]))
+
+    @property
+    def digest(self) -> str:
+        """Of the crops and of all that is known of their studies."""
+        arrays = (self.rows, self.present, self.covariates, self.labels, self.t_scores)
+        contents = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays]
+        return digest_of_parts(self.made_from, contents, self.study_uids, self.patient_ids)
+
+    def _of_rows(self, usable: npt.NDArray[np.intp]) -> CropSet:
         return replace(
             self,
             rows=self.rows[usable],
-            present=shown[usable],
+            present=self.present[usable],
             covariates=self.covariates[usable],
             labels=self.labels[usable],
             t_scores=self.t_scores[usable],
@@ -138,7 +155,17 @@ def build_crops(
     boxed = [s for s in labelled if any((s.study_uid, view) in rois for view in View)]
     if not boxed:
         raise ReadError("no study has both a T-score (cohort.csv) and boxes of L1-L4 (rois.csv); nothing to train on")
-    images, present = _open_cache(boxed, rois, plan, cache)
+    made_from = digest_of_parts(
+        plan.spec.model_dump(mode="json"),
+        plan.variants,
+        plan.seed,
+        plan.first_as_given,
+        plan.faced_by,
+        [study.study_uid for study in boxed],
+        state_of_images(boxed),
+        state_of_rois(rois, boxed),
+    )
+    images, present = _open_cache(len(boxed), plan, cache, made_from)
     todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
 
     def write(k: int) -> None:
@@ -165,33 +192,33 @@ def build_crops(
         study_uids=tuple(study.study_uid for study in cropped),
         patient_ids=tuple(study.patient_id for study in cropped),
         folder=cache,
+        made_from=made_from,
     )
 
 
-def _open_cache(studies: Sequence[Study], rois: Rois, plan: CropPlan, cache: Path) -> tuple[Bytes, Floats]:
-    """Memory-mapped crops and which views they have (NaN until written), kept if they are of the same studies."""
-    cache.mkdir(parents=True, exist_ok=True)
-    files = cache / "crops.npy", cache / "present.npy"
-    key: dict[str, object] = {
-        "spec": plan.spec.model_dump(),
-        "variants": plan.variants,
-        "made_from": digest_of_parts(
-            plan.seed, plan.first_as_given, state_of_images(studies), state_of_rois(rois, studies)
-        ),
-        "study_uids": [study.study_uid for study in studies],
-    }
-    note = cache / "crops.json"
-    if note.is_file() and json.loads(note.read_text("utf-8")) == key and all(path.is_file() for path in files):
-        images, present = (np.load(path, mmap_mode="r+") for path in files)
-        return images, present
+def _open_cache(studies: int, plan: CropPlan, cache: Path, made_from: str) -> tuple[Bytes, Floats]:
+    """Memory-mapped crops and which views they have (NaN until written), kept if they are made from the same."""
+    make_folder(cache)
+    shape = (studies, plan.variants, 2, plan.spec.crops, plan.spec.size_px, plan.spec.size_px)
+    files, note = (cache / "crops.npy", cache / "present.npy"), cache / "made-from.txt"
+    if is_made_from(note, made_from) and (kept := _opened(files, shape)) is not None:
+        return kept
     for stale in (note, *cache.glob("features-*.npy")):
         stale.unlink(missing_ok=True)
-    shape = (len(studies), plan.variants, 2, plan.spec.crops, plan.spec.size_px, plan.spec.size_px)
     images = np.lib.format.open_memmap(files[0], mode="w+", dtype=np.uint8, shape=shape)
-    present = np.lib.format.open_memmap(files[1], mode="w+", dtype=np.float32, shape=(len(studies), 2))
+    present = np.lib.format.open_memmap(files[1], mode="w+", dtype=np.float32, shape=(studies, 2))
     present[:] = np.nan
-    write_whole(note, json.dumps(key))
+    note_made_from(note, made_from)
     return images, present
+
+
+def _opened(files: tuple[Path, Path], shape: tuple[int, ...]) -> tuple[Bytes, Floats] | None:
+    """The arrays of a cache; None where they are damaged."""
+    try:
+        images, present = (np.load(path, mmap_mode="r+") for path in files)
+    except (OSError, ValueError, EOFError):
+        return None
+    return (images, present) if images.shape == shape and present.shape == (shape[0], 2) else None
 
 
 def _crops_of(study: Study, rois: Rois, plan: CropPlan, seed: int) -> tuple[Bytes, Floats]:

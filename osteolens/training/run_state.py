@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from osteolens.atomic import whole_file
 from osteolens.errors import ConfigError, ReadError
 from osteolens.training.run_options import RunOptions
+from osteolens.training.start import digest_of_start
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ class RunFiles:
             **{f"setting {name}": value for name, value in settings.items() if name not in FREE_SETTINGS},
             **made_from,
             "seed": options.seed,
-            "weights to start from": None if start is None else _digest(start),
+            "weights to start from": None if start is None else digest_of_start(start),
         }
 
     def resumed(self) -> dict[str, object] | None:
@@ -101,11 +101,6 @@ class RunFiles:
             f"{self._out}: the run to go on with was made with {found}; give what it was made with, or train again "
             "without --resume"
         )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_state(path: Path, state: Mapping[str, object]) -> None:

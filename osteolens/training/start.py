@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from osteolens.errors import WeightsError
@@ -29,3 +30,12 @@ def check_start(path: Path, or_folder: bool = False) -> Path:
             return path
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: cannot be read as safetensors ({error}); {expected}") from error
+
+
+def digest_of_start(path: Path) -> str:
+    """SHA-256 of a file of weights, or of all safetensors of a folder."""
+    digest = hashlib.sha256()
+    for part in sorted(path.glob("*.safetensors")) if path.is_dir() else [path]:
+        with part.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

@@ -39,6 +39,7 @@ def assemble_weights(
     runs: Mapping[Part, Path],
     tests: Mapping[Part, Record] | None = None,
     provenance: Mapping[str, str] | None = None,
+    base: Path | None = None,
 ) -> None:
     """Copy weights, write the manifest, and check that the result loads.
 
@@ -48,6 +49,7 @@ def assemble_weights(
         runs: run folders by part.
         tests: metrics on a test cohort by part, kept in the manifest.
         provenance: what each part was trained on, by its name, and `notice`.
+        base: folder of weights that gives what no run replaces; `out` where it holds weights, else the shipped ones.
 
     Raises:
         ConfigError: a name that is empty or too long.
@@ -58,7 +60,8 @@ def assemble_weights(
     tests, provenance = tests or {}, provenance or {}
     trained = {part: _trained_part(part, run).model_copy(update={"training": provenance.get(part)})
                for part, run in runs.items()}  # fmt: skip
-    base = out if (out / MANIFEST).is_file() else shipped_weights()
+    if base is None:
+        base = out if (out / MANIFEST).is_file() else shipped_weights()
     load_bundle(base)
     former = read_manifest(base)
     models = {**former.models.by_name, **trained}

@@ -12,10 +12,10 @@ from osteolens.extras import require
 from osteolens.progress import Progress, silent
 from osteolens.training.device import check_device
 from osteolens.training.start import check_start
-from pipeline.bundle.load import load_bundle
+from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
-from pipeline.training.rois import detected_rois, facing_by
+from pipeline.training.rois import detected_rois, facing_by, with_labels
 from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun, row_text
 
 log = logging.getLogger(__name__)
@@ -67,17 +67,42 @@ def train_classifier(
     config, options = config or ClassifierTraining(), options or TrainingOptions()
     check_device(options.device)
     weights = load_bundle(options.weights)
-    start = weights.classifier.parent
-    if isinstance(options.start_from, Path):
-        start = check_start(options.start_from, or_folder=True)
-    run_options = options.run_options(None if options.start_from is Start.NONE else start)
+    run_options = options.run_options(classifier_start(options, weights))
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria, config.sites)
+    split = with_targets(split, config)
     split.describe(config, notify)
     crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
     metrics = fit_classifier(
         crops.training, crops.validation, out, config, run_options, lambda epoch: notify(row_text(epoch.as_row()))
     )
     return split.as_run(out, metrics)
+
+
+def classifier_start(options: TrainingOptions, weights: Bundle) -> Path | None:
+    """Safetensors to begin with, or the folder of the weights; None for random tensors.
+
+    Raises:
+        WeightsError: they are missing or cannot be read.
+    """
+    if options.start_from is Start.NONE:
+        return None
+    if isinstance(options.start_from, Path):
+        return check_start(options.start_from, or_folder=True)
+    return weights.classifier.parent
+
+
+def with_targets(split: TrainingCohorts, config: ClassifierTraining) -> TrainingCohorts:
+    """The studies of a split that have a T-score, and boxes unless the detector finds them.
+
+    Raises:
+        ReadError: no study of a side has.
+    """
+    studies = [*split.training, *split.held_out]
+    scored = {study.study_uid for study in studies if study.dxa is not None and study.dxa.t_score is not None}
+    split = with_labels(split, scored, "a T-score of DXA")
+    if config.boxes == "detector":
+        return split
+    return with_labels(split, {uid for uid, _ in split.rois}, "ROIs in rois.csv")
 
 
 def classifier_crops(
@@ -105,7 +130,13 @@ def classifier_crops(
     rois = split.rois
     if config.boxes == "detector":
         rois = detected_rois([*split.training, *split.held_out], screener)
-    plan = CropPlan(spec=config.preprocess, variants=variants, seed=seed, front_at_left=facing_by(screener))
+    plan = CropPlan(
+        spec=config.preprocess,
+        variants=variants,
+        seed=seed,
+        front_at_left=facing_by(screener),
+        faced_by=screener.bundle.hashes.get("segmenter", "header"),
+    )
     total, count = len(split.training) + len(split.held_out), len(split.training)
     training = build_crops(split.training, rois, plan, out / "crops", lambda done, _: progress(done, total))
     checks = replace(plan, first_as_given=True)

@@ -6,15 +6,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cohort.eligibility import EligibilityCriteria, exclusions
-from cohort.io.annotations import TO_CONFIRM, WAITING, Rois, read_rois
-from cohort.io.folder import index_cohort
-from cohort.io.tables.join import read_cohort_tables
-from cohort.io.tables.notes import table_notes
-from cohort.spine import View
+from cohort.io.annotations import Rois
 from cohort.splits import (
     DEFAULT_SITES,
     PATIENT_OF_TEST_SITE,
@@ -33,7 +29,9 @@ from osteolens.atomic import make_folder
 from osteolens.config import StrictConfig
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
+from pipeline.training.folders import joined_rois, read_folder
 from pipeline.training.run import Notify, TrainingOptions, TrainingRun, settings_text
+from pipeline.training.split_note import note_split, state_of_studies
 
 VALIDATION_COHORT = "of validation, beside another cohort for validation"
 """Why studies of validation are left out where --validation names a cohort for it."""
@@ -95,18 +93,50 @@ def training_cohorts(
     criteria: EligibilityCriteria | None = None,
     sites: SiteSplits = DEFAULT_SITES,
 ) -> TrainingCohorts:
-    """Training studies of all cohorts, held-out studies and the ROIs of both; the split goes to out/split.csv.
-
-    Test studies never enter, nor does any study of a patient who has one in any of the cohorts, or in their tables
-    alone. A study that stands in several cohorts enters once. Without a validation cohort the studies of validation are
-    held out, and without those, or where no others are left, a fraction of the patients; a patient is on one side.
-    Studies of which nothing says what they are for are trained on.
+    """Training studies of all cohorts, held-out studies and the ROIs of both, as `eligible_studies` finds them; where
+    none is held out, a fraction of the patients is. The split goes to split.csv, and what made it to split.json.
 
     Args:
         cohorts: folders, or manifest CSVs beside their tables.
         out: run folder.
         fraction: of the patients to hold out.
-        options: `seed` and `validation`.
+        options: `seed`, `validation` and `resume`.
+        criteria: who is eligible; all are when None.
+        sites: what sites are for, where their names say something else.
+
+    Raises:
+        ReadError: as for `eligible_studies`.
+        ConfigError: a run to go on with has another split.
+    """
+    found = eligible_studies(cohorts, options, criteria, sites)
+    made_from: dict[str, object] = {"studies": state_of_studies([*found.training, *found.held_out])}
+    if not found.held_out:
+        training, held_out = split_by_patient(found.training, fraction, options.seed)
+        found = replace(found, training=training, held_out=held_out)
+        made_from |= {"seed": options.seed, "fraction": fraction}
+    make_folder(out)
+    note_split(out / "split.json", made_from, options.resume)
+    write_split(found.training, found.held_out, out / "split.csv")
+    return found
+
+
+def eligible_studies(
+    cohorts: Cohorts,
+    options: TrainingOptions,
+    criteria: EligibilityCriteria | None = None,
+    sites: SiteSplits = DEFAULT_SITES,
+) -> TrainingCohorts:
+    """Studies of all cohorts that may be trained on, those that are held out by the cohorts themselves, and the ROIs
+    of both; writes nothing.
+
+    Test studies never enter, nor does any study of a patient who has one in any of the cohorts, or in their tables
+    alone. A study that stands in several cohorts enters once. Without a validation cohort the studies of validation are
+    held out, unless no others are left; a patient is on one side. Studies of which nothing says what they are for are
+    trained on.
+
+    Args:
+        cohorts: folders, or manifest CSVs beside their tables.
+        options: `validation`.
         criteria: who is eligible; all are when None.
         sites: what sites are for, where their names say something else.
 
@@ -115,13 +145,13 @@ def training_cohorts(
             cohorts.
     """
     notes: list[str] = []
-    folders = [_read(cohort, notes) for cohort in folders_of(cohorts)]
+    folders = [read_folder(cohort, notes) for cohort in folders_of(cohorts)]
     studies = [study for folder in folders for study in folder.studies]
     others: list[Study] = []
     if options.validation is not None:
-        folders.append(_read(options.validation, notes))
+        folders.append(read_folder(options.validation, notes))
         others = list(folders[-1].studies)
-    rois = _joined_rois(folders)
+    rois = joined_rois(folders)
     everyone = [study for folder in folders for study in (*folder.studies, *folder.in_tables_alone)]
     notes += unknown_sites(sites, everyone)
     tested = PatientSides.of(everyone, sites).test
@@ -139,13 +169,9 @@ def training_cohorts(
         choice.left_out[VALIDATION_COHORT] = len(for_validation)
     if not training:
         raise ReadError(_nothing_left(choice, held_out))
-    if not held_out:
-        training, held_out = split_by_patient(training, fraction, options.seed)
     on_both_sides = {s.patient_id for s in training} & {s.patient_id for s in held_out}
     if on_both_sides:
         raise ReadError(f"{len(on_both_sides)} patients stand in both training and {options.validation}; expected none")
-    make_folder(out)
-    write_split(training, held_out, out / "split.csv")
     return TrainingCohorts(
         training=training,
         held_out=held_out,
@@ -228,57 +254,4 @@ def _nothing_left(choice: _Choice, held_out: Sequence[Study]) -> str:
     hints = "".join(f"; {note}" for note in choice.notes())
     return (
         f"nothing is left to train on: {', '.join(reasons)}; give a cohort with eligible studies of other sites{hints}"
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Folder:
-    """A cohort: its studies, what its tables name beside them, and the boxes of its studies."""
-
-    cohort: Path
-    studies: Sequence[Study]
-    in_tables_alone: Sequence[Study]
-    rois: Rois
-
-
-def _joined_rois(folders: Sequence[_Folder]) -> Rois:
-    """The boxes of all cohorts.
-
-    Raises:
-        ReadError: a study_uid whose boxes differ in two cohorts, so that one study would be trained on another's.
-    """
-    rois: Rois = {}
-    places: dict[str, tuple[_Folder, str]] = {}
-    for folder in folders:
-        for study in folder.studies:
-            first, patient = places.setdefault(study.study_uid, (folder, study.patient_id))
-            ours, theirs = ({v: of.rois.get((study.study_uid, v)) for v in View} for of in (first, folder))
-            both = [view for view in View if None not in (ours[view], theirs[view])]
-            if any(ours[view] != theirs[view] for view in (both if patient == study.patient_id else View)):
-                raise ReadError(
-                    f"study_uid {visible(study.study_uid)} has different ROIs in {first.cohort} and {folder.cohort}; "
-                    "expected names that tell studies apart, or the same ROIs"
-                )
-        rois = {**folder.rois, **rois}
-    return rois
-
-
-def _read(cohort: Path, notes: list[str]) -> _Folder:
-    studies = index_cohort(cohort).studies
-    if not studies:
-        raise ReadError(f"{cohort}: no radiographs found; expected a cohort folder")
-    folder = cohort if cohort.is_dir() else cohort.parent
-    if not (folder / "rois.csv").is_file():
-        why = f"; {TO_CONFIRM}: {WAITING}" if (folder / TO_CONFIRM).is_file() else ""
-        raise ReadError(
-            f"{folder}: rois.csv is missing; training needs manual ROIs (study_uid, view, level, x0..y1){why}"
-        )
-    if cohort.is_dir():
-        notes += [f"{cohort}: {note}" for note in table_notes(cohort, studies)]
-    uids = {study.study_uid for study in studies}
-    return _Folder(
-        cohort=cohort,
-        studies=studies,
-        in_tables_alone=read_cohort_tables(folder, []).unprocessed(studies),
-        rois={(uid, view): boxes for (uid, view), boxes in read_rois(folder / "rois.csv").items() if uid in uids},
     )

@@ -65,9 +65,9 @@ def with_labels(split: TrainingCohorts, study_uids: Collection[str], what: str) 
     sides = []
     for studies, purpose in ((split.training, "to train on"), (split.held_out, "to validate by")):
         sides.append([study for study in studies if study.study_uid in study_uids])
-        if not sides[-1]:
-            first = f" (the first is {visible(studies[0].study_uid)})" if studies else ""
-            raise ReadError(f"none of {len(studies)} studies {purpose} has {what}{first}")
+        if studies and not sides[-1]:
+            first = f"the first is {visible(studies[0].study_uid)}"
+            raise ReadError(f"none of {len(studies)} studies {purpose} has {what} ({first})")
     without = len(split.training) + len(split.held_out) - sum(map(len, sides))
     left_out = {**split.left_out, **({f"without {what}": without} if without else {})}
     return replace(split, training=sides[0], held_out=sides[1], left_out=left_out)

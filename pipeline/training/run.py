@@ -98,6 +98,15 @@ def row_text(row: Mapping[str, float]) -> str:
 
 def settings_text(config: StrictConfig) -> str:
     """The settings that are not as by default, in words."""
-    defaults = type(config)().model_dump(mode="json")
-    given = {name: value for name, value in config.model_dump(mode="json").items() if value != defaults[name]}
-    return "settings " + (", ".join(f"{name} {value}" for name, value in given.items()) or "by default")
+    given = _flat(config.model_dump(mode="json"))
+    defaults = _flat(type(config)().model_dump(mode="json"))
+    words = [f"{name} {value}" for name, value in given.items() if value != defaults.get(name)]
+    return "settings " + (", ".join(words) or "by default")
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> dict[str, object]:
+    """Values by names with dots, as --set takes them."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return flat

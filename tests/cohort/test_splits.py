@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cohort.bmd import BMD_CLASSES, DxaResult
+from cohort.covariates import Covariates, Sex
 from cohort.splits import (
     SiteSplits,
     Split,
+    fold_patients,
     is_test_site,
     split_by_patient,
     split_of,
@@ -92,6 +96,51 @@ def test_the_seed_decides_and_not_the_order_of_the_studies() -> None:
         return {study.patient_id for study in split_by_patient(studies, 0.3, seed)[1]}
 
     assert held_out(STUDIES, 1) == held_out(STUDIES[::-1], 1) != held_out(STUDIES, 2)
+
+
+def mixed(count: int) -> list[Study]:
+    """Patients of every class, sex and site, most of them of one class, two studies of each."""
+    scores, sexes, sites = (-3.0, -1.8, -0.2, -0.1), (Sex.FEMALE, Sex.MALE, Sex.FEMALE), ("north", "south")
+    return [
+        Study(
+            study_uid=f"s{k}-{visit}",
+            patient_id=f"p{k}",
+            site=sites[k % 2],
+            covariates=Covariates(sex=sexes[k % 3]),
+            dxa=DxaResult(t_score=scores[k % 4]),
+        )
+        for k in range(count)
+        for visit in range(2)
+    ]
+
+
+def counts(studies: Sequence[Study]) -> Counter[object]:
+    """Patients by class, by sex and by site."""
+    patients = {study.patient_id: study for study in studies}.values()
+    classes = [study.dxa.bmd_class for study in patients if study.dxa is not None]
+    return Counter([*classes, *(study.covariates.sex for study in patients), *(study.site for study in patients)])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_splits_and_folds_hold_the_mixture_of_classes_sexes_and_sites(seed: int) -> None:
+    studies = mixed(60)
+    everyone = counts(studies)
+    _, held_out = split_by_patient(studies, 0.2, seed)
+    folds = fold_patients(studies, 5, seed)
+    assert len(folds) == 5 and sorted(p for fold in folds for p in fold) == sorted({s.patient_id for s in studies})
+    for side in (held_out, *([s for s in studies if s.patient_id in fold] for fold in folds)):
+        found = counts(side)
+        apart = {what: abs(found[what] - number / 5) for what, number in everyone.items()}
+        assert all(gap < (1 if what in BMD_CLASSES else 3) for what, gap in apart.items()), apart
+
+
+def test_folds_follow_the_seed_and_need_patients() -> None:
+    studies = mixed(12)
+    assert fold_patients(studies, 3, 0) == fold_patients(studies[::-1], 3, 0) != fold_patients(studies, 3, 1)
+    with pytest.raises(ConfigError, match="13 folds of 12 patients; expected 2 folds or more, and 13 patients"):
+        fold_patients(studies, 13, 0)
+    with pytest.raises(ConfigError, match="2 folds of 2 patients; expected 2 folds or more, and 3 patients"):
+        fold_patients(mixed(2), 2, 0)
 
 
 def test_one_patient_cannot_be_split() -> None:
