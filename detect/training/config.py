@@ -123,9 +123,9 @@ class SegmenterTraining(StrictConfig):
         return self.lr if self.lr is not None else (2e-4 if fine_tuned else 2e-3)
 
 
-STEP_BYTES_A_PIXEL = {"n": 750, "s": 1500, "m": 3000, "l": 4000}
+STEP_BYTES_A_PIXEL = {"n": 750, "s": 1500, "m": 3250, "l": 4300}
 """Bytes of memory that a step in float32 takes for each pixel of its batch, by the size of the architecture: measured
-for n and s on a CPU (256 and 512 px, batches of 8 and 16), for m and l by their number of activations."""
+for n, s and m on a CPU (256 px, batches of 8; n also 512 px, 16); l is taken as a third above m."""
 
 PROGRAM_BYTES = 1.1e9
 """Memory of a training that does not grow with its images."""
