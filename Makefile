@@ -1,10 +1,11 @@
 # make demo: screen the six examples.  make test: install everything and test.  make check: format, lint, types.
+# make docs: the site of docs/ in site/; broken links are errors.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= osteolens-out
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(VENV)/.base
 	$(BIN)/osteolens process --out $(OUT) --no-resume
@@ -18,6 +19,14 @@ check: $(VENV)/.full
 	$(BIN)/ruff check .
 	$(BIN)/mypy --no-incremental  # the cache has hidden an error
 
+docs: .venv-docs/.done
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+.venv-docs/.done: docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install -q -r docs/requirements.txt
+	touch $@
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -30,4 +39,4 @@ $(VENV)/.full: pyproject.toml | $(BIN)/python
 	touch $@ $(VENV)/.base
 
 clean:
-	rm -rf $(VENV) $(OUT) build dist *.egg-info
+	rm -rf $(VENV) .venv-docs site $(OUT) build dist *.egg-info

@@ -28,6 +28,7 @@ from cohort.mapping.units import UNIT_WORDS  # noqa: E402
 from cohort.rejection_codes import LevelCode, RejectionCode  # noqa: E402
 from osteolens.config import recipes_of  # noqa: E402
 from osteolens.settings import settings_of  # noqa: E402
+from scripts.python_page import python_page  # noqa: E402
 
 SPECIAL_COLUMNS = {
     "z_score": "Z-score (not read)",
@@ -90,6 +91,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
+def _plain(text: str) -> str:
+    """A cell whose brackets, stars and backslashes are themselves, not Markdown."""
+    return _cell(re.sub(r"([\\\[\]*<>])", r"\\\1", text))
+
+
 def settings_page() -> str:
     """docs/reference/settings.md: every setting of every group."""
     lines = ["# Settings", "", NOTICE, ""]
@@ -102,8 +108,8 @@ def settings_page() -> str:
         lines += [f"## {name}", "", f"Taken by: {USED_BY[name]}.{f' Recipes: {recipes}.' if recipes else ''}", ""]
         lines += ["| key | default | expected | meaning |", "|---|---|---|---|"]
         for setting in settings_of(settings_class(name)):
-            default = "" if setting.default is None else f"`{_cell(str(setting.default))}`"
-            row = (f"`{setting.key}`", default, _cell(setting.expected), _cell(setting.description))
+            default = "" if setting.default in (None, "") else f"`{_cell(str(setting.default))}`"
+            row = (f"`{setting.key}`", default, _plain(setting.expected), _cell(setting.description))
             lines.append(f"| {' | '.join(row)} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
@@ -178,6 +184,7 @@ RESULTS = ("docs/results/2026.11.5.md",)
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/settings.md": settings_page,
+    "docs/reference/python.md": partial(python_page, NOTICE),
     "docs/reference/rejection-codes.md": codes_page,
     "docs/reference/table-words.md": words_page,
     **{place: partial(results_page, place) for place in RESULTS},
