@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from typer.main import get_command
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.performance.page import page_of  # noqa: E402
 from cli.config import SETTINGS, USED_BY, settings_class  # noqa: E402
 from cli.main import app  # noqa: E402
 from cohort.io.tables.words import AMBIGUOUS, FEMALE, MALE, NEITHER, UNKNOWN  # noqa: E402
@@ -29,6 +31,7 @@ from cohort.rejection_codes import LevelCode, RejectionCode  # noqa: E402
 from osteolens.config import recipes_of  # noqa: E402
 from osteolens.settings import settings_of  # noqa: E402
 from scripts.python_page import python_page  # noqa: E402
+from scripts.zoo_page import zoo_page  # noqa: E402
 
 SPECIAL_COLUMNS = {
     "z_score": "Z-score (not read)",
@@ -177,6 +180,13 @@ def results_page(place: str) -> str:
     return TABLE.sub(filled, page.read_text("utf-8"))
 
 
+def speed_page() -> str:
+    """docs/results/speed.md: the last run of `python -m benchmarks.performance` that was kept."""
+    return page_of(json.loads((ROOT / SPEED).with_suffix(".json").read_text("utf-8")))
+
+
+SPEED = "docs/results/speed.md"
+
 TABLE = re.compile(r"<!-- table: (\w+) -->\n(?:.*?\n)??<!-- end of table -->", re.S)
 
 RESULTS = ("docs/results/2026.11.5.md",)
@@ -187,7 +197,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/python.md": partial(python_page, NOTICE),
     "docs/reference/rejection-codes.md": codes_page,
     "docs/reference/table-words.md": words_page,
+    "docs/results/model-zoo.md": partial(zoo_page, NOTICE),
     **{place: partial(results_page, place) for place in RESULTS},
+    **({SPEED: speed_page} if (ROOT / SPEED).with_suffix(".json").is_file() else {}),
 }
 """What is generated, by its place."""
 

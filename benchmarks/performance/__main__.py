@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.performance.engines import measured_engines
 from benchmarks.performance.folders import measured_jobs, measured_long_run
 from benchmarks.performance.growth import measured_indexing, measured_sizes
-from benchmarks.performance.machine import Machine, has, measured_machine
+from benchmarks.performance.machine import Machine, cores_here, has, measured_machine
 from benchmarks.performance.page import page_of
 from benchmarks.performance.picture import write_picture
 from benchmarks.performance.stages import measured_stages
@@ -30,7 +30,6 @@ from osteolens.inference.config import InferenceConfig
 from osteolens.inference.devices import Device, Precision
 from osteolens.inference.fastest import with_devices
 from pipeline.bundle.load import Bundle, load_bundle
-from pipeline.screening.workers.settings import available_cores
 
 RIVAL_PACKAGES = ("torch", "ultralytics", "segmentation_models_pytorch", "safetensors")
 
@@ -51,7 +50,7 @@ class Plan:
         threads: of each network and of torch.
         rounds: over single studies.
         networks: that are run by every engine.
-        jobs: processes whose throughput is measured; the last is that of the long run.
+        jobs: numbers of processes whose throughput is measured; the largest screens the long run too.
         folder_rounds: over folders.
         folder_studies: of a folder whose throughput is measured.
         long_studies: of the folder over which memory is looked at.
@@ -127,7 +126,9 @@ def _sections(plan: Plan, machine: Machine, folder: Path) -> dict[str, Callable[
             plan.bundle, plan.studies, plan.threads, plan.rounds, plan.calibration, plan.networks
         ),
         "jobs": lambda: _jobs(plan, folder),
-        "long_run": lambda: [measured_long_run(plan.studies, plan.long_studies, plan.jobs[-1], folder, plan.arguments)],
+        "long_run": lambda: [
+            measured_long_run(plan.studies, plan.long_studies, max(plan.jobs, default=1), folder, plan.arguments)
+        ],
         "indexing": lambda: measured_indexing(plan.index_files, plan.folder_rounds, folder),
         "sizes": lambda: measured_sizes(plan.bundle, plan.inference, plan.threads, plan.sides, plan.rounds, folder),
     }
@@ -143,11 +144,11 @@ def _rivals(plan: Plan, folder: Path) -> Sequence[Any] | None:
 
 def _jobs(plan: Plan, folder: Path) -> Sequence[Any]:
     rival = None
-    if has(*RIVAL_PACKAGES):
+    if plan.jobs and has(*RIVAL_PACKAGES):
         from benchmarks.performance.rivals import their_rate
 
         of_folder = list(islice(cycle(plan.studies), plan.folder_studies))
-        rival = their_rate(plan.bundle, of_folder, available_cores(), folder)
+        rival = their_rate(plan.bundle, of_folder, cores_here(), folder)
     return measured_jobs(
         plan.studies, plan.folder_studies, plan.jobs, plan.folder_rounds, folder, plan.arguments, rival
     )
@@ -166,10 +167,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         studies=studies[: options.timed],
         simulated=options.cohort is not None,
         calibration=studies[options.timed :] or studies,
-        threads=options.threads or available_cores(),
+        threads=options.threads or cores_here(),
         rounds=options.rounds,
         networks=tuple(bundle.networks),
-        jobs=tuple(sorted({1, 2, available_cores()})),
+        jobs=tuple(sorted({1, 2, cores_here()})),
         folder_rounds=options.folder_rounds,
         folder_studies=options.folder_studies,
         long_studies=options.studies,
@@ -183,8 +184,9 @@ def _quick(plan: Plan) -> Plan:
     """The same with next to nothing of everything."""
     one = plan.studies[:1]
     return replace(
-        plan, studies=one, calibration=one, threads=1, rounds=1, networks=("segmenter",), jobs=(1,), folder_rounds=1,
-        folder_studies=2, long_studies=2, index_files=(2, 4), sides=(700,), megabytes=1, product_side=64,
+        plan, studies=one, calibration=one, threads=1, rounds=1, networks=("segmenter",), jobs=(), folder_rounds=1,
+        folder_studies=2, long_studies=2, index_files=(2, 4), sides=(700,), megabytes=1,
+        product_side=64,
     )  # fmt: skip
 
 

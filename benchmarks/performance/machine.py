@@ -22,7 +22,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.performance.timing import Timing, interleaved
 from osteolens.errors import ConfigError
 from osteolens.inference.devices import Device, Precision, opener
-from pipeline.screening.workers.settings import available_cores
 
 FLAGS = (
     *("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
@@ -91,7 +90,7 @@ def measured_machine(rounds: int, megabytes: int, side: int) -> Machine:
     return Machine(
         processor=_cpuinfo("model name") or platform.processor() or platform.machine(),
         flags=tuple(flag for flag in FLAGS if flag in (_cpuinfo("flags") or _cpuinfo("Features")).split()),
-        cores=available_cores(),
+        cores=cores_here(),
         memory_gib=_memory_gib(),
         load=load,
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
@@ -105,6 +104,11 @@ def limit_of(machine: Machine, precision: str, cores: int) -> float | None:
     """Best rate of products of matrices on so many cores at most, whoever reached it, in GFLOP/s."""
     rates = [rate.best for rate in machine.arithmetic if rate.name == precision and rate.cores <= cores]
     return max(rates, default=None)
+
+
+def cores_here() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has(*packages: str) -> bool:
@@ -135,7 +139,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 def _counts() -> list[int]:
     """One core and all."""
-    return sorted({1, available_cores()})
+    return sorted({1, cores_here()})
 
 
 def _bandwidth(rounds: int, megabytes: int) -> tuple[Rate, ...]:

@@ -162,7 +162,9 @@ difference of each output from it. int8 is static, its ranges from simulated stu
 
 
 def _jobs(document: Document) -> str:
-    jobs = document.get("jobs") or []
+    jobs = document.get("jobs")
+    if not jobs:
+        return ""
     alone = next(one for one in jobs if one["jobs"] == 1)
     rival = next((one for one in jobs if one["jobs"] == 0), None)
     rows = [
