@@ -201,7 +201,8 @@ def _index(folder: Path, out: Path) -> CohortIndex:
 
     if out.resolve() == folder.resolve():
         raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
-    return index_cohort(folder, exclude=out)
+    with progress("reading headers (%)", 100) as bar:
+        return index_cohort(folder, exclude=out, progress=lambda done, total: bar(100 * done // total))
 
 
 def _print_rows(rows: Sequence[PredictionRow]) -> None:

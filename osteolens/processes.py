@@ -16,6 +16,13 @@ from typing import Any
 _LOCK = threading.Lock()
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class _Process(SpawnProcess):
     """A process whose children import our modules alone.
 

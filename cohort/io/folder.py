@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from cohort.covariates import Covariates
-from cohort.io.dicom.read import DICOM_SUFFIXES, NO_HEADER, Header, read_header
-from cohort.io.radiograph import PLAIN_SUFFIXES, format_of, unknown_format
+from cohort.io.dicom.read import Header, read_header
+from cohort.io.image_files import ImageFile, described_files
+from cohort.io.radiograph import PLAIN_SUFFIXES
 from cohort.io.safe_names import part_of_study, safe_name
 from cohort.io.tables.join import CohortTables, read_cohort_tables
 from cohort.io.tables.reader import lines_of, read_table
 from cohort.io.tables.rows import cohort_row
 from cohort.io.tables.words import known, named_patient
-from cohort.io.view_names import study_key, view_from_path
 from cohort.io.walk import Skipped, files_below
 from cohort.spine import View
 from cohort.study import Study
 from osteolens.errors import ConfigError, ReadError
+from osteolens.progress import Progress, silent
 
 T = TypeVar("T")
-
-_ASIDE = (".csv", ".json", ".txt", ".md", ".yaml", ".yml", ".xml", ".html", ".pdf", ".partial", ".onnx", ".safetensors")
 
 MAX_IMAGES = 12
 """Images of one study that are read; a lumbar examination has fewer."""
@@ -36,17 +35,6 @@ class CohortIndex:
     studies: tuple[Study, ...]
     skipped: tuple[Skipped, ...]
     root: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Image:
-    """One image file before it belongs to a study."""
-
-    path: Path
-    key: str
-    patient_id: str
-    view: View | None
-    header: Header
 
 
 def site_names(sites: str) -> set[str]:
@@ -69,7 +57,9 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
     return replace(index, studies=studies)
 
 
-def index_cohort(source: Path | str, exclude: Path | None = None, with_tables: bool = True) -> CohortIndex:
+def index_cohort(
+    source: Path | str, exclude: Path | None = None, with_tables: bool = True, progress: Progress = silent
+) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
     DICOM files group by StudyInstanceUID and PatientID; plain images by folder and name without the words for a view
@@ -82,6 +72,7 @@ def index_cohort(source: Path | str, exclude: Path | None = None, with_tables: b
         source: folder, image or manifest.
         exclude: a folder inside it to ignore, such as the run's own output.
         with_tables: whether the tables of a folder are joined.
+        progress: told after files of a folder.
 
     Raises:
         ReadError: the source does not exist, or its table cannot be read.
@@ -99,8 +90,7 @@ def index_cohort(source: Path | str, exclude: Path | None = None, with_tables: b
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     images = []
-    for path in files:
-        described = _described(path, path.relative_to(root), root.resolve().name or "study")
+    for described in described_files(files, root, progress):
         if isinstance(described, Skipped):
             skipped.append(described)
         else:
@@ -110,45 +100,13 @@ def index_cohort(source: Path | str, exclude: Path | None = None, with_tables: b
     return CohortIndex(tuple(joined), tuple(skipped), root)
 
 
-def _described(path: Path, relative: Path, root_name: str) -> _Image | Skipped:
-    """Study key, patient, view and header of one file, or why it is no image."""
-    suffix = path.suffix.lower()
-    if suffix in _ASIDE or path.name.upper() == "DICOMDIR":
-        return Skipped(path, "no image file")
-    path_key = study_key(relative, root_name)
-    try:
-        kind = format_of(path)
-    except OSError as error:
-        return Skipped(path, f"cannot be opened ({error.strerror})")
-    alone = _Image(path=path, key=str(relative), patient_id=str(relative), view=None, header=NO_HEADER)
-    if kind is None:
-        return alone if suffix in (*PLAIN_SUFFIXES, *DICOM_SUFFIXES) else Skipped(path, unknown_format(path))
-    if kind == "DICOM":
-        return _dicom(alone, path_key, view_from_path(relative))
-    return replace(alone, key=path_key, patient_id=path_key, view=view_from_path(relative))
-
-
-def _dicom(alone: _Image, path_key: str, view: View | None) -> _Image | Skipped:
-    """A DICOM object by its header; one that cannot be read stays alone."""
-    try:
-        header = read_header(alone.path)
-    except ReadError:
-        return alone
-    if header.no_radiograph is not None:
-        return Skipped(alone.path, f"holds {header.no_radiograph}, no radiograph")
-    key = header.study_uid or path_key
-    return replace(
-        alone, key=key, patient_id=named_patient(header.patient_id) or "", view=header.view or view, header=header
-    )
-
-
-def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
+def _grouped(images: Sequence[ImageFile]) -> list[tuple[str, list[ImageFile], bool]]:
     """Images by study: (key, images, whether its StudyInstanceUID stands for other patients too).
 
     A study is of one patient, so a StudyInstanceUID of several patients is split by PatientID; an image without one
     joins the only patient there is.
     """
-    by_key: dict[str, list[_Image]] = {}
+    by_key: dict[str, list[ImageFile]] = {}
     for image in images:
         by_key.setdefault(image.key, []).append(image)
     groups = []
@@ -164,7 +122,7 @@ def _grouped(images: Sequence[_Image]) -> list[tuple[str, list[_Image], bool]]:
     return groups
 
 
-def _study(key: str, images: Sequence[_Image], split: bool) -> tuple[str, Study]:
+def _study(key: str, images: Sequence[ImageFile], split: bool) -> tuple[str, Study]:
     """One study of its images: the first of each view, raw ones last, and what more there is."""
     patient_id = next((image.patient_id for image in images if image.patient_id), key)
     notes = []

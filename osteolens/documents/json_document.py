@@ -83,7 +83,8 @@ def parse_json(raw: bytes, name: str, nan_is_null: bool = False) -> Any:
         raise ReadError(f"{name}: it is nested too deeply; expected a JSON document of OsteoLens") from error
     except ValueError as error:
         raise ReadError(f"{name}: {error}") from error
-    _check_numbers(document, name)
+    if not _is_fit(document):
+        _refuse_unfit(document, name)
     return document
 
 
@@ -134,7 +135,25 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return unique
 
 
-def _check_numbers(document: object, name: str) -> None:
+def _is_fit(document: object) -> bool:
+    """Whether every number is finite and nothing is nested too deeply; the place of what is not costs time to tell."""
+    level = [document]
+    for _ in range(MOST_DEPTH + 1):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+            elif isinstance(value, _Unfit):
+                return False
+        if not below:
+            return True
+        level = below
+    return False
+
+
+def _refuse_unfit(document: object, name: str) -> None:
     waiting: list[tuple[str, int, object]] = [("", 0, document)]
     while waiting:
         where, depth, value = waiting.pop()

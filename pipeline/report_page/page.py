@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import jinja2
@@ -124,7 +126,14 @@ def render(package: str, name: str, title: str, notice: str, context: Mapping[st
         notice: what kind of data this is.
         context: what the template needs, by name.
     """
-    loader = jinja2.ChoiceLoader([jinja2.PackageLoader(folder, ".") for folder in (package, "pipeline.report_page")])
+    template = _environment(package, str(resources.files(package))).get_template(f"{name}.html.jinja")
+    return template.render(title=title, notice=notice, **context)
+
+
+@cache
+def _environment(package: str, folder: str) -> jinja2.Environment:
+    """Templates of a package in a folder, which are compiled once."""
+    loader = jinja2.ChoiceLoader([jinja2.PackageLoader(name, ".") for name in (package, "pipeline.report_page")])
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader, finalize=_shown)
     environment.filters["unbroken"] = unbroken
     environment.globals.update(
@@ -134,7 +143,7 @@ def render(package: str, name: str, title: str, notice: str, context: Mapping[st
         level_colours=colours.LEVELS,
         class_colours=colours.CLASSES,
     )
-    return environment.get_template(f"{name}.html.jinja").render(title=title, notice=notice, **context)
+    return environment
 
 
 def _shown(value: object) -> object:

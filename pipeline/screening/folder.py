@@ -19,6 +19,7 @@ from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import Status
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.manual_rois import ManualRois
+from pipeline.screening.output.known_digests import KnownDigests
 from pipeline.screening.output.objects import no_objects, object_writers
 from pipeline.screening.output.report import used_tables, write_report
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
@@ -167,6 +168,7 @@ class _Run:
         self._studies = [replace(s, covariates=s.covariates.overridden_by(options.covariates)) for s in index.studies]
         self._skipped = skipped_rows(index.skipped, index.root)
         write_whole(out / "skipped.csv", table_text(("file", "reason"), self._skipped))
+        self._known = KnownDigests(out, index.root)
         self._write_row = RowWriter(out)
         self._writers = object_writers(options.config, out)
         self._objects = no_objects(self._writers)
@@ -196,8 +198,9 @@ class _Run:
         for study in self._studies:
             if self._stop.is_set():
                 break
-            earlier = earlier_study(study, self._out, source, root, writers) if resume else None
+            earlier = earlier_study(study, self._out, source, root, writers, self._known.of) if resume else None
             if earlier is None:
+                self._known.note(study)
                 pending.append(study)
             else:
                 self._summary.resumed += 1
@@ -208,6 +211,7 @@ class _Run:
         row = stored.row
         self._write_row(row)
         self._summary.rows.append(row)
+        self._known.add(stored.digests)
         for kind, made in stored.made.items():
             self._objects[kind].add(row.study_uid, made)
         for stage, seconds in stored.seconds.items():
@@ -243,5 +247,6 @@ class _Run:
         ).as_json()
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))
+        self._known.write()
         write_json(out / "run.json", record)
         write_report(out, cells, self._skipped, record, used_tables(self._index.root))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -36,11 +36,13 @@ class StoredStudy:
     Attributes:
         row: of predictions.csv.
         made: what became of DICOM objects and FHIR resources, by the kinds that are asked for.
+        digests: SHA-256 of each image, by its path as told.
         seconds: time by stage; empty for a result of an earlier run.
     """
 
     row: PredictionRow
     made: Mapping[str, Made]
+    digests: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -79,7 +81,8 @@ def screen_study(
         stored = _stored(output.prediction, out)
         made = write_objects(study, stored, writers)
         lap("write")
-        return StoredStudy(row=row_of(stored, time.perf_counter() - begun), made=made, seconds=seconds)
+        row = row_of(stored, time.perf_counter() - begun)
+        return StoredStudy(row=row, made=made, digests=_digests(stored), seconds=seconds)
     except OutputError:
         raise
     except OsteoLensError as error:
@@ -127,7 +130,7 @@ def store_failure(
         system=study.system,
     )
     stored = _stored(failed, out)
-    return StoredStudy(row=row_of(stored, 0.0), made=write_objects(study, stored, writers))
+    return StoredStudy(row=row_of(stored, 0.0), made=write_objects(study, stored, writers), digests=_digests(stored))
 
 
 def write_objects(
@@ -166,6 +169,10 @@ def write_objects(
     return made
 
 
+def _digests(prediction: Prediction) -> dict[str, str]:
+    return {image.path: image.sha256 for image in prediction.images}
+
+
 def _stored(prediction: Prediction, out: Path) -> Prediction:
     """Write a study's JSON; the result as the file holds it."""
     document = prediction.as_json()
@@ -195,7 +202,12 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
 
 
 def earlier_study(
-    study: Study, out: Path, source: ModelIdentifiers, root: Path | None, writers: Sequence[ObjectWriter]
+    study: Study,
+    out: Path,
+    source: ModelIdentifiers,
+    root: Path | None,
+    writers: Sequence[ObjectWriter],
+    digest: Callable[[Path], str] = digest_of,
 ) -> StoredStudy | None:
     """An earlier result, if it is complete and came from the same weights, settings, patient, covariates and
     files, by their digests. Its date and radiography system, which change no class, are brought up to date.
@@ -206,6 +218,7 @@ def earlier_study(
         source: identifiers of the weights and settings of this run.
         root: folder that paths are told from.
         writers: of DICOM objects and FHIR resources.
+        digest: gives the digest of an image.
     """
     path = out / "studies" / f"{study.study_uid}.json"
     if not path.is_file():
@@ -216,7 +229,7 @@ def earlier_study(
     except OsteoLensError:
         return None
     before = {image.path: image.sha256 for image in earlier.images}
-    now = {told_path(image, root): digest_of(image) for _, image in study.images}
+    now = {told_path(image, root): digest(image) for _, image in study.images}
     now |= {told_path(image, root): before.get(told_path(image, root), "") for _, image, _ in study.set_aside}
     same = (
         document == earlier.as_json()

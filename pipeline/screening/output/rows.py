@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from cohort.bmd import BMD_CLASSES
 from pipeline.prediction import ImageRecord, Prediction, Status
@@ -60,7 +60,7 @@ class PredictionRow:
 
     def as_cells(self) -> dict[str, object]:
         """By column."""
-        return {name: "" if value is None else value for name, value in asdict(self).items()}
+        return {name: "" if (value := getattr(self, name)) is None else value for name in COLUMNS}
 
 
 COLUMNS = tuple(field.name for field in fields(PredictionRow))

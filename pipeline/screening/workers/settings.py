@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from osteolens.inference.fastest import with_devices
+from osteolens.processes import available_cores
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import ModelIdentifiers
 from pipeline.screening.config import ScreeningConfig
@@ -58,13 +59,6 @@ class WorkerSettings:
             threads = max(1, available_cores() // processes)
         inference = with_devices(self.config.inference, self.bundle.networks)
         return replace(self, config=self.config.model_copy(update={"threads": threads, "inference": inference}))
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def number_of_processes(config: ScreeningConfig, studies: int) -> int:
