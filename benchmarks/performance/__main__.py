@@ -91,8 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, write."""
     options = _options(arguments)
     plan = _plan(options)
-    command = " ".join(arguments if arguments is not None else sys.argv[1:])
-    document: dict[str, Any] = {"measured": date.today().isoformat(), "command": command, "threads": plan.threads}
+    document: dict[str, Any] = {"measured": date.today().isoformat(), "command": _told(options)}
+    document["threads"] = plan.threads
     document |= {"quick": options.quick, "devices": plan.inference.model_dump(mode="json")}
     document["weights"] = plan.bundle.version
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
@@ -107,6 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_picture(document, options.picture)
     options.page.write_text(page_of(document), "utf-8")
     print(f"{options.out}, {options.page} and {options.picture} are written")
+
+
+def _told(options: argparse.Namespace) -> str:
+    """Numbers and names of the command line; paths of this machine are left out."""
+    told = {name: value for name, value in vars(options).items() if not isinstance(value, Path | None)}
+    return ", ".join(f"{name.replace('_', '-')} {value}" for name, value in told.items())
 
 
 def _sections(plan: Plan, machine: Machine, folder: Path) -> dict[str, Callable[[], Sequence[Any] | None]]:

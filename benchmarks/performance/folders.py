@@ -22,6 +22,9 @@ ROOT = Path(__file__).parent.parent.parent
 SAMPLE_SECONDS = 0.5
 """Between two looks at the memory."""
 
+DONE = (0, 3)
+"""Exit codes of a run that came to its end; 3 tells that some studies failed."""
+
 WINDOWS = 10
 """Parts of a run that are compared."""
 
@@ -77,7 +80,7 @@ def screened(source: Path, out: Path, jobs: int, arguments: Sequence[str] = ()) 
     _, said = program.communicate()
     seconds = time.perf_counter() - begun
     watcher.join()
-    if program.returncode:
+    if program.returncode not in DONE:
         raise StudyError(f"osteolens {' '.join(words)} ended with {program.returncode}: {said.decode()[-500:]}")
     processes = int(json.loads((out / "run.json").read_text("utf-8"))["processes"])
     finished = sorted(path.stat().st_mtime - since for path in (out / "studies").glob("*.json"))

@@ -247,7 +247,7 @@ python -m benchmarks.performance --out speed.json --page speed.md --picture spee
 ```
 
 The extras `train` and `openvino` bring the other side and the other engines. This run:
-`{document["command"] or "no options"}`."""
+{document["command"]}."""
 
 
 def _times(timing: Document) -> tuple[str, str]:

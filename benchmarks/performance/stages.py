@@ -113,7 +113,7 @@ def _time_writing(clock: Clock, number: int, output: ScreeningOutput, folder: Pa
 
 
 def _operations(networks: Networks, bundle: Bundle, studies: Sequence[Study]) -> dict[str, float]:
-    """Mean operations of a study by network, in thousand millions."""
+    """Mean operations of those studies that a network sees, by network, in thousand millions."""
     given, known = networks.feeds(studies), {}
     totals = dict.fromkeys(bundle.networks, 0.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +125,8 @@ def _operations(networks: Networks, bundle: Bundle, studies: Sequence[Study]) ->
                     if key not in known:
                         known[key] = operations(plain[name], feed).gflop
                     totals[name] += known[key]
-    return {name: round(total / len(studies), 3) for name, total in totals.items()}
+    seen = {name: sum(bool(by_network[name]) for by_network in given) for name in totals}
+    return {name: round(total / seen[name], 3) for name, total in totals.items() if seen[name]}
 
 
 def _stage(name: str, timing: Timing, gflop: float | None, limit: float | None) -> Stage:

@@ -27,8 +27,9 @@ def examples() -> tuple[Study, ...]:
 
 
 def studies_of(cohort: Path | None, most: int) -> tuple[Study, ...]:
-    """Some studies of a folder; of the examples without one."""
-    return (examples() if cohort is None else index_cohort(cohort).studies)[:most]
+    """Some studies of a folder that have both views; of the examples without one."""
+    found = examples() if cohort is None else index_cohort(cohort).studies
+    return tuple(study for study in found if study.ap and study.lateral)[:most]
 
 
 def write_manifest(path: Path, studies: Sequence[Study], count: int) -> Path:
