@@ -45,6 +45,8 @@ class Calibration(StrictConfig):
         description="of the lower bounds of PPV and NPV that the two thresholds reach; null: only the PPV and NPV of "
         "the validation studies themselves reach the value",
     )
+    t_score_slope: float = Field(1.0, gt=0, le=5, description="the network's T-score estimate is multiplied by it")
+    t_score_offset: float = Field(0.0, ge=-10, le=10, description="then added to the T-score estimate")
     patients: int | None = Field(
         None, ge=0, description="validation patients behind these numbers; null: not counted by patient"
     )
@@ -89,6 +91,7 @@ def fit_calibration(
     patients: Labels | None = None,
     coverage: float = 0.9,
     predictive_value: float = 0.95,
+    temperature: float | None = None,
 ) -> Calibration:
     """Temperature of least log-loss, the score of conformal sets, and the two thresholds of osteoporosis.
 
@@ -102,6 +105,7 @@ def fit_calibration(
         patients: (n,) number of the patient of each study; None where every study is a patient of its own.
         coverage: fraction of true classes that prediction sets are to hold.
         predictive_value: PPV from the upper threshold on, and NPV below the lower one, that are to be reached.
+        temperature: given, or None to fit it.
 
     Raises:
         ValueError: fewer than 20 patients, or not as many patients' numbers as studies.
@@ -125,7 +129,8 @@ def fit_calibration(
         scaled = apply_temperature(flat, float(np.exp(log_temperature)))
         return float(np.average(-np.log(np.clip(scaled[rows, truth], 1e-9, 1)), weights=weights))
 
-    temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+    if temperature is None:
+        temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
     calibrated = apply_temperature(flat, temperature)
     osteoporosis, is_osteoporosis = calibrated[:, OSTEOPOROSIS_INDEX], truth == OSTEOPOROSIS_INDEX
     rule_in = _threshold(osteoporosis, is_osteoporosis, weights, predictive_value)

@@ -120,7 +120,7 @@ class BmdClassifier:
         by_class = {c: float(p) for c, p in zip(BMD_CLASSES, calibrated, strict=True)}
         return Classified(
             probabilities=by_class,
-            t_score=float(t_score[0]),
+            t_score=self._calibration.t_score_slope * float(t_score[0]) + self._calibration.t_score_offset,
             prediction_set=prediction_set(calibrated, self._calibration),
             decision=rule_in_or_out(by_class[BmdClass.OSTEOPOROSIS], self._calibration),
         )

@@ -22,6 +22,7 @@ config_app = typer.Typer(help="Settings: their names, defaults and bounds, and s
 SETTINGS = {
     "screening": ("pipeline.screening.config", "ScreeningConfig"),
     "evaluation": ("pipeline.evaluation.config", "EvaluationConfig"),
+    "recalibration": ("pipeline.recalibration.config", "RecalibrationConfig"),
     "comparison": ("pipeline.roi_comparison.config", "ComparisonConfig"),
     "check": ("cohort.check", "CheckConfig"),
     "training.detector": ("detect.training.config", "DetectorTraining"),
@@ -36,6 +37,7 @@ SETTINGS = {
 USED_BY = {
     "screening": "process",
     "evaluation": "evaluate, validate",
+    "recalibration": "weights recalibrate",
     "comparison": "compare-rois",
     "check": "cohort check",
     "training.detector": "train detector",

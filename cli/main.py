@@ -17,6 +17,7 @@ from cli.evaluate import evaluate, evaluate_bodies, validate
 from cli.node.commands import node_app
 from cli.options import AsJson, Quiet, Verbose, Weights
 from cli.process import process
+from cli.recalibrate.command import recalibrate
 from cli.reproduce import reproduce
 from cli.review.command import review
 from cli.simulate import simulate_app
@@ -42,6 +43,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(node_app, name="node")
 app.command()(deidentify)
 app.command()(review)
+weights_app.command("recalibrate")(recalibrate)
 app.add_typer(weights_app, name="weights")
 app.add_typer(config_app, name="config")
 

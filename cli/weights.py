@@ -211,6 +211,10 @@ def _document(manifest: Manifest) -> dict[str, object]:
 
 def _print_manifest(manifest: Manifest) -> None:
     about = [["release", manifest.version], ["licence", manifest.licence], ["notice", manifest.notice]]
+    if (record := manifest.models.classifier.recalibration) is not None:
+        simulated = "simulated " if record.in_silico else ""
+        whom = f"{record.fitted}, on {record.patients} {simulated}patients; networks of {record.release}"
+        about.append(["recalibrated", whom])
     print_table("weights", ["what", "value"], about)
     print_table(
         "files",

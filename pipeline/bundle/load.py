@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from classify.calibration import Calibration
@@ -22,7 +23,8 @@ class Bundle:
 
     Attributes:
         version: of the whole, written into every prediction.
-        hashes: start of the SHA-256 of each file that a stage loads, by its stem, written there too.
+        hashes: start of the SHA-256 of each file that a stage loads, by its stem, and of a calibration that a site
+            fitted anew; written there too.
         detector: ONNX of the detector.
         segmenter: ONNX of the body segmenter, or None where the weights have none.
         classifier: ONNX of the classifier.
@@ -71,6 +73,8 @@ def load_bundle(folder: Path | None = None) -> Bundle:
         if name.endswith(".onnx") or name.startswith("classifier_"):
             hashes[Path(name).stem] = entry.sha256[:16]
     classifier = manifest.models.classifier
+    if classifier.recalibration is not None:
+        hashes["calibration"] = sha256(classifier.calibration.model_dump_json().encode()).hexdigest()[:16]
     return Bundle(
         version=manifest.version,
         hashes=hashes,

@@ -23,6 +23,7 @@ from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError, WeightsError
 from osteolens.inference.devices import Precision
 from pipeline.bundle.format_1 import upgraded
+from pipeline.bundle.recalibration import Recalibration
 
 MANIFEST = "manifest.json"
 FORMAT: Literal[2] = 2
@@ -90,6 +91,9 @@ class ClassifierPart(ManifestPart):
     working_px: int = Field(ge=32, le=1024, description="side that it averages crops down to")
     preprocess: PreprocessSpec = Field(description="that it was trained with")
     calibration: Calibration = Field(Calibration(), description="fitted on validation studies")
+    recalibration: Recalibration | None = Field(
+        None, description="on whom a site fitted the calibration anew, and what it was before"
+    )
 
     @model_validator(mode="after")
     def _crops_fit(self) -> ClassifierPart:

@@ -1,0 +1,1 @@
+"""osteolens weights recalibrate."""
