@@ -88,6 +88,8 @@ def connected(config: ScreeningConfig, studies: int) -> Iterator[RayCluster]:
 
 def _started(config: ScreeningConfig, studies: int, folder: Path) -> RayCluster:
     """A cluster of this machine, whose logs and sockets lie in a private folder."""
+    import ray
+
     count = number_of_processes(config, studies)
     _init(
         address="local",
@@ -96,6 +98,13 @@ def _started(config: ScreeningConfig, studies: int, folder: Path) -> RayCluster:
         object_store_memory=STORE_BYTES,
         _temp_dir=str(folder / "ray"),
     )
+    addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
+    if addresses != {"127.0.0.1"}:
+        ray.shutdown()
+        raise ConfigError(
+            f"--engine ray: the cluster of this machine listens on {', '.join(sorted(addresses))}, expected 127.0.0.1; "
+            "Ray was imported before the run: set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before, or give ray_address"
+        )
     return RayCluster(count, 0, folder)
 
 

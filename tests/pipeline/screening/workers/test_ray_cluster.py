@@ -5,22 +5,29 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from cohort.io.folder import index_cohort
 from osteolens.documents.json_document import read_json
+from osteolens.errors import OutputError, WeightsError
 from osteolens.progress import Progress, silent
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import Status
 from pipeline.screening.config import Engine, ScreeningConfig
 from pipeline.screening.folder import RunSummary, ScreeningOptions, screen_folder
+from pipeline.screening.output.rows import COLUMNS, PredictionRow
+from pipeline.screening.stored_study import StoredStudy
+from pipeline.screening.workers import ray_cluster
 from pipeline.screening.workers.ray_cluster import connected
+from pipeline.screening.workers.returned import ReturnedStudy, keep_returned
 from tests import EXAMPLES
 from tests.pipeline.screening.workers.test_processes import files, rows
 
-ray = pytest.importorskip("ray", reason="the extra 'cluster' is not installed: many machines are not tried")
+if find_spec("ray") is None:
+    pytest.skip("the extra 'cluster' is not installed: many machines are not tried", allow_module_level=True)
 
 CONFIG = ScreeningConfig(jobs=2, engine=Engine.RAY)
 
@@ -67,3 +74,28 @@ def test_two_workers_one_of_them_killed_write_what_one_process_writes(
     assert (record["engine"], record["processes"]) == ("ray", 2)
     again = screened(tmp_path / "two", bundle, CONFIG)
     assert again.resumed == 6, "nothing is screened twice"
+
+
+def test_a_cluster_that_is_started_here_is_closed_to_others_and_leaves_sigterm_alone(cluster: None) -> None:
+    import ray
+
+    assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, "a run sets its own"
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_a_machine_with_another_version_ends_the_run_by_name(
+    bundle: Bundle, tmp_path: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_cluster, "version", lambda name: "0.0.1")
+    with pytest.raises(WeightsError, match=r"a machine of the cluster has OsteoLens .*, expected 0\.0\.1"):
+        screened(tmp_path, bundle, CONFIG)
+
+
+def test_files_of_another_study_are_not_written(tmp_path: Path) -> None:
+    row = PredictionRow(**dict.fromkeys(COLUMNS, "") | {"study_uid": "1", "status": Status.FAILED})  # type: ignore[arg-type]
+    stored = StoredStudy(row=row, made={})
+    for name in ("studies/2.json", "../1.json", "studies/../../1.json"):
+        with pytest.raises(OutputError, match="no file of this study"):
+            keep_returned(ReturnedStudy(stored, {name: b""}), tmp_path / "out")
+    assert not list(tmp_path.rglob("*.json"))
