@@ -24,3 +24,10 @@ def test_it_names_the_extra_before_any_work(tmp_path: Path, monkeypatch: pytest.
     done = runner.invoke(app, ["process", "--out", str(tmp_path / "out"), "--dicom", "sr"])
     assert done.exit_code == 1 and "pip install 'osteolens[dicom]'" in " ".join(done.output.split())
     assert not list((tmp_path / "out" / "studies").glob("*"))
+
+
+def test_another_engine_names_its_extra_before_any_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("osteolens.extras._is_installed", lambda package: package != "ray")
+    done = runner.invoke(app, ["process", "--out", str(tmp_path / "out"), "--engine", "ray"])
+    assert done.exit_code == 1 and "pip install 'osteolens[cluster]'" in " ".join(done.output.split())
+    assert not list((tmp_path / "out" / "studies").glob("*"))

@@ -49,6 +49,7 @@ class ScreeningActor:
             self._worker = StudyWorker(replace(settings, out=self._out))
         except OsteoLensError as error:
             self._error = error
+            shutil.rmtree(self._out, ignore_errors=True)
 
     def ready(self) -> OsteoLensError | None:
         """What kept the models from being loaded."""
