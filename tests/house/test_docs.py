@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from collections import defaultdict
@@ -154,3 +155,26 @@ def test_a_link_in_a_block_of_code_is_none(tmp_path: Path) -> None:
     page.write_text("# A title, told\n```python\nprices[0](1)\n```\n[here](#a-title-told)\n", "utf-8")
     assert LINK.findall(prose(page)) == ["#a-title-told"]
     assert anchors(page) == {"a-title-told"}
+
+
+def messages_of_the_program() -> list[str]:
+    """Texts of the product's code; what is filled in stands as three dots."""
+    texts = []
+    for path in (file for room in ROOMS[:7] for file in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                texts.append("".join(str(p.value) if isinstance(p, ast.Constant) else "..." for p in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return texts
+
+
+def test_messages_of_the_faq_are_those_of_the_program() -> None:
+    page = (ROOT / "docs" / "get-started" / "faq.md").read_text("utf-8")
+    quoted = [found for found in re.findall(r"^### `(.+?)`", page, re.M) if len(found) > len("...") * 3]
+    assert len(quoted) >= 15
+    texts = messages_of_the_program()
+    for message in quoted:
+        parts = [re.escape(part.strip()) for part in message.split("...") if part.strip()]
+        pattern = re.compile(".*".join(parts), re.S)
+        assert any(pattern.search(text) for text in texts), f"no error of the program reads {message!r}"

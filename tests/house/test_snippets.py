@@ -1,7 +1,9 @@
-"""What README and docs show can be done: every Python block runs, every command line is one that the program takes."""
+"""What README and docs show can be done: every Python block runs, every command line is one that the program takes, and
+each of them is run by scripts/run_docs.py in CI or stands there with the reason for which it is not."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import shutil
@@ -16,29 +18,22 @@ from typer.main import get_command
 from cli.main import app
 from tests import EXAMPLES, ROOT
 
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "weights" / "README.md",
-    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "decisions" not in page.parts),
-]
-FENCE = re.compile(r"^```(\w+)[ ]*([\w-]*)\n(.*?)^```", re.M | re.S)
+spec = importlib.util.spec_from_file_location("run_docs", ROOT / "scripts" / "run_docs.py")
+assert spec is not None and spec.loader is not None
+run_docs = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(run_docs)
+PAGES = [ROOT / page for page in run_docs.PAGES]
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """Blocks of a language that are to be run."""
-    found = FENCE.findall(page.read_text("utf-8"))
+    found = run_docs.FENCE.findall(page.read_text("utf-8"))
     return [text for name, mark, text in found if name == language and mark != "no-run"]
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
-COMMAND_LINES = [
-    (page, line)
-    for page in PAGES
-    for text in blocks(page, "sh")
-    for line in text.replace("\\\n", " ").splitlines()
-    if line.split("#")[0].split()[:1] == ["osteolens"]
-]
+SHELL_LINES = [(page, line) for page in PAGES for line in run_docs.command_lines(page.relative_to(ROOT).as_posix())]
+COMMAND_LINES = [(page, line) for page, line in SHELL_LINES if line.split()[0] == "osteolens"]
 
 
 def name_of(page: Path) -> str:
@@ -68,3 +63,28 @@ def test_command_lines_are_taken(page: Path, line: str) -> None:
     for word in words:
         if word.startswith("-") and not re.fullmatch(r"-\d+(\.\d+)?", word):
             assert word.split("=")[0] in {*taken, "--help", "-h"}, f"{name_of(page)}: {line}: no option {word}"
+
+
+def test_every_command_is_run_or_the_reason_is_told() -> None:
+    known = ("osteolens ", "mkdir ", "cp ")
+    strange = [line for _, line in SHELL_LINES if not line.startswith(known) and run_docs.why_not_run(line) is None]
+    assert not strange, f"scripts/run_docs.py neither runs these nor says why: {strange}"
+    stale = [reason for reason in run_docs.NOT_RUN if not any(re.match(reason, line) for _, line in SHELL_LINES)]
+    assert not stale, f"no page has these commands any more: {stale}"
+
+
+def test_a_command_of_the_tutorial_is_made_small_and_stays_one_that_is_taken() -> None:
+    for line in run_docs.command_lines(run_docs.TUTORIAL):
+        if line.startswith("osteolens"):
+            test_command_lines_are_taken(ROOT / run_docs.TUTORIAL, run_docs.smaller(line))
+    assert run_docs.smaller("osteolens train detector C --out r") == (
+        "osteolens train detector C --out r --set epochs=1 --set renders=1"
+    )
+    assert run_docs.smaller("osteolens review out cohort").endswith(" --export exported")
+
+
+def test_the_tutorial_goes_from_a_cohort_to_corrected_boxes() -> None:
+    commands = " ".join(run_docs.command_lines(run_docs.TUTORIAL))
+    for word in ("simulate cohort", "cohort check", "detector", "segmenter", "classifier", "assemble", "process"):
+        assert word in commands
+    assert "evaluate" in commands and "compare-rois" in commands and "review" in commands
