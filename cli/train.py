@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity, training_progress
+from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity, training_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from osteolens.progress import Progress
     from pipeline.training.cross_validation import CrossValidation
     from pipeline.training.run import Notify, Start, TrainingRun
 
@@ -164,15 +160,16 @@ def classifier(
         if covariates is not None:
             overrides.append(f"covariates={covariates}")
         settings = load_config(ClassifierTraining, config, overrides)
-        how = TrainingOptions(
-            device=device,
-            seed=seed,
-            resume=resume,
-            start_from=_start(start_from),
-            weights=weights,
-            validation=validation,
-        )
-        with _percent("cropping, %" if folds is None else "cropping and screening, %") as bar:
+        with training_progress("cropping" if folds is None else "cropping and screening") as (bar, step):
+            how = TrainingOptions(
+                device=device,
+                seed=seed,
+                resume=resume,
+                start_from=_start(start_from),
+                weights=weights,
+                validation=validation,
+                on_step=step,
+            )
             if folds is not None:
                 found = cross_validate(_one(cohorts), out, folds, settings, how, bar, _notify(quiet))
             else:
@@ -191,13 +188,6 @@ def _start(text: str) -> Path | Start:
 
 def _notify(quiet: bool) -> Notify:
     return (lambda _: None) if quiet else say
-
-
-@contextmanager
-def _percent(label: str) -> Iterator[Progress]:
-    """A bar whose length is known only when the work begins."""
-    with progress(label, 100) as bar:
-        yield lambda done, total: bar(100 * done // max(total, 1))
 
 
 def _one(cohorts: list[Path]) -> Path:

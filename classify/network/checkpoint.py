@@ -34,24 +34,33 @@ def save_network(network: DualChannelDenseNet, path: Path) -> None:
         save_file(state, unfinished)
 
 
-def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = False) -> None:
+def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = False) -> int:
     """Parameters and buffers of a file, or of a folder of shipped weights, into a network of the same shape, or those
     of them that fit one of another shape. A network without covariates takes the head of one with them.
 
+    Returns:
+        how many tensors of the network came from the file.
+
     Raises:
-        WeightsError: no such weights, or tensors are missing or unknown, unless only fitting ones are asked for.
+        WeightsError: no such weights, or tensors are missing or unknown; where only fitting ones are asked for, none
+            fits.
     """
     files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
     present = [file for file in files if file.is_file()]
     if not present:
         raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
     state = with_fusions({name: value.float() for file in present for name, value in _tensors(file).items()})
-    if only_fitting:
-        shapes = {name: value.shape for name, value in network.state_dict().items()}
-        state = state if network.covariates is not None else without_covariates(state)
-        network.load_state_dict({n: v for n, v in state.items() if shapes.get(n) == v.shape}, strict=False)
-        return
-    _load_state(network, state, path.name)
+    if not only_fitting:
+        _load_state(network, state, path.name)
+        return len(network.state_dict())
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    state = state if network.covariates is not None else without_covariates(state)
+    fitting = {name: value for name, value in state.items() if shapes.get(name) == value.shape}
+    if not fitting:
+        raise WeightsError(f"{path}: none of {len(state)} tensors fits this network; start from other weights")
+    network.load_state_dict(fitting, strict=False)
+    counters = sum(name.endswith("num_batches_tracked") for name in shapes)
+    return len(fitting) + (counters if len(fitting) + counters == len(shapes) else 0)
 
 
 def split_weights(unsplit: Path, out: Path) -> None:

@@ -86,6 +86,12 @@ def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = N
         )
 
 
+def batches_each(studies: int, size: int, shards: int = 1) -> int:
+    """Batches of a training pass over a shard of some studies; one of a single study is left out."""
+    count = studies // shards
+    return count // size + (count % size > 1)
+
+
 def _stored(
     crops: CropSet, index: npt.NDArray[np.int64], plan: BatchPlan, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:

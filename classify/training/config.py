@@ -11,6 +11,7 @@ from cohort.eligibility import EligibilityCriteria
 from cohort.spine import View
 from cohort.splits import SiteSplits
 from osteolens.config import StrictConfig
+from osteolens.training.precision import PrecisionChoice
 
 BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_along=0.1, sigma_px=0.5, equalised=0.5)
 """Single bodies with soft tissue at their sides, half equalised; see docs/explanation/classifier.md."""
@@ -49,12 +50,17 @@ class ClassifierTraining(StrictConfig):
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
     t_score_weight: float = Field(1.0, ge=0, le=10, description="weight of the T-score head that guides training")
-    label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
-    ema_decay: float = Field(
-        0.99, ge=0, lt=1, description="decay, a step, of the exponential moving average of the weights that is kept"
+    class_weights: Literal["rarity", "equal"] | tuple[float, float, float] = Field(
+        "rarity",
+        description="weights of normal, osteopenia and osteoporosis in the loss: by their rarity, equal, or three "
+        "numbers",
     )
+    label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
     accumulate_grad_batches: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
-    patience: int = Field(0, ge=0, description="epochs at the last side without a better macro AUC; 0 for no limit")
+    patience: int = Field(0, ge=0, description="epochs at the last side without a better one; 0 for no limit")
+    precision: PrecisionChoice = Field(
+        PrecisionChoice.AUTO, description="numbers of the forward pass; auto measures a step of both"
+    )
     devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
     p_original_display: float = Field(
         0.5, ge=0, le=1, description="probability that a step shows a study as its own system displayed it"
@@ -75,10 +81,17 @@ class ClassifierTraining(StrictConfig):
     @classmethod
     def _sides_divide(cls, schedule: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
         preprocess = info.data.get("preprocess", BODIES)
-        size = preprocess.size_px
-        if not schedule or any(not 32 <= side <= size for side, _ in schedule) or size % schedule[-1][0]:
-            raise ValueError(f"expected sides of 32 to preprocess.size_px, {size}, the last one a divisor of it")
+        size, least = preprocess.size_px, 64 if preprocess.roi == "column" else 32
+        if not schedule or any(not least <= side <= size for side, _ in schedule) or size % schedule[-1][0]:
+            raise ValueError(f"expected sides of {least} to preprocess.size_px, {size}, the last one a divisor of it")
         return schedule
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weights_are_positive(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
+        if not isinstance(weights, str) and not all(0 < weight <= 100 for weight in weights):
+            raise ValueError("expected three numbers above 0, at most 100, or rarity or equal")
+        return weights
 
 
 def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> NetworkSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,6 @@ from classify.training.crops import CropSet
 from classify.training.loss import Loss
 from cohort.spine import View
 from osteolens.atomic import whole_file
-from osteolens.training.precision import bfloat16_is_fast
 
 Device = torch.device | str
 Features = Sequence[npt.NDArray[np.float32]]
@@ -50,7 +50,12 @@ class HeadPlan:
 
 
 def pooled_features(
-    network: DualChannelDenseNet, crops: CropSet, side: int, spec: PreprocessSpec, device: Device
+    network: DualChannelDenseNet,
+    crops: CropSet,
+    side: int,
+    spec: PreprocessSpec,
+    device: Device,
+    bfloat16: bool = False,
 ) -> Features:
     """Features of every cached variant of the images of a set, without augmentation, by branch; kept in the set's
     folder, so that networks that share a branch share its features.
@@ -61,37 +66,52 @@ def pooled_features(
         side: working side.
         spec: preprocessing of the crops.
         device: to compute on.
+        bfloat16: whether branches run in bfloat16.
     """
     network.eval().to(memory_format=torch.channels_last)
     features = []
     for view in (view for view in View if view in network.spec.views):
-        path = crops.folder / f"features-{_digest(network, view, side)}.npy"
-        if not path.is_file():
-            computed = _features_of(network, view, crops, side, spec, device)
+        path = crops.folder / f"features-{_digest(network, crops, view, side, bfloat16)}.npy"
+        if (kept := _kept(path, crops)) is None:
+            computed = _features_of(network, view, crops, (side, bfloat16), spec, device)
             with whole_file(path) as unfinished, unfinished.open("wb") as stream:
                 np.save(stream, computed)
-        features.append(np.load(path, mmap_mode="r"))
+            kept = np.load(path, mmap_mode="r")
+        features.append(kept)
     return features
 
 
+def _kept(path: Path, crops: CropSet) -> npt.NDArray[np.float32] | None:
+    """Features of an earlier run; None where there are none, or where the file is damaged."""
+    try:
+        kept: npt.NDArray[np.float32] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if kept.shape[:2] == crops.images.shape[:2] else None
+
+
 def _features_of(
-    network: DualChannelDenseNet, view: View, crops: CropSet, side: int, spec: PreprocessSpec, device: Device
+    network: DualChannelDenseNet,
+    view: View,
+    crops: CropSet,
+    how: tuple[int, bool],
+    spec: PreprocessSpec,
+    device: Device,
 ) -> npt.NDArray[np.float32]:
+    """Features of a view at a side, in bfloat16 or not."""
     count, variants = crops.images.shape[:2]
     channel, features = list(View).index(view), []
-    with (
-        torch.inference_mode(),
-        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16_is_fast(device)),
-    ):
+    side, bfloat16 = how
+    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16):
         for start in range(0, count, IMAGES):
             shown = crops.images[start : start + IMAGES, :, channel].reshape(-1, 1, *crops.images.shape[3:])
             features.append(network.pooled_view(view, network_images(shown, side, spec, device)[:, 0]).float().cpu())
     return torch.cat(features).reshape(count, variants, -1).numpy()
 
 
-def _digest(network: DualChannelDenseNet, view: View, side: int) -> str:
-    """Of all that the features of a view come from, but the crops."""
-    digest = hashlib.sha256(f"{view} {side} {network.spec.pooled}".encode())
+def _digest(network: DualChannelDenseNet, crops: CropSet, view: View, side: int, bfloat16: bool) -> str:
+    """Of all that the features of a view come from."""
+    digest = hashlib.sha256(f"{crops.made_from} {view} {side} {network.spec.pooled} {bfloat16}".encode())
     for part in (network.ap if view is View.AP else network.lateral, network.attention):
         for value in part.state_dict().values() if part is not None else ():
             if value.is_floating_point():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -34,16 +34,14 @@ Loss = Callable[[Outputs, Targets], Tensor]
 
 
 def classifier_loss(labels: npt.NDArray[np.int64], config: ClassifierTraining, device: torch.device | str) -> Loss:
-    """Cross-entropy that weighs classes by their rarity, and the T-score's Huber loss.
+    """Cross-entropy with `class_weights`, by default the classes' rarity, and the T-score's Huber loss.
 
     Args:
         labels: of the training studies.
         config: settings.
         device: of the network.
     """
-    counts = np.bincount(labels, minlength=len(BMD_CLASSES))
-    rarity = counts.sum() / len(BMD_CLASSES) / np.maximum(counts, 1)
-    weight = torch.tensor(rarity, dtype=torch.float32, device=device)
+    weight = torch.tensor(_class_weights(labels, config), dtype=torch.float32, device=device)
 
     def loss(outputs: Outputs, targets: Targets) -> Tensor:
         logits, t_score = outputs
@@ -52,3 +50,13 @@ def classifier_loss(labels: npt.NDArray[np.int64], config: ClassifierTraining, d
         return classes + config.t_score_weight * functional.smooth_l1_loss(t_score[:, 0], targets.t_scores)
 
     return loss
+
+
+def _class_weights(labels: npt.NDArray[np.int64], config: ClassifierTraining) -> Sequence[float]:
+    """Weight of each class, as BMD_CLASSES."""
+    if config.class_weights == "equal":
+        return [1.0] * len(BMD_CLASSES)
+    if config.class_weights != "rarity":
+        return list(config.class_weights)
+    counts = np.bincount(labels, minlength=len(BMD_CLASSES))
+    return list(counts.sum() / len(BMD_CLASSES) / np.maximum(counts, 1))

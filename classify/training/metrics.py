@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -34,48 +33,37 @@ class ValidationMetrics:
     t_score_mae: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """One epoch.
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """By which metric on the validation studies a network is chosen.
 
     Attributes:
-        epoch: counted from 1.
-        side: working side of the crops in pixels.
-        loss: mean over its steps.
-        validation: of the averaged network after it.
-        minutes: since the run, or its continuation, began.
+        name: of the metric.
+        smaller_is_better: of it.
+        why: it is not the usual one, for people; empty where it is.
     """
 
-    epoch: int
-    side: int
-    loss: float
-    validation: ValidationMetrics
-    minutes: float
+    name: str
+    smaller_is_better: bool = False
+    why: str = ""
 
-    def as_row(self) -> dict[str, float]:
-        """As it stands in state.json and metrics.json."""
-        metrics = asdict(self.validation)
-        return {"epoch": self.epoch, "side": self.side, "loss": self.loss, **metrics, "minutes": self.minutes}
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, float | None]) -> Epoch:
-        """The inverse; null is NaN.
-
-        Raises:
-            KeyError: a value is missing.
-        """
-        values = {name: float("nan") if (value := row[name]) is None else value for name in _ROW}
-        metrics = ValidationMetrics(**{name: values[name] for name in ValidationMetrics.__slots__})
-        return cls(
-            epoch=int(values["epoch"]),
-            side=int(values["side"]),
-            loss=values["loss"],
-            validation=metrics,
-            minutes=values["minutes"],
-        )
+    def score(self, metrics: ValidationMetrics) -> float:
+        """Larger for the better network."""
+        value = float(getattr(metrics, self.name))
+        return -value if self.smaller_is_better else value
 
 
-_ROW = ("epoch", "side", "loss", "minutes", "macro_auc", "accuracy", "auc_osteoporosis", "t_score_mae")
+def criterion_of(labels: Labels) -> Criterion:
+    """Macro AUC, or the error of the T-score where a class is absent.
+
+    Args:
+        labels: (n,) index into BMD_CLASSES of the validation studies.
+    """
+    absent = [name for place, name in enumerate(BMD_CLASSES) if place not in labels]
+    if not absent:
+        return Criterion("macro_auc")
+    why = f"no validation study is of class {', '.join(absent)}; the best epoch is that of the least T-score error"
+    return Criterion("t_score_mae", smaller_is_better=True, why=why)
 
 
 def validation_metrics(crops: CropSet, probabilities: Floats, t_scores: Floats) -> ValidationMetrics:
@@ -108,12 +96,6 @@ def osteoporosis_auc(labels: Labels, probabilities: Floats) -> float:
     if not 0 < positive.sum() < len(labels):
         return float("nan")
     return float(roc_auc_score(positive, probabilities[:, place]))
-
-
-def best_epoch(history: Sequence[Epoch], side: int) -> int:
-    """Number of the epoch with the best macro AUC among those at the last side, or among all before it."""
-    final = [row for row in history if row.side == side] or list(history)
-    return max(final, key=lambda row: (np.nan_to_num(row.validation.macro_auc, nan=-1.0), row.epoch)).epoch
 
 
 def reliability(probabilities: Floats, labels: Labels, calibration: Calibration) -> dict[str, float]:

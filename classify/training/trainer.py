@@ -1,167 +1,279 @@
-"""One classifier being trained: its network, the averaged copy that is kept, its optimiser and its files."""
+"""One classifier being trained: its network, the averaged copy that is judged, its optimiser and its files."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.fabric import Fabric
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
 
-from classify.config import PreprocessSpec
 from classify.network.checkpoint import load_network, save_network
 from classify.network.densenet import DualChannelDenseNet
-from classify.training.batches import BatchPlan, batches
-from classify.training.config import ClassifierTraining, network_spec
+from classify.training.batches import Batch, BatchPlan, batches, batches_each
+from classify.training.begin import fabric_of, new_network
+from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from classify.training.head import HeadPlan, fit_head, pooled_features, predict_from_features
 from classify.training.loss import classifier_loss
-from classify.training.metrics import Epoch, ValidationMetrics, validation_metrics
-from osteolens.documents.json_document import read_json, write_json
-from osteolens.errors import ConfigError, ReadError
-from osteolens.training.precision import bfloat16_is_fast
+from classify.training.metrics import Criterion, criterion_of, validation_metrics
+from classify.training.pictures import DRAWN, draw_crops
+from classify.training.predict import predict
+from osteolens.errors import ConfigError
+from osteolens.training.average import averaged
+from osteolens.training.device import seed_everything
+from osteolens.training.precision import Precision, chosen_precision
+from osteolens.training.record import RunRecord
 from osteolens.training.run_options import RunOptions
+from osteolens.training.run_state import RunFiles
+from osteolens.training.watch import EpochClock, Watch
 
-log = logging.getLogger(__name__)
+MEASURED_STUDIES = 4
+"""Studies of the step by which the precision is chosen."""
+
+BEST = "best.safetensors"
+"""Tensors of the network that is kept."""
+
+RESULTS = (
+    BEST,
+    "classifier.onnx",
+    "classifier_ap.safetensors",
+    "classifier_lateral.safetensors",
+    "classifier_fusion.safetensors",
+    "calibration.json",
+    "training_crops.png",
+    "validation_crops.png",
+)
+"""Files of a run, beside those of every training."""
 
 Floats = npt.NDArray[np.float64]
 
 
 class ClassifierTrainer:
-    """A network, its averaged copy and its optimiser, with the files that let a run go on."""
+    """A network, its averaged copy and its optimiser, with the state from which a run goes on."""
 
     def __init__(
         self,
-        fabric: Fabric,
         training: CropSet,
+        validation: CropSet,
         out: Path,
         config: ClassifierTraining,
-        spec: PreprocessSpec,
         options: RunOptions,
+        watch: Watch,
     ) -> None:
-        """Begin a run, or read back where an earlier one stopped.
+        """Begin a run, judging the weights that it starts from, or read back where an earlier one stopped.
 
         Args:
-            fabric: device, precision and processes.
             training: studies to train on.
+            validation: studies by which the best epoch is chosen.
             out: run folder.
             config: settings.
-            spec: preprocessing of the crops.
-            options: seed, resuming, and what it starts from.
+            options: device, seed, resuming, and what it starts from.
+            watch: told of steps and epochs.
 
         Raises:
-            ConfigError: no epoch is asked for, and no network is given to start from.
+            ConfigError: the run to go on with has other settings, studies, seed or start, or nothing can be trained.
             WeightsError: the tensors to start from do not fit.
         """
-        self.fabric, self.training, self.config, self.spec, self._seed = fabric, training, config, spec, options.seed
-        self._files = {name: out / f"{name}.safetensors" for name in ("last", "averaged", "best")}
-        self._state = out / "state.json"
-        self.network = DualChannelDenseNet(network_spec(config, spec))
-        self.network.to(memory_format=torch.channels_last)
-        self.history = self._finished_epochs() if options.resume else []
-        if self.history:
-            load_network(self.network, self._files["last"])
-        elif options.start_from is not None:
-            load_network(self.network, options.start_from, only_fitting=True)
-        average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
-        self._averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
-        if self.history:
-            load_network(self.averaged, self._files["averaged"])
-            self._averaged.n_averaged += 1
+        self.training, self.validation, self.out, self.config = training, validation, out, config
+        self.options, self.watch, self.fabric = options, watch, fabric_of(config, options.device)
         self.sides = [side for side, epochs in config.resolution_schedule for _ in range(epochs)]
-        if not self.sides and options.start_from is None:
-            raise ConfigError(f"{config.resolution_schedule} holds no epoch, and no network is given to start from")
+        seed_everything(options.seed, 0)
+        self.network = new_network(config, options.start_from, watch.notify)
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-        self._model, self._optimizer = fabric.setup(self.network, optimizer)
-        self._averaged.to(fabric.device)
-        self._loss = classifier_loss(training.labels, config, fabric.device)
-
-    @property
-    def averaged(self) -> DualChannelDenseNet:
-        """The exponential moving average of the network."""
-        network = self._averaged.module
-        assert isinstance(network, DualChannelDenseNet)
-        return network
+        self._average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
+        self._model, self._optimizer = self.fabric.setup(self.network, optimizer)
+        self._average.to(self.fabric.device)
+        self._loss = classifier_loss(training.labels, config, self.fabric.device)
+        made_from = {"training": training.digest, "validation": validation.digest}
+        self._files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
+        self._best: Mapping[str, Tensor] = {}
+        state = self._files.resumed()
+        self.fabric.barrier()
+        if state is not None:
+            self._restore(state)
+            return
+        self.record = self._new_record([])
+        self.precision = chosen_precision(config.precision, self.fabric.device, self._measured_step)
+        self.precision = self.fabric.broadcast(self.precision)
+        watch.notify(str(self.precision))
+        if self.fabric.global_rank == 0:
+            self._draw_training()
+            if options.start_from is not None or not self.sides:
+                self._judge({"epoch": 0}, time.monotonic())
 
     @property
     def side(self) -> int:
-        """Working side of the last epoch, or the one that the settings end with."""
-        return self.history[-1].side if self.history else self.config.resolution_schedule[-1][0]
+        """Side at which every epoch is judged, and the network is exported."""
+        return self.config.resolution_schedule[-1][0]
 
-    def train_epoch(self, number: int) -> float:
-        """One pass over this process's shard of the studies; returns the mean loss."""
-        config, shard = self.config, (self.fabric.global_rank, self.fabric.world_size)
-        plan = self._plan(self.sides[number], config, shard)
-        steps_each = -(-len(self.training.labels) // (config.batch * shard[1]))
+    @property
+    def done(self) -> int:
+        """Epochs that are finished."""
+        return int(self.record.history[-1]["epoch"]) if self.record.history else 0
+
+    def is_over(self) -> bool:
+        """Whether all epochs are done, time is up, or none was better for as long as patience lasts."""
+        config, done = self.config, self.done
+        over = done >= len(self.sides)
+        if not over and config.max_minutes and done and self.record.minutes >= config.max_minutes:
+            self.watch.notify(f"stops after {self.record.minutes:.0f} minutes, {done} of {len(self.sides)} epochs")
+            over = True
+        at_last = done - len([side for side in self.sides if side != self.side])
+        waited = min(self.record.waited(), at_last) if done else 0
+        if not over and config.patience and waited >= config.patience:
+            self.watch.notify(f"stops after epoch {done}: none was better for {waited} epochs")
+            over = True
+        return bool(self.fabric.broadcast(over))
+
+    def run_epoch(self) -> None:
+        """Train on this process's shard of the studies once, judge the averaged network, and write the state."""
+        started, epoch, config = time.monotonic(), self.done, self.config
+        seed_everything(self.options.seed, epoch + 1)
+        side, shards = self.sides[epoch], self.fabric.world_size
+        plan = self._plan(side, config, (self.fabric.global_rank, shards))
+        clock = EpochClock(self.watch, epoch + 1, len(self.sides), len(self.training.labels) // shards)
         self._model.train()
-        losses = []
-        for step, batch in enumerate(batches(self.training, plan, np.random.default_rng([self._seed, number]))):
+        losses, count = [], self._batches
+        for number, batch in enumerate(batches(self.training, plan, np.random.default_rng([self.options.seed, epoch]))):
             for group in self._optimizer.param_groups:
-                group["lr"] = config.lr * _one_cycle((number + step / steps_each) / len(self.sides))
-            is_step = (step + 1) % config.accumulate_grad_batches == 0
+                group["lr"] = config.lr * _one_cycle((epoch + number / count) / len(self.sides))
+            is_step = (number + 1) % config.accumulate_grad_batches == 0 or number + 1 == count
             with self.fabric.no_backward_sync(self._model, enabled=not is_step):
-                loss = self._loss(self._model(*batch.inputs), batch)
+                loss = self._loss_of(self._model, batch, self.precision.is_bfloat16)
                 self.fabric.backward(loss / config.accumulate_grad_batches)
             losses.append(float(loss.detach()))
+            if not np.isfinite(losses[-1]):
+                advice = f"give a lower rate than --set lr={config.lr:g}"
+                raise ConfigError(f"the loss is no number any more in epoch {epoch + 1}; {advice}")
             if is_step:
                 self.fabric.clip_gradients(self._model, self._optimizer, max_norm=2.0)
                 self._optimizer.step()
                 self._optimizer.zero_grad()
-                self._averaged.update_parameters(self.network)
-        return float(np.mean(losses))
+                self._average.update_parameters(self.network)
+            clock.add(len(batch.labels))
+        row = {"epoch": epoch + 1, "side": side, "loss": float(np.mean(losses))}
+        if self.fabric.global_rank == 0:
+            self._judge(row, started)
+        else:
+            self.record.history.append(row)
 
-    def evaluate_on(self, validation: CropSet, side: int) -> ValidationMetrics:
-        """Metrics of the averaged network at a working side."""
-        return validation_metrics(validation, *predict(self.averaged, validation, self._plan(side)))
+    def best_network(self) -> DualChannelDenseNet:
+        """The network of the best epoch, in the half precision in which it is stored."""
+        network = self._average.module
+        assert isinstance(network, DualChannelDenseNet)
+        network.load_state_dict(dict(self._best))
+        self._keep(network)
+        return network
 
-    def refit_head(self, validation: CropSet) -> dict[str, float]:
-        """Refit what stands behind the best epoch's branches, with several weight decays; the one with the best
-        macro AUC on validation is kept, or the head as it was.
+    def refit_head(self, network: DualChannelDenseNet) -> dict[str, float]:
+        """Refit what stands behind a network's branches, in place, with several weight decays; the best one on
+        validation is kept, or the head as it was where none beats it.
 
         Returns:
-            metrics of the network that is kept.
+            metrics of the head that is kept, and its weight decay where that is a new one.
         """
-        network, device = self.best(), self.fabric.device
-        features, of_validation = (
-            pooled_features(network, crops, self.side, self.spec, device) for crops in (self.training, validation)
-        )
-        best = validation_metrics(validation, *predict_from_features(network, of_validation, validation, device))
-        start, chosen = _copy_of_state(network), None
+        device, crops = self.fabric.device, self.validation
+        spec, bfloat16 = self.config.preprocess, self.precision.is_bfloat16
+        features = pooled_features(network, self.training, self.side, spec, device, bfloat16)
+        of_validation = pooled_features(network, crops, self.side, spec, device)
+        found: dict[str, float] = {}
+        best = before = validation_metrics(crops, *predict_from_features(network, of_validation, crops, device))
+        start = chosen = _copy_of_state(network)
         for weight_decay in self.config.head_weight_decays:
             network.load_state_dict(start)
+            seed_everything(self.options.seed, len(self.sides) + 1)
             plan = HeadPlan(
-                config=self.config, loss=self._loss, device=device, seed=self._seed, weight_decay=weight_decay
+                config=self.config, loss=self._loss, device=device, seed=self.options.seed, weight_decay=weight_decay
             )
-            loss = fit_head(network, features, self.training, plan)
-            metrics = validation_metrics(validation, *predict_from_features(network, of_validation, validation, device))
-            log.info("head, weight decay %g: loss %.3f, macro AUC %.3f", weight_decay, loss, metrics.macro_auc)
-            if np.nan_to_num(metrics.macro_auc, nan=1.0) >= np.nan_to_num(best.macro_auc):
-                best, chosen = metrics, _copy_of_state(network)
-        network.load_state_dict(chosen or start)
-        if chosen or not self._files["best"].is_file():
-            save_network(network, self._files["best"])
-        return asdict(best)
+            fit_head(network, features, self.training, plan)
+            metrics = validation_metrics(crops, *predict_from_features(network, of_validation, crops, device))
+            if self._criterion.score(metrics) > self._criterion.score(best):
+                best, chosen, found = metrics, _copy_of_state(network), {"head_weight_decay": weight_decay}
+        network.load_state_dict(chosen)
+        self._keep(network)
+        outcome = "a refitted head is kept" if found else "no refitted head is better, so the head is kept as it was"
+        name = self._criterion.name
+        self.watch.notify(f"{outcome}: {name} {getattr(best, name):.4g}, before {getattr(before, name):.4g}")
+        return {**asdict(best), **found}
 
-    def save(self, is_best: bool) -> None:
-        """Weights first, then the note that the epoch is finished."""
-        save_network(self.network, self._files["last"])
-        save_network(self.averaged, self._files["averaged"])
-        if is_best:
-            save_network(self.averaged, self._files["best"])
-        write_json(self._state, {"history": [row.as_row() for row in self.history]})
+    def _keep(self, network: DualChannelDenseNet) -> None:
+        """Store a network, and round its tensors to what is stored."""
+        save_network(network, self.out / BEST)
+        load_network(network, self.out / BEST)
 
-    def best(self) -> DualChannelDenseNet:
-        """The network of the best epoch; without an epoch, as it began."""
-        for name in ("best", "averaged"):
-            if self._files[name].is_file():
-                load_network(self.averaged, self._files[name])
-                break
-        return self.averaged
+    def _judge(self, row: dict[str, float], started: float) -> None:
+        """Evaluate the averaged network, take the epoch up, and write the state."""
+        network = self._average.module
+        assert isinstance(network, DualChannelDenseNet)
+        probabilities, t_scores = predict(network, self.validation, self._plan(self.side))
+        metrics = asdict(validation_metrics(self.validation, probabilities, t_scores))
+        known = {name: value for name, value in metrics.items() if not np.isnan(value)}
+        minutes = self.record.minutes + (time.monotonic() - started) / 60
+        if self.record.add({**row, **known, "minutes": minutes}):
+            self._best = {name: value.cpu() for name, value in _copy_of_state(network).items()}
+        self._draw_validation(probabilities)
+        self._files.save(
+            {
+                "network": self.network.state_dict(),
+                "average": self._average.state_dict(),
+                "best": dict(self._best),
+                "optimizer": self._optimizer.state_dict(),
+                "history": [dict(row) for row in self.record.history],
+                "precision": self.precision.as_json(),
+            }
+        )
+
+    def _restore(self, state: Mapping[str, object]) -> None:
+        """Go on where a run stopped."""
+        self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
+        self._average.load_state_dict(state["average"])  # type: ignore[arg-type]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._best = state["best"]  # type: ignore[assignment]
+        self.precision = Precision(**state["precision"])  # type: ignore[arg-type]
+        self.record = self._new_record(state["history"])  # type: ignore[arg-type]
+        self.watch.notify(f"goes on after epoch {self.done} of {len(self.sides)}; {self.precision}")
+
+    def _new_record(self, history: Sequence[Mapping[str, float]]) -> RunRecord:
+        criterion = self._criterion
+        return RunRecord(self.out, criterion.name, self.watch, history, smaller_is_better=criterion.smaller_is_better)
+
+    @property
+    def _criterion(self) -> Criterion:
+        return criterion_of(self.validation.labels)
+
+    @property
+    def _batches(self) -> int:
+        """Batches of an epoch of a process; a batch of one study is left out."""
+        return batches_each(len(self.training.labels), self.config.batch, self.fabric.world_size)
+
+    def _loss_of(self, model: nn.Module, batch: Batch, bfloat16: bool) -> Tensor:
+        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=bfloat16):
+            outputs = model(*batch.inputs)
+        return self._loss(outputs, batch)
+
+    def _measured_step(self, bfloat16: bool) -> None:
+        network, state = copy.deepcopy(self.network).train(), torch.get_rng_state()
+        plan = replace(self._plan(self.sides[0] if self.sides else self.side, self.config), size=MEASURED_STUDIES)
+        batch = next(batches(self.training, plan, np.random.default_rng(0)))
+        self._loss_of(network, batch, bfloat16).backward()  # type: ignore[no-untyped-call]
+        torch.set_rng_state(state)
+
+    def _draw_training(self) -> None:
+        """Crops of a batch as the network sees them."""
+        if self.sides:
+            plan = replace(self._plan(self.sides[0], self.config), size=DRAWN)
+            batch = next(batches(self.training, plan, np.random.default_rng([self.options.seed, 0])))
+            draw_crops(batch, None, self.out / "training_crops.png")
+
+    def _draw_validation(self, probabilities: Floats) -> None:
+        batch = next(batches(self.validation, replace(self._plan(self.side), size=DRAWN)))
+        draw_crops(batch, probabilities, self.out / "validation_crops.png")
 
     def _plan(
         self, side: int, training: ClassifierTraining | None = None, shard: tuple[int, int] = (0, 1)
@@ -169,40 +281,15 @@ class ClassifierTrainer:
         return BatchPlan(
             side=side,
             size=self.config.batch,
-            spec=self.spec,
+            spec=self.config.preprocess,
             training=training,
             device=self.fabric.device,
             shard=shard,
         )
 
-    def _finished_epochs(self) -> list[Epoch]:
-        if not all(path.is_file() for path in (self._state, self._files["last"], self._files["averaged"])):
-            return []
-        try:
-            return [Epoch.from_row(row) for row in read_json(self._state, nan_is_null=True)["history"]]
-        except (KeyError, TypeError) as error:
-            raise ReadError(
-                f"{self._state}: no history of a run of this version ({error}); train anew, without --resume"
-            ) from error
-
-
-def predict(model: DualChannelDenseNet, crops: CropSet, plan: BatchPlan) -> tuple[Floats, Floats]:
-    """Class probabilities (n, 3) and T-scores (n,) of plain crops at a working side."""
-    model.eval()
-    probabilities, t_scores = [], []
-    with (
-        torch.inference_mode(),
-        torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=bfloat16_is_fast(plan.device)),
-    ):
-        for batch in batches(crops, plan):
-            logits, t_score = model(*batch.inputs)
-            probabilities.append(torch.softmax(logits.float(), 1).cpu().numpy())
-            t_scores.append(t_score[:, 0].float().cpu().numpy())
-    return np.concatenate(probabilities).astype(np.float64), np.concatenate(t_scores).astype(np.float64)
-
 
 def _copy_of_state(network: DualChannelDenseNet) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in network.state_dict().items()}
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
 def _one_cycle(fraction: float) -> float:

@@ -100,8 +100,3 @@ def bfloat16_is_fast(device: torch.device | str = "cpu") -> bool:
     if kind == "cuda" or (kind == "auto" and torch.cuda.is_available()):
         return bool(torch.cuda.is_bf16_supported())
     return torch.backends.cpu.get_cpu_capability() not in ("AVX2", "DEFAULT")
-
-
-def training_precision(device: torch.device | str) -> str:
-    """Precision of a run for Fabric: "bf16-mixed" or "32-true"."""
-    return "bf16-mixed" if bfloat16_is_fast(device) else "32-true"

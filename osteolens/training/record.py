@@ -26,15 +26,19 @@ class RunRecord:
     where the package tensorboard is installed.
     """
 
-    def __init__(self, out: Path, metric: str, watch: Watch, history: Sequence[Row] = ()) -> None:
+    def __init__(
+        self, out: Path, metric: str, watch: Watch, history: Sequence[Row] = (), smaller_is_better: bool = False
+    ) -> None:
         """Begin a record, or go on with one.
 
         Args:
             out: run folder.
-            metric: on the validation studies by which the best epoch is chosen; larger is better.
+            metric: on the validation studies by which the best epoch is chosen.
             watch: told of every row.
             history: rows of the epochs that are done.
+            smaller_is_better: of the metric.
         """
+        self._sign = -1 if smaller_is_better else 1
         self.out, self.metric, self._watch = out, metric, watch
         self.history: list[Row] = list(history)
 
@@ -81,7 +85,7 @@ class RunRecord:
 
     def _score(self, row: Row) -> float:
         value = row.get(self.metric, math.nan)
-        return -math.inf if math.isnan(value) else value
+        return -math.inf if math.isnan(value) else self._sign * value
 
     def _tensorboard(self, row: Row) -> None:
         if find_spec("tensorboard") is None:

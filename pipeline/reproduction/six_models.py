@@ -28,13 +28,14 @@ from osteolens.extras import require
 from osteolens.training.device import check_device
 from osteolens.training.run_options import RunOptions
 from osteolens.training.start import check_start
+from osteolens.training.watch import Watch
 from pipeline.bundle.load import load_bundle
 from pipeline.reproduction.tables import COLUMNS, PREDICTIONS, Network, ReproductionTables, tabulate
 from pipeline.screening.screener import Screener
 from pipeline.training.classifier import PACKAGES, ClassifierCrops, classifier_crops
 from pipeline.training.cohorts import Cohorts, folders_of, training_cohorts
 from pipeline.training.rois import detected_rois, facing_by
-from pipeline.training.run import Notify, TrainingOptions, row_text
+from pipeline.training.run import Notify, TrainingOptions
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class _Run:
                 resume=self.options.resume,
                 start_from=self.options.start_from,
             ),
-            lambda epoch: self.notify(f"{model.name}: {row_text(epoch.as_row())}"),
+            Watch(notify=lambda line: self.notify(f"{model.name}: {line}")),
         )
         return True
 

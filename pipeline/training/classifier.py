@@ -11,12 +11,13 @@ from classify.training.crops import JITTERED_VARIANTS, CropPlan, CropSet, build_
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
 from osteolens.training.device import check_device
+from osteolens.training.resources import check_disk, check_memory
 from osteolens.training.start import check_start
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
 from pipeline.training.rois import detected_rois, facing_by, with_labels
-from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun, row_text
+from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,9 @@ def train_classifier(
 ) -> TrainingRun:
     """Train the DenseNet on DXA classes and export it to ONNX.
 
-    Writes split.csv, crops, checkpoints, classifier.onnx with its safetensors, calibration.json and metrics.json into
-    `out`.
+    Writes split.csv, crops, classifier.onnx with its safetensors, best.safetensors, calibration.json and metrics.json
+    into `out`, and while it trains history.csv, curves.png, curves.svg, training_crops.png, validation_crops.png and
+    the state that it goes on from.
 
     Args:
         cohorts: folders with cohort.csv, rois.csv and images.
@@ -55,26 +57,29 @@ def train_classifier(
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
-        ConfigError: an unknown device, or one that is not there.
+        ConfigError: an unknown device, or one that is not there, settings that do not fit, too little memory, or a run
+            to go on with that was made from something else.
         ReadError: nothing to train on.
-        OutputError: the run folder cannot be made.
+        OutputError: the run folder cannot be made, or its disk is full.
         WeightsError: weights to start from that are missing or do not fit.
     """
     require("train classifier", *PACKAGES)
     out = Path(out)
+    from classify.training.begin import check_settings
     from classify.training.train import fit_classifier
 
     config, options = config or ClassifierTraining(), options or TrainingOptions()
     check_device(options.device)
     weights = load_bundle(options.weights)
-    run_options = options.run_options(classifier_start(options, weights))
+    start = classifier_start(options, weights)
+    check_settings(config, start, options.device)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria, config.sites)
     split = with_targets(split, config)
     split.describe(config, notify)
+    check_room(out, len(split.training) + len(split.held_out), config, options.device)
     crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
-    metrics = fit_classifier(
-        crops.training, crops.validation, out, config, run_options, lambda epoch: notify(row_text(epoch.as_row()))
-    )
+    run_options, watch = options.run_options(start), options.watch(notify)
+    metrics = fit_classifier(crops.training, crops.validation, out, config, run_options, watch)
     return split.as_run(out, metrics)
 
 
@@ -89,6 +94,24 @@ def classifier_start(options: TrainingOptions, weights: Bundle) -> Path | None:
     if isinstance(options.start_from, Path):
         return check_start(options.start_from, or_folder=True)
     return weights.classifier.parent
+
+
+def check_room(out: Path, studies: int, config: ClassifierTraining, device: str) -> None:
+    """Check that crops of some studies have room on the disk, and a step of training in memory.
+
+    Raises:
+        OutputError: the disk has too little room.
+        ConfigError: there is too little memory.
+    """
+    from classify.training.begin import crop_bytes, step_bytes
+
+    check_disk(out, crop_bytes(studies, _variants(config), config), "crops")
+    if device == "cpu":
+        check_memory(step_bytes(config), "steps", f"give a smaller batch than --set batch={config.batch}")
+
+
+def _variants(config: ClassifierTraining) -> int:
+    return JITTERED_VARIANTS if config.boxes == "jittered" else 1
 
 
 def with_targets(split: TrainingCohorts, config: ClassifierTraining) -> TrainingCohorts:
@@ -126,7 +149,7 @@ def classifier_crops(
     Raises:
         ReadError: nothing to train on, or a box outside its image.
     """
-    variants = JITTERED_VARIANTS if config.boxes == "jittered" else 1
+    variants = _variants(config)
     rois = split.rois
     if config.boxes == "detector":
         rois = detected_rois([*split.training, *split.held_out], screener)

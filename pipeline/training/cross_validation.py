@@ -33,10 +33,17 @@ from pipeline.evaluation.report.page import write_evaluation
 from pipeline.screening.folder import ScreeningOptions, screen_folder
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.screener import Screener
-from pipeline.training.classifier import PACKAGES, ClassifierCrops, classifier_crops, classifier_start, with_targets
+from pipeline.training.classifier import (
+    PACKAGES,
+    ClassifierCrops,
+    check_room,
+    classifier_crops,
+    classifier_start,
+    with_targets,
+)
 from pipeline.training.cohorts import TrainingCohorts, eligible_studies
 from pipeline.training.joined_results import join_results
-from pipeline.training.run import Notify, TrainingOptions, row_text
+from pipeline.training.run import Notify, TrainingOptions
 from pipeline.training.split_note import note_split, state_of_studies
 
 log = logging.getLogger(__name__)
@@ -115,18 +122,21 @@ def cross_validate(
         WeightsError: weights to start from that are missing or do not fit.
     """
     require("train classifier --folds", *PACKAGES)
+    from classify.training.begin import check_settings
+
     cohort, out, config, options = Path(cohort), Path(out), config or ClassifierTraining(), options or TrainingOptions()
     if options.validation is not None:
         raise ConfigError(f"--validation {options.validation}: a cross-validation has folds of its own; leave it out")
     check_device(options.device)
     weights = load_bundle(options.weights)
-    classifier_start(options, weights)
+    check_settings(config, classifier_start(options, weights), options.device)
     studies = _studies(cohort, config, options)
     studies.describe(config, notify)
     dealt = fold_patients(studies.training, folds, options.seed)
     _write_folds(studies.training, dealt, out, options)
     notify(f"{folds} folds of {sum(map(len, dealt))} patients")
     count = len(studies.training)
+    check_room(out, 2 * count, config, options.device)
     told = Steps(progress, 3 * count)
     crops = _crops(studies, config, out, options, Screener(weights), told.of(2 * count))
     run = _Run(
@@ -194,7 +204,7 @@ class _Run:
             write_split(training, held_out, folder / "split.csv")
             counts = f"{len(training)} studies to train on, {len(held_out)} held out"
             self.notify(f"fold {number}: {counts}, {len(self.studies.training) - len(others)} to predict")
-            fit_classifier(*crops, folder, config, run_options, lambda epoch: self.notify(row_text(epoch.as_row())))
+            fit_classifier(*crops, folder, config, run_options, options.watch(self.notify))
             note_made_from(note, made_from)
         assemble_weights(
             folder / "weights",

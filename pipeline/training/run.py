@@ -39,9 +39,8 @@ class TrainingOptions:
             for detector and classifier, and random tensors for the segmenter.
         weights: folder of weights that find ROIs and that a run starts from; the shipped ones when None.
         validation: cohort folder for validation; when None the site `validation`, or a fraction of the patients.
-        on_epoch: told of every epoch's numbers by name, for a logger of one's own such as MLflow; detector and
-            segmenter.
-        on_step: told how far an epoch is, instead of a line every half minute; detector and segmenter.
+        on_epoch: told of every epoch's numbers by name, for a logger of one's own such as MLflow.
+        on_step: told how far an epoch is, instead of a line every half minute.
     """
 
     device: str = "auto"
@@ -89,11 +88,6 @@ class TrainingRun:
             "left_out": dict(self.left_out),
             "metrics": dict(self.metrics),
         }
-
-
-def row_text(row: Mapping[str, float]) -> str:
-    """Numbers of an epoch on one line."""
-    return ", ".join(f"{name} {value:.3g}" for name, value in row.items())
 
 
 def settings_text(config: StrictConfig) -> str:

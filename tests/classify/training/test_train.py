@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import EXAMPLES
 
 torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
+save_file = pytest.importorskip("safetensors.torch").save_file
 
 from classify.config import PreprocessSpec  # noqa: E402
 from classify.network.checkpoint import save_network  # noqa: E402
@@ -21,8 +23,10 @@ from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
 from classify.training.train import fit_classifier  # noqa: E402
 from cohort.io.annotations import read_rois  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
-from osteolens.errors import ConfigError, ReadError  # noqa: E402
+from osteolens.errors import ConfigError, WeightsError  # noqa: E402
 from osteolens.training.run_options import RunOptions  # noqa: E402
+from osteolens.training.watch import Watch  # noqa: E402
+from tests.classify.training.squares import SQUARES, squares  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -44,7 +48,7 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     config = ClassifierTraining(
         preprocess=spec, pooled="all", resolution_schedule=[(64, 0)], head_epochs=40, head_weight_decays=[0.1]
     )
-    with pytest.raises(ConfigError, match="no epoch, and no network"):
+    with pytest.raises(ConfigError, match="holds no epoch, and no network"):
         fit_classifier(crops, crops, tmp_path / "a", config, RunOptions(device="cpu"))
     start = DualChannelDenseNet(network_spec(config, spec))
     save_network(start, tmp_path / "start.safetensors")
@@ -57,36 +61,82 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     assert (tmp_path / "b" / "classifier.onnx").is_file()
 
 
-def test_a_history_of_another_version_is_refused(tmp_path: Path) -> None:
-    spec = PreprocessSpec(roi="vertebra", size_px=64)
-    crops = example_crops(spec, tmp_path, variants=1)
-    for name in ("last.safetensors", "averaged.safetensors"):
-        (tmp_path / name).touch()
-    (tmp_path / "state.json").write_text(json.dumps({"history": [{"epoch": 1}]}), "utf-8")
-    config = ClassifierTraining(preprocess=spec, resolution_schedule=[(64, 1)])
-    with pytest.raises(ReadError, match=r"state\.json.*train anew, without --resume"):
-        fit_classifier(crops, crops, tmp_path, config, RunOptions(device="cpu", resume=True))
+def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = {**SQUARES, "resolution_schedule": [(64, 1)], "lr": 3e-3, "head_epochs": 0}
+    config = ClassifierTraining.model_validate(settings)
+    training, validation = squares(8, tmp_path / "t"), squares(6, tmp_path / "v")
+    first = fit_classifier(training, validation, tmp_path / "first", config, RunOptions(device="cpu"))
+    assert first["epoch"] >= 1, "random tensors are no start"
+    start = RunOptions(device="cpu", start_from=tmp_path / "first" / "best.safetensors")
+    wrong, out = squares(8, tmp_path / "w", "wrong", shift=1), tmp_path / "second"
+    wild = ClassifierTraining.model_validate({**settings, "lr": 0.1})
+    watch = Watch(notify=lines.append)
+    kept = fit_classifier(wrong, validation, out, wild, start, watch)
+    if kept["epoch"]:
+        assert kept["macro_auc"] > first["macro_auc"]
+    else:
+        assert kept["macro_auc"] == pytest.approx(first["macro_auc"])
+        assert any("no epoch beat the start, so the start is kept: macro_auc" in line for line in lines)
+        assert (out / "best.safetensors").read_bytes() == (tmp_path / "first" / "best.safetensors").read_bytes()
+    document = json.loads((out / "metrics.json").read_text("utf-8"))
+    assert [row["epoch"] for row in document["history"]] == [0, 1]
+    assert document["run"]["precision"]["name"] == "float32" and document["run"]["threads"] >= 1
+    assert any(line.startswith("no calibration: 6 validation patients, 20 are needed") for line in lines)
+    pictures = ("training_crops.png", "validation_crops.png", "curves.png", "curves.svg", "history.csv")
+    assert all((out / name).is_file() for name in pictures)
+    again = RunOptions(device="cpu", start_from=start.start_from, resume=True)
+    for crops, setting, options, message in (
+        (wrong, config, again, r"setting lr 0\.1, now 0\.003"),
+        (wrong, wild, replace(again, seed=1), "seed 0, now 1"),
+        (wrong, wild, replace(again, start_from=None), "another weights to start from"),
+        (training, wild, again, "another training; give"),
+        (replace(wrong, labels=wrong.labels[::-1]), wild, again, "another training; give"),
+    ):
+        with pytest.raises(ConfigError, match=f"the run to go on with was made with {message}"):
+            fit_classifier(crops, validation, out, setting, options)
+
+
+def test_patience_and_time_end_a_training(tmp_path: Path) -> None:
+    crops, lines = squares(3, tmp_path), list[str]()
+    settings = {
+        **SQUARES,
+        "resolution_schedule": [(64, 6)],
+        "lr": 1e-7,
+        "head_epochs": 0,
+    }
+    patient = ClassifierTraining.model_validate({**settings, "patience": 1})
+    fit_classifier(crops, crops, tmp_path / "a", patient, RunOptions(device="cpu"), Watch(notify=lines.append))
+    assert any("none was better for 1 epochs" in line for line in lines), lines
+    short = ClassifierTraining.model_validate({**settings, "max_minutes": 1e-6})
+    found = fit_classifier(crops, crops, tmp_path / "b", short, RunOptions(device="cpu"), Watch(notify=lines.append))
+    assert found["epoch"] == 1 and "stops after 0 minutes, 1 of 6 epochs" in lines
+
+
+def test_what_cannot_be_trained_is_told_before_any_step(tmp_path: Path) -> None:
+    crops = squares(3, tmp_path)
+    config = ClassifierTraining.model_validate({**SQUARES, "resolution_schedule": [(64, 1)]})
+    with pytest.raises(ConfigError, match="1 study to train on with crops; expected 2 or more"):
+        fit_classifier(squares(1, tmp_path), crops, tmp_path / "a", config, RunOptions(device="cpu"))
+    torch_file = tmp_path / "other.safetensors"
+    save_file({"detector.weight": torch.zeros(3)}, torch_file)
+    with pytest.raises(WeightsError, match="none of 1 tensors fits this network; start from other weights"):
+        fit_classifier(crops, crops, tmp_path / "a", config, RunOptions(device="cpu", start_from=torch_file))
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize(("patients", "counted"), [(24, 24), (19, None)])
 def test_the_calibration_counts_patients_whatever_their_studies_and_displays(
     tmp_path: Path, patients: int, counted: int | None
 ) -> None:
-    torch.manual_seed(0)
-    spec = PreprocessSpec(roi="vertebra", size_px=64)
-    crops = example_crops(spec, tmp_path, variants=2)
-    many = [k % len(crops.labels) for k in range(48)]
-    validation = replace(
-        crops,
-        **{name: getattr(crops, name)[many] for name in ("rows", "present", "covariates", "labels", "t_scores")},
-        study_uids=tuple(f"s{k}" for k in range(48)),
-        patient_ids=tuple(f"p{k % patients}" for k in range(48)),
-    )
-    config = ClassifierTraining(
-        preprocess=spec, pooled="all", resolution_schedule=[(64, 0)], head_epochs=2, head_weight_decays=[0.1]
-    )
-    save_network(DualChannelDenseNet(network_spec(config, spec)), tmp_path / "start.safetensors")
-    options = RunOptions(device="cpu", resume=True, start_from=tmp_path / "start.safetensors")
-    fit_classifier(crops, validation, tmp_path / "run", config, options)
+    crops = squares(48, tmp_path)
+    displays = np.repeat(crops.images, 2, axis=1)
+    validation = replace(crops, images=displays, patient_ids=tuple(f"p{k % patients}" for k in range(48)))
+    config = ClassifierTraining.model_validate({**SQUARES, "resolution_schedule": [(64, 0)], "head_epochs": 0})
+    save_network(DualChannelDenseNet(network_spec(config, config.preprocess)), tmp_path / "start.safetensors")
+    options = RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
+    lines: list[str] = []
+    fit_classifier(crops, validation, tmp_path / "run", config, options, Watch(notify=lines.append))
     found = json.loads((tmp_path / "run" / "calibration.json").read_text("utf-8"))
     assert found["patients"] == counted and found["studies"] == (48 if counted else 0)
+    assert any(line.startswith("no calibration: 19 validation patients") for line in lines) == (counted is None)

@@ -18,7 +18,6 @@ from cohort.io.folder import index_cohort
 from cohort.splits import SiteSplits
 from pipeline.reproduction import six_models as module
 from pipeline.reproduction.tables import COLUMNS
-from tests import EXAMPLES
 from tests.conftest import MakeDicom
 
 
@@ -49,15 +48,19 @@ def test_predictions_without_patients_are_made_again(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
-def test_a_tiny_run_trains_predicts_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tiny_run_trains_predicts_and_resumes(
+    tmp_path: Path, examples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch")
+    sites = pd.read_csv(examples / "cohort.csv", dtype=str)
+    sites.assign(site=[*["training"] * 4, "test1", "test2"]).to_csv(examples / "cohort.csv", index=False)
     two = tuple(model for model in SIX if model.name in ("ap-images", "ap-lat-covariates"))
     monkeypatch.setattr(module, "reproduce", partial(module.reproduce, models=two))
     command = [
         "reproduce",
-        str(EXAMPLES),
+        str(examples),
         "--out",
-        str(tmp_path),
+        str(tmp_path / "six"),
         "--set",
         "resolution_schedule=[[64, 1]]",
         "--set",
@@ -67,19 +70,19 @@ def test_a_tiny_run_trains_predicts_and_resumes(tmp_path: Path, monkeypatch: pyt
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     assert "ap-images: training" in done.stderr
-    table = pd.read_csv(tmp_path / "ap-images" / "predictions.csv")
+    table = pd.read_csv(tmp_path / "six" / "ap-images" / "predictions.csv")
     assert set(table["dataset"]) == {"validation", "test1", "test2"}
-    patients = {study.study_uid: study.patient_id for study in index_cohort(EXAMPLES).studies}
+    patients = {study.study_uid: study.patient_id for study in index_cohort(examples).studies}
     assert list(table["patient_id"]) == [patients[uid] for uid in table["study_uid"]]
     np.testing.assert_allclose(table[list(COLUMNS)].to_numpy().sum(1), 1, atol=1e-4)
-    config = json.loads((tmp_path / "ap-images" / "metrics.json").read_text())["config"]
+    config = json.loads((tmp_path / "six" / "ap-images" / "metrics.json").read_text())["config"]
     assert config["views"] == ["AP"] and config["covariates"] is False
     document = json.loads(done.stdout)
     assert {(row["projection"], row["table"]) for row in document["rows"]} == {("AP", 2), ("AP and LAT", 4)}
-    assert (tmp_path / "table_2.csv").is_file() and (tmp_path / "comparisons.csv").is_file()
-    before = (tmp_path / "ap-images" / "predictions.csv").stat().st_mtime_ns
+    assert (tmp_path / "six" / "table_2.csv").is_file() and (tmp_path / "six" / "comparisons.csv").is_file()
+    before = (tmp_path / "six" / "ap-images" / "predictions.csv").stat().st_mtime_ns
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 0 and "ap-images: training" not in again.stderr
-    assert (tmp_path / "ap-images" / "predictions.csv").stat().st_mtime_ns == before, "read back"
+    assert (tmp_path / "six" / "ap-images" / "predictions.csv").stat().st_mtime_ns == before, "read back"
     shown = CliRunner().invoke(app, [option for option in command if option != "--json"])
     assert "Table 4: osteoporosis" in shown.stdout
