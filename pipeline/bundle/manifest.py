@@ -203,8 +203,12 @@ def note_precision(folder: Path, precision: Precision, record: PrecisionRecord) 
         OutputError: the folder cannot be written.
     """
     manifest = read_manifest(folder)
-    noted = manifest.model_copy(update={"precisions": {**manifest.precisions, precision: record}})
-    write_json(folder / MANIFEST, noted.model_dump(mode="json", exclude_unset=True))
+    document = read_json(folder / MANIFEST)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        document = manifest.model_dump(mode="json", exclude_unset=True)
+    records = {**manifest.precisions, precision: record}
+    noted = {name.value: of_one.model_dump(mode="json") for name, of_one in records.items()}
+    write_json(folder / MANIFEST, {**document, "precisions": noted})
 
 
 def checked(kind: type[Kind], document: object, path: Path, where: str = "") -> Kind:

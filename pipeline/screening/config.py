@@ -32,6 +32,7 @@ class ScreeningConfig(StrictConfig):
     )
     min_confidence: float = Field(0.25, ge=0, le=1, description="least mean box confidence of L1-L4 in a view")
     shift_levels: int = Field(0, ge=-3, le=3, description="names moved by a reader, towards the feet when positive")
+    overlays: bool = Field(True, description="draw the boxes on each radiograph; report.html shows these pictures")
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
     dicom: DicomConfig = Field(default_factory=DicomConfig, description="results as DICOM objects")
     fhir: bool = Field(False, description="results as FHIR R4 resources; needs the extra 'fhir'")
@@ -59,8 +60,8 @@ class ScreeningConfig(StrictConfig):
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on."""
         others = {
-            "overlay_px", "dicom", "fhir", "jobs", "engine", "ray_address", "inference", "threads", "read_ahead",
-            "read_seconds",
+            "overlays", "overlay_px", "dicom", "fhir", "jobs", "engine", "ray_address", "inference", "threads",
+            "read_ahead", "read_seconds",
         }  # fmt: skip
         same = self.model_dump_json(exclude=others)
         if self.inference.precision is not Precision.FP32:

@@ -77,7 +77,8 @@ def screen_study(
         output = screener.screen_loaded(loaded)
         lap("screen")
         _remove_pictures(study.study_uid, out)
-        _write_overlays(output, screener.config, out)
+        if screener.config.overlays:
+            _write_overlays(output, screener.config, out)
         stored = _stored(output.prediction, out)
         made = write_objects(study, stored, writers)
         lap("write")

@@ -25,7 +25,8 @@ from osteolens.errors import OutputError
 from pipeline.bundle.load import Bundle
 from pipeline.evaluation.studies.results import load_predictions
 from pipeline.prediction.parts import Status
-from pipeline.screening.folder import RunSummary, screen_folder
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.folder import RunSummary, ScreeningOptions, screen_folder
 from pipeline.screening.output.run_record import locked
 from pipeline.screening.radiograph_reader import RadiographReader
 from tests import EXAMPLES
@@ -128,6 +129,14 @@ def test_pictures_of_an_earlier_result_of_a_study_do_not_stay(bundle: Bundle, tm
     dataset.save_as(source / ONE / "AP.dcm")
     assert run(source, out, bundle).rows[0].status is Status.FAILED
     assert not list((out / "overlays").iterdir()), "a failed study has no picture of its former files"
+
+
+def test_a_run_may_draw_no_pictures(bundle: Bundle, tmp_path: Path) -> None:
+    options = ScreeningOptions(config=ScreeningConfig(overlays=False))
+    summary = screen_folder(index_cohort(EXAMPLES / ONE), tmp_path, bundle, options)
+    assert summary.rows[0].status is Status.SCREENED and not list((tmp_path / "overlays").iterdir())
+    assert "<img" not in (tmp_path / "report.html").read_text("utf-8")
+    assert run(EXAMPLES / ONE, tmp_path, bundle).resumed == 1, "results do not depend on pictures"
 
 
 def test_results_lie_in_a_marked_folder_and_are_not_screened(bundle: Bundle, tmp_path: Path) -> None:
