@@ -88,6 +88,10 @@ SMALLER = (
 The segmenter is left out of weights: one that was trained from nothing in a minute makes quality control reject all."""
 
 
+TRAINED: set[str] = set()
+"""Commands of training that an earlier page has run; what they wrote is there already, from the tutorial."""
+
+
 def command_lines(page: str) -> list[str]:
     """Commands of a page's blocks of shell, in their order, comments left out."""
     text = (ROOT / page).read_text("utf-8")
@@ -114,9 +118,11 @@ def run(lines: list[str], folder: Path, full: bool = False) -> None:
     """Run commands in a folder; the first that fails ends it all with its output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for line in lines:
-        if why_not_run(line):
-            continue
         command = line if full else smaller(line)
+        if why_not_run(line) or command in TRAINED:
+            continue
+        if command.startswith("osteolens train"):
+            TRAINED.add(command)
         if full and command.startswith("osteolens review") and "--export" not in command:
             continue
         begin = time.monotonic()
