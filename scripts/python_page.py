@@ -23,7 +23,7 @@ LONG = 40
 """Characters of a default value above which a signature shows `...`."""
 
 HEAD = """The public names of `import osteolens as ol`. They are loaded when they are used, so the import takes less
-than 0.1 s and loads no numpy. Examples of each: [use from Python](../how-to/use-from-python.md). Other modules can be
+than 0.1 s and loads no numpy. Examples: [use from Python](../how-to/use-from-python.md). Other modules can be
 imported by their folder names (`from cohort.io.folder import ...`), but their names may change between versions."""
 
 SHOWN_METHODS = {"Screener": ("screen",), "Prediction": ("status", "suspected_fractures", "as_json", "from_json")}

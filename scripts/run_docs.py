@@ -12,6 +12,7 @@ import argparse
 import csv
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,12 @@ def hospital(folder: Path) -> None:
             )
 
 
+def spent(begin: float) -> str:
+    """Time since `begin`, and what the commands took of all cores."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return f"{time.monotonic() - begin:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU"
+
+
 def main() -> None:
     """Run the tutorial, then the commands of the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -199,7 +206,7 @@ def main() -> None:
         if not (tutorial / "comparison").is_dir():
             tutorial.mkdir(parents=True, exist_ok=True)
             run(command_lines(TUTORIAL), tutorial, given.full)
-        print(f"tutorial: {time.monotonic() - begin:.0f} s")
+        print(f"tutorial: {spent(begin)}", flush=True)
         for page in () if given.full else given.page or [page for page in PAGES if page != TUTORIAL]:
             lines = [line for line in command_lines(page) if not why_not_run(line)]
             if lines:
@@ -210,7 +217,7 @@ def main() -> None:
                 workspace(folder, tutorial)
                 run(lines, folder)
                 shutil.rmtree(folder, ignore_errors=True)
-    print(f"all: {time.monotonic() - begin:.0f} s")
+    print(f"all: {spent(begin)}")
 
 
 if __name__ == "__main__":
