@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
 from cli.options import AsJson, Config, Device, DryRun, Out, Quiet, Resume, Seed, Set, Verbose
 from phantom.variety import Variety
+
+if TYPE_CHECKING:
+    from cohort.in_silico import FreshFor
 
 simulate_app = typer.Typer(
     help="In-silico cohorts: radiographs with DXA of the same bones. No patient, no clinical evidence.",
@@ -35,6 +38,14 @@ def cohort(
         typer.Option("--patients", "-n", min=1, help="Number of patients; the sum of counts in --sites, or 10."),
     ] = None,
     seed: Seed = 0,
+    fresh_for: Annotated[
+        str | None,
+        typer.Option(
+            "--fresh-for",
+            metavar="WEIGHTS",
+            help="Folder of weights, or `shipped`: their seed, which nobody chose, for a test cohort to judge them.",
+        ),
+    ] = None,
     sites: Sites = "mixed",
     spacing: Annotated[float, typer.Option("--spacing-mm", help="Detector pixel in mm.")] = 0.6,
     anatomy: Anatomy = None,
@@ -59,6 +70,8 @@ def cohort(
         from phantom.plan import SimulationOptions, SimulationPlan, assign_sites
         from phantom.subject.population import PopulationConfig
 
+        fresh = _fresh(fresh_for, seed)
+        seed = seed if fresh is None else fresh.seed
         options = SimulationOptions(
             spacing_mm=spacing,
             anatomy=anatomy,
@@ -67,6 +80,7 @@ def cohort(
             population=load_config(PopulationConfig, config, set_ or ()),
             jobs=_processes(jobs, device),
             resume=resume,
+            fresh_for=fresh,
         )
         plan = SimulationPlan(out=out, patients=patients, seed=seed, sites=sites, options=options)
         count = len(assign_sites(plan))
@@ -78,9 +92,11 @@ def cohort(
         if as_json:
             print_json(simulated.as_json())
         elif not quiet:
-            fresh = simulated.simulated
-            each = f" ({simulated.seconds / fresh:.2f} s each)" if fresh else ""
-            say(f"{fresh} patients simulated{each}, {simulated.present} were there already; cohort: {out}")
+            new = simulated.simulated
+            each = f" ({simulated.seconds / new:.2f} s each)" if new else ""
+            say(f"{new} patients simulated{each}, {simulated.present} were there already; cohort: {out}")
+            if fresh is not None:
+                say(f"seed {seed}, which weights {fresh.release} give; evaluate notes who was judged on this cohort")
 
 
 @simulate_app.command("ct")
@@ -150,6 +166,25 @@ def audit(
                 if len(table):
                     print_table(name, [str(column) for column in table], table.to_numpy().tolist())
             say(f"{result.passed} of {len(result.checks)} checks pass; report: {out / 'report.html'}")
+
+
+def _fresh(weights: str | None, seed: int) -> FreshFor | None:
+    """The weights that a cohort is drawn for, and their seed.
+
+    Raises:
+        ConfigError: another seed is given, too.
+        WeightsError: the folder holds no sound weights.
+    """
+    if weights is None:
+        return None
+    from cohort.in_silico import fresh_for
+    from osteolens.errors import ConfigError
+    from pipeline.bundle.load import load_bundle
+
+    if seed:
+        raise ConfigError(f"--seed {seed} and --fresh-for are given; expected one, since the weights give the seed")
+    bundle = load_bundle(None if weights == "shipped" else Path(weights))
+    return fresh_for(bundle.version, bundle.hashes)
 
 
 def _processes(jobs: int, device: str) -> int:

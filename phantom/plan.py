@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from cohort.in_silico import IN_SILICO_NOTICE
+from cohort.in_silico import IN_SILICO_NOTICE, PLAN_FILE, FreshFor
 from cohort.io.tables.cohort_tables import read_cohort_csv
 from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.json_document import read_json
@@ -24,8 +24,6 @@ MIXED = "mixed"
 
 SPACING_MM = 0.1, 2.0
 """Smallest and largest detector pixel that can be asked for."""
-
-PLAN_FILE = "simulation.json"
 
 TABLES = ("cohort.csv", "rois.csv", "readers.csv", "annotations.json")
 """Tables that a simulation writes into its folder."""
@@ -43,6 +41,7 @@ class SimulationOptions:
         population: who comes to the hospital.
         jobs: processes, each with one thread, so that their number changes no bit.
         resume: leave the patients that an earlier run wrote; False simulates them again.
+        fresh_for: weights that the cohort is to judge, whose seed it takes; None for every other cohort.
     """
 
     spacing_mm: float = 0.6
@@ -52,6 +51,7 @@ class SimulationOptions:
     population: PopulationConfig = DEFAULT_POPULATION
     jobs: int = 1
     resume: bool = True
+    fresh_for: FreshFor | None = None
 
 
 DEFAULT_OPTIONS = SimulationOptions()
@@ -87,6 +87,7 @@ class PlanRecord(Record):
     variety: Variety
     anatomies: Literal["built-in", "built-in and meshes"]
     population: PopulationConfig
+    fresh_for: FreshFor | None = None
 
 
 def assign_sites(plan: SimulationPlan) -> list[SimulatedSite]:
@@ -104,6 +105,9 @@ def assign_sites(plan: SimulationPlan) -> list[SimulatedSite]:
             )
         if colon and not count.isdigit():
             raise ConfigError(f"site '{name}:{count}': expected a count after the colon, such as {name}:200")
+    fresh = plan.options.fresh_for
+    if fresh is not None and plan.seed != fresh.seed:
+        raise ConfigError(f"seed {plan.seed} is not {fresh.seed}, which weights {fresh.release} give; leave it out")
     patients = plan.patients
     if patients is None:
         patients = sum(int(count) for _, _, count in parts if count) or 10
@@ -139,7 +143,8 @@ def claim_folder(plan: SimulationPlan) -> None:
     if not path.is_file():
         check_tables(plan.out)
         make_folder(plan.out)
-        write_whole(path, json.dumps(stated.model_dump(mode="json"), indent=1))
+        absent = {"fresh_for"} if stated.fresh_for is None else None
+        write_whole(path, json.dumps(stated.model_dump(mode="json", exclude=absent), indent=1))
         return
     present = _read_record(path)
     differing = [
@@ -199,6 +204,7 @@ def read_plan(cohort: Path, anatomy: Path | None = None, device: str = "cpu", jo
         variety=record.variety,
         population=record.population,
         jobs=jobs,
+        fresh_for=record.fresh_for,
     )
     patients = sum(1 for _ in cohort.glob(f"*/{FILE_NAME}"))
     return SimulationPlan(out=cohort, patients=patients, seed=record.seed, sites=record.sites, options=options)
@@ -213,6 +219,7 @@ def _record_of(plan: SimulationPlan) -> PlanRecord:
         variety=options.variety,
         anatomies="built-in" if options.anatomy is None else "built-in and meshes",
         population=options.population,
+        fresh_for=options.fresh_for,
     )
 
 

@@ -26,6 +26,7 @@ from pipeline.evaluation.classification.subgroups import subgroups
 from pipeline.evaluation.config import DEFAULT_EVALUATION, EvaluationConfig
 from pipeline.evaluation.detection.detection import detection
 from pipeline.evaluation.evaluation import NAMED, Counted, DatasetEvaluation, Evaluation, NotEvaluated
+from pipeline.evaluation.fresh import fresh_test
 from pipeline.evaluation.provenance import provenance
 from pipeline.evaluation.studies.datasets import Dataset, datasets_of
 from pipeline.evaluation.studies.flow import CountedStudy, Fate, counted_studies, flow_of
@@ -45,6 +46,8 @@ def evaluate(
     progress: Progress = silent,
 ) -> Evaluation:
     """Evaluate saved results; runs no model and reads no image.
+
+    In the folder of a fresh test cohort it notes which weights were judged (`pipeline.evaluation.fresh`).
 
     Args:
         results: output folder of `screen_folder` or `osteolens process`.
@@ -76,6 +79,7 @@ def evaluate(
     members = datasets[groups.pooled.name].members
     parts = [[study.study for study in datasets[name].members] for name in groups.pooled.parts]
     known = [study.study for study in everyone if study.has_result or not is_of_sites(study.study, site)]
+    fresh = fresh_test(cohort, read.predictions)
     evaluation = Evaluation(
         datasets=datasets,
         population_p=population_tests(parts) if len(parts) > 1 else {},
@@ -85,12 +89,13 @@ def evaluate(
         not_evaluated=_not_evaluated(chosen, references, groups.without_results, config),
         damaged_results=(*read.damaged, *(f"manual results: {line}" for line in manual_read.damaged)),
         table_notes=(
+            *(() if fresh is None else fresh.lines),
             *_absent_sites(everyone, site),
             *_no_manual_result(manual, members, manual_results),
             *unknown_sites(config.sites, [study.study for study in everyone]),
             *table_notes(cohort, known),
         ),
-        provenance=provenance(results, cohort, (*read.predictions, *read.failed), config),
+        provenance=provenance(results, cohort, (*read.predictions, *read.failed), config, fresh=fresh),
         config=config,
         has_covariates=any(stored_covariates(study.prediction.covariates) != Covariates() for study in members),
     )

@@ -20,6 +20,7 @@ from osteolens.documents.json_document import read_json
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 from pipeline.evaluation.config import EvaluationConfig
+from pipeline.evaluation.fresh import FreshTest
 from pipeline.prediction import ModelIdentifiers, Prediction
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pydantic")
@@ -87,6 +88,7 @@ class Provenance:
         config: settings of the evaluation, the criteria of eligibility among them.
         tables: of the cohort folder, those that are there.
         warnings: what makes the results no result of one version.
+        fresh: what a fresh test cohort says of these results; None for every other cohort.
     """
 
     osteolens: str
@@ -100,6 +102,7 @@ class Provenance:
     config: EvaluationConfig
     tables: tuple[TableDigest, ...]
     warnings: tuple[str, ...]
+    fresh: FreshTest | None = None
 
     def as_json(self) -> dict[str, object]:
         """One object for the JSON of an evaluation, the time in ISO 8601."""
@@ -131,6 +134,7 @@ class Provenance:
             "config": self.config.model_dump(mode="json"),
             "tables": {table.name: table.sha256 for table in self.tables},
             "warnings": list(self.warnings),
+            **({} if self.fresh is None else {"fresh_test": self.fresh.as_json()}),
         }
 
 
@@ -140,6 +144,7 @@ def provenance(
     predictions: Sequence[Prediction],
     config: EvaluationConfig,
     command: Sequence[str] | None = None,
+    fresh: FreshTest | None = None,
 ) -> Provenance:
     """Where an evaluation comes from, told at this moment.
 
@@ -149,6 +154,7 @@ def provenance(
         predictions: every result of the folder.
         config: settings of the evaluation.
         command: program and arguments; those of this process when left out.
+        fresh: what a fresh test cohort says of these results; None for every other cohort.
 
     Raises:
         ReadError: a table of the cohort folder is there and cannot be read.
@@ -179,6 +185,7 @@ def provenance(
         config=config,
         tables=_tables_of(cohort),
         warnings=tuple(warnings),
+        fresh=fresh,
     )
 
 

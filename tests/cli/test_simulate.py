@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from pipeline.bundle.load import Bundle
 
 pytestmark = [
     pytest.mark.train,
@@ -45,6 +46,13 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def test_weights_give_the_seed_of_a_fresh_cohort(tmp_path: Path, bundle: Bundle) -> None:
+    from cohort.in_silico import fresh_seed
+
+    code, _, stderr = run("cohort", "--out", tmp_path / "x", "--fresh-for", "shipped", "--dry-run")
+    assert code == 0 and f"10 patients of seed {fresh_seed(bundle.hashes)}" in stderr
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
@@ -53,6 +61,8 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
         (("--set", "fracture_fractoin=0.1"), 1, "fracture_fraction"),
         (("--variety", "usual"), 2, "'none', 'wide', 'faded'"),
         (("--patients", "0"), 2, "--patients"),
+        (("--fresh-for", "shipped", "--seed", "3"), 1, "--seed 3 and --fresh-for are given"),
+        (("--fresh-for", "no-such-folder"), 1, "no-such-folder"),
     ],
 )
 def test_what_cannot_be_simulated_is_said(options: tuple[str, ...], code: int, message: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cohort.in_silico import fresh_for, read_fresh_for
 from osteolens.errors import ConfigError, OutputError
 from phantom.plan import SimulationOptions, SimulationPlan, assign_sites, claim_folder, read_plan
 from phantom.subject.population import PopulationConfig
@@ -118,3 +119,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/cohort: cannot be written"):
         claim_folder(SimulationPlan(out=tmp_path / "file" / "cohort"))
+
+
+def test_a_fresh_plan_takes_the_seed_of_its_weights_and_says_so(tmp_path: Path) -> None:
+    fresh = fresh_for("one", {"detector": "ab" * 8})
+    options = SimulationOptions(fresh_for=fresh)
+    with pytest.raises(ConfigError, match=f"seed 5 is not {fresh.seed}, which weights one give"):
+        assign_sites(SimulationPlan(out=tmp_path, seed=5, options=options))
+    plan = SimulationPlan(out=tmp_path / "fresh", seed=fresh.seed, options=options)
+    claim_folder(plan)
+    assert read_fresh_for(plan.out) == fresh and read_plan(plan.out).options.fresh_for == fresh
+    with pytest.raises(ConfigError, match="this folder holds another cohort: fresh_for is"):
+        claim_folder(SimulationPlan(out=plan.out, seed=fresh.seed))
+    other = SimulationPlan(out=tmp_path / "other")
+    claim_folder(other)
+    assert "fresh_for" not in json.loads((other.out / "simulation.json").read_text())

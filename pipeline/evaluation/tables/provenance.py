@@ -22,6 +22,8 @@ def _lines(provenance: Provenance) -> Iterator[tuple[str, str, str]]:
     yield "evaluation", "results", str(provenance.results)
     for warning in provenance.warnings:
         yield "evaluation", "warning", warning
+    for line in () if provenance.fresh is None else provenance.fresh.lines:
+        yield "evaluation", "fresh test", line
     yield "software", "OsteoLens", provenance.osteolens
     yield "software", "Python", provenance.python
     for name, version in provenance.libraries.items():
