@@ -51,6 +51,9 @@ OUTSIDE = {
 """Pages of the repository that the site shows too, and where."""
 
 LINK = re.compile(r"(!?\[(?:[^\]\[]|\[[^\]]*\])*\])\(([^)\s]+)\)")
+MARKED = re.compile(r"^```(\w+) [\w-]+$", re.M)
+"""The head of a block with a mark for the tests, which Markdown of the site does not know."""
+
 CODE = re.compile(r"(^[ ]*```.*?^[ ]*```|`[^`\n]+`(?!\]))", re.M | re.S)
 
 
@@ -83,6 +86,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Links of a page, turned to the site."""
     place = page.file.src_uri
+    markdown = MARKED.sub(r"```\1", markdown)
     source = next((source for source, shown in OUTSIDE.items() if shown == place), f"docs/{place}")
     return "".join(
         part if k % 2 else LINK.sub(lambda found: turned(found, source, place), part)

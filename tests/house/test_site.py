@@ -43,6 +43,10 @@ def test_links_in_code_are_none() -> None:
     assert shown("index.md", block) == block
 
 
+def test_a_mark_for_the_tests_is_not_shown() -> None:
+    assert shown("how-to/review.md", "```python no-run\nx\n```") == "```python\nx\n```"
+
+
 def test_every_page_of_a_room_stands_in_the_navigation_the_first_ones_first() -> None:
     pages = hooks.pages_of("how-to")
     assert pages[:2] == ["how-to/screen-a-folder.md", "how-to/review.md"]
