@@ -22,6 +22,7 @@ from cli.reproduce import reproduce
 from cli.review.command import review
 from cli.simulate import simulate_app
 from cli.train import train_app
+from cli.training.commands import train_all
 from cli.weights import weights_app
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.command("evaluate-bodies")(evaluate_bodies)
 app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
+train_app.command("all")(train_all)
 app.add_typer(train_app, name="train")
 app.add_typer(node_app, name="node")
 app.command()(deidentify)

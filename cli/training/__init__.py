@@ -1,0 +1,1 @@
+"""Commands of training that join several stages."""

@@ -1,0 +1,64 @@
+"""Every stage in one command: tiny networks, but the real path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from pipeline.evaluation.studies.results import load_predictions
+
+pytest.importorskip("torch")
+
+pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
+
+TINY = [
+    "detector.image_px=128",
+    "detector.renders=1",
+    "detector.epochs=1",
+    "detector.precision=float32",
+    "classifier.preprocess.roi=vertebra",
+    "classifier.preprocess.size_px=64",
+    "classifier.views=[AP]",
+    "classifier.pooled=last",
+    "classifier.resolution_schedule=[[64, 0]]",
+    "classifier.head_epochs=1",
+    "classifier.head_weight_decays=[1.0]",
+    "classifier.precision=float32",
+]
+
+
+def run(cohort: Path, out: Path, *more: str) -> tuple[int, str, str]:
+    settings = [part for value in TINY for part in ("--set", value)]
+    done = CliRunner().invoke(app, ["train", "all", str(cohort), "--out", str(out), *settings, *more])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_one_command_leads_from_a_cohort_to_weights_and_their_report(examples: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(examples / "cohort.csv", dtype=str)
+    table.assign(split=[*["training"] * 3, "validation", "test", "test"]).to_csv(examples / "cohort.csv", index=False)
+    out = tmp_path / "all"
+    code, stdout, stderr = run(examples, out, "--json")
+    assert code == 0, stderr
+    assert "segmenter: skipped, since the cohort has no outlines" in stderr and "tried on 2 test studies" in stderr
+    printed = json.loads(stdout)
+    assert set(printed["runs"]) == {"detector", "classifier"} and set(printed["skipped"]) == {"segmenter"}
+    results = load_predictions(out / "results")
+    assert sorted(one.study_uid for one in results) == sorted(table.study_uid[4:])
+    manifest = json.loads((out / "weights" / "manifest.json").read_text())
+    for part in ("detector", "classifier"):
+        digest = manifest["files"][f"{part}.onnx"]["sha256"]
+        assert {one.model.hashes[part] for one in results} == {digest[:16]}
+        assert manifest["models"][part]["metrics"]["validation"]
+    assert (out / "report" / "report.html").is_file()
+    code, _, stderr = run(examples, out, "--resume")
+    assert code == 0 and "classifier: goes on after epoch 0 of 0" in stderr and "rendering" not in stderr, stderr
+
+
+def test_a_start_that_is_a_file_is_refused(examples: Path, tmp_path: Path) -> None:
+    code, _, stderr = run(examples, tmp_path, "--start-from", "best.safetensors")
+    assert code == 1 and "expected weights or none; name a folder by --weights" in stderr
