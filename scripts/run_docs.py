@@ -62,6 +62,7 @@ NOT_RUN = {
 
 SMALLER = (
     (r"training:\d+,validation:\d+,test1:\d+(,test2:\d+)?", "training:9,validation:5,test1:6"),
+    (r"--sites test1:\d+,test2:\d+", "--sites test1:2,test2:1"),
     (r"--patients \d+", "--patients 2"),
     (r"--set epochs=\d+", "--set epochs=1"),
     (r"--set renders=\d+", "--set renders=1"),
@@ -158,7 +159,8 @@ def workspace(folder: Path, tutorial: Path) -> None:
         "out": "results",
     }.items():
         shutil.copytree(tutorial / source, folder / name)
-    shutil.copytree(tutorial / "weights", folder / "my-weights")
+    for name in ("weights", "my-weights"):
+        shutil.copytree(tutorial / "weights", folder / name)
     shutil.copytree(tutorial / "runs", folder / "runs")
     for table in ("rois.csv", "readers.csv"):
         shutil.copy(tutorial / "cohort" / table, folder)
