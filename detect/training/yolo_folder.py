@@ -179,16 +179,34 @@ def _render(rendering: _Rendering, labelled: LabelledStudies, out: Path, side: i
     boxes = [box for box in labelled.rois[key] if (rendering.view, box.level) in CLASSES]
     corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4)
     rng = np.random.default_rng(rendering.seed)
+    outlines = _agreeing(boxes, labelled.outlines.get(key, {}), radiograph.pixel_spacing_mm)
     for name in rendering.names:
         if rendering.subset == "train":
             source = radiograph.full_range if radiograph.full_range is not None else radiograph.pixels
             image, matrix = augment(source, corners, side, rng)
-            moved = _labels_after(boxes, labelled.outlines.get(key, {}), matrix, radiograph.pixel_spacing_mm)
+            moved = _labels_after(boxes, outlines, matrix, radiograph.pixel_spacing_mm)
         else:
             image, matrix = detector_input(radiograph.pixels, side)
             moved = move_boxes(corners, matrix)
         write_whole(images / f"{name}.png", cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
         write_whole(labels / f"{name}.txt", "\n".join(label_lines(boxes, moved, rendering.view, side)))
+
+
+def _agreeing(
+    boxes: Sequence[VertebraBox],
+    outlines: Mapping[VertebralLevel, npt.NDArray[np.float64]],
+    spacing_mm: tuple[float, float] | None,
+) -> Mapping[VertebralLevel, npt.NDArray[np.float64]]:
+    """The outlines of an image, or none of them where a box lies elsewhere than they put it by the ROI rule: a reader
+    has corrected it since, and his box counts."""
+    by_rule = _labels_after(boxes, outlines, np.eye(2, 3), spacing_mm)
+    corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4)
+    allowed = SAME_PX + SAME_FRACTION * (corners[:, 2:] - corners[:, :2]).max(1)
+    apart = [str(box.level) for box, gap in zip(boxes, np.abs(by_rule - corners).max(1) > allowed, strict=True) if gap]
+    if apart:
+        log.warning("boxes of %s lie elsewhere than their outlines put them; the boxes count", ", ".join(apart))
+        return {}
+    return outlines
 
 
 def _labels_after(
@@ -211,6 +229,9 @@ def _labels_after(
             plain[row] = by_rule[box.level]
     return plain
 
+
+SAME_PX, SAME_FRACTION = 1.0, 0.02
+"""How far a box may lie from where its outline puts it: pixels, and a fraction of its larger side."""
 
 LEAST_INSIDE = 0.7
 """Fraction of a body's box inside the image below which it gets no label."""

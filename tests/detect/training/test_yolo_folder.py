@@ -20,7 +20,14 @@ from detect.config import CLASSES
 from detect.preprocess import detector_input
 from detect.training.augment import _warped, augment, move_boxes
 from detect.training.config import DetectorTraining
-from detect.training.yolo_folder import MADE_FROM, LabelledStudies, _labels_after, label_lines, write_yolo_folder
+from detect.training.yolo_folder import (
+    MADE_FROM,
+    LabelledStudies,
+    _agreeing,
+    _labels_after,
+    label_lines,
+    write_yolo_folder,
+)
 from osteolens.errors import ReadError
 from tests import EXAMPLES
 
@@ -84,6 +91,18 @@ def test_labels_of_a_turned_body_follow_the_rule() -> None:
     np.testing.assert_allclose(_labels_after(boxes, {}, matrix, None), move_boxes(_corners(boxes), matrix))
     still = _labels_after(boxes, outlines, np.eye(3)[:2], None)
     np.testing.assert_allclose(still, _corners(boxes))
+
+
+def test_a_corrected_box_counts_before_the_outline_of_its_body(caplog: pytest.LogCaptureFixture) -> None:
+    levels = (VertebralLevel.L1, VertebralLevel.L2, VertebralLevel.L3)
+    flat = np.array([[0.0, 0], [100, 0], [100, 40], [0, 40]])
+    outlines = {level: flat + np.array((0, 50 * k)) for k, level in enumerate(levels)}
+    boxes = roi_boxes(outlines, None)
+    rounded = [replace(box, x0=round(box.x0), y0=round(box.y0)) for box in boxes]
+    assert _agreeing(rounded, outlines, None) is outlines and not caplog.text
+    corrected = [boxes[0], replace(boxes[1], y0=boxes[1].y0 - 6), boxes[2]]
+    assert _agreeing(corrected, outlines, None) == {}
+    assert "boxes of L2 lie elsewhere than their outlines put them; the boxes count" in caplog.text
 
 
 def _corners(boxes: Sequence[VertebraBox]) -> npt.NDArray[np.float64]:

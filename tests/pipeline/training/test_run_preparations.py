@@ -8,12 +8,17 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from classify.config import PreprocessSpec
+from classify.training.config import ClassifierTraining
+from classify.training.crops import CropSet
 from detect.training.body_crops import CropStore
 from detect.training.config import DetectorTraining, SegmenterTraining
-from osteolens.errors import ReadError
+from osteolens.errors import ConfigError, ReadError
+from pipeline.training.classifier import train_classifier
 from pipeline.training.detector import train_detector
 from pipeline.training.run import Start, TrainingOptions
 from pipeline.training.segmenter import train_segmenter
@@ -26,6 +31,7 @@ pytestmark = [
 
 SMALL = DetectorTraining(image_px=256, renders=1)
 FEW = SegmenterTraining(bodies_an_image=1, beside_an_image=0, distractor_fraction=0)
+BODY = ClassifierTraining(preprocess=PreprocessSpec(size_px=64), resolution_schedule=[(64, 1)])
 COLUMNS = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
 NEW = TrainingOptions(device="cpu", start_from=Start.NONE)
 
@@ -137,6 +143,49 @@ def test_a_segmenter_is_trained_on_the_cohort_as_it_is_now(
     (out / "crops.npy").write_bytes(b"cut off")
     train_segmenter(cohort, out, FEW, NEW)
     assert given[-1] == corrected and note.is_file(), "a damaged cache is made anew"
+
+
+def test_a_classifier_is_trained_on_the_cohort_as_it_is_now(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[CropSet, CropSet]] = []
+
+    def fit(training: CropSet, validation: CropSet, *_: object) -> dict[str, float]:
+        given.append((training, validation))
+        (training.folder / "features-of-an-earlier-run.npy").touch()
+        return {}
+
+    def shown(side: CropSet) -> bytes:
+        return np.array(side.images[side.rows]).tobytes()
+
+    monkeypatch.setattr("classify.training.train.fit_classifier", fit)
+    out, before = tmp_path / "out", []
+    for change in ("nothing", "nothing again", "a patient", "a box", "a T-score"):
+        if change == "a patient":
+            uids = swap_sides(cohort)
+        elif change == "a box":
+            rois = pd.read_csv(cohort / "rois.csv")
+            first = (rois.study_uid == uids[1]) & (rois["view"] == "AP") & (rois.level == "L3")
+            rois.loc[first, "x0"] -= 9
+            rois.to_csv(cohort / "rois.csv", index=False)
+        elif change == "a T-score":
+            table = pd.read_csv(cohort / "cohort.csv", dtype=str)
+            table.assign(t_score=["-3.1", "-2.9", "-0.5"]).to_csv(cohort / "cohort.csv", index=False)
+        train_classifier(cohort, out, BODY, NEW)
+        before.append([(shown(side), side.digest, side.study_uids, side.t_scores.tolist()) for side in given[-1]])
+    nothing, again, moved, corrected, rescored = before
+    assert nothing == again
+    assert moved[0][2] == (uids[0], uids[2]) and moved[1][2] == (uids[1],) and moved[0][0] != nothing[0][0]
+    assert corrected[1][0] != moved[1][0] and corrected[0][0] == moved[0][0], "the box of the validation study alone"
+    assert rescored[0][3] == pytest.approx([-3.1, -0.5]) and rescored[0][1] != corrected[0][1], "no crop is made anew"
+    note = out / "crops" / "made-from.txt"
+    (out / "crops" / "crops.npy").write_bytes(b"cut off")
+    train_classifier(cohort, out, BODY, NEW)
+    assert shown(given[-1][0]) == rescored[0][0] and note.is_file(), "a damaged cache is made anew"
+    again_with = TrainingOptions(device="cpu", start_from=Start.NONE, resume=True)
+    table.assign(split=["training", "training", "validation"]).to_csv(cohort / "cohort.csv", index=False)
+    with pytest.raises(ConfigError, match=r"split\.json: the run to go on with was split with other studies"):
+        train_classifier(cohort, out, BODY, again_with)
 
 
 @pytest.mark.parametrize(
