@@ -54,6 +54,8 @@ NOT_RUN = {
     r"osteolens cohort assemble TABLES FILMS COHORT --rois ROIS": "needs an import; tests/cohort/delivery",
     r"osteolens process .*--engine ray": "needs a cluster; tests/pipeline/screening/workers starts one",
     r"osteolens process .*(--device cuda|--precision bf16)": "needs a processor for it; tests/osteolens/inference",
+    r"osteolens (cohort import buu-lspine|process buu|evaluate-groups)": "needs a public set; tests/cli/known_groups",
+    r"osteolens (simulate cohort --fresh-for|validate runs/fresh)": "780 patients; tests/cli and tests/phantom",
     r"osteolens weights recalibrate": "needs some 100 patients; tests/pipeline/recalibration",
     r"osteolens train detector cohort --out runs/corrected": "needs a reader's boxes; tests/cli/review draws them",
     r"osteolens weights verify .*--precision": "needs a validation cohort of some size; tests/pipeline/precision",
@@ -63,6 +65,7 @@ NOT_RUN = {
 SMALLER = (
     (r"training:\d+,validation:\d+,test1:\d+(,test2:\d+)?", "training:9,validation:5,test1:6"),
     (r"--sites test1:\d+,test2:\d+", "--sites test1:2,test2:1"),
+    (r"--site test1,test2", "--site test1"),
     (r"--patients \d+", "--patients 2"),
     (r"--set epochs=\d+", "--set epochs=1"),
     (r"--set renders=\d+", "--set renders=1"),
