@@ -44,6 +44,10 @@ class PreprocessSpec(StrictConfig):
         return 1 if self.roi == "column" else len(TARGET_LEVELS)
 
 
+Backbone = Literal["densenet121", "densenet169", "resnet18", "resnet34", "resnet50", "efficientnet-b0", "mobilenet_v2"]
+"""Encoders of segmentation-models-pytorch whose networks export to ONNX with the same outputs as in torch."""
+
+
 class NetworkSpec(StrictConfig):
     """Which inputs a network takes; single-channel and dual-channel are one class configured."""
 
@@ -53,3 +57,4 @@ class NetworkSpec(StrictConfig):
     pooled: Literal["last", "all"] = Field(
         "all", description="feature maps that are pooled: the last, or every scale's, the finest by fields"
     )
+    backbone: Backbone = Field("densenet121", description="encoder of each branch")

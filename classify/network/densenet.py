@@ -5,14 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from classify.config import NetworkSpec
+from classify.config import Backbone, NetworkSpec
 from classify.inputs import FUSIONS, branch_name
 from cohort.bmd import BMD_CLASSES, NORMAL_FROM, OSTEOPOROSIS_TO
 from cohort.spine import View
 
 COVARIATE_INPUTS = 6
-SCALES = (64, 256, 512, 1024, 1024)
-"""Channels of DenseNet-121's feature maps at strides 2, 4, 8, 16 and 32."""
+SCALES: dict[Backbone, tuple[int, ...]] = {
+    "densenet121": (64, 256, 512, 1024, 1024),
+    "densenet169": (64, 256, 512, 1280, 1664),
+    "resnet18": (64, 64, 128, 256, 512),
+    "resnet34": (64, 64, 128, 256, 512),
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "efficientnet-b0": (32, 24, 40, 112, 320),
+    "mobilenet_v2": (16, 24, 32, 96, 1280),
+}
+"""Channels of each backbone's feature maps at strides 2, 4, 8, 16 and 32."""
 
 FIELDS = (4, 4, 1, 1, 1)
 """Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
@@ -25,7 +33,7 @@ def column_margin(side_px: int) -> int:
 
 
 class DualChannelDenseNet(nn.Module):
-    """DenseNet-121 branches for AP and lateral, pooled features concatenated with an MLP of the covariates.
+    """DenseNet-121 branches, or another backbone, for AP and lateral; pooled features and an MLP of the covariates join.
 
     Each set of views that a study may have is fused by layers of its own, which `present` chooses; a network of one
     view has one branch and one fusion. Several crops a view go through the same branch and are pooled by attention.
@@ -41,11 +49,13 @@ class DualChannelDenseNet(nn.Module):
         super().__init__()
         self.spec = spec or NetworkSpec()
         views = self.spec.views
-        self.ap = _densenet() if View.AP in views else None
-        self.lateral = _densenet() if View.LATERAL in views else None
-        self.attention = nn.Linear(SCALES[-1], 1) if self.spec.crops > 1 else None
-        every = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
-        features = every if self.spec.pooled == "all" else SCALES[-1]
+        scales = SCALES[self.spec.backbone]
+        self.ap = _branch(self.spec.backbone) if View.AP in views else None
+        self.lateral = _branch(self.spec.backbone) if View.LATERAL in views else None
+        self.last_maps = nn.ModuleDict({branch_name(view): nn.Identity() for view in View if view in views})
+        self.attention = nn.Linear(scales[-1], 1) if self.spec.crops > 1 else None
+        every = sum(channels * fields**2 for channels, fields in zip(scales, FIELDS, strict=True))
+        features = every if self.spec.pooled == "all" else scales[-1]
         normed = self.spec.pooled == "all"
         self.norms = nn.ModuleDict(
             {branch_name(view): nn.BatchNorm1d(features) if normed else nn.Identity() for view in View if view in views}
@@ -122,11 +132,12 @@ class DualChannelDenseNet(nn.Module):
         assert branch is not None, f"a network without {view}"
         side = images.shape[-1]
         shown = _centre_columns(images) if self.attention is None else images.reshape(-1, 1, side, side)
-        start = 0 if self.spec.pooled == "all" else len(SCALES) - 1
-        each = [
-            _mean_of_fields(scale.relu(), fields)
-            for scale, fields in zip(branch(shown)[1 + start :], FIELDS[start:], strict=True)
-        ]
+        start = 0 if self.spec.pooled == "all" else len(FIELDS) - 1
+        scales = list(branch(shown)[1 + start :])
+        scales[-1] = self.last_maps[branch_name(view)](scales[-1])
+        if self.spec.backbone.startswith("densenet"):  # whose maps are not rectified yet
+            scales = [scale.relu() for scale in scales]
+        each = [_mean_of_fields(scale, fields) for scale, fields in zip(scales, FIELDS[start:], strict=True)]
         features: Tensor = torch.cat(each, 1)
         if self.attention is not None:
             weights = torch.softmax(self.attention(each[-1]).reshape(images.shape[0], -1, 1), 1)
@@ -174,8 +185,8 @@ def _centre_columns(images: Tensor) -> Tensor:
     return images[..., margin : images.shape[-1] - margin]
 
 
-def _densenet() -> nn.Module:
+def _branch(backbone: Backbone) -> nn.Module:
     from segmentation_models_pytorch.encoders import get_encoder
 
-    encoder: nn.Module = get_encoder("densenet121", in_channels=1, depth=5, weights=None)
+    encoder: nn.Module = get_encoder(backbone, in_channels=1, depth=5, weights=None)
     return encoder

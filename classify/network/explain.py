@@ -14,6 +14,7 @@ from captum.attr import LayerGradCam
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.covariates import encode
 from classify.crop import CropPlaces, crop_corners
+from classify.inputs import branch_name
 from classify.network.checkpoint import load_network
 from classify.network.densenet import DualChannelDenseNet, column_margin
 from cohort.bmd import OSTEOPOROSIS_INDEX
@@ -43,11 +44,11 @@ class Explainer:
         self._shrink = max(1, spec.size_px // working_px)
         self._network = DualChannelDenseNet(network).eval()
         load_network(self._network, folder)
-        branches = {View.AP: self._network.ap, View.LATERAL: self._network.lateral}
+        maps = self._network.last_maps
         self._cams = {
-            view: LayerGradCam(lambda *inputs: self._network(*inputs)[0], branch.get_submodule("features.norm5"))
-            for view, branch in branches.items()
-            if branch is not None
+            view: LayerGradCam(lambda *inputs: self._network(*inputs)[0], maps[branch_name(view)])
+            for view in View
+            if branch_name(view) in maps
         }
 
     def maps(

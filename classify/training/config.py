@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from classify.config import NetworkSpec, PreprocessSpec
+from classify.config import Backbone, NetworkSpec, PreprocessSpec
 from cohort.eligibility import EligibilityCriteria
 from cohort.spine import View
 from cohort.splits import SiteSplits
@@ -26,6 +26,11 @@ class ClassifierTraining(StrictConfig):
     covariates: bool = Field(True, description="whether age, sex and BMI join the features")
     pooled: Literal["last", "all"] = Field(
         "all", description="feature maps that are pooled: the last, or every scale's, the finest by fields"
+    )
+    backbone: Backbone = Field(
+        "densenet121",
+        description="segmentation-models-pytorch encoder of each branch; others than that of the weights begin at "
+        "random but for the head",
     )
     preprocess: PreprocessSpec = Field(BODIES, description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
@@ -97,5 +102,9 @@ class ClassifierTraining(StrictConfig):
 def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> NetworkSpec:
     """The network that a training fits on crops of a preprocessing."""
     return NetworkSpec(
-        views=training.views, covariates=training.covariates, crops=preprocess.crops, pooled=training.pooled
+        views=training.views,
+        covariates=training.covariates,
+        crops=preprocess.crops,
+        pooled=training.pooled,
+        backbone=training.backbone,
     )

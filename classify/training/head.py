@@ -111,7 +111,9 @@ def _features_of(
 
 def _digest(network: DualChannelDenseNet, crops: CropSet, view: View, side: int, bfloat16: bool) -> str:
     """Of all that the features of a view come from."""
-    digest = hashlib.sha256(f"{crops.made_from} {view} {side} {network.spec.pooled} {bfloat16}".encode())
+    digest = hashlib.sha256(
+        f"{crops.made_from} {view} {side} {network.spec.pooled} {network.spec.backbone} {bfloat16}".encode()
+    )
     for part in (network.ap if view is View.AP else network.lateral, network.attention):
         for value in part.state_dict().values() if part is not None else ():
             if value.is_floating_point():

@@ -125,11 +125,19 @@ def _trained_part(part: Part, run: Path) -> ManifestPart:
     inference = inference_of({"settings": settings, "preprocess": preprocess})
     inference |= {name: document[name] for name in ("network", "working_px") if name in document}
     more = {
-        "architecture": "dual-channel DenseNet-121 with covariates",
+        "architecture": _architecture(inference.get("network")),
         "preprocess": preprocess,
         "calibration": _object(run / "calibration.json", run, part),
     }
     return checked(ClassifierPart, {**more, **inference, **record}, path)
+
+
+def _architecture(network: object) -> str:
+    """A classifier in words."""
+    known = network if isinstance(network, dict) else {}
+    backbone, covariates = known.get("backbone", "densenet121"), known.get("covariates", True)
+    name = "DenseNet-121" if backbone == "densenet121" else backbone
+    return f"dual-channel {name} {'with' if covariates else 'without'} covariates"
 
 
 def _object(path: Path, run: Path, part: Part, nan_is_null: bool = False) -> Record:

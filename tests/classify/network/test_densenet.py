@@ -12,10 +12,11 @@ from tests import WEIGHTS
 
 torch = pytest.importorskip("torch")
 
+from captum.attr import LayerGradCam  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from classify.classifier import BmdClassifier  # noqa: E402
-from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
+from classify.config import Backbone, NetworkSpec, PreprocessSpec  # noqa: E402
 from classify.inputs import FUSIONS  # noqa: E402
 from classify.network.checkpoint import load_network, save_network, with_fusions  # noqa: E402
 from classify.network.densenet import (  # noqa: E402
@@ -27,15 +28,17 @@ from classify.network.densenet import (  # noqa: E402
     ordinal_logits,
 )
 from classify.network.export import export_classifier  # noqa: E402
+from classify.training.config import ClassifierTraining  # noqa: E402
 from cohort.covariates import Covariates  # noqa: E402
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View  # noqa: E402
-from osteolens.errors import StudyError, WeightsError  # noqa: E402
+from osteolens.config import load_config  # noqa: E402
+from osteolens.errors import ConfigError, StudyError, WeightsError  # noqa: E402
 from pipeline.bundle.manifest import CLASSIFIER_PARTS  # noqa: E402
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-POOLED = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
+POOLED = sum(channels * fields**2 for channels, fields in zip(SCALES["densenet121"], FIELDS, strict=True))
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -252,3 +255,35 @@ def test_an_absent_view_counts_for_nothing() -> None:
         found = network(ap, ap, torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, 6))[0]
         again = network(ap, other, torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, 6))[0]
     torch.testing.assert_close(found, again)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2"])
+def test_other_backbones_export_load_and_show_where_they_look(tmp_path: Path, backbone: Backbone) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(roi="vertebra", size_px=64)
+    network = DualChannelDenseNet(NetworkSpec(backbone=backbone, crops=4)).eval()
+    assert export_classifier(network, tmp_path, spec, 64) < 1e-3
+    found = BmdClassifier(tmp_path / "classifier.onnx", spec)
+    image = np.random.default_rng(0).normal(0, 1, (4, 64, 64)).astype(np.float32)
+    assert sum(found.classify({View.AP: image, View.LATERAL: image}, Covariates()).probabilities.values()) > 0.999
+    again = DualChannelDenseNet(network.spec)
+    load_network(again, tmp_path)
+    assert torch.equal(again.classes.weight, network.classes.weight.half().float())
+    with pytest.raises(WeightsError, match="tensors missing"):
+        load_network(DualChannelDenseNet(NetworkSpec(crops=4)), tmp_path)
+    images, last = torch.from_numpy(image[None]), network.get_submodule("last_maps.lateral")
+    seen = (images, images, torch.ones(1, 2), torch.zeros(1, 6))
+    heat = LayerGradCam(lambda *inputs: network(*inputs)[0], last).attribute(seen, target=2)
+    assert heat.shape == (4, 1, 2, 2) and float(heat.abs().sum().detach()) > 0
+
+
+def test_scales_are_those_of_the_backbones() -> None:
+    for backbone, scales in SCALES.items():
+        if backbone.startswith(("resnet18", "mobilenet", "efficientnet")):
+            branch = DualChannelDenseNet(NetworkSpec(views=(View.AP,), backbone=backbone)).ap
+            assert branch is not None and tuple(branch.out_channels[1:]) == scales
+
+
+def test_a_backbone_that_is_not_offered_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"setting 'backbone' is 'resnext50_32x4d', expected .*densenet121"):
+        load_config(ClassifierTraining, None, ["backbone=resnext50_32x4d"])

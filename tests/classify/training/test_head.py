@@ -74,7 +74,7 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     config = ClassifierTraining(pooled="all", head_epochs=60, head_batch=6, head_lr=0.01, drop_view=0, drop_covariate=0)
     network = DualChannelDenseNet(network_spec(config, spec))
     features = pooled_features(network, crops, 64, spec, "cpu")
-    channels = sum(channels * fields**2 for channels, fields in zip(SCALES, FIELDS, strict=True))
+    channels = sum(channels * fields**2 for channels, fields in zip(SCALES["densenet121"], FIELDS, strict=True))
     assert [own.shape for own in features] == [(6, 2, channels)] * 2
     kept = sorted(tmp_path.glob("features-*.npy"))
     one = DualChannelDenseNet(NetworkSpec(views=(View.LATERAL,), crops=4))
