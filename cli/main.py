@@ -14,6 +14,7 @@ from cli.config import config_app
 from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
 from cli.deidentify.command import deidentify
 from cli.evaluate import evaluate, evaluate_bodies, validate
+from cli.known_groups.command import evaluate_groups
 from cli.node.commands import node_app
 from cli.options import AsJson, Quiet, Verbose, Weights
 from cli.process import process
@@ -37,6 +38,7 @@ app.add_typer(cohort_app, name="cohort")
 app.command()(evaluate)
 app.command()(validate)
 app.command("evaluate-bodies")(evaluate_bodies)
+app.command("evaluate-groups")(evaluate_groups)
 app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)

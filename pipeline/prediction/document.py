@@ -215,6 +215,7 @@ class PredictionDocument(_Part):
     failure: str | None
     model: dict[str, str]
     input_ablation: dict[InputSetName, ProbabilitiesDocument] = {}
+    input_t_scores: dict[InputSetName, Annotated[float, Field(ge=-20, le=20)]] = {}
     study_date: Day | None = None
     system: Annotated[str, StringConstraints(min_length=1)] | None = None
 

@@ -63,6 +63,7 @@ class Prediction:
         decision: whether osteoporosis is ruled in, ruled out or neither at the weights' predictive values, or None.
         input_ablation: probabilities by the paper's models (`SIX` of classify/inputs.py) from a part of the inputs,
             if asked for.
+        input_t_scores: T-score estimates likewise.
         study_date: day of the radiographs, as joined when the study was screened.
         system: radiography system, as joined when the study was screened.
         overlays: PNG pictures by view that a notebook shows; no part of the JSON, nor of equality.
@@ -83,6 +84,7 @@ class Prediction:
     prediction_set: tuple[BmdClass, ...] = ()
     decision: Decision | None = None
     input_ablation: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
+    input_t_scores: dict[str, float] = field(default_factory=dict)
     study_date: date | None = None
     system: str | None = None
     overlays: dict[View, bytes] = field(default_factory=dict, compare=False, repr=False)
@@ -140,6 +142,7 @@ class _Optional(TypedDict, total=False):
     """Keys that a file holds only where they say something."""
 
     input_ablation: dict[str, ProbabilitiesDocument]
+    input_t_scores: dict[str, float]
     study_date: date
     system: str
 
@@ -148,6 +151,8 @@ def _optional(prediction: Prediction) -> _Optional:
     keys = _Optional()
     if prediction.input_ablation:
         keys["input_ablation"] = {name: _probabilities(p) for name, p in prediction.input_ablation.items()}
+    if prediction.input_t_scores:
+        keys["input_t_scores"] = {name: round(t_score, 2) for name, t_score in prediction.input_t_scores.items()}
     if prediction.study_date is not None:
         keys["study_date"] = prediction.study_date
     if prediction.system is not None:
@@ -239,6 +244,7 @@ def _prediction(document: PredictionDocument) -> Prediction:
         prediction_set=tuple(document.prediction_set),
         decision=document.decision,
         input_ablation={name: probabilities.by_class for name, probabilities in document.input_ablation.items()},
+        input_t_scores=dict(document.input_t_scores),
         study_date=document.study_date,
         system=document.system,
     )

@@ -13,7 +13,6 @@ from classify.classifier import BmdClassifier, Classified
 from classify.covariates import implausible
 from classify.crop import CropPlaces
 from classify.inputs import SIX
-from cohort.bmd import BmdClass
 from cohort.covariates import Covariates
 from cohort.rejection_codes import WHOLE_STUDY, RejectionCode
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel, View
@@ -181,6 +180,7 @@ class Screener:
     def _classified(self, prediction: Prediction, crops: dict[View, Pixels], covariates: Covariates) -> Prediction:
         """The same result with the class that its crops give."""
         classified = self._classifier.classify(crops, covariates)
+        parts = self._ablation(crops, covariates) if self.config.input_ablation else {}
         return replace(
             prediction,
             bmd_class=max(classified.probabilities, key=lambda c: classified.probabilities[c]),
@@ -188,7 +188,8 @@ class Screener:
             t_score=classified.t_score,
             prediction_set=classified.prediction_set,
             decision=classified.decision,
-            input_ablation=self._ablation(crops, covariates) if self.config.input_ablation else {},
+            input_ablation={name: part.probabilities for name, part in parts.items()},
+            input_t_scores={name: part.t_score for name, part in parts.items()},
         )
 
     def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedView]:
@@ -241,17 +242,17 @@ class Screener:
             return {}
         return self._explainer.maps(crops, {view: image.crop_places for view, image in usable.items()}, covariates)
 
-    def _ablation(self, crops: Mapping[View, Pixels], covariates: Covariates) -> dict[str, dict[BmdClass, float]]:
-        """Probabilities from the inputs of each of the paper's models that this study and these weights have."""
+    def _ablation(self, crops: Mapping[View, Pixels], covariates: Covariates) -> dict[str, Classified]:
+        """Results from the inputs of each of the paper's models that this study and these weights have."""
         given = set(crops) & set(self._classifier.views)
         unknown = stored_covariates(covariates) == Covariates()
-        probabilities = {}
+        parts = {}
         for model in SIX:
             if set(model.views) <= given and not (model.covariates and unknown):
                 shown = {view: crops[view] for view in model.views}
                 joined = covariates if model.covariates else Covariates()
-                probabilities[model.name] = self._classifier.classify(shown, joined).probabilities
-        return probabilities
+                parts[model.name] = self._classifier.classify(shown, joined)
+        return parts
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[DetectedSpine]:
         """Spines of a study's images."""

@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "training": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "roi_comparison": {"prediction", "bundle", "report_page", "screening", "evaluation"},
     "audit": {"prediction", "bundle", "report_page", "screening", "evaluation"},
+    "known_groups": {"prediction", "report_page", "evaluation"},
     "recalibration": {"bundle", "evaluation"},
     "precision": {"prediction", "bundle", "screening", "evaluation"},
     "node": {"prediction", "bundle", "report_page", "screening", "dicom_objects"},

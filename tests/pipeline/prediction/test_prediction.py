@@ -242,3 +242,11 @@ def test_a_result_of_format_1_may_lack_what_later_versions_added(tmp_path: Path)
     assert found.model.version == "unknown" and found.images == () and found.covariates == Covariates()
     with pytest.raises(ReadError, match="rejection is missing"):
         Prediction.from_json({k: v for k, v in document.items() if k != "refusal"})
+
+
+def test_t_scores_of_parts_of_the_inputs_come_back() -> None:
+    first = replace(screened("a", -2.0), input_t_scores={"ap-images": -1.234})
+    assert first.as_json()["input_t_scores"] == {"ap-images": -1.23}
+    assert Prediction.from_json(first.as_json()).input_t_scores == {"ap-images": -1.23}
+    with pytest.raises(ReadError, match="input_t_scores"):
+        Prediction.from_json({**first.as_json(), "input_t_scores": {"left-images": -1.0}})

@@ -1,0 +1,1 @@
+"""osteolens evaluate-groups."""
