@@ -193,9 +193,10 @@ def hospital(folder: Path) -> None:
 
 
 def spent(begin: float) -> str:
-    """Time since `begin`, and what the commands took of all cores."""
+    """Time since `begin`, what the commands took of all cores, and the memory of the largest process (Linux)."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return f"{time.monotonic() - begin:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU"
+    cpu = used.ru_utime + used.ru_stime
+    return f"{time.monotonic() - begin:.0f} s, {cpu:.0f} s of CPU, largest process {used.ru_maxrss / 1024:.0f} MiB"
 
 
 def main() -> None:
