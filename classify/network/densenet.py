@@ -33,7 +33,7 @@ def column_margin(side_px: int) -> int:
 
 
 class DualChannelDenseNet(nn.Module):
-    """DenseNet-121 branches, or another backbone, for AP and lateral; pooled features and an MLP of the covariates join.
+    """DenseNet-121 branches, or another backbone, for AP and lateral; an MLP of the covariates joins pooled features.
 
     Each set of views that a study may have is fused by layers of its own, which `present` chooses; a network of one
     view has one branch and one fusion. Several crops a view go through the same branch and are pooled by attention.
