@@ -281,7 +281,7 @@ def test_scales_are_those_of_the_backbones() -> None:
     for backbone, scales in SCALES.items():
         if backbone.startswith(("resnet18", "mobilenet", "efficientnet")):
             branch = DualChannelDenseNet(NetworkSpec(views=(View.AP,), backbone=backbone)).ap
-            assert branch is not None and tuple(branch.out_channels[1:]) == scales
+            assert branch is not None and tuple(branch.out_channels[1:]) == scales  # type: ignore[index]
 
 
 def test_a_backbone_that_is_not_offered_is_refused_by_name() -> None:
