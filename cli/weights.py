@@ -193,10 +193,12 @@ def _classes_of_examples(bundle: Bundle) -> dict[str, int]:
 
 def _document(manifest: Manifest) -> dict[str, object]:
     """A manifest in short: no settings of trainings, no metrics but those of validation."""
+    record = manifest.models.classifier.recalibration
     return {
         "release": manifest.version,
         "licence": manifest.licence,
         "notice": manifest.notice,
+        **({} if record is None else {"recalibration": record.model_dump(mode="json", exclude_none=True)}),
         "files": {name: {"sha256": file.sha256, "bytes": file.bytes} for name, file in manifest.files.items()},
         "models": {
             name.value: {

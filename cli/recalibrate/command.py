@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.console import errors_as_exit_codes, print_json, print_table, say, set_verbosity
+from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
 
 if TYPE_CHECKING:
     from pipeline.recalibration.recalibrate import RecalibratedWeights
@@ -40,7 +40,10 @@ def recalibrate(
         from pipeline.recalibration.recalibrate import recalibrate as run
 
         settings = load_config(RecalibrationConfig, config, set_ or ())
-        written = run(results, cohort, out, release, weights, settings, site)
+        with progress("fitting, %", 100) as bar:
+            written = run(
+                results, cohort, out, release, weights, settings, site, lambda done, of: bar(100 * done // max(of, 1))
+            )
         if as_json:
             print_json(written.as_json())
         else:

@@ -17,6 +17,7 @@ from classify.calibration import (
     rule_in_or_out,
 )
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
+from osteolens.progress import Progress, silent
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.statistics.intervals import Estimate, Flags, Floats, clustered_proportion
 from pipeline.evaluation.statistics.resampling import bootstrap
@@ -78,18 +79,21 @@ class BeforeAndAfter:
     t_error_gain: Estimate
 
 
-def cross_validated(cases: EvaluatedCases, former: Calibration, config: RecalibrationConfig) -> BeforeAndAfter:
+def cross_validated(
+    cases: EvaluatedCases, former: Calibration, config: RecalibrationConfig, progress: Progress = silent
+) -> BeforeAndAfter:
     """Figures of the stored results, and of results that are calibrated by fits on other patients.
 
     Args:
         cases: stored results with DXA.
         former: the calibration that they were made with.
         config: folds, seed and draws.
+        progress: told after every fold.
 
     Raises:
         ValueError: as `fit_calibration`.
     """
-    after = _refitted(cases, former, config)
+    after, folds = _refitted(cases, former, config, progress)
     before = replace(cases, probabilities=unrounded(cases.probabilities))
 
     def gain(losses: Floats, new: Floats) -> Estimate:
@@ -100,7 +104,7 @@ def cross_validated(cases: EvaluatedCases, former: Calibration, config: Recalibr
         )  # fmt: skip
 
     return BeforeAndAfter(
-        folds=config.folds,
+        folds=folds,
         before=figures(before),
         after=figures(after),
         log_loss_gain=gain(_log_losses(before), _log_losses(after)),
@@ -134,20 +138,26 @@ def figures(cases: EvaluatedCases) -> CalibrationFigures:
     )
 
 
-def _refitted(cases: EvaluatedCases, former: Calibration, config: RecalibrationConfig) -> EvaluatedCases:
-    """The cases, each by a calibration that was fitted on other patients."""
-    folds = StratifiedGroupKFold(config.folds, shuffle=True, random_state=config.seed)
+def _refitted(
+    cases: EvaluatedCases, former: Calibration, config: RecalibrationConfig, progress: Progress
+) -> tuple[EvaluatedCases, int]:
+    """The cases, each by a calibration that was fitted on other patients, and the number of fits."""
+    count = min(config.folds, int(np.bincount(cases.labels, minlength=len(BMD_CLASSES)).min()))
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=config.seed)
     probabilities, t_scores = np.empty_like(cases.probabilities), np.empty_like(cases.t_estimates)
     sets: list[frozenset[BmdClass]] = [frozenset()] * len(cases.labels)
     decisions: list[Decision | None] = [None] * len(cases.labels)
-    for others, left_out in folds.split(cases.probabilities, cases.labels, cases.patients):
+    parts = folds.split(cases.probabilities, cases.labels, cases.patients)
+    for number, (others, left_out) in enumerate(parts, start=1):
         fitted = refit(part_of(cases, others), former)
         probabilities[left_out] = fitted.probabilities(cases.probabilities[left_out])
         t_scores[left_out] = fitted.t_scores(cases.t_estimates[left_out])
         for k in left_out:
             sets[k] = frozenset(prediction_set(probabilities[k], fitted.relative))
             decisions[k] = rule_in_or_out(float(probabilities[k, OSTEOPOROSIS_INDEX]), fitted.relative)
-    return replace(cases, probabilities=probabilities, t_estimates=t_scores, prediction_sets=sets, decisions=decisions)
+        progress(number, count)
+    after = replace(cases, probabilities=probabilities, t_estimates=t_scores, prediction_sets=sets, decisions=decisions)
+    return after, count
 
 
 def part_of(cases: EvaluatedCases, index: Indices) -> EvaluatedCases:

@@ -21,6 +21,7 @@ from cohort.mapping.columns_file import table_files
 from cohort.splits import Split, split_of
 from osteolens.documents.text import visible
 from osteolens.errors import ConfigError, ReadError, WeightsError
+from osteolens.progress import Progress, silent
 from osteolens.shipped import shipped_weights
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.bundle.manifest import Manifest, Part, read_manifest, write_manifest
@@ -86,6 +87,7 @@ def recalibrate(
     weights: Path | None = None,
     config: RecalibrationConfig = DEFAULT_RECALIBRATION,
     site: str | None = None,
+    progress: Progress = silent,
 ) -> RecalibratedWeights:
     """Fit temperature, prediction sets, thresholds and, where it is off, the T-score anew, and write new weights.
 
@@ -99,6 +101,7 @@ def recalibrate(
         weights: folder of the former weights; the shipped ones when left out.
         config: whom to fit on.
         site: only studies of these sites, separated by commas.
+        progress: told after every fold of the cross-validation.
 
     Raises:
         ConfigError: the folder is not new, the name is that of the former weights, studies are of a training split, or
@@ -122,7 +125,7 @@ def recalibrate(
         raise ReadError(f"{results}: no study has a class and a T-score by DXA in {cohort}; see osteolens evaluate")
     _check_weights(studies, bundle)
     _check_counts(cases, config)
-    fitted, figures = refit(cases, bundle.calibration), cross_validated(cases, bundle.calibration, config)
+    fitted, figures = refit(cases, bundle.calibration), cross_validated(cases, bundle.calibration, config, progress)
     calibration = fitted.absolute(bundle.calibration)
     record = _record(cohort, studies, manifest, figures)
     _write(source, out, release, manifest, calibration, record)

@@ -26,6 +26,8 @@ def test_it_prints_before_and_after_and_how_to_use_the_weights(make_site: MakeSi
     assert again.exit_code == 1 and "not empty" in again.stderr
     shown = CliRunner().invoke(app, ["weights", "show", str(tmp_path / "new")])
     assert "recalibrated" in shown.stdout and "90 patients" in shown.stdout
+    shown = CliRunner().invoke(app, ["weights", "show", str(tmp_path / "new"), "--json"])
+    assert json.loads(shown.stdout)["recalibration"]["patients"] == 90
 
 
 def test_json_holds_calibration_record_and_figures(make_site: MakeSite, tmp_path: Path) -> None:
