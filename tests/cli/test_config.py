@@ -56,7 +56,7 @@ def test_the_list_names_groups_commands_and_recipes() -> None:
     assert found == {
         "name": "training.classifier",
         "commands": ["train classifier", "reproduce"],
-        "recipes": ["paper-column"],
+        "recipes": ["few-films", "paper-column"],
     }
     assert "paper-column" in runner.invoke(config_app, ["list"]).stdout
 

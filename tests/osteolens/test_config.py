@@ -171,7 +171,10 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_shipped_recipe_is_loaded_by_name() -> None:
-    assert recipes_of(ClassifierTraining) == ("paper-column",)
+    assert recipes_of(ClassifierTraining) == ("few-films", "paper-column")
+    few = load_config(ClassifierTraining, "few-films")
+    assert sum(epochs for _, epochs in few.resolution_schedule) == 0 and few.l2_sp, "the head alone"
+    assert few.preprocess == ClassifierTraining().preprocess, "crops are those of the weights that it starts from"
     column = load_config(ClassifierTraining, "paper-column")
     assert column.preprocess.crops == 1 and column.pooled == "last" and column.preprocess.size_px == 512
     assert column.preprocess.margin_across == 0 and column.preprocess.equalised == 1, "as in the paper"
