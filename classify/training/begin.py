@@ -16,7 +16,7 @@ from osteolens.errors import ConfigError
 from osteolens.training.device import torch_device
 
 BYTES_A_PIXEL = 3900
-"""Memory that a pixel of a crop takes in a step of DenseNet-121, activations and their gradients, as measured at 64 px."""
+"""Memory that a pixel of a crop takes in a step of DenseNet-121, activations and their gradients; measured."""
 
 
 def fabric_of(config: ClassifierTraining, device: str) -> Fabric:
