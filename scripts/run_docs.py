@@ -77,10 +77,10 @@ SMALLER = (
     (r"(train detector (?!.*epochs=).*)", r"\1 --set epochs=1 --set renders=1"),
     (r"(train segmenter (?!.*epochs=).*)", r"\1 --set epochs=1"),
     (
-        r"(train classifier (?!.*resolution_schedule).*)",
+        r"(train classifier (?!.*(resolution_schedule|few-films)).*)",
         r"\1 --set 'resolution_schedule=[[64, 1]]' --set head_epochs=2",
     ),
-    (r"(train classifier .*128, 0.*)", r"\1 --set head_epochs=2"),
+    (r"(train classifier .*(?:128, 0|few-films).*)", r"\1 --set head_epochs=2"),
     (r"--folds \d+", "--folds 2"),
     (r"--device cuda", "--device cpu"),
     (r" --segmenter runs/segmenter", ""),
