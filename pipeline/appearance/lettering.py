@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.ft2font import FT2Font
+from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
 from osteolens.documents.text import visible
@@ -56,10 +56,20 @@ def _pieces(word: str, face: ImageFont.FreeTypeFont, width_px: float) -> list[st
     return [*pieces, word[start:]]
 
 
+@cache
 def _path(bold: bool) -> Path:
-    return Path(mpl.get_data_path()) / "fonts" / "ttf" / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    """Found without loading matplotlib, which would write a folder into the home of who runs this."""
+    package = find_spec("matplotlib")
+    assert package is not None and package.origin is not None, "a dependency"
+    fonts = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return fonts / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
 
 @cache
 def _signs() -> frozenset[int]:
-    return frozenset(FT2Font(str(_path(False))).get_charmap()) & frozenset(FT2Font(str(_path(True))).get_charmap())
+    """Code points that both weights of the font hold."""
+    held = []
+    for bold in (False, True):
+        with TTFont(str(_path(bold)), lazy=True) as face:
+            held.append(frozenset(face.getBestCmap()))
+    return held[0] & held[1]
