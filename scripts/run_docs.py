@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,9 +141,11 @@ def run(lines: list[str], folder: Path, full: bool = False) -> None:
             text=True,
             check=False,
         )
-        print(f"{time.monotonic() - begin:6.1f} s  {command}", flush=True)
+        print(f"{time.monotonic() - begin:6.1f} s  {folder.name}: {command}", flush=True)
         if done.returncode:
-            sys.exit(f"exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            sys.exit(
+                f"{folder.name}: {command}: exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            )
 
 
 def workspace(folder: Path, tutorial: Path) -> None:
@@ -192,6 +195,19 @@ def hospital(folder: Path) -> None:
             )
 
 
+def run_page(page: str, work: Path, tutorial: Path) -> None:
+    """Run the commands of a page in a folder of its own."""
+    lines = [line for line in command_lines(page) if not why_not_run(line)]
+    if not lines:
+        return
+    folder = work / page.replace("/", "-")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    workspace(folder, tutorial)
+    run(lines, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def spent(begin: float) -> str:
     """Time since `begin`, what the commands took of all cores, and the memory of the largest process (Linux)."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -204,6 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", action="append", help="only the tutorial and these pages, as docs/how-to/review.md")
     parser.add_argument("--work", type=Path, help="folder to work in; one that is gone afterwards when left out")
+    parser.add_argument("--jobs", type=int, default=2, help="pages that are run side by side")
     parser.add_argument("--full", action="store_true", help="the tutorial alone, in its own sizes")
     given = parser.parse_args()
     begin = time.monotonic()
@@ -214,16 +231,10 @@ def main() -> None:
             tutorial.mkdir(parents=True, exist_ok=True)
             run(command_lines(TUTORIAL), tutorial, given.full)
         print(f"tutorial: {spent(begin)}", flush=True)
-        for page in () if given.full else given.page or [page for page in PAGES if page != TUTORIAL]:
-            lines = [line for line in command_lines(page) if not why_not_run(line)]
-            if lines:
-                print(page)
-                folder = work / Path(page).stem
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-                workspace(folder, tutorial)
-                run(lines, folder)
-                shutil.rmtree(folder, ignore_errors=True)
+        pages = [] if given.full else given.page or [page for page in PAGES if page != TUTORIAL]
+        with ThreadPoolExecutor(given.jobs) as pool:
+            for done in [pool.submit(run_page, page, work, tutorial) for page in pages]:
+                done.result()
     print(f"all: {spent(begin)}")
 
 
