@@ -13,6 +13,7 @@ from cli.compare_rois import compare_rois
 from cli.config import config_app
 from cli.console import errors_as_exit_codes, print_json, print_table, set_verbosity
 from cli.deidentify.command import deidentify
+from cli.ensemble.command import ensemble
 from cli.evaluate import evaluate, evaluate_bodies, validate
 from cli.known_groups.command import evaluate_groups
 from cli.node.commands import node_app
@@ -48,6 +49,7 @@ app.add_typer(node_app, name="node")
 app.command()(deidentify)
 app.command()(review)
 weights_app.command("recalibrate")(recalibrate)
+weights_app.command("ensemble")(ensemble)
 app.add_typer(weights_app, name="weights")
 app.add_typer(config_app, name="config")
 

@@ -27,7 +27,7 @@ INPUTS = [*(branch_name(view) for view in View), "present", "covariates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredTensor:
+class StoredTensor:
     """Where a tensor lies in a safetensors file: its shape, and its bytes from the start of the file."""
 
     path: Path
@@ -84,7 +84,7 @@ def _difference(path: Path, model: ProbabilityExport, inputs: Sequence[Tensor]) 
     return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(outputs, expected, strict=True))
 
 
-def _stored_tensors(weights: Sequence[Path]) -> dict[str, _StoredTensor]:
+def stored_tensors(weights: Sequence[Path]) -> dict[str, StoredTensor]:
     """Every tensor of some safetensors files by its name."""
     stored = {}
     for path in weights:
@@ -94,7 +94,7 @@ def _stored_tensors(weights: Sequence[Path]) -> dict[str, _StoredTensor]:
         for name, entry in header.items():
             if name != "__metadata__":
                 start, end = entry["data_offsets"]
-                stored[name] = _StoredTensor(
+                stored[name] = StoredTensor(
                     path=path, shape=entry["shape"], offset=8 + length + start, length=end - start
                 )
     return stored
@@ -102,7 +102,7 @@ def _stored_tensors(weights: Sequence[Path]) -> dict[str, _StoredTensor]:
 
 def _point_to_safetensors(graph: onnx.ModelProto, weights: Sequence[Path], prefix: str) -> None:
     """Replace float32 initialisers by float16 external tensors inside safetensors files, with a cast behind each."""
-    stored = _stored_tensors(weights)
+    stored = stored_tensors(weights)
     initialisers, casts = [], []
     for tensor in graph.graph.initializer:
         place = stored.get(tensor.name.removeprefix(prefix))

@@ -33,6 +33,7 @@ class Bundle:
         preprocess: preprocessing of the classifier.
         calibration: of the classifier.
         precisions: beside fp32 that these weights have passed the gate of.
+        members: networks whose mean the classifier is; 0 for one network.
     """
 
     version: str
@@ -45,6 +46,7 @@ class Bundle:
     preprocess: PreprocessSpec
     calibration: Calibration
     precisions: tuple[Precision, ...] = ()
+    members: int = 0
 
     @property
     def networks(self) -> dict[str, Path]:
@@ -86,6 +88,7 @@ def load_bundle(folder: Path | None = None) -> Bundle:
         preprocess=classifier.preprocess,
         calibration=classifier.calibration,
         precisions=tuple(name for name, record in manifest.precisions.items() if record.passed),
+        members=len(classifier.members),
     )
 
 

@@ -23,6 +23,7 @@ from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError, WeightsError
 from osteolens.inference.devices import Precision
 from pipeline.bundle.format_1 import upgraded
+from pipeline.bundle.member import Member
 from pipeline.bundle.recalibration import Recalibration
 
 MANIFEST = "manifest.json"
@@ -94,6 +95,7 @@ class ClassifierPart(ManifestPart):
     recalibration: Recalibration | None = Field(
         None, description="on whom a site fitted the calibration anew, and what it was before"
     )
+    members: list[Member] = Field([], description="classifiers of whose outputs these are the means; of one, none")
 
     @model_validator(mode="after")
     def _crops_fit(self) -> ClassifierPart:

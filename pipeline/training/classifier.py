@@ -13,6 +13,7 @@ from osteolens.progress import Progress, silent
 from osteolens.training.device import check_device
 from osteolens.training.resources import check_disk, check_memory
 from osteolens.training.start import check_start
+from pipeline.bundle.explainer import check_one_network
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
@@ -87,12 +88,13 @@ def classifier_start(options: TrainingOptions, weights: Bundle) -> Path | None:
     """Safetensors to begin with, or the folder of the weights; None for random tensors.
 
     Raises:
-        WeightsError: they are missing or cannot be read.
+        WeightsError: they are missing, cannot be read, or are an ensemble.
     """
     if options.start_from is Start.NONE:
         return None
     if isinstance(options.start_from, Path):
         return check_start(options.start_from, or_folder=True)
+    check_one_network(weights, "a start")
     return weights.classifier.parent
 
 
