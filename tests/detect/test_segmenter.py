@@ -178,7 +178,7 @@ def test_a_segmenter_trains_loads_and_refines(bundle: Bundle, tmp_path: Path) ->
     assert set(prediction.views) == set(View)
     (folder / "annotations.json").unlink()
     done = CliRunner().invoke(app, command)
-    assert done.exit_code == 1 and "no cohort has outlines" in done.stderr
+    assert done.exit_code == 1 and "none of 1 studies to train on has outlines in annotations.json" in done.stderr
 
 
 def test_refinement_can_be_switched_off(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

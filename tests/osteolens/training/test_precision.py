@@ -18,11 +18,15 @@ pytestmark = pytest.mark.train
 
 @pytest.mark.parametrize(("bfloat16_s", "expected"), [(0.002, "bfloat16"), (0.03, "float32")])
 def test_the_faster_step_decides(monkeypatch: pytest.MonkeyPatch, bfloat16_s: float, expected: str) -> None:
+    clock = [0.0]
+
+    def step(bfloat16: bool) -> None:
+        clock[0] += bfloat16_s if bfloat16 else 0.01
+
     monkeypatch.setattr(precision, "bfloat16_is_fast", lambda device: True)
-    found = chosen_precision(
-        PrecisionChoice.AUTO, torch.device("cpu"), lambda bfloat16: time.sleep(bfloat16_s if bfloat16 else 0.01)
-    )
-    assert found.name == expected and found.float32_s is not None and found.float32_s >= 0.01
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    found = chosen_precision(PrecisionChoice.AUTO, torch.device("cpu"), step)
+    assert found.name == expected and found.float32_s == pytest.approx(0.01)
     assert f"trains in {expected}: a measured step takes 0.01" in str(found)
 
 
