@@ -24,7 +24,7 @@ from cli.reproduce import reproduce
 from cli.review.command import review
 from cli.simulate import simulate_app
 from cli.train import train_app
-from cli.training.commands import train_all
+from cli.training.commands import search, train_all
 from cli.weights import weights_app
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.add_typer(simulate_app, name="simulate")
 app.command()(reproduce)
 app.command("compare-rois")(compare_rois)
 train_app.command("all")(train_all)
+train_app.command("search")(search)
 app.add_typer(train_app, name="train")
 app.add_typer(node_app, name="node")
 app.command()(deidentify)
@@ -55,6 +56,7 @@ app.add_typer(config_app, name="config")
 
 ADDS = {
     "train": "train, simulate, reproduce, process --explain",
+    "search": "train search",
     "node": "node",
     "dicom": "process --dicom, deidentify",
     "fhir": "process --fhir",

@@ -59,7 +59,34 @@ def fit_classifier(
             else, or a loss that is no number.
         WeightsError: a start that does not fit.
     """
-    watch = watch or Watch()
+    trainer = _trained(training, validation, out, config, options, watch or Watch())
+    return _finish(trainer) if trainer.fabric.global_rank == 0 else {}
+
+
+def try_settings(
+    training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, options: RunOptions, watch: Watch
+) -> dict[str, float]:
+    """Fit as `fit_classifier` does, for the metrics of the network that it would keep; nothing is exported.
+
+    Args:
+        training: crops that `config.preprocess` made.
+        validation: likewise; never trained on.
+        out: run folder.
+        config: settings.
+        options: device, seed, and what it starts from.
+        watch: told of steps and epochs.
+
+    Raises:
+        ConfigError: as for `fit_classifier`.
+        WeightsError: a start that does not fit.
+    """
+    return _kept(_trained(training, validation, out, config, options, watch))[1]
+
+
+def _trained(
+    training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, options: RunOptions, watch: Watch
+) -> ClassifierTrainer:
+    """A trainer after its last epoch."""
     if len(training.labels) < 2:
         raise ConfigError(f"{len(training.labels)} study to train on with crops; expected 2 or more")
     check_settings(config, options.start_from, options.device)
@@ -71,21 +98,27 @@ def fit_classifier(
     trainer = ClassifierTrainer(training, validation, out, config, options, watch)
     while not trainer.is_over():
         trainer.run_epoch()
-    return _finish(trainer) if trainer.fabric.global_rank == 0 else {}
+    return trainer
+
+
+def _kept(trainer: ClassifierTrainer) -> tuple[DualChannelDenseNet, dict[str, float]]:
+    """The network of the best epoch with its head refitted, and its metrics."""
+    trainer.record.tell_outcome()
+    network = trainer.best_network()
+    head = trainer.refit_head(network) if trainer.config.head_epochs else {}
+    return network, {**trainer.record.best, **head}
 
 
 def _finish(trainer: ClassifierTrainer) -> dict[str, float]:
     """Export the best epoch, calibrate it, and write what is known of it."""
     out, side, spec, validation = trainer.out, trainer.side, trainer.config.preprocess, trainer.validation
-    trainer.record.tell_outcome()
-    network = trainer.best_network()
-    head = trainer.refit_head(network) if trainer.config.head_epochs else {}
+    network, kept = _kept(trainer)
     probabilities = _of_all_variants(trainer, network)
     calibration = _calibration(trainer, probabilities)
     write_whole(out / "calibration.json", calibration.model_dump_json(indent=1))
     displays = probabilities.shape[1]
     shown, truth = probabilities.reshape(-1, probabilities.shape[2]), np.repeat(validation.labels, displays)
-    metrics = {**trainer.record.best, **head, **reliability(shown, truth, calibration)}
+    metrics = {**kept, **reliability(shown, truth, calibration)}
     document = {
         "validation": metrics,
         "onnx_apart": export_classifier(network.float().cpu().eval(), out, spec, side),

@@ -1,4 +1,4 @@
-"""osteolens train all: every stage, from a cohort folder to weights and their report."""
+"""osteolens train all: every stage, from a cohort folder to weights and their report; and a search of settings."""
 
 from __future__ import annotations
 
@@ -56,3 +56,73 @@ def train_all(
             print_table(title, ["metric", "value"], [[name, f"{value:.4g}"] for name, value in trained.metrics.items()])
         if not quiet:
             say(f"weights: {found.out / 'weights'}; report: {found.out / 'report' / 'report.html'}")
+
+
+def search(
+    cohorts: Annotated[
+        list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")
+    ],
+    out: options.Out = Path("runs/search"),
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Trainings in all, those of --resume included.")] = 20,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="Bounds of a setting that is searched, such as lr=[1e-4,1e-3], or lr=null to leave it as it is; may "
+            "be repeated (`osteolens config show training.search`).",
+        ),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option("--validation", help="Cohort folder for validation; as for `train classifier` when left out."),
+    ] = None,
+    start_from: Annotated[
+        str,
+        typer.Option("--start-from", help="Safetensors of another run; `weights` for those of --weights, or `none`."),
+    ] = "weights",
+    weights: options.Weights = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    resume: options.Resume = False,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Search settings of `train classifier` by its validation studies; test studies are never read.
+
+    --config and --set give the settings that all trials share, and the first trial has them all. The best ones are in
+    OUT/best.yaml, for `train classifier --config`. The figure of a search is too good: it is the best of all trials on
+    the same studies.
+    """
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from classify.training.config import ClassifierTraining
+        from osteolens.config import load_config
+        from pipeline.training.run import Start, TrainingOptions
+        from pipeline.training.search.search import search_classifier
+        from pipeline.training.search.space import SearchSpace
+
+        settings = load_config(ClassifierTraining, config, set_ or ())
+        bounds = load_config(SearchSpace, None, space or ())
+        with training_progress("cropping") as (bar, step):
+            how = TrainingOptions(
+                device=device,
+                seed=seed,
+                resume=resume,
+                start_from=Start(start_from) if start_from in tuple(Start) else Path(start_from),
+                weights=weights,
+                validation=validation,
+                on_step=step,
+            )
+            notify = (lambda _: None) if quiet else say
+            found = search_classifier(cohorts, out, trials, settings, bounds, how, bar, notify)
+        if as_json:
+            print_json(found.as_json())
+            return
+        print_table(
+            f"{found.out}: trial {found.number}", ["setting", "best"], [[k, str(v)] for k, v in found.settings.items()]
+        )
+        if not quiet:
+            say(found.line)

@@ -55,7 +55,7 @@ def test_the_list_names_groups_commands_and_recipes() -> None:
     (found,) = (r for r in json.loads(runner.invoke(config_app, ["list", "--json"]).stdout) if r["recipes"])
     assert found == {
         "name": "training.classifier",
-        "commands": ["train classifier", "reproduce"],
+        "commands": ["train classifier", "train search", "reproduce"],
         "recipes": ["few-films", "paper-column"],
     }
     assert "paper-column" in runner.invoke(config_app, ["list"]).stdout

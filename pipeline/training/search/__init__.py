@@ -1,0 +1,1 @@
+"""Search of the settings of a training by its validation studies."""
