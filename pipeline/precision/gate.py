@@ -91,9 +91,7 @@ def try_precision(
     """
     if precision is Precision.FP32:
         raise ConfigError("precision fp32: is what others are compared with; choose bf16")
-    studies = [
-        study for study in cohort.studies if study.dxa is not None and study.dxa.t_score is not None
-    ]
+    studies = [study for study in cohort.studies if study.dxa is not None and study.dxa.t_score is not None]
     if len(studies) < FEWEST_STUDIES:
         raise ConfigError(f"{cohort.root}: {len(studies)} studies with a T-score, expected at least {FEWEST_STUDIES}")
     drawn = None if cohort.root is None else cohort.root / "rois.csv"
