@@ -107,6 +107,9 @@ def search_classifier(
     check_room(out, len(split.training) + len(split.held_out), config, options.device)
     crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
     criterion = criterion_of(crops.validation.labels)
+    if not options.resume:  # of a search before
+        for name in (TRIALS, BEST):
+            (out / name).unlink(missing_ok=True)
     run = _Run(
         out=out,
         config=config,

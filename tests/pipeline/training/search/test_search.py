@@ -116,7 +116,8 @@ def test_a_trial_that_fails_does_not_end_the_search(
 
     monkeypatch.setattr(train, "try_settings", _raise)
     with pytest.raises(ConfigError, match="no trial of 1 came to its end; the first one failed with: RuntimeError: no"):
-        search_classifier(cohort, tmp_path / "f", 1, config, options=TrainingOptions(device="cpu"))
+        search_classifier(cohort, tmp_path / "s", 1, config, options=TrainingOptions(device="cpu"))
+    assert not (tmp_path / "s" / "best.yaml").exists(), "that of the search before"
 
 
 def _raise(*_: object) -> dict[str, float]:
