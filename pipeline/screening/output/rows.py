@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from cohort.bmd import BMD_CLASSES
-from pipeline.prediction import ImageRecord, Prediction, Status
+from cohort.spine import View
+from pipeline.prediction import ImageOutcome, ImageRecord, Prediction, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def row_of(prediction: Prediction, seconds: float) -> PredictionRow:
         prediction_set="|".join(prediction.prediction_set),
         decision=prediction.decision or "",
         views="+".join(prediction.views),
-        levels=" ".join(f"{view}:{'+'.join(result.used)}" for view, result in prediction.views.items()),
+        levels=" ".join(f"{view}:{'+'.join(prediction.views[view].used)}" for view in _views_in_use(prediction)),
         suspected_fractures=" ".join(
             f"{level}:grade-{vertebra.genant_grade}" for level, vertebra in prediction.suspected_fractures.items()
         ),
@@ -104,6 +105,14 @@ def row_of(prediction: Prediction, seconds: float) -> PredictionRow:
         images=" | ".join(map(_image_text, prediction.images)),
         seconds=round(seconds, 3),
     )
+
+
+def _views_in_use(prediction: Prediction) -> list[View]:
+    """Views that a class comes from; without a class, all that were found."""
+    if prediction.status is not Status.SCREENED:
+        return list(prediction.views)
+    classified = {image.view for image in prediction.images if image.outcome is ImageOutcome.CLASSIFIED}
+    return [view for view in prediction.views if view in classified]
 
 
 def _image_text(image: ImageRecord) -> str:
