@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.performance.arithmetic import plain_graph
 from benchmarks.performance.machine import has
-from benchmarks.performance.networks import Feed, Networks
+from benchmarks.performance.networks import Feed, Networks, plain_graph
 from benchmarks.performance.timing import Timing, interleaved
 from cohort.study import Study
 from detect.config import DetectionConfig

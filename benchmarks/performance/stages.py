@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.performance.arithmetic import operations, plain_graph
 from benchmarks.performance.machine import Machine, has, limit_of
-from benchmarks.performance.networks import Networks
+from benchmarks.performance.networks import Networks, operations, plain_graph
 from benchmarks.performance.timing import Clock, Timing
 from cohort.study import Study
 from osteolens.atomic import write_whole

@@ -11,7 +11,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from benchmarks.performance.arithmetic import operations, plain_graph  # noqa: E402
+from benchmarks.performance.networks import operations, plain_graph  # noqa: E402
 
 KERNELS = {
     "Conv": ((5, 3, 3, 3), 5 * 14 * 14 * 3 * 3 * 3),
