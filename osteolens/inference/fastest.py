@@ -20,6 +20,7 @@ from osteolens.errors import ConfigError, OsteoLensError
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.devices import Device, Precision, available_devices, opener
 from osteolens.inference.network import Network, OpenNetwork, Tensor
+from osteolens.inference.onnx import LOAD_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def _seconds(onnx: Path, device: Device, precision: Precision) -> float:
             started = time.perf_counter()
             network.run(feed)
             taken.append(time.perf_counter() - started)
-    except (OsteoLensError, RuntimeError) as error:
+    except (OsteoLensError, *LOAD_ERRORS) as error:
         log.info("%s does not run on %s (%s)", onnx.stem, device, type(error).__name__)
         return float("inf")
     return min(taken)
@@ -117,7 +118,7 @@ def example_feed(network: Network) -> dict[str, Tensor]:
 
 
 def _key(onnx: Path, devices: Sequence[Device], precision: Precision) -> str:
-    """Changes with all that the measurement depends on."""
+    """Changes with all that the measurement depends on; machines may share a home folder."""
     versions = [importlib.metadata.version(name) for name in ("onnxruntime", "numpy")]
     if Device.OPENVINO in devices:
         versions.append(importlib.metadata.version("openvino"))
@@ -128,6 +129,7 @@ def _key(onnx: Path, devices: Sequence[Device], precision: Precision) -> str:
         stat.st_mtime_ns,
         list(devices),
         precision,
+        platform.node(),
         platform.platform(),
         versions,
     )

@@ -12,10 +12,10 @@ from osteolens.errors import ConfigError, WeightsError
 from osteolens.inference.network import Shape, Tensor
 
 LOAD_ERRORS = (
-    ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NoModel, ort.NoSuchFile,
+    ort.EPFail, ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NoModel, ort.NoSuchFile,
     ort.NotImplemented, ort.RuntimeException, RuntimeError, ValueError, OSError,
 )  # fmt: skip
-"""What onnxruntime raises for a file that it cannot load; its classes share no base but Exception."""
+"""What onnxruntime raises for a file that it cannot load or run; its classes share no base but Exception."""
 
 CPU = "CPUExecutionProvider"
 

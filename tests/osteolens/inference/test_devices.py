@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from osteolens.errors import ConfigError, WeightsError
 from osteolens.inference import fastest as module
@@ -88,6 +90,13 @@ class Timed:
         return [feed["x"][:, 0]]
 
 
+class Broken(Timed):
+    """A network that its device loads and does not run."""
+
+    def run(self, feed: Mapping[str, Tensor]) -> list[Tensor]:
+        raise ort.Fail("an operator is not implemented")
+
+
 def test_the_fastest_is_measured_once_and_kept(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, opened = [0.0], []
     seconds = {Device.CPU: 0.2, Device.OPENVINO: 0.1}
@@ -97,6 +106,8 @@ def test_the_fastest_is_measured_once_and_kept(cache: Path, tmp_path: Path, monk
             opened.append(device)
             if device is Device.CUDA:
                 raise ConfigError("its driver does not start")
+            if device is Device.COREML:
+                return Broken(clock, 0.0)
             return Timed(clock, seconds[device])
 
         return of
@@ -105,13 +116,17 @@ def test_the_fastest_is_measured_once_and_kept(cache: Path, tmp_path: Path, monk
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     onnx = tmp_path / "network.onnx"
     onnx.write_bytes(b"1")
-    here = (Device.CPU, Device.OPENVINO, Device.CUDA)
+    here = (Device.CPU, Device.OPENVINO, Device.CUDA, Device.COREML)
     assert fastest(onnx, here, Precision.FP32) is Device.OPENVINO
     assert fastest(onnx, here, Precision.FP32) is Device.OPENVINO
     assert opened == list(here), "measured once"
     seconds[Device.OPENVINO] = 0.3
     onnx.write_bytes(b"other")
     assert fastest(onnx, here, Precision.FP32) is Device.CPU, "another network is measured anew"
+    seconds[Device.CPU] = 0.4
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    assert fastest(onnx, here, Precision.FP32) is Device.OPENVINO, "another machine with the same home measures anew"
+    seconds[Device.CPU] = 0.1
     cache.write_text("[]", "utf-8")
     assert fastest(onnx, here, Precision.FP32) is Device.CPU, "a damaged cache costs a measurement"
 
