@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
 from cohort.importers.formats.label_studio_names import stem_without_hash
 from cohort.importers.geometry import Polygon, Shape, Size, turned_box
-from cohort.importers.sources.documents import documents_of, first_error, load_any_json
+from cohort.importers.sources.documents import IMAGE_SUFFIXES, documents_of, first_error, load_any_json
 from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
@@ -31,7 +31,8 @@ BARE, OF_TASK = (
 )
 """Shapes whose label is a result of type `labels` with the same id; and results of the whole picture."""
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp", ".webp", ".gif")
+NAMES_OF_IMAGES = (*IMAGE_SUFFIXES, ".bmp", ".webp", ".gif")
+"""Endings of the values of a task that name its image."""
 
 _Side = Annotated[int, Field(gt=0, le=10**6)]
 _Percent = FiniteFloat
@@ -122,7 +123,7 @@ def _image_name(values: object, where: str) -> str:
         ReadError: none, or several, as in tasks of two views.
     """
     texts = [v for v in values.values() if isinstance(v, str)] if isinstance(values, dict) else []
-    names = [name for text in texts if PurePath(name := _path_of(text)).suffix.lower() in IMAGE_SUFFIXES]
+    names = [name for text in texts if PurePath(name := _path_of(text)).suffix.lower() in NAMES_OF_IMAGES]
     if len(names) != 1:
         raise ReadError(f"{where}: found {len(names)} images in `data`; expected one image a task")
     return names[0]
@@ -130,7 +131,10 @@ def _image_name(values: object, where: str) -> str:
 
 def _path_of(address: str) -> str:
     """The path in an address: `/data/upload/1/<hash>-a.png`, `/data/local-files/?d=films/a.png`, `s3://films/a.png`."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # no address, so a path as it stands
+        return address
     local = parse_qs(parts.query).get("d")
     return unquote(local[0] if local else parts.path if parts.scheme in ("http", "https", "s3", "gs") else address)
 
@@ -165,7 +169,7 @@ def _annotations(task: Mapping[str, Any], where: str, image: Path, left_out: lis
         drawing = Drawing(
             image=image, stated_size=size, relative=size is None, reader=_reader(annotation.get("completed_by"))
         )
-        labelled = {r.get("id") for r in annotation["result"] if isinstance(r, dict) and r.get("type") == "labels"}
+        labelled = [r.get("id") for r in annotation["result"] if isinstance(r, dict) and r.get("type") == "labels"]
         for number, result in enumerate(annotation["result"]):
             if isinstance(result, dict) and result.get("type") in BARE and result.get("id") in labelled:
                 continue

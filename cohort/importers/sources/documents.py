@@ -17,6 +17,7 @@ from defusedxml.common import DTDForbidden, EntitiesForbidden, ExternalReference
 from pydantic import ValidationError
 
 from cohort.exporters.manifest import NAME as MANIFEST
+from cohort.io.dicom.read import DICOM_SUFFIXES
 from cohort.io.radiograph import PLAIN_SUFFIXES
 from osteolens.documents.json_document import quoted
 from osteolens.documents.text import visible
@@ -28,7 +29,7 @@ MAX_BYTES = 512 * 2**20
 MAX_INTEGER_DIGITS = 300
 """Digits of an integer beyond which it counts as infinite, since no float holds it."""
 
-IMAGE_SUFFIXES = (*PLAIN_SUFFIXES, ".dcm", ".dicom", ".ima")
+IMAGE_SUFFIXES = (*PLAIN_SUFFIXES, *DICOM_SUFFIXES)
 """Endings of names that are taken for images, compared without regard to case."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

@@ -154,3 +154,24 @@ def test_labels_drawn_on_the_stored_picture_are_turned_with_it(tmp_path: Path) -
     options = ImportOptions(images=[tmp_path / "films"])
     import_cohort(ImportFormat.LABEL_STUDIO, tmp_path / "in.json", tmp_path / "out", options)
     assert corners(tmp_path / "out", "L1") == pytest.approx((20, 10, 60, 34))
+
+
+@pytest.mark.parametrize("address", ["http://[films/p8_AP.png", "//[", "s3://\u2100/p8_AP.png"])
+def test_a_task_with_a_broken_address_does_not_end_the_import(tmp_path: Path, address: str) -> None:
+    broken = {"data": {"image": address}, "annotations": []}
+    report = imported(tmp_path, [broken, task([rectangle("L1", BOXES["L1"])])])
+    assert report.rois == 1
+    assert len(report.skipped) == 1
+
+
+def test_an_identifier_that_is_no_text_does_not_end_the_import(tmp_path: Path) -> None:
+    odd = {"id": ["a"], "type": "labels", "value": {}}
+    bare = {"id": {}, "type": "rectangle", "value": {}}
+    assert imported(tmp_path, [task([odd, bare, rectangle("L1", BOXES["L1"])])]).rois == 1
+
+
+@pytest.mark.parametrize("suffix", [".dicom", ".ima", ".dic"])
+def test_a_task_may_name_a_dicom_file_of_any_usual_ending(tmp_path: Path, suffix: str) -> None:
+    picture(tmp_path / "films" / "p7_AP.png").rename(tmp_path / "films" / f"p8_AP{suffix}")
+    report = imported(tmp_path, [task([rectangle("L1", BOXES["L1"])], f"films/p8_AP{suffix}")])
+    assert report.rois == 1
