@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from cohort.importers.drawn import Drawing, Drawings, LeftOut, stated_size
-from cohort.importers.geometry import Polygon, Shape
+from cohort.importers.geometry import Polygon, Shape, turned_box
 from cohort.importers.sources.documents import documents_of, load_xml
 from cohort.importers.sources.image_folders import ImageFolders
 from osteolens.documents.json_document import quoted
@@ -17,15 +17,12 @@ from osteolens.errors import ReadError
 
 WHAT = "an <annotation> of Pascal VOC with a filename and objects"
 
-FOREIGN = ("annotations", "plist", "html", "svg")
-"""Roots of other documents that may lie in the folder."""
-
 
 def read_pascal_voc(source: Path, folders: ImageFolders) -> Drawings:
     """XML files of one image each, beside it or in a folder `Annotations` beside `JPEGImages` or `images`.
 
     A <bndbox> is the ROI as drawn, in pixels from the outer corner of the first one, as labelImg counts. A <polygon> is
-    an outline. A <robndbox>, and a <bndbox> with <rotation>, are turned boxes; the upright box around them is taken.
+    an outline. A <robndbox> is a turned box; the upright box around it is taken. A turned <bndbox> is refused.
 
     Raises:
         ReadError: no XML file.
@@ -69,9 +66,8 @@ def _shape(entry: Element, label: str) -> Shape:
         return Shape(label=label, points=_polygon(polygon), is_outline=True)
     if turned is not None:
         x, y, w, h, angle = (_number(turned, name) for name in ("cx", "cy", "w", "h", "angle"))
-        half = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
-        across, down = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        return Shape(label=label, points=np.array([x, y]) + half @ np.stack((across, down)), is_outline=False)
+        upright = np.array([x, y]) + np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
+        return Shape(label=label, points=turned_box(upright, np.rad2deg(angle), (x, y)), is_outline=False)
     if box is None:
         raise ValueError("no <bndbox>, <robndbox> or <polygon>")
     if any(_number_or_none(entry, path) for path in ("bndbox/angle", "bndbox/rotation", "rotation")):
