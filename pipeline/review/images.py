@@ -57,7 +57,11 @@ class ShownImage:
 
 
 class ImageStore:
-    """Images of some folders."""
+    """Images of some folders.
+
+    All are read by a few threads of its own, never by those that answer requests: the allocator keeps for each thread
+    what a large image took there.
+    """
 
     def __init__(self, folders: Sequence[Path], thumbnails: Path, most_bytes: int = MOST_BYTES) -> None:
         """Read nothing yet.
@@ -72,7 +76,7 @@ class ImageStore:
         self._under_way: dict[tuple[str, bool], Future[ShownImage]] = {}
         self._lock = threading.Lock()
         self._readers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="images")
-        self._reading_thumbnail = threading.Lock()
+        self._thumbnail_reader = ThreadPoolExecutor(1, thread_name_prefix="thumbnails")
 
     @property
     def bytes_kept(self) -> int:
@@ -170,7 +174,7 @@ class ImageStore:
             return path.read_bytes()
         except OSError:
             pass
-        small = self._small(place)
+        small = self._thumbnail_reader.submit(self._small, place).result()
         low, high = np.percentile(small, (0.5, 99.7))
         grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
         picture = _encoded(".jpg", np.round(grey * 255).astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, 80))
@@ -179,17 +183,16 @@ class ImageStore:
         return picture
 
     def _small(self, place: ImagePlace) -> npt.NDArray[np.float32]:
-        """The image as screening reads it, made smaller; one at a time and after images of studies, so that a scrolled
-        worklist delays no study. It is not kept.
+        """The image as screening reads it, made smaller; after images of studies, so that a scrolled worklist delays no
+        study. It is not kept.
 
         Raises:
             ReadError: as `image`.
         """
-        with self._reading_thumbnail:
-            with self._lock:
-                under_way = list(self._under_way.values())
-            wait(under_way)
-            return smaller(radiograph_of(self.path_of(place)).pixels, THUMBNAIL_PX)
+        with self._lock:
+            under_way = list(self._under_way.values())
+        wait(under_way)
+        return smaller(radiograph_of(self.path_of(place)).pixels, THUMBNAIL_PX)
 
     def path_of(self, place: ImagePlace) -> Path:
         """The file of an image, whose content is that of the time when it was screened.

@@ -13,9 +13,10 @@ import pytest
 
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import View
+from cohort.study import Radiograph
 from osteolens.errors import ReadError
 from pipeline.review import images
-from pipeline.review.images import ImageStore, ShownImage, inside, shown_image
+from pipeline.review.images import ImageStore, ShownImage, inside, radiograph_of, shown_image
 from pipeline.review.summaries import ImagePlace
 from tests.pipeline.review.pages import open_page
 
@@ -66,6 +67,21 @@ def test_thumbnails_leave_the_cache_to_studies(results: Path) -> None:
         for uid in page.uids:
             assert page.client.get(f"/api/study/{uid}/AP/thumb").status_code == 200
         assert page.review.store.bytes_kept == 0
+
+
+def test_thumbnails_are_read_by_one_thread_whoever_asks(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_by: list[int] = []
+
+    def noted(path: Path) -> Radiograph:
+        read_by.append(threading.get_ident())
+        return radiograph_of(path)
+
+    monkeypatch.setattr(images, "radiograph_of", noted)
+    with open_page(results) as page, ThreadPoolExecutor(4) as askers:
+        places = [entry.images[View.AP] for entry in page.review.worklist.entries.values()][:4]
+        together = threading.Barrier(len(places))
+        list(askers.map(lambda place: (together.wait(), page.review.store.thumbnail(place)), places))
+    assert len(read_by) == len(places) and len(set(read_by)) == 1
 
 
 def test_the_least_recently_used_image_goes_first(results: Path) -> None:
