@@ -43,3 +43,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="More messages; twice for all.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors alone.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input and the settings; write nothing.")]
+Cohorts = Annotated[
+    list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")
+]
+Validation = Annotated[
+    Path | None,
+    typer.Option(
+        "--validation", help="Cohort folder for validation; site `validation`, or a fraction of the patients, else."
+    ),
+]
+StartFrom = Annotated[
+    str,
+    typer.Option("--start-from", help="Safetensors of another run; `weights` for those of --weights, or `none`."),
+]

@@ -17,27 +17,13 @@ if TYPE_CHECKING:
 
 train_app = typer.Typer(help="Train a stage on a cohort folder (cohort.csv, rois.csv, images).", no_args_is_help=True)
 
-Cohorts = Annotated[
-    list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")
-]
-Validation = Annotated[
-    Path | None,
-    typer.Option(
-        "--validation", help="Cohort folder for validation; site `validation`, or a fraction of the patients, else."
-    ),
-]
-StartFrom = Annotated[
-    str,
-    typer.Option("--start-from", help="Safetensors of another run; `weights` for those of --weights, or `none`."),
-]
-
 
 @train_app.command("detector")
 def detector(
-    cohorts: Cohorts,
+    cohorts: options.Cohorts,
     out: options.Out = Path("runs/detector"),
-    validation: Validation = None,
-    start_from: StartFrom = "weights",
+    validation: options.Validation = None,
+    start_from: options.StartFrom = "weights",
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -73,9 +59,9 @@ def detector(
 
 @train_app.command("segmenter")
 def segmenter(
-    cohorts: Cohorts,
+    cohorts: options.Cohorts,
     out: options.Out = Path("runs/segmenter"),
-    validation: Validation = None,
+    validation: options.Validation = None,
     start_from: Annotated[
         str, typer.Option("--start-from", help="segmenter.safetensors of another run, or `none`.")
     ] = "none",
@@ -120,9 +106,9 @@ class Views(StrEnum):
 
 @train_app.command("classifier")
 def classifier(
-    cohorts: Cohorts,
+    cohorts: options.Cohorts,
     out: options.Out = Path("runs/classifier"),
-    validation: Validation = None,
+    validation: options.Validation = None,
     views: Annotated[Views | None, typer.Option(help="Images that the network sees; both when left out.")] = None,
     covariates: Annotated[bool | None, typer.Option(help="Whether age, sex and BMI join them; they do.")] = None,
     folds: Annotated[
@@ -134,7 +120,7 @@ def classifier(
             "never saw its patient.",
         ),
     ] = None,
-    start_from: StartFrom = "weights",
+    start_from: options.StartFrom = "weights",
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -177,7 +163,7 @@ def classifier(
         if folds is None:
             _print(run, as_json)
         else:
-            _print_folds(found, as_json)
+            _print_folds(found, as_json, quiet)
 
 
 def _start(text: str) -> Path | Start:
@@ -198,13 +184,14 @@ def _one(cohorts: list[Path]) -> Path:
     return cohorts[0]
 
 
-def _print_folds(found: CrossValidation, as_json: bool) -> None:
+def _print_folds(found: CrossValidation, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(found.as_json())
         return
-    title = f"{found.out}: {found.patients} patients, each predicted by the network of a fold that never saw him"
+    title = f"{found.out}: {found.patients} patients, each predicted by the network of a fold that never saw them"
     print_table(title, ["metric", "value"], [[name, f"{value:.4g}"] for name, value in found.metrics.items()])
-    say(f"results: {found.out / 'out-of-fold'}; report: {found.out / 'report' / 'report.html'}")
+    if not quiet:
+        say(f"results: {found.out / 'out-of-fold'}; report: {found.out / 'report' / 'report.html'}")
 
 
 def _print(run: TrainingRun, as_json: bool) -> None:

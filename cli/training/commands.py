@@ -59,9 +59,7 @@ def train_all(
 
 
 def search(
-    cohorts: Annotated[
-        list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")
-    ],
+    cohorts: options.Cohorts,
     out: options.Out = Path("runs/search"),
     trials: Annotated[int, typer.Option("--trials", min=1, help="Trainings in all, those of --resume included.")] = 20,
     space: Annotated[
@@ -72,14 +70,8 @@ def search(
             "be repeated (`osteolens config show training.search`).",
         ),
     ] = None,
-    validation: Annotated[
-        Path | None,
-        typer.Option("--validation", help="Cohort folder for validation; as for `train classifier` when left out."),
-    ] = None,
-    start_from: Annotated[
-        str,
-        typer.Option("--start-from", help="Safetensors of another run; `weights` for those of --weights, or `none`."),
-    ] = "weights",
+    validation: options.Validation = None,
+    start_from: options.StartFrom = "weights",
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from pipeline.reproduction.six_models import ReproductionOptions, RoiSource
 from pipeline.reproduction.tables import ReproductionTables
+from pipeline.training.cross_validation import CrossValidation
 from pipeline.training.run import Start, TrainingOptions, TrainingRun
 
 runner = CliRunner()
@@ -117,3 +118,13 @@ def test_a_reproduction_gets_its_options(monkeypatch: pytest.MonkeyPatch, tmp_pa
         joint_network=tmp_path / "j",
         test_rois=RoiSource.MANUAL,
     )
+
+
+def test_a_quiet_cross_validation_prints_its_result_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = CrossValidation(out=tmp_path, folds=2, patients=6, studies=6, left_out={}, metrics={"macro_auc": 0.75})
+    monkeypatch.setattr("pipeline.training.cross_validation.cross_validate", lambda *_: found)
+    command = ["train", "classifier", str(tmp_path), "--folds", "2"]
+    loud, quiet = runner.invoke(app, command), runner.invoke(app, [*command, "--quiet"])
+    assert loud.exit_code == quiet.exit_code == 0, loud.output
+    assert loud.stdout == quiet.stdout and "macro_auc" in loud.stdout
+    assert "report.html" in loud.stderr and not quiet.stderr
