@@ -103,6 +103,8 @@ class LumbarTrainer(DetectionTrainer):  # type: ignore[misc]
         self.best_state: Mapping[str, Tensor] = former.get("best", {})  # type: ignore[assignment]
         if self._state is not None:
             self.precision = Precision(**self._state["precision"])  # type: ignore[arg-type]
+            done = int(self.record.history[-1]["epoch"])
+            plan.watch.notify(f"goes on after epoch {done} of {plan.config.epochs}; {self.precision}")
         super().__init__(overrides=overrides)
         torch.set_num_threads(self.threads)
         self.add_callback("on_train_epoch_start", LumbarTrainer._begin_epoch)
@@ -222,7 +224,6 @@ class LumbarTrainer(DetectionTrainer):  # type: ignore[misc]
             self.model.criterion = criterion
             for _ in range(self.start_epoch):
                 criterion.update()
-        self.plan.watch.notify(f"goes on after epoch {self.start_epoch} of {self.epochs}; {self.precision}")
 
     def _measured_step(self, bfloat16: bool) -> None:
         model, dataset = copy.deepcopy(self.model).train(), self.train_loader.dataset

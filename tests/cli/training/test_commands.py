@@ -56,7 +56,8 @@ def test_one_command_leads_from_a_cohort_to_weights_and_their_report(examples: P
         assert manifest["models"][part]["metrics"]["validation"]
     assert (out / "report" / "report.html").is_file()
     code, _, stderr = run(examples, out, "--resume")
-    assert code == 0 and "classifier: goes on after epoch 0 of 0" in stderr and "rendering" not in stderr, stderr
+    assert code == 0 and "classifier: goes on after epoch 0 of 0" in stderr, stderr
+    assert "detector: goes on after epoch 1 of 1" in stderr and "detector: epoch 1: " not in stderr, stderr
 
 
 def test_a_start_that_is_a_file_is_refused(examples: Path, tmp_path: Path) -> None:
