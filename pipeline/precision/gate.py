@@ -40,7 +40,7 @@ class PrecisionGate:
         studies: of the cohort that were screened in both.
         other_outcomes: studies with a class in one precision alone, or rejected for another reason.
         other_names: studies with other levels in a view.
-        auc: largest difference of the AUC of a class.
+        auc: largest difference of the AUC of a class; NaN where a class has none.
         iou: difference of the mean IoU with manual ROIs, over boxes of L1-L4; NaN where the cohort has none.
         t_score: largest difference of the T-score of a study.
         t_score_95: 95th percentile of these differences.
@@ -125,7 +125,7 @@ def compared(precision: Precision, pairs: Sequence[tuple[Study, Prediction, Pred
         studies=len(pairs),
         other_outcomes=sum(_outcome(a) != _outcome(b) for _, a, b in pairs),
         other_names=sum(_levels(a) != _levels(b) for _, a, b in pairs),
-        auc=max((_auc_difference(both, bmd_class) for bmd_class in BMD_CLASSES), default=float("nan")),
+        auc=float(np.max([_auc_difference(both, bmd_class) for bmd_class in BMD_CLASSES])),
         iou=abs(_mean_iou(rois, (a for _, a, _ in pairs)) - _mean_iou(rois, (b for _, _, b in pairs))),
         t_score=float(t_scores.max()) if len(t_scores) else float("nan"),
         t_score_95=float(np.percentile(t_scores, 95)) if len(t_scores) else float("nan"),
@@ -143,11 +143,11 @@ def _levels(prediction: Prediction) -> dict[View, tuple[str, ...]]:
 
 
 def _auc_difference(both: Iterable[tuple[Study, Prediction, Prediction]], bmd_class: BmdClass) -> float:
-    """Difference of the AUC of a class; none where all or no studies are of it."""
+    """Difference of the AUC of a class; NaN where all or no studies are of it."""
     rows = [(s.dxa is not None and s.dxa.bmd_class is bmd_class, a, b) for s, a, b in both]
     positive: npt.NDArray[np.bool_] = np.array([row[0] for row in rows], bool)
     if positive.all() or not positive.any():
-        return 0.0
+        return float("nan")
     first, second = (
         auc_value(positive, np.array([result.probabilities[bmd_class] for result in results]))
         for results in ([a for _, a, _ in rows], [b for _, _, b in rows])

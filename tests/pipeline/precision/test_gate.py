@@ -46,6 +46,9 @@ def test_equal_results_pass(pairs: list[Pair]) -> None:
     assert gate.passed and gate.studies == len(pairs)
     assert (gate.auc, gate.iou, gate.t_score) == (0, 0, 0)
     assert not compared(Precision.BF16, pairs, {}).passed, "an IoU that cannot be said holds no bar"
+    of_two = [pair for pair in pairs if pair[0].dxa is not None and pair[0].dxa.bmd_class is not BmdClass.OSTEOPOROSIS]
+    without = compared(Precision.BF16, of_two, rois)
+    assert 1 < len(of_two) < len(pairs) and np.isnan(without.auc) and not without.passed, "nor an AUC"
 
 
 def test_each_difference_is_found(pairs: list[Pair]) -> None:
