@@ -89,14 +89,13 @@ def _seconds(step: Callable[[bool], None], bfloat16: bool, device: torch.device)
     return min(times[1:])
 
 
-def bfloat16_is_fast(device: torch.device | str = "cpu") -> bool:
-    """Whether a torch device (its name, or Fabric's `auto`) has bfloat16 of its own.
+def bfloat16_is_fast(device: torch.device) -> bool:
+    """Whether a torch device has bfloat16 of its own.
 
     A CPU without AVX-512 emulates it, far slower than float32; so does a GPU before Ampere.
     """
     import torch
 
-    kind = getattr(device, "type", str(device)).split(":")[0]
-    if kind == "cuda" or (kind == "auto" and torch.cuda.is_available()):
+    if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return torch.backends.cpu.get_cpu_capability() not in ("AVX2", "DEFAULT")

@@ -30,7 +30,7 @@ LEAST_SLOPE = 0.2
 """A T-score slope below it would make all T-scores alike; none is applied then."""
 
 FEWEST_T_SCORES = 20
-"""Studies with a T-score below which no T-score correction is fitted."""
+"""Patients with a T-score below which no T-score correction is fitted."""
 
 Indices = npt.NDArray[np.int64]
 

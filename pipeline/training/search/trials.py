@@ -22,9 +22,6 @@ STORE = "search.db"
 MADE_FROM, REASON = "made from", "reason"
 """Attributes of a study, and of a trial that failed by itself."""
 
-FIRST_AT_RANDOM = 10
-"""Trials whose settings are sampled at random, before the sampler learns from them; Optuna's default."""
-
 FIRST_WHOLE = 5
 """Finished trials before the first one is stopped early; Optuna's default."""
 
