@@ -5,16 +5,17 @@ from __future__ import annotations
 import filecmp
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from cohort.bmd import DxaResult
 from cohort.delivery.films import Drawn, Films, read_drawn, read_films
 from cohort.delivery.match import Partner, match_films, studies_of_accessions
-from cohort.io.annotations import Rois, write_outlines, write_readings, write_rois
+from cohort.io.annotations import write_outlines, write_readings, write_rois
 from cohort.io.radiograph import read_radiograph
 from cohort.io.safe_names import safe_name
 from cohort.io.tables.columns import DXA_COLUMNS
@@ -23,11 +24,13 @@ from cohort.io.tables.rows import CohortRow
 from cohort.io.tables.writer import dxa_cells, write_cohort_csv
 from cohort.mapping.columns_file import COLUMNS_FILE, Holds, read_columns, tables_that_hold
 from cohort.mapping.folder import open_choices, propose_columns
-from cohort.spine import VertebraBox, View
+from cohort.spine import View
 from osteolens.atomic import make_folder, whole_file, write_csv, write_whole
 from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError, ReadError
 from osteolens.progress import Progress, silent
+
+T = TypeVar("T")
 
 RECORD = "assembled.json"
 """Lists what was written into the folder, so that a rerun changes and removes nothing else."""
@@ -92,11 +95,11 @@ def assemble_cohort(
         progress: called after every image.
 
     Raises:
-        ConfigError: columns wait for a choice, or `out` holds files of others.
+        ConfigError: columns wait for a choice, or `out` holds files that no earlier run wrote.
         ReadError: a table cannot be read, or no study has a partner.
     """
     found = read_films(films)
-    _settle_columns(tables, found)
+    of_tables = _settle_columns(tables, found)
     before = _record(out, films)
     wrong: list[str] = []
     read = read_cohort_tables(tables, wrong, studies_of=studies_of_accessions(found))
@@ -104,18 +107,23 @@ def assemble_cohort(
     if not match.partners:
         alone = "; ".join(match.films_alone[:3])
         raise ReadError(f"no radiograph of {films} is of a line in {tables}: {alone}; nothing is written")
-    drawn = read_drawn(found, rois, wrong)
     targets = _targets(match.partners)
-    boxes = {(p.study_uid, view): found for p in match.partners for view, found in _of(drawn.rois, p).items()}
+    images = _images(match.partners, targets)
+    drawn = _of_partners(read_drawn(found, rois, wrong), match.partners, images)
     scans = _scans(match.partners, read)
+    held = (True, scans, drawn.rois, drawn.readings, drawn.outlines)
+    written = {*map(str, targets), *(name for name, rows in zip(WRITTEN_TABLES, held, strict=True) if rows)}
+    if others := sorted(name for name in written - set(before) if (out / name).exists()):
+        raise ConfigError(f"{out}: holds {others[0]}, which no earlier run wrote; move it away, or name a new folder")
     if not dry_run:
         make_folder(out)
-        names = sorted({*before, *WRITTEN_TABLES, *(str(target) for target in targets)})
-        write_whole(out / RECORD, json.dumps({"files": names}, ensure_ascii=False))
+        write_whole(out / RECORD, json.dumps({"files": sorted({*before, *written})}, ensure_ascii=False))
         for number, (target, path) in enumerate(targets.items(), start=1):
             _put(path, out / target, link)
             progress(number, len(targets))
-        written = {*_write_tables(out, match.partners, read, scans, boxes, drawn), *map(str, targets)}
+        write_cohort_csv(out / "cohort.csv", {p.study_uid: _row(p, read) for p in match.partners})
+        _write_scans(out, scans)
+        _write_drawn(out, drawn, images)
         _remove(out, set(before) - written)
         write_whole(out / RECORD, json.dumps({"files": sorted(written)}, ensure_ascii=False))
     return Assembled(
@@ -123,23 +131,24 @@ def assemble_cohort(
         patients=len({partner.study.patient_id for partner in match.partners}),
         images=len(targets),
         scans=len(scans),
-        rois=sum(map(len, boxes.values())),
+        rois=sum(map(len, drawn.rois.values())),
         films_alone=match.films_alone,
         lines_alone=match.lines_alone,
         wrong=tuple(wrong),
-        notes=match.notes,
+        notes=(*of_tables, *match.notes),
     )
 
 
-def _settle_columns(tables: Path, films: Films) -> None:
-    """columns.yaml of the tables, proposed where there is none.
+def _settle_columns(tables: Path, films: Films) -> tuple[str, ...]:
+    """columns.yaml of the tables, proposed where there is none; and tables that are not read, with the reason.
 
     Raises:
-        ConfigError: columns wait for a choice, or no table is there.
+        ConfigError: columns wait for a choice.
+        ReadError: no table is there.
     """
     if not tables.is_dir():
         raise ReadError(f"{tables}: no such folder; expected the folder of the delivered tables")
-    propose_columns(tables, films.ids)
+    proposal = propose_columns(tables, films.ids)
     columns = read_columns(tables)
     choices = () if columns is None else open_choices(tuple(columns.tables.values()))
     if choices:
@@ -149,6 +158,7 @@ def _settle_columns(tables: Path, films: Films) -> None:
         )
     if not tables_that_hold(tables, Holds.COHORT) and not tables_that_hold(tables, Holds.DXA):
         raise ReadError(f"{tables}: no table of patients or scans; expected CSV or xlsx tables in this folder")
+    return proposal.notes
 
 
 def _record(out: Path, films: Path) -> tuple[str, ...]:
@@ -166,10 +176,10 @@ def _record(out: Path, films: Path) -> tuple[str, ...]:
     names = document.get("files") if isinstance(document, dict) else None
     if not isinstance(names, list):
         raise ConfigError(f"{out}: holds files that no earlier run wrote; name a new folder")
-    return tuple(name for name in names if isinstance(name, str) and _inside(out, name))
+    return tuple(name for name in names if isinstance(name, str) and _is_inside(name))
 
 
-def _inside(out: Path, name: str) -> bool:
+def _is_inside(name: str) -> bool:
     return not Path(name).is_absolute() and ".." not in Path(name).parts and name not in ("", ".")
 
 
@@ -202,8 +212,24 @@ def _put(path: Path, target: Path, link: bool) -> None:
         shutil.copyfile(path, unfinished)
 
 
-def _of(rois: Rois, partner: Partner) -> dict[View, tuple[VertebraBox, ...]]:
-    return {view: boxes for (uid, view), boxes in rois.items() if uid == partner.film.study.study_uid}
+def _images(partners: Sequence[Partner], targets: Mapping[Path, Path]) -> dict[tuple[str, View], str]:
+    """Where the first image of each view goes, by study and view."""
+    places = {path: str(target) for target, path in targets.items()}
+    views = [(p.study_uid, view, path) for p in partners for view, path in
+             ((View.AP, p.film.study.ap), (View.LATERAL, p.film.study.lateral))]  # fmt: skip
+    return {(uid, view): places[path] for uid, view, path in views if path is not None}
+
+
+def _of_partners(drawn: Drawn, partners: Sequence[Partner], images: Container[tuple[str, View]]) -> Drawn:
+    """What is drawn on the studies of the cohort folder, under their identifiers there; outlines of first images."""
+    names = {partner.film.study.study_uid: partner.study_uid for partner in partners}
+
+    def kept(found: Mapping[tuple[str, View], T]) -> dict[tuple[str, View], T]:
+        return {(names[uid], view): value for (uid, view), value in found.items() if uid in names}
+
+    readings = {reader: boxes for reader, found in drawn.readings.items() if (boxes := kept(found))}
+    outlines = {key: levels for key, levels in kept(drawn.outlines).items() if key in images}
+    return Drawn(rois=kept(drawn.rois), readings=readings, outlines=outlines)
 
 
 def _scans(partners: Sequence[Partner], tables: CohortTables) -> list[tuple[str, DxaResult]]:
@@ -216,49 +242,23 @@ def _scans(partners: Sequence[Partner], tables: CohortTables) -> list[tuple[str,
     return list(found.values())
 
 
-def _write_tables(
-    out: Path,
-    partners: Sequence[Partner],
-    tables: CohortTables,
-    scans: Sequence[tuple[str, DxaResult]],
-    rois: Rois,
-    drawn: Drawn,
-) -> list[str]:
-    """Write the tables, and name them."""
-    written = ["cohort.csv"]
-    write_cohort_csv(out / "cohort.csv", {p.study_uid: _row(p, tables) for p in partners})
+def _write_scans(out: Path, scans: Sequence[tuple[str, DxaResult]]) -> None:
     if scans:
         rows = [{"patient_id": patient, **dxa_cells(scan)} for patient, scan in scans]
         table = pd.DataFrame(rows, columns=["patient_id", *DXA_COLUMNS])
         write_csv(out / "dxa.csv", table.dropna(axis=1, how="all"))
-        written.append("dxa.csv")
-    if rois:
-        write_rois(out / "rois.csv", rois, decimals=2)
-        written.append("rois.csv")
-    readings = {
-        reader: {(p.study_uid, view): boxes for p in partners for view, boxes in _of(of_reader, p).items()}
-        for reader, of_reader in drawn.readings.items()
-    }
-    if any(readings.values()):
-        write_readings(out / "readers.csv", readings)
-        written.append("readers.csv")
-    images = _targets(partners)
-    outlines = {
-        str(target): levels
-        for partner in partners
-        for (uid, view), levels in drawn.outlines.items()
-        if uid == partner.film.study.study_uid and (target := _target_of(partner, view, images)) is not None
-    }
-    if outlines:
+
+
+def _write_drawn(out: Path, drawn: Drawn, images: Mapping[tuple[str, View], str]) -> None:
+    """rois.csv, readers.csv and annotations.json, where they hold something."""
+    if drawn.rois:
+        write_rois(out / "rois.csv", drawn.rois, decimals=2)
+    if drawn.readings:
+        write_readings(out / "readers.csv", drawn.readings)
+    if drawn.outlines:
+        outlines = {images[key]: levels for key, levels in drawn.outlines.items()}
         sizes = {name: read_radiograph(out / name).pixels.shape[::-1] for name in outlines}
         write_outlines(out / "annotations.json", outlines, {k: (int(w), int(h)) for k, (w, h) in sizes.items()})
-        written.append("annotations.json")
-    return written
-
-
-def _target_of(partner: Partner, view: View, targets: dict[Path, Path]) -> Path | None:
-    first = partner.film.study.ap if view is View.AP else partner.film.study.lateral
-    return next((target for target, path in targets.items() if path == first), None)
 
 
 def _row(partner: Partner, tables: CohortTables) -> CohortRow:
@@ -279,8 +279,7 @@ def _row(partner: Partner, tables: CohortTables) -> CohortRow:
 def _remove(out: Path, names: set[str]) -> None:
     """Remove files of an earlier run, and folders that are empty then."""
     for name in sorted(names):
-        if name not in WRITTEN_TABLES or (out / name).is_file():
-            (out / name).unlink(missing_ok=True)
-            folder = (out / name).parent
-            if folder != out and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        (out / name).unlink(missing_ok=True)
+        folder = (out / name).parent
+        if folder != out and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

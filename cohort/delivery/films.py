@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import filecmp
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from cohort.io.annotations import Outlines, Rois, read_outlines, read_readings, read_rois
 from cohort.io.dicom.read import read_attributes
@@ -20,6 +21,8 @@ from cohort.spine import View
 from cohort.study import Study
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
+
+T = TypeVar("T")
 
 LEAST_SIGNS = 3
 """Fewest signs of an identifier that is looked for inside a name; `1` or `AP` stand in too many."""
@@ -120,9 +123,9 @@ def named_in_path(film: Film, root: Path | None, known: Collection[str]) -> tupl
         if name in known:
             whole[name] = None
     for _, path in film.study.images:
-        relative = path.relative_to(root) if root is not None else PurePath(path.name)
-        for name in (identifier for identifier in known if len(identifier) >= LEAST_SIGNS and not identifier.isalpha()):
-            if re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", str(relative)):
+        text = str(path.relative_to(root) if root is not None else path.name)
+        for name in (name for name in known if name in text and len(name) >= LEAST_SIGNS and not name.isalpha()):
+            if re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text):
                 parts[name] = None
     return tuple(whole) or tuple(parts)
 
@@ -165,8 +168,7 @@ def read_drawn(films: Films, folders: Sequence[Path], wrong: list[str]) -> Drawn
                 for reader, boxes in read_readings(path, wrong).items():
                     _add(readings.setdefault(reader, {}), boxes, names, path, wrong)
             if (path := folder / "annotations.json").is_file():
-                for (uid, view), levels in read_outlines(path, studies).items():
-                    outlines[names.get(uid, ""), view] = levels
+                _add(outlines, read_outlines(path, studies), names, path, wrong)
         except ReadError as error:
             wrong.append(str(error))
     return Drawn(rois=rois, readings=readings, outlines=outlines)
@@ -186,24 +188,23 @@ def _owner(study: Study, owners: Mapping[Path, str], by_size: Mapping[int, Seque
     return found.pop() if len(found) == 1 else ""
 
 
-def _add(into: Rois, boxes: Rois, names: Mapping[str, str], path: Path, wrong: list[str]) -> None:
-    for (uid, view), found in boxes.items():
-        if owner := names.get(uid) or names.get(safe_name(uid)):
-            into[owner, view] = found
-        else:
-            wrong.append(
-                f"{path.parent.name}/{path.name}: {visible(uid)} {view} is of no radiograph, or of several alike"
-            )
-
-
-def views_of(studies: Iterable[Study]) -> Mapping[tuple[str, View], Path]:
-    """Path of the image that is read first, by study and view."""
-    found: dict[tuple[str, View], Path] = {}
-    for study in studies:
-        for view, path in study.images:
-            if view is not None:
-                found.setdefault((study.study_uid, view), path)
-    return found
+def _add(
+    into: dict[tuple[str, View], T],
+    drawn: Mapping[tuple[str, View], T],
+    names: Mapping[str, str],
+    path: Path,
+    wrong: list[str],
+) -> None:
+    """What a file of a folder holds, under the studies of the delivery; of two folders the later one counts."""
+    for (uid, view), found in drawn.items():
+        where = f"{path.parent.name}/{path.name}: {visible(uid)} {view}"
+        owner = names.get(uid) or names.get(safe_name(uid))
+        if not owner:
+            wrong.append(f"{where} is of no radiograph, or of several alike")
+            continue
+        if (owner, view) in into and repr(into[owner, view]) != repr(found):
+            wrong.append(f"{where} is drawn otherwise in another folder too; this one is taken")
+        into[owner, view] = found
 
 
 def key_of(film: Film, films: Sequence[Film]) -> str:

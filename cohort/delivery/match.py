@@ -131,6 +131,7 @@ def _lines_alone(partners: Sequence[Partner], tables: CohortTables, films: Films
             hint = of_patient or hint_of(line.study_uid, names) or hint_of(line.patient_id, names)
             where = f"{visible(tables.cohort.name)} line {line.number}"
             lines.append(f"{visible(who)} ({'; '.join(filter(None, [where, hint]))})")
+    lines += () if tables.cohort is None else tables.cohort.unmatched
     for patient, number in {} if tables.scans is None else tables.scans.lines.items():
         if patient not in patients and tables.scans is not None:
             where = f"{visible(tables.scans.name)} line {number}"

@@ -153,3 +153,49 @@ def test_rois_of_imports_are_of_the_same_images(tmp_path: Path) -> None:
     rois = read_rois(tmp_path / "out" / "rois.csv")
     assert list(rois) == [("0011", View.AP)] and rois["0011", View.AP][0].corners == (1, 2, 30, 40)
     assert made.rois == 1 and "ghost AP is of no radiograph" in made.wrong[0]
+
+
+def test_a_radiograph_that_two_folders_draw_otherwise_is_told(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    picture(films / "0011_AP.png")
+    folders = []
+    for name, right in (("first", 40), ("second", 50), ("third", 50)):
+        picture(tmp_path / name / "p" / "AP.png")
+        (tmp_path / name / "rois.csv").write_text(f"study_uid,view,level,x0,y0,x1,y1\np,AP,L1,1,2,30,{right}\n")
+        folders.append(tmp_path / name)
+    source = tables(tmp_path / "t", P="Pat.-ID;Alter\n0011;60\n")
+    made = assemble_cohort(source, films, tmp_path / "out", rois=folders)
+    assert made.wrong == ("second/rois.csv: p AP is drawn otherwise in another folder too; this one is taken",)
+    assert read_rois(tmp_path / "out" / "rois.csv")["0011", View.AP][0].corners == (1, 2, 30, 50)
+
+
+def test_tables_and_lines_that_are_not_read_are_told(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    picture(films / "0011_AP.png")
+    source = tables(
+        tmp_path / "t",
+        P="Pat.-ID;Alter\n0011;60\n0011;60\n",
+        Q="Pat.-ID;Geschlecht\n0011;w\n0099;w\n",
+        broken='Pat.-ID;Gewicht\n"0011;60\n',
+    )
+    made = assemble_cohort(source, films, tmp_path / "out")
+    assert made.lines_alone == ("0099 (Q.csv line 3)",)
+    assert len(made.notes) == 1 and made.notes[0].startswith("table that cannot be read: broken.csv")
+
+
+def test_a_table_that_no_earlier_run_wrote_is_not_written_over(tmp_path: Path) -> None:
+    films, drawn, out = tmp_path / "films", tmp_path / "rois", tmp_path / "out"
+    picture(films / "0011_AP.png")
+    picture(drawn / "p" / "AP.png")
+    (drawn / "rois.csv").write_text("study_uid,view,level,x0,y0,x1,y1\np,AP,L1,1,2,30,40\n")
+    source = tables(tmp_path / "t", P="Pat.-ID;Alter\n0011;60\n")
+    assemble_cohort(source, films, out)
+    (out / "rois.csv").write_text("mine")
+    assemble_cohort(source, films, out)
+    assert (out / "rois.csv").read_text() == "mine"
+    with pytest.raises(ConfigError, match=r"holds rois\.csv, which no earlier run wrote"):
+        assemble_cohort(source, films, out, rois=[drawn])
+    assert (out / "rois.csv").read_text() == "mine"
+    (out / "rois.csv").unlink()
+    assert assemble_cohort(source, films, out, rois=[drawn]).rois == 1
+    assert assemble_cohort(source, films, out, rois=[drawn]).rois == 1
