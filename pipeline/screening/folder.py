@@ -181,7 +181,8 @@ class _Run:
         """Screen what no earlier run has screened, then write the tables and the report."""
         pending = self._keep_earlier()
         if pending:
-            with workplace(self._options.config, len(pending)) as place:
+            self._worker = self._worker.on_devices()
+            with workplace(self._worker.config, len(pending)) as place:
                 self._processes = place.count
                 self._worker = place.settings_of_one(self._worker)
                 with closing(place.results(pending, self._worker, self._stop)) as results:

@@ -33,11 +33,7 @@ class Workplace:
     cluster: RayCluster | None = None
 
     def settings_of_one(self, settings: WorkerSettings) -> WorkerSettings:
-        """The settings of one of its processes.
-
-        Raises:
-            ConfigError: no device computes in the precision that is asked for.
-        """
+        """The settings of one of its processes."""
         return settings.of_one(self.count, 0 if self.cluster is None else self.cluster.threads)
 
     def results(
@@ -81,12 +77,12 @@ def workplace(config: ScreeningConfig, studies: int) -> Iterator[Workplace]:
     """This machine, or the cluster of the settings, which is left at the end.
 
     Args:
-        config: settings.
+        config: settings, with a device for each network.
         studies: to screen.
 
     Raises:
         MissingExtra: Ray is asked for and not installed.
-        ConfigError: the cluster cannot be reached or started.
+        ConfigError: the cluster cannot be reached or started, or lacks the GPUs that the settings need.
     """
     if config.engine is Engine.LOCAL:
         yield Workplace(number_of_processes(config, studies))

@@ -34,8 +34,7 @@ STORE_BYTES = 256 * 2**20
 CLOSE_SECONDS = 5.0
 """Time that an idle worker has to remove its private folder."""
 
-
-_GPUS = {Device.CUDA, Device.TENSORRT}
+_ON_GPU = {Device.CUDA, Device.TENSORRT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def connected(config: ScreeningConfig, studies: int) -> Iterator[RayCluster]:
 
     Raises:
         MissingExtra: Ray is not installed.
-        ConfigError: the cluster cannot be reached or started.
+        ConfigError: the cluster cannot be reached or started, or lacks the GPUs that the settings need.
     """
     require("process --engine ray", "ray", extra="cluster")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -76,14 +75,17 @@ def connected(config: ScreeningConfig, studies: int) -> Iterator[RayCluster]:
         return
     with tempfile.TemporaryDirectory(prefix="ol-", ignore_cleanup_errors=True) as folder:
         try:
-            cluster = _started(config, studies, Path(folder)) if not config.ray_address else _reached(config, studies)
-        except (OSError, RuntimeError, ValueError) as error:
-            where = config.ray_address or "a cluster of this machine"
-            raise ConfigError(f"--engine ray: {where} cannot be reached or started ({error})") from error
-        try:
-            yield cluster
+            yield _entered(config, studies, Path(folder))
         finally:
             ray.shutdown()
+
+
+def _entered(config: ScreeningConfig, studies: int, folder: Path) -> RayCluster:
+    try:
+        return _started(config, studies, folder) if not config.ray_address else _reached(config, studies)
+    except (OSError, RuntimeError, ValueError) as error:
+        where = config.ray_address or "a cluster of this machine"
+        raise ConfigError(f"--engine ray: {where} cannot be reached or started ({error})") from error
 
 
 def _started(config: ScreeningConfig, studies: int, folder: Path) -> RayCluster:
@@ -100,12 +102,11 @@ def _started(config: ScreeningConfig, studies: int, folder: Path) -> RayCluster:
     )
     addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
     if addresses != {"127.0.0.1"}:
-        ray.shutdown()
         raise ConfigError(
             f"--engine ray: the cluster of this machine listens on {', '.join(sorted(addresses))}, expected 127.0.0.1; "
             "Ray was imported before the run: set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before, or give ray_address"
         )
-    return RayCluster(count, 0, folder)
+    return RayCluster(min(count, _gpus(config) or count), 0, folder)
 
 
 def _reached(config: ScreeningConfig, studies: int) -> RayCluster:
@@ -119,8 +120,7 @@ def _joined(config: ScreeningConfig, studies: int) -> RayCluster:
 
     threads, has = config.threads or 1, ray.cluster_resources()
     room = int(has.get("CPU", 0)) // threads
-    if _uses_gpu(config):
-        room = min(room, int(has.get("GPU", 0)))
+    room = min(room, _gpus(config) or room)
     if not config.jobs:
         room = min(room, int(has.get("memory", 0)) // BYTES_A_PROCESS, studies // STUDIES_A_PROCESS)
     return RayCluster(max(1, min(room, studies, config.jobs or room)), threads, None)
@@ -138,8 +138,27 @@ def _init(**options: str | int | bool) -> None:
             signal.signal(signal.SIGTERM, before)
 
 
+def _gpus(config: ScreeningConfig) -> int:
+    """GPUs of the cluster, of which each worker takes one; 0 where the settings need none.
+
+    Raises:
+        ConfigError: they need one, and there is none, so that workers would wait for ever.
+    """
+    import ray
+
+    if not _uses_gpu(config):
+        return 0
+    count = int(ray.cluster_resources().get("GPU", 0))
+    if not count:
+        raise ConfigError(
+            "--engine ray: Ray knows of no GPU in the cluster, expected one for each worker; choose --device cpu, or "
+            "start Ray on its machines with --num-gpus"
+        )
+    return count
+
+
 def _uses_gpu(config: ScreeningConfig) -> bool:
-    return bool(_GPUS & set(config.inference.devices.values()))
+    return bool(_ON_GPU & set(config.inference.devices.values()))
 
 
 class Actor:

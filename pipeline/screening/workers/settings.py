@@ -44,21 +44,26 @@ class WorkerSettings:
         """Sources of the results."""
         return identifiers(self.bundle, self.config, self.manual_rois)
 
-    def of_one(self, processes: int, threads: int = 0) -> WorkerSettings:
-        """The settings of one of several processes, which share the cores and take the same devices.
-
-        Args:
-            processes: that screen.
-            threads: of each, where the settings name none; 0 shares the cores of this machine.
+    def on_devices(self) -> WorkerSettings:
+        """The same with a device for each network in place of `auto`.
 
         Raises:
             ConfigError: no device computes in the precision that is asked for.
         """
+        inference = with_devices(self.config.inference, self.bundle.networks)
+        return replace(self, config=self.config.model_copy(update={"inference": inference}))
+
+    def of_one(self, processes: int, threads: int = 0) -> WorkerSettings:
+        """The settings of one of several processes, which share the cores.
+
+        Args:
+            processes: that screen.
+            threads: of each, where the settings name none; 0 shares the cores of this machine.
+        """
         threads = self.config.threads or threads
         if processes > 1 and not threads:
             threads = max(1, available_cores() // processes)
-        inference = with_devices(self.config.inference, self.bundle.networks)
-        return replace(self, config=self.config.model_copy(update={"threads": threads, "inference": inference}))
+        return replace(self, config=self.config.model_copy(update={"threads": threads}))
 
 
 def number_of_processes(config: ScreeningConfig, studies: int) -> int:

@@ -12,7 +12,9 @@ import pytest
 
 from cohort.io.folder import index_cohort
 from osteolens.documents.json_document import read_json
-from osteolens.errors import OutputError, WeightsError
+from osteolens.errors import ConfigError, OutputError, WeightsError
+from osteolens.inference.config import InferenceConfig
+from osteolens.inference.devices import Device
 from osteolens.progress import Progress, silent
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import Status
@@ -90,6 +92,20 @@ def test_a_machine_with_another_version_ends_the_run_by_name(
     monkeypatch.setattr(ray_cluster, "version", lambda name: "0.0.1")
     with pytest.raises(WeightsError, match=r"a machine of the cluster has OsteoLens .*, expected 0\.0\.1"):
         screened(tmp_path, bundle, CONFIG)
+
+
+def test_each_worker_has_a_gpu_where_networks_run_on_one(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker for which there is none would wait for ever, and the run with it."""
+    import ray
+
+    config = ScreeningConfig(engine=Engine.RAY, inference=InferenceConfig(segmenter=Device.CUDA))
+    has = {"CPU": 16.0, "memory": 64.0 * 2**30}
+    monkeypatch.setattr(ray, "cluster_resources", lambda: has | {"GPU": 2.0})
+    with connected(config, 100) as small:
+        assert small.count == 2
+    monkeypatch.setattr(ray, "cluster_resources", lambda: has)
+    with pytest.raises(ConfigError, match="Ray knows of no GPU"), connected(config, 100):
+        pass
 
 
 def test_files_of_another_study_are_not_written(tmp_path: Path) -> None:

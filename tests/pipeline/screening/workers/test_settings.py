@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from osteolens.inference import fastest
+from osteolens.inference.config import InferenceConfig
+from osteolens.inference.devices import Device
 from pipeline.bundle.load import Bundle
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.workers import settings as module
@@ -31,3 +34,10 @@ def test_processes_share_the_cores(bundle: Bundle, threads: int, processes: int,
     whole = WorkerSettings(bundle=bundle, config=config, manual_rois=None, root=None, out=Path("out"))
     assert whole.of_one(processes).config.threads == expected
     assert whole.of_one(processes).identifiers == whole.identifiers, "no result depends on it"
+
+
+def test_devices_are_chosen_once_for_all_processes(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastest, "fastest", lambda onnx, devices, precision: Device.OPENVINO)
+    config = ScreeningConfig(inference=InferenceConfig(detector=Device.AUTO))
+    whole = WorkerSettings(bundle=bundle, config=config, manual_rois=None, root=None, out=Path("out"))
+    assert whole.on_devices().of_one(2).config.inference.detector is Device.OPENVINO
