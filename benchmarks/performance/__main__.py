@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.performance.engines import measured_engines
 from benchmarks.performance.folders import measured_jobs, measured_long_run
 from benchmarks.performance.growth import measured_indexing, measured_sizes
-from benchmarks.performance.machine import Machine, cores_here, has, measured_machine
+from benchmarks.performance.machine import Machine, has, measured_machine
 from benchmarks.performance.page import page_of
 from benchmarks.performance.picture import write_picture
 from benchmarks.performance.stages import measured_stages
@@ -29,6 +29,7 @@ from osteolens.documents.json_document import write_json
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.devices import Device, Precision
 from osteolens.inference.fastest import with_devices
+from osteolens.processes import available_cores
 from pipeline.bundle.load import Bundle, load_bundle
 
 RIVAL_PACKAGES = ("torch", "ultralytics", "segmentation_models_pytorch", "safetensors")
@@ -154,7 +155,7 @@ def _jobs(plan: Plan, folder: Path) -> Sequence[Any]:
         from benchmarks.performance.rivals import their_rate
 
         of_folder = list(islice(cycle(plan.studies), plan.folder_studies))
-        rival = their_rate(plan.bundle, of_folder, cores_here(), folder)
+        rival = their_rate(plan.bundle, of_folder, available_cores(), folder)
     return measured_jobs(
         plan.studies, plan.folder_studies, plan.jobs, plan.folder_rounds, folder, plan.arguments, rival
     )
@@ -173,10 +174,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         studies=studies[: options.timed],
         simulated=options.cohort is not None,
         calibration=studies[options.timed :] or studies,
-        threads=options.threads or cores_here(),
+        threads=options.threads or available_cores(),
         rounds=options.rounds,
         networks=tuple(bundle.networks),
-        jobs=tuple(sorted({1, 2, cores_here()})),
+        jobs=tuple(sorted({1, 2, available_cores()})),
         folder_rounds=options.folder_rounds,
         folder_studies=options.folder_studies,
         long_studies=options.studies,

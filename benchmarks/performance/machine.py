@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.performance.timing import Timing, interleaved
 from osteolens.errors import ConfigError
 from osteolens.inference.devices import Device, Precision, opener
+from osteolens.processes import available_cores
 
 FLAGS = (
     *("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
@@ -90,7 +91,7 @@ def measured_machine(rounds: int, megabytes: int, side: int) -> Machine:
     return Machine(
         processor=_cpuinfo("model name") or platform.processor() or platform.machine(),
         flags=tuple(flag for flag in FLAGS if flag in (_cpuinfo("flags") or _cpuinfo("Features")).split()),
-        cores=cores_here(),
+        cores=available_cores(),
         memory_gib=_memory_gib(),
         load=load,
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
@@ -104,11 +105,6 @@ def limit_of(machine: Machine, precision: str, cores: int) -> float | None:
     """Best rate of products of matrices on so many cores at most, whoever reached it, in GFLOP/s."""
     rates = [rate.best for rate in machine.arithmetic if rate.name == precision and rate.cores <= cores]
     return max(rates, default=None)
-
-
-def cores_here() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has(*packages: str) -> bool:
@@ -139,7 +135,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 def _counts() -> list[int]:
     """One core and all."""
-    return sorted({1, cores_here()})
+    return sorted({1, available_cores()})
 
 
 def _bandwidth(rounds: int, megabytes: int) -> tuple[Rate, ...]:
