@@ -104,12 +104,24 @@ class Exports:
         try:
             prediction = read_prediction(entry.path)
             stored = stored_result(path)
-            if stored is None or not stored.is_of(prediction, saved.state.views):
+            if stored is None or _is_older(path, entry.path) or not stored.is_of(prediction, saved.state.views):
                 self.classify(entry, DrawnStudy(views=saved.state.views))
                 stored = stored_result(path)
         except (StudyError, ReadError) as error:
             return None, str(error)
         return stored, ""
+
+
+def _is_older(path: Path, result: Path) -> bool:
+    """Whether a study was screened again since, perhaps with another age, sex or BMI.
+
+    Raises:
+        ReadError: one of both files is gone.
+    """
+    try:
+        return path.stat().st_mtime_ns <= result.stat().st_mtime_ns
+    except OSError as error:
+        raise ReadError(f"{result.name}: cannot be read ({error.strerror}); expected the result of a study") from error
 
 
 def available() -> list[str]:

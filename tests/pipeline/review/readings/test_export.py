@@ -13,6 +13,7 @@ from cohort.io.annotations import read_rois
 from cohort.io.tables.join import read_cohort_tables
 from cohort.spine import TARGET_LEVELS, View
 from cohort.study import Study
+from osteolens.documents.json_document import read_json, write_json
 from tests.pipeline.review.pages import Page, drawn, open_page
 
 
@@ -97,6 +98,25 @@ def test_the_corrected_result_is_exported_with_the_reading(results: Path) -> Non
         (study,) = page.get("/api/export/corrected.json")["studies"]
     assert study["study_uid"] == uid and study["reading"]["seconds"] == 4
     assert study["result"]["corrected"]["probabilities"] == study["result"]["predicted"]["probabilities"]
+
+
+def test_a_study_that_was_screened_again_is_classified_again_on_the_boxes(results: Path) -> None:
+    def class_on_boxes() -> dict[str, float]:
+        (study,) = page.get("/api/export/corrected.json")["studies"]
+        return dict(study["result"]["corrected"]["probabilities"])
+
+    with open_page(results) as page:
+        uid = page.uids[0]
+        views = drawn(page.get(f"/api/study/{uid}"))
+        for shown in views.values():
+            shown["boxes"] = [{**box, "x0": box["x0"] + 3} for box in shown["boxes"]]
+        page.post(f"/api/study/{uid}/corrections", {"views": views})
+        before = class_on_boxes()
+        path = results / "studies" / f"{uid}.json"
+        document = read_json(path)
+        document["covariates"] = {**document["covariates"], "age_years": 40.0}
+        write_json(path, document)
+        assert class_on_boxes() != before
 
 
 def test_levels_keep_the_order_of_the_spine(results: Path, tmp_path: Path) -> None:
