@@ -13,6 +13,7 @@ from cohort.eligibility import DEFAULT_CRITERIA, EligibilityCriteria, exclusions
 from cohort.io.annotations import TO_CONFIRM, WAITING, Rois, check_inside
 from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
+from cohort.io.tables.findings import NAME as FINDINGS
 from cohort.io.tables.join import CohortTables
 from cohort.io.tables.notes import FolderTables, Kinds, notes_of, read_tables
 from cohort.mapping.folder import ColumnsProposal, open_choices, propose_columns
@@ -132,7 +133,7 @@ def check_cohort(
     choices = (*proposal.notes, *open_choices(proposal.tables))
     written = _written(proposal)
     tables = read_tables(folder)
-    if tables.wrong["cohort.csv"] or tables.wrong["dxa.csv"]:
+    if tables.wrong["cohort.csv"] or tables.wrong["dxa.csv"] or tables.wrong[FINDINGS]:
         return CohortCheck(problems=(*choices, *notes_of(tables, ()).unreadable), notes=written)
     index = index_cohort(folder)
     rois, studies = tables.rois, index.studies

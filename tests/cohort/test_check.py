@@ -63,6 +63,12 @@ def test_bad_lines_are_all_listed(cohort: Path) -> None:
     assert "t_score is -26" in found.problems[0] and "sex is 'x'" in found.problems[0]
 
 
+def test_bad_lines_of_a_reader_are_all_listed(cohort: Path) -> None:
+    (cohort / "findings.csv").write_text("study_uid,read_by,fracture_grade\na,anna,9\nb,anna,1\nb,anna,2\n")
+    (line,) = check_cohort(cohort).problems
+    assert "2 x line that cannot be read" in line and "fracture_grade is 9" in line
+
+
 def test_a_patient_on_both_sides_of_the_split_is_found(cohort: Path) -> None:
     rows = pd.read_csv(cohort / "cohort.csv", dtype=str)
     sites = ["training", "test1", *rows.site[2:]]

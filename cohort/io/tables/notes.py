@@ -12,6 +12,8 @@ from cohort.io.annotations import Rois, read_readings, read_rois
 from cohort.io.safe_names import safe_name
 from cohort.io.tables.cohort_tables import CohortTable, ScanTable, cohort_table, scan_table
 from cohort.io.tables.encodings import GUESSED
+from cohort.io.tables.findings import NAME as FINDINGS
+from cohort.io.tables.findings import read_findings
 from cohort.io.tables.join import CohortTables
 from cohort.mapping.columns_file import COLUMNS_FILE, Holds, read_columns, tables_that_hold
 from cohort.study import Study
@@ -113,7 +115,7 @@ def read_tables(folder: Path) -> FolderTables:
     """The tables of a folder, with everything that is wrong with them."""
     wrong: dict[str, list[str]] = {}
     cohort, scans, rois, readings = None, None, {}, {}
-    for name in ("cohort.csv", "dxa.csv", "rois.csv", "readers.csv"):
+    for name in ("cohort.csv", "dxa.csv", FINDINGS, "rois.csv", "readers.csv"):
         path, messages = folder / name, wrong.setdefault(name, [])
         try:
             if name == "cohort.csv":
@@ -126,6 +128,8 @@ def read_tables(folder: Path) -> FolderTables:
                 messages.extend(() if scans is None else scans.wrong)
             elif not path.is_file():
                 continue
+            elif name == FINDINGS:
+                read_findings(path, messages)
             elif name == "rois.csv":
                 rois = read_rois(path, messages)
             else:
@@ -154,7 +158,8 @@ def notes_of(tables: FolderTables, studies: Iterable[NamedStudy]) -> TableNotes:
     study_list = list(studies)
     joined, as_studies = CohortTables.of(tables.cohort, tables.scans), [_as_study(study) for study in study_list]
     doubled, missing, wrong, encodings = Kinds(), Kinds(), Kinds(), []
-    wrong.add("line that cannot be read", *tables.wrong.get("cohort.csv", ()), *tables.wrong.get("dxa.csv", ()))
+    for name in ("cohort.csv", "dxa.csv", FINDINGS):
+        wrong.add("line that cannot be read", *tables.wrong.get(name, ()))
     wrong.add(f"column that {COLUMNS_FILE} leaves open and nobody reads", *tables.open_columns)
     wrong.add("ROIs that cannot be read", *tables.wrong.get("rois.csv", ()), *tables.wrong.get("readers.csv", ()))
     if tables.cohort is not None:
