@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from cohort.io.digest import sha256_of
 from cohort.spine import VertebralLevel, View
 from cohort.study import Study
 from osteolens.atomic import write_whole
+from osteolens.processes import available_cores
 
 RECIPE = 2
 """Number that changes with how images are read or crops are cut, so that caches of an older program are made anew."""
@@ -34,7 +34,7 @@ def state_of_images(studies: Iterable[Study]) -> list[tuple[str, str, str, str]]
     Size and time of change do not tell: a corrected image that was copied with its time stamp has the same.
     """
     images = [(study.study_uid, str(view), path) for study in studies for view, path in study.images]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         contents = pool.map(_content, [path for *_, path in images])
         return [(uid, view, path.name, content) for (uid, view, path), content in zip(images, contents, strict=True)]
 

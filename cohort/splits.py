@@ -79,8 +79,8 @@ def split_of_site(site: str | None, sites: SiteSplits = DEFAULT_SITES) -> Split 
     """What a site is for, by the setting, else by its name; None where neither tells.
 
     A name tells, in any case: `test...` and one that holds the word test, testing, external, holdout (hold-out,
-    held-out), prospective or unseen is for evaluation; `validation...` and one that holds the word validation for
-    validation; `training` or `train` for training.
+    held-out), prospective or unseen is for evaluation; `validation...`, `val`, `dev` and one that holds the word
+    validation for validation; one that begins with the word training or train for training.
     """
     if site is None:
         return None

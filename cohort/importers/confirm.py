@@ -76,7 +76,7 @@ def confirm_levels(cohort: Path, reader: str, table: Path | None = None) -> Conf
     given = proposed if table is None else _of_reader(table, reader)
     confirmed: Rois = {key: boxes for key, boxes in given.items() if key in proposed and boxes}
     if not confirmed:
-        raise ReadError(f"{visible(str(table))}: names no image that is to be confirmed in {cohort}")
+        raise ReadError(f"{visible(str(table or waiting_path))}: names no image that is to be confirmed in {cohort}")
     studies = index_cohort(cohort).studies
     _move_outlines(cohort, studies, confirmed)
     readings = read_readings(cohort / READERS) if (cohort / READERS).is_file() else {}

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from cohort.io.tables.cells import number
 from cohort.io.tables.reader import columns_text, lines_of, read_table
+from cohort.io.tables.rows import LIMITS
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
 
 IMAGE, SPACING = "image", "pixel_spacing_mm"
-
-LIMITS_MM = (0.01, 2.0)
-"""Spacing that a radiograph can have; beyond it the unit is wrong."""
 
 
 def read_spacings(path: Path) -> dict[str, tuple[float, float]]:
@@ -31,7 +29,7 @@ def read_spacings(path: Path) -> dict[str, tuple[float, float]]:
     for line, cells in lines_of(table):
         where = f"{visible(path.name)} line {line}"
         name = cells[IMAGE].strip().casefold()
-        value = number(cells[SPACING], where, SPACING, LIMITS_MM)
+        value = number(cells[SPACING], where, SPACING, LIMITS[SPACING])
         if not name or value is None:
             raise ReadError(f"{where}: expected the name of an image and its spacing in mm")
         if by_name.setdefault(name, (value, value)) != (value, value):

@@ -119,10 +119,6 @@ class CohortTables:
         """The line of cohort.csv that is of a study or of its visit; None where there is none, or none can be told."""
         return self._line_and_patient(study, key)[0]
 
-    def lines_of_patient(self, patient_id: str) -> tuple[CohortLine, ...]:
-        """All lines of a patient."""
-        return self._by_patient.get(patient_id, ())
-
     def lines_of_visit(self, study: Study, key: str | None = None) -> tuple[CohortLine, ...]:
         """Every line that is or could be of a study: its own, and those of its patient without another study or day."""
         line, patient = self._line_and_patient(study, key)
