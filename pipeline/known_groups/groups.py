@@ -29,6 +29,8 @@ FEWEST = 10
 
 TOO_FEW = f"not estimable: fewer than {FEWEST} patients"
 ONE_SEX = f"not estimable: fewer than {FEWEST} women or men"
+ONE_AGE = "not estimable: all patients are of one age"
+ONE_AGE_A_SEX = "not estimable: all women are of one age, and all men"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,16 +161,16 @@ def age_trend(patients: Sequence[Observation], views: tuple[View, ...], sex: Sex
     """T-scores of some views against age."""
     chosen = [one for one in patients if views in one.t_scores and sex in (None, one.sex)]
     ages, t_scores = _ages(chosen), _t_scores(chosen, views)
-    few = len(chosen) < FEWEST or np.ptp(ages) == 0
-    line = None if few else least_squares(np.column_stack((np.ones_like(ages), ages / 10)), t_scores)
+    why = TOO_FEW if len(chosen) < FEWEST else ONE_AGE if np.ptp(ages) == 0 else None
+    line = None if why else least_squares(np.column_stack((np.ones_like(ages), ages / 10)), t_scores)
     return AgeTrend(
         views=views,
         sex=sex,
         patients=len(chosen),
         ages=(float(ages.min()), float(ages.max())) if chosen else None,
-        r=UNKNOWN if few else correlation(ages, t_scores),
+        r=UNKNOWN if why else correlation(ages, t_scores),
         per_decade=UNKNOWN if line is None else line[1],
-        not_estimable={"r": TOO_FEW, "per_decade": TOO_FEW} if few else {},
+        not_estimable={} if why is None else {"r": why, "per_decade": why},
     )
 
 
@@ -179,15 +181,16 @@ def sex_difference(patients: Sequence[Observation], views: tuple[View, ...]) -> 
     ]
     women = np.array([one.sex is Sex.FEMALE for one in chosen], np.float64)
     count = int(women.sum())
-    few = min(count, len(chosen) - count) < FEWEST
     ages = _ages(chosen)
     design = np.column_stack((np.ones_like(ages), women, ages - (ages.mean() if len(ages) else 0)))
+    few = min(count, len(chosen) - count) < FEWEST
+    why = ONE_SEX if few else ONE_AGE_A_SEX if np.linalg.matrix_rank(design) < design.shape[1] else None
     return SexDifference(
         views=views,
         women=count,
         men=len(chosen) - count,
-        difference=UNKNOWN if few else least_squares(design, _t_scores(chosen, views))[1],
-        not_estimable={"difference": ONE_SEX} if few else {},
+        difference=UNKNOWN if why else least_squares(design, _t_scores(chosen, views))[1],
+        not_estimable={} if why is None else {"difference": why},
     )
 
 

@@ -74,6 +74,15 @@ def test_few_patients_give_a_word_and_no_number() -> None:
     assert np.isnan(correlation(np.zeros(20), np.arange(20.0)).value)
 
 
+@pytest.mark.parametrize("men_years", [60.0, 72.0])
+def test_ages_that_do_not_vary_are_said(men_years: float) -> None:
+    alike = [replace(one, age_years=60.0 if one.sex is Sex.FEMALE else men_years) for one in patients(40)]
+    found = sex_difference(alike, AP)
+    assert np.isnan(found.difference.value) and "all women are of one age" in found.not_estimable["difference"]
+    of_women = age_trend(alike, AP, Sex.FEMALE)
+    assert np.isnan(of_women.r.value) and "all patients are of one age" in of_women.not_estimable["r"]
+
+
 def test_a_folder_gives_a_document_without_nan(tmp_path: Path) -> None:
     predictions = [
         replace(
