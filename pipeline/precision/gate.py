@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,8 @@ from pipeline.prediction import Prediction
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.radiograph_reader import read_images
 from pipeline.screening.screener import Screener
+
+log = logging.getLogger(__name__)
 
 MOST_AUC, MOST_IOU, MOST_T_SCORE = 0.003, 0.005, 0.05
 """Bars: differences of the AUC of any class, of the mean IoU with manual ROIs, and of the T-score of any study."""
@@ -92,8 +95,7 @@ def try_precision(
     if precision is Precision.FP32:
         raise ConfigError("precision fp32: is what others are compared with; choose bf16")
     studies = [study for study in cohort.studies if study.dxa is not None and study.dxa.t_score is not None]
-    if len(studies) < FEWEST_STUDIES:
-        raise ConfigError(f"{cohort.root}: {len(studies)} studies with a T-score, expected at least {FEWEST_STUDIES}")
+    _check_count(cohort, len(studies), "studies with a T-score")
     drawn = None if cohort.root is None else cohort.root / "rois.csv"
     rois = read_rois(drawn) if drawn is not None and drawn.is_file() else {}
     auto = InferenceConfig(detector=Device.AUTO, segmenter=Device.AUTO, classifier=Device.AUTO, precision=precision)
@@ -104,10 +106,16 @@ def try_precision(
         loaded = read_images(study)
         try:
             pairs.append((study, reference.screen_loaded(loaded).prediction, other.screen_loaded(loaded).prediction))
-        except StudyError:
-            continue  # as unreadable in one as in the other
+        except StudyError as error:
+            log.warning("a study was left out: %s", error)
         progress(number, len(studies))
+    _check_count(cohort, len(pairs), "studies with a T-score that can be read")
     return compared(precision, pairs, rois)
+
+
+def _check_count(cohort: CohortIndex, count: int, what: str) -> None:
+    if count < FEWEST_STUDIES:
+        raise ConfigError(f"{cohort.root}: {count} {what}, expected at least {FEWEST_STUDIES}")
 
 
 def compared(precision: Precision, pairs: Sequence[tuple[Study, Prediction, Prediction]], rois: Rois) -> PrecisionGate:

@@ -14,7 +14,7 @@ from cohort.bmd import BmdClass
 from cohort.io.folder import index_cohort
 from cohort.spine import VertebralLevel
 from cohort.study import Study
-from osteolens.errors import ConfigError, WeightsError
+from osteolens.errors import ConfigError, StudyError, WeightsError
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.devices import Device, Precision
 from pipeline.bundle.load import Bundle, load_bundle
@@ -90,6 +90,21 @@ def test_too_little_to_compare_is_refused(bundle: Bundle) -> None:
         try_precision(index_cohort(EXAMPLES), bundle, Precision.BF16)
     with pytest.raises(ConfigError, match="precision fp32"):
         try_precision(index_cohort(EXAMPLES), bundle, Precision.FP32)
+
+
+def test_studies_that_cannot_be_read_do_not_count(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreadable:
+        def __init__(self, *_: object) -> None: ...
+
+        def screen_loaded(self, _: object) -> None:
+            raise StudyError("no image can be read")
+
+    monkeypatch.setattr(module, "FEWEST_STUDIES", 2)
+    monkeypatch.setattr(module, "Screener", Unreadable)
+    told: list[int] = []
+    with pytest.raises(ConfigError, match="0 studies with a T-score that can be read, expected at least 2"):
+        try_precision(index_cohort(EXAMPLES), bundle, Precision.BF16, lambda done, _: told.append(done))
+    assert told == [1, 2, 3, 4, 5, 6]
 
 
 def test_bf16_is_tried_on_the_examples(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
