@@ -8,6 +8,10 @@ const SAVE_AFTER_MS = 700;
 const CLASSIFY_AFTER_MS = 350;
 const TRY_AGAIN_MS = 5000;
 
+// What was saved of each image of the study; one that is not found now keeps it.
+const savedViews = ({ corrections, views }) =>
+  Object.fromEntries(Object.entries(corrections?.views ?? {}).filter(([view]) => view in views));
+
 // One request at a time; what changed meanwhile goes with the next one.
 export class Autosave {
   constructor(page, before) {
@@ -33,7 +37,8 @@ export class Autosave {
     const { page } = this;
     page.tick();
     const { state } = page;
-    this.sending = api.save(page.uid, { ...state, seconds: Math.round(page.spent * 10) / 10 }, closing);
+    const views = { ...savedViews(page.study), ...state.views };
+    this.sending = api.save(page.uid, { ...state, views, seconds: Math.round(page.spent * 10) / 10 }, closing);
     try {
       const answer = await this.sending;
       page.worklist.reviewed(page.uid);

@@ -324,6 +324,30 @@ def test_what_was_corrected_last_is_saved_by_leaving(page: Any, results: Path) -
         assert stored(results)["state"]["fracture_grades"] == {"L3": 3}
 
 
+@pytest.mark.parametrize("page", ["422 (Unprocessable"], indirect=True)
+def test_what_was_said_of_an_image_that_is_not_found_any_more_stays(page: Any, results: Path) -> None:
+    with served(results) as link:
+        uid = open_study(page, link)
+        choose(page, "LATERAL", "L3")
+        page.keyboard.press("ArrowLeft")
+        saved(page)
+    before = stored(results)["state"]["views"]["LATERAL"]
+    path = results / "studies" / f"{uid}.json"
+    document = json.loads(path.read_text("utf-8"))
+    for image in document["images"]:
+        image["sha256"] = 64 * "0" if image["view"] == "LATERAL" else image["sha256"]
+    path.write_text(json.dumps(document), "utf-8")
+    with served(results) as link:
+        page.goto(link)
+        page.locator(f".row[data-uid='{uid}']").click()
+        page.wait_for_selector(".pane[data-ready]")
+        choose(page, "AP", "L2")
+        with page.expect_response("**/corrections"):
+            page.keyboard.press("1")
+    state = stored(results)["state"]
+    assert state["fracture_grades"] == {"L2": 1} and state["views"]["LATERAL"] == before
+
+
 def test_a_reader_study_shows_no_prediction(page: Any, results: Path) -> None:
     with served(results, ReviewOptions(reader="anna", reader_study=True)) as link:
         open_study(page, link)
