@@ -46,7 +46,7 @@ class CropStore:
         planes: uint8 (n, 2, STORED_PX, STORED_PX), memory-mapped: the image, and 255 inside the body.
         targets: float32 (n, len(TARGETS)), NaN where unknown: fraction of the height that compression took, whether it
             is a vertebral body, whether it is seen from the side, and whether its front lies at the left.
-        made_from: digest of the images, outlines, settings and seed that made them.
+        made_from: digest of the images, outlines, losses of height, settings and seed that made them.
     """
 
     planes: Bytes
@@ -63,7 +63,7 @@ def build_store(
     progress: Progress = silent,
 ) -> CropStore:
     """Some bodies of every image and some places beside them as crops; a finished file that was made from the same
-    images, outlines, settings and seed is read back.
+    images, outlines, losses of height, settings and seed is read back.
 
     Args:
         studies: whose images are cropped.
@@ -77,7 +77,8 @@ def build_store(
         ReadError: no image has outlines.
     """
     settings = config.model_dump(include={"bodies_an_image", "beside_an_image", "distractor_fraction"})
-    digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines, studies))
+    losses = [(study.study_uid, study.findings.height_loss) for study in studies]
+    digest = digest_of_parts(seed, settings, state_of_images(studies), state_of_outlines(outlines, studies), losses)
     store = _finished_store(path, digest)
     if store is not None:
         return store

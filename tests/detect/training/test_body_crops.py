@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from cohort.io.annotations import Outlines, Rois, read_rois
 from cohort.io.folder import index_cohort
+from cohort.spine import VertebralLevel
+from cohort.study import Findings
 from detect.training.body_crops import build_store
 from detect.training.config import SegmenterTraining
 from tests import EXAMPLES
@@ -45,3 +48,13 @@ def test_bodies_follow_every_setting_that_makes_them(tmp_path: Path, setting: st
     first = len(build_store(studies, outlines, tmp_path / "crops.npy", plain, 0).planes)
     more = plain.model_copy(update={setting: 3 if setting != "distractor_fraction" else 1.0})
     assert len(build_store(studies, outlines, tmp_path / "crops.npy", more, 0).planes) > first
+
+
+def test_losses_of_height_are_those_of_the_findings_now(tmp_path: Path) -> None:
+    study = index_cohort(EXAMPLES).studies[0]
+    outlines = outlines_of_boxes(read_rois(EXAMPLES / "rois.csv"))
+    config = SegmenterTraining(bodies_an_image=8)
+    for loss in (0.3, 0.45):
+        read = replace(study, findings=Findings(height_loss={VertebralLevel.L2: loss}))
+        targets = build_store([read], outlines, tmp_path / "crops.npy", config, 0).targets
+        assert np.nanmax(targets[:, 0]) == pytest.approx(loss)
