@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from cohort.io.folder import index_cohort
 from cohort.spine import View
 from cohort.study import Study
+from osteolens.shipped import shipped_examples
 
 PLACEHOLDER = 10**24
 """Numbers of this length stand for a study or an object in the headers of `many_headers`."""
@@ -23,7 +23,7 @@ PLACEHOLDER = 10**24
 
 def examples() -> tuple[Study, ...]:
     """The six in-silico studies that are shipped."""
-    return index_cohort(Path(str(files("examples")))).studies
+    return index_cohort(shipped_examples()).studies
 
 
 def studies_of(cohort: Path | None, most: int) -> tuple[Study, ...]:
