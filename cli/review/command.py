@@ -107,10 +107,12 @@ def _print_link(link: str, opened: Review, as_json: bool) -> None:
 
 def _export(opened: Review, folder: Path, as_json: bool, quiet: bool) -> None:
     """Write everything; the paths go to stdout, what could not be made to stderr."""
+    from pipeline.review.readings.export import TABLES
+
     read = len(opened.log.states)
     with progress("reports", read) as bar:
         reports = opened.exports.write(folder, lambda done, _: bar(done))
-    names = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
+    names = sorted(name.value for name in TABLES)
     not_made = {} if reports is None else dict(reports.not_made)
     if as_json:
         count = None if reports is None else len(reports.paths)

@@ -73,6 +73,8 @@ class Exports:
     def write(self, folder: Path, progress: Progress = silent) -> Reports | None:
         """Every table, and the reports in its folder `reports`; None where the extra 'dicom' is missing.
 
+        A report of a former export of a study that none can be made of any more is removed.
+
         Args:
             folder: made where it is not there.
             progress: told of every report.
@@ -91,6 +93,8 @@ class Exports:
             make_folder(folder / "reports")
         for path in reports.paths:
             write_whole(folder / "reports" / path.name, path.read_bytes())
+        for uid in reports.not_made:
+            (folder / "reports" / f"{uid}_sr.dcm").unlink(missing_ok=True)
         return reports
 
     def _result_of(self, uid: str, saved: Saved) -> tuple[StoredResult | None, str]:

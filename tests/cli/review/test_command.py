@@ -105,3 +105,11 @@ def test_an_export_without_the_extra_dicom_says_that_reports_are_missing(
     assert "no DICOM reports: they need the extra 'dicom'" in result.stderr
     names = sorted(path.name for path in (tmp_path / "export").iterdir())
     assert names == ["corrected.json", "findings.csv", "readers.csv", "rois.csv"]
+
+
+def test_an_export_into_a_cohort_tells_its_own_tables_alone(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "cohort.csv").write_text("patient_id\n", "utf-8")
+    result = CliRunner().invoke(app, ["review", str(out), "--export", str(tmp_path / "cohort"), "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["tables"] == ["corrected.json", "findings.csv", "readers.csv", "rois.csv"]

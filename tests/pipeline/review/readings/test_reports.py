@@ -238,6 +238,11 @@ def test_a_study_of_plain_images_has_no_report_beside_one_of_dicom(bundle: Bundl
             page.post(f"/api/study/{uid}/corrections", {"views": drawn(page.get(f"/api/study/{uid}"))})
         with zipfile.ZipFile(BytesIO(page.client.get("/api/export/reports.zip").content)) as archive:
             names, why = archive.namelist(), archive.read("not_made.txt").decode()
+        former = tmp_path / "export" / "reports" / "p9_sr.dcm"
+        former.parent.mkdir(parents=True)
+        former.write_bytes(b"of a former export")
+        page.review.exports.write(tmp_path / "export")
+    assert not former.exists() and len(list(former.parent.iterdir())) == 1
     assert len(names) == 2 and "p9: its images are not DICOM" in why
 
 
