@@ -273,6 +273,7 @@ def _row(partner: Partner, tables: CohortTables) -> CohortRow:
         machine=study.system,
         patient_id=study.patient_id,
         split=study.split,
+        pixel_spacing_mm=study.plain_spacing_mm,
     )
 
 

@@ -112,7 +112,7 @@ class CohortTables:
             split=split if line is not None else split or _agreed(other.row.split for other in others),
             study_date=day,
             system=system,
-            plain_spacing_mm=study.plain_spacing_mm if line is None else line.row.pixel_spacing_mm,
+            plain_spacing_mm=(None if line is None else line.row.pixel_spacing_mm) or study.plain_spacing_mm,
         )
 
     def line_of(self, study: Study, key: str | None = None) -> CohortLine | None:

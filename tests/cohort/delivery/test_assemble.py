@@ -199,3 +199,19 @@ def test_a_table_that_no_earlier_run_wrote_is_not_written_over(tmp_path: Path) -
     (out / "rois.csv").unlink()
     assert assemble_cohort(source, films, out, rois=[drawn]).rois == 1
     assert assemble_cohort(source, films, out, rois=[drawn]).rois == 1
+
+
+def test_every_value_of_a_line_comes_into_the_cohort_folder(tmp_path: Path) -> None:
+    picture(tmp_path / "films" / "0011_AP.png")
+    row = {
+        "patient_id": "0011", "age_years": 60.0, "sex": "F", "height_cm": 160.0, "weight_kg": 60.0, "site": "north",
+        "split": "training", "machine": "X", "study_date": "2021-03-04", "pixel_spacing_mm": 0.2, "t_score": -1.5,
+        "dxa_date": "2021-03-01", "fracture_grade": 1, "cobb_deg": 3.0, "lumbar_count": 5,
+    }  # fmt: skip
+    source = tmp_path / "t"
+    source.mkdir()
+    pd.DataFrame([row]).to_csv(source / "P.csv", index=False)
+    assemble_cohort(source, tmp_path / "films", tmp_path / "out")
+    (written,) = pd.read_csv(tmp_path / "out" / "cohort.csv", dtype={"patient_id": str}).to_dict("records")
+    assert {name: written.get(name) for name in row} == row
+    assert index_cohort(tmp_path / "out").studies[0].plain_spacing_mm == 0.2

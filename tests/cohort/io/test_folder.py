@@ -89,6 +89,16 @@ def test_a_manifest_names_views_and_covariates(tmp_path: Path) -> None:
     assert "second line" in index.skipped[0].reason
 
 
+def test_a_manifest_keeps_its_spacing_where_the_line_beside_it_has_none(tmp_path: Path) -> None:
+    picture(tmp_path / "x" / "1.png")
+    (tmp_path / "m.csv").write_text("study_uid,ap,pixel_spacing_mm\np9,x/1.png,0.2\n")
+    (tmp_path / "cohort.csv").write_text("study_uid,age_years\np9,71\n")
+    (study,) = index_cohort(tmp_path / "m.csv").studies
+    assert (study.plain_spacing_mm, study.covariates.age_years) == (0.2, 71)
+    (tmp_path / "cohort.csv").write_text("study_uid,pixel_spacing_mm\np9,0.3\n")
+    assert index_cohort(tmp_path / "m.csv").studies[0].plain_spacing_mm == 0.3
+
+
 def test_a_manifest_without_images_is_explained(tmp_path: Path) -> None:
     manifest = tmp_path / "m.csv"
     manifest.write_text("patient_id,age\nP9,71\n")
