@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from osteolens.training.start import digest_of_start
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 FORMAT = "1"
 """Number that changes with what a state holds."""
@@ -59,7 +62,7 @@ class RunFiles:
 
     def resumed(self) -> dict[str, object] | None:
         """The state to go on with; None where there is none yet, or none is asked for. A new run removes what an
-        earlier one left.
+        earlier one left; a run whose state is gone is told to begin anew.
 
         Raises:
             ReadError: the state cannot be read.
@@ -76,6 +79,8 @@ class RunFiles:
                     path.unlink(missing_ok=True)
             return None
         if not self._path.is_file():
+            if any((self._out / name).exists() for name in self._results):
+                log.warning("%s: holds a run without its %s, so the training begins anew", self._out, STATE)
             return None
         state = read_state(self._path)
         former = state.pop("made_from", None)

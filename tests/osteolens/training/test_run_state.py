@@ -11,7 +11,8 @@ pytest.importorskip("torch")
 import torch
 
 from osteolens.errors import ReadError
-from osteolens.training.run_state import read_state, write_state
+from osteolens.training.run_options import RunOptions
+from osteolens.training.run_state import RunFiles, read_state, write_state
 
 pytestmark = pytest.mark.train
 
@@ -42,3 +43,13 @@ def test_what_is_no_state_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="Path"):
         write_state(tmp_path / "s", {"path": tmp_path})
     assert not (tmp_path / "s").exists()
+
+
+def test_a_run_whose_state_is_gone_is_told_to_begin_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = RunFiles(tmp_path, {}, RunOptions(resume=True), {}, ["detector.onnx"])
+    assert files.resumed() is None and not caplog.messages, "nothing was there"
+    (tmp_path / "detector.onnx").touch()
+    assert files.resumed() is None
+    assert caplog.messages == [f"{tmp_path}: holds a run without its state.safetensors, so the training begins anew"]
+    files.save({"epoch": 1})
+    assert files.resumed() == {"epoch": 1} and len(caplog.messages) == 1
