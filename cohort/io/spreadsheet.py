@@ -52,6 +52,21 @@ def spreadsheet_records(path: Path) -> list[Record]:
     Raises:
         ReadError: a broken or too large file, or several sheets with cells.
     """
+    sheets = sheets_with_cells(path)
+    if len(sheets) > 1:
+        titles = ", ".join(visible(title) for title, _ in sheets[:5])
+        raise ReadError(
+            f"{visible(path.name)}: {len(sheets)} sheets hold cells ({titles}); expected one table, save each as a file"
+        )
+    return sheets[0][1] if sheets else []
+
+
+def sheets_with_cells(path: Path) -> list[tuple[str, list[Record]]]:
+    """Title of every sheet that has cells, and row and cells of its rows that are not empty.
+
+    Raises:
+        ReadError: a broken or too large file.
+    """
     from openpyxl import load_workbook
 
     name = visible(path.name)
@@ -62,17 +77,13 @@ def spreadsheet_records(path: Path) -> list[Record]:
         with warnings.catch_warnings(action="ignore"):
             book = load_workbook(path, read_only=True, data_only=True)
             try:
-                all_sheets = [(sheet.title, list(_records(sheet, name))) for sheet in book.worksheets]
+                sheets = [(str(sheet.title), list(_records(sheet, name))) for sheet in book.worksheets]
             finally:
                 book.close()
     except _FAULTS as error:
         reason = visible(" ".join(str(error).split())[:160])
         raise ReadError(f"{name}: cannot be read as xlsx ({reason}); save the table as 'CSV UTF-8'") from error
-    sheets = [(title, records) for title, records in all_sheets if records]
-    if len(sheets) > 1:
-        titles = ", ".join(visible(str(title)) for title, _ in sheets[:5])
-        raise ReadError(f"{name}: {len(sheets)} sheets hold cells ({titles}); expected one table, save each as a file")
-    return sheets[0][1] if sheets else []
+    return [(title, records) for title, records in sheets if records]
 
 
 def _records(sheet: object, name: str) -> Iterator[Record]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cohort.bmd import DxaResult
 from cohort.covariates import Covariates, Sex
 from cohort.importers.drawn import LeftOut
-from cohort.importers.sources.archive import fault_of_member, is_zip, members_of
+from cohort.io.spreadsheet import is_workbook, sheets_with_cells
 from cohort.io.tables.cells import number
 from cohort.io.tables.reader import lines_of, read_table
 from cohort.io.tables.rows import CohortRow
@@ -21,9 +18,6 @@ from cohort.io.tables.words import sex_of
 from cohort.spine import TARGET_LEVELS
 from osteolens.documents.text import visible
 from osteolens.errors import ReadError
-
-MAX_ROWS, MAX_COLUMNS = 100_000, 500
-"""Largest table that is read; LUMOS has some eight hundred rows of sixty columns."""
 
 HEADER_ROWS = 20
 """First rows among which the line with the names of the columns is looked for."""
@@ -33,12 +27,6 @@ HIGHEST_IN_METRES, LOWEST_IN_CENTIMETRES = 2.6, 50.0
 
 KAGGLE = frozenset({"patient_id", "image_path_ap", "image_path_lat", "age", "gender", "height", "weight", "t_l1_l4"})
 OWNERS = frozenset({"patient_id", "age", "gender"})
-
-_XLSX_FAULTS = (
-    ReadError, zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError,
-    EOFError, OverflowError, RuntimeError, NotImplementedError, SyntaxError, struct.error,
-)  # fmt: skip
-"""What openpyxl and its parsers raise for a broken file; they have no common base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ def read_lines(path: Path, left_out: list[LeftOut]) -> list[Line]:
         ReadError: no readable table, no column patient_id, or more rows or columns than the caps.
     """
     is_csv = path.suffix.lower() == ".csv"
-    rows = _csv_rows(path, left_out) if is_csv else enumerate(_xlsx_rows(path), start=1)
+    rows = _csv_rows(path, left_out) if is_csv else _xlsx_rows(path)
     name = visible(path.name)
     columns: list[str] = []
     lines = []
@@ -84,46 +72,12 @@ def _csv_rows(path: Path, left_out: list[LeftOut]) -> Iterator[tuple[int, list[s
         yield number_of_line, list(cells.values())
 
 
-def _xlsx_rows(path: Path) -> list[list[str]]:
-    """Cells of the first sheet that has any, values and not formulas."""
-    try:
-        from openpyxl import load_workbook
-    except ImportError as error:
-        raise ReadError(
-            f"{visible(path.name)}: the package openpyxl is needed; pip install openpyxl, or save the table as CSV"
-        ) from error
-    try:
-        if not is_zip(path):
-            raise ReadError("it is no xlsx file")
-        for member in members_of(path):
-            reason = fault_of_member(member)
-            if reason is not None:
-                raise ReadError(f"{member.filename}: {reason}")
-        book = load_workbook(path, read_only=True, data_only=True)
-        try:
-            for sheet in book.worksheets:
-                rows = [[_text(cell) for cell in row] for row in _capped(sheet.iter_rows(values_only=True))]
-                if any(any(row) for row in rows):
-                    return rows
-        finally:
-            book.close()
-    except _XLSX_FAULTS as error:
-        reason = visible(" ".join(str(error).split())[:160])
-        raise ReadError(f"{visible(path.name)}: cannot be read as xlsx ({reason}); save the table as CSV") from error
-    return []
-
-
-def _capped(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
-    for count, row in enumerate(rows):
-        if count > MAX_ROWS or len(row) > MAX_COLUMNS:
-            raise ReadError(f"more than {MAX_ROWS:,} rows or {MAX_COLUMNS} columns")
-        yield row
-
-
-def _text(cell: object) -> str:
-    if cell is None:
-        return ""
-    return str(int(cell)) if isinstance(cell, float) and cell == int(cell or 0) else str(cell)
+def _xlsx_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Row and cells of the first sheet that has any, values and not formulas."""
+    if not is_workbook(path):
+        raise ReadError(f"{visible(path.name)}: cannot be read as xlsx (it is no xlsx file); save the table as CSV")
+    sheets = sheets_with_cells(path)
+    return sheets[0][1] if sheets else []
 
 
 def patient_number(text: str) -> int | None:

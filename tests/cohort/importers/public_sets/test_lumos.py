@@ -15,6 +15,7 @@ from cohort.importers.convert import import_cohort
 from cohort.importers.public_sets import lumos_table
 from cohort.importers.report import ImportFormat, ImportReport
 from cohort.importers.sources import archive
+from cohort.io import spreadsheet
 from cohort.io.folder import index_cohort
 from cohort.study import Study
 from osteolens.errors import ReadError
@@ -221,7 +222,7 @@ def test_a_zip_that_is_no_workbook_and_tables_of_other_columns_are_told(tmp_path
 
 def test_a_table_beyond_the_caps_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     xlsx(tmp_path / "in", [PATIENT_1, PATIENT_2])
-    monkeypatch.setattr(lumos_table, "MAX_ROWS", 1)
+    monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(ReadError, match="more than 1 rows"):
         lumos_table.read_lines(tmp_path / "in" / "lumos_clinical_data.xlsx", [])
 
