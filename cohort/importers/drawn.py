@@ -149,12 +149,10 @@ class Drawings:
     Attributes:
         drawings: one or several for each image.
         left_out: what the format's reader left out.
-        notes: what a reader should know of the source.
     """
 
     drawings: Sequence[Drawing]
     left_out: Sequence[LeftOut] = ()
-    notes: Sequence[str] = ()
 
 
 def plain_stem(path: PurePath) -> str:

@@ -98,7 +98,7 @@ def drawn_contents(read: Drawings, folders: ImageFolders, options: ImportOptions
     known = {drawing.image for drawing in read.drawings} | {item.path for item in source.listed}
     bare = [path for path in images_under(folders.root) if path not in known]
     source.listed += [LeftOut(path, NO_LABEL) for path in bare]
-    return Contents(images=images, left_out=source.listed, notes=read.notes)
+    return Contents(images=images, left_out=source.listed)
 
 
 def _drawn_image(path: Path, drawings: Sequence[Drawing], source: _Source) -> DrawnImage | None:

@@ -36,7 +36,7 @@ class ColumnsProposal:
     notes: tuple[str, ...] = ()
 
 
-def propose_columns(folder: Path, ids_of: Callable[[], FilmIds], write: bool = True) -> ColumnsProposal:
+def propose_columns(folder: Path, ids_of: Callable[[], FilmIds]) -> ColumnsProposal:
     """Propose what unknown columns of a folder's tables hold, and write it to columns.yaml where there is none yet.
 
     Tables whose columns are those of cohort.csv and dxa.csv need none. With a columns.yaml nothing is written; tables
@@ -45,7 +45,6 @@ def propose_columns(folder: Path, ids_of: Callable[[], FilmIds], write: bool = T
     Args:
         folder: its tables lie in it directly.
         ids_of: gives the identifiers of the radiographs; called once, and only where a table needs it.
-        write: whether columns.yaml is written.
     """
     given = read_columns(folder)
     notes: list[str] = []
@@ -70,7 +69,7 @@ def propose_columns(folder: Path, ids_of: Callable[[], FilmIds], write: bool = T
         return ColumnsProposal(notes=tuple(notes))
     written = None
     try:
-        written = write_columns(folder, tuple(found)) if write else None
+        written = write_columns(folder, tuple(found))
     except OutputError as error:
         notes.append(f"{COLUMNS_FILE} cannot be written, so that no command reads these columns: {error}")
     return ColumnsProposal(tables=tuple(found), written=written, notes=tuple(notes))
