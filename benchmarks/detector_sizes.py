@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from detect.config import CLASSES
-from osteolens.inference.devices import Device, opener
+from osteolens.inference.choices import Device
+from osteolens.inference.devices import opener
 from osteolens.inference.network import Network
 
 WARM_UP = 3

@@ -11,6 +11,7 @@ import typer
 
 from cli import options
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
+from osteolens.inference.choices import Device, Precision
 
 if TYPE_CHECKING:
     from cohort.io.folder import CohortIndex
@@ -21,25 +22,6 @@ SHOWN = 200
 
 NOTE_LENGTH = 90
 """Letters of a note that the terminal shows."""
-
-
-class GivenDevice(StrEnum):
-    """Devices on the command line."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    OPENVINO = "openvino"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-    DIRECTML = "directml"
-    COREML = "coreml"
-
-
-class GivenPrecision(StrEnum):
-    """Precisions on the command line."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
 
 
 class GivenEngine(StrEnum):
@@ -96,15 +78,15 @@ def process(
         ),
     ] = None,
     device: Annotated[
-        GivenDevice | None,
+        Device | None,
         typer.Option(
             "--device", help="What networks run on, cpu by default; auto takes the fastest that is installed."
         ),
     ] = None,
     precision: Annotated[
-        GivenPrecision,
+        Precision,
         typer.Option("--precision", help="Numbers that networks compute with; bf16 needs the extra 'openvino'."),
-    ] = GivenPrecision.FP32,
+    ] = Precision.FP32,
     weights: options.Weights = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -178,11 +160,11 @@ def process(
             raise typer.Exit(3)
 
 
-def _inference_overrides(device: GivenDevice | None, precision: GivenPrecision) -> list[str]:
+def _inference_overrides(device: Device | None, precision: Precision) -> list[str]:
     """The settings that --device and --precision stand for; the device of another precision than fp32 is found."""
-    overrides = [] if precision is GivenPrecision.FP32 else [f"inference.precision={precision}"]
+    overrides = [] if precision is Precision.FP32 else [f"inference.precision={precision}"]
     if device is None and overrides:
-        device = GivenDevice.AUTO
+        device = Device.AUTO
     if device is not None:
         overrides += [f"inference.{network}={device}" for network in ("detector", "segmenter", "classifier")]
     return overrides

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,17 +11,11 @@ import typer
 
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
 from cli.options import AsJson, Quiet, Verbose
+from osteolens.inference.choices import Precision
 
 if TYPE_CHECKING:
     from pipeline.bundle.load import Bundle
     from pipeline.bundle.manifest import Manifest, Record
-
-
-class GivenPrecision(StrEnum):
-    """Precisions that have a gate."""
-
-    BF16 = "bf16"
-
 
 weights_app = typer.Typer(help="Folders of weights: assemble one, show it, verify it.", no_args_is_help=True)
 
@@ -90,7 +83,7 @@ def show(folder: Folder = None, as_json: AsJson = False, verbose: Verbose = 0, q
 def verify(
     folder: Folder = None,
     precision: Annotated[
-        GivenPrecision | None,
+        Precision | None,
         typer.Option("--precision", help="Also screen --cohort in this precision and in fp32, and compare."),
     ] = None,
     cohort: Annotated[
@@ -131,11 +124,10 @@ def verify(
 
 
 def _verify_precision(
-    folder: Path | None, precision: GivenPrecision, cohort: Path, note: bool, as_json: bool, quiet: bool
+    folder: Path | None, precision: Precision, cohort: Path, note: bool, as_json: bool, quiet: bool
 ) -> None:
     """Screen a cohort in two precisions, say how far they differ, and note it."""
     from cohort.io.folder import index_cohort
-    from osteolens.inference.devices import Precision
     from osteolens.shipped import shipped_weights
     from pipeline.bundle.load import load_bundle
     from pipeline.bundle.manifest import PrecisionRecord, note_precision
@@ -143,7 +135,7 @@ def _verify_precision(
 
     bundle, index = load_bundle(folder), index_cohort(cohort)
     with progress("screening twice", len(index.studies)) as bar:
-        gate = try_precision(index, bundle, Precision(precision.value), lambda done, _: bar(done))
+        gate = try_precision(index, bundle, precision, lambda done, _: bar(done))
     if note:
         note_precision(folder or shipped_weights(), gate.precision, PrecisionRecord.model_validate(gate.as_json()))
     if as_json:

@@ -26,8 +26,8 @@ from benchmarks.performance.stages import measured_stages
 from benchmarks.performance.studies import examples, studies_of
 from cohort.study import Study
 from osteolens.documents.json_document import write_json
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device, Precision
 from osteolens.inference.fastest import with_devices
 from osteolens.processes import available_cores
 from pipeline.bundle.load import Bundle, load_bundle

@@ -16,8 +16,9 @@ from benchmarks.performance.timing import Timing, interleaved
 from cohort.study import Study
 from detect.config import DetectionConfig
 from osteolens.errors import ConfigError
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device, Precision, opener
+from osteolens.inference.devices import opener
 from osteolens.inference.network import Network, Tensor
 from pipeline.bundle.load import Bundle
 

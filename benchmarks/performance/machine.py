@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.performance.timing import Timing, interleaved
 from osteolens.errors import ConfigError
-from osteolens.inference.devices import Device, Precision, opener
+from osteolens.inference.choices import Device, Precision
+from osteolens.inference.devices import opener
 from osteolens.processes import available_cores
 
 FLAGS = (

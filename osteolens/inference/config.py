@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from osteolens.config import StrictConfig
-from osteolens.inference.devices import Device, Precision
+from osteolens.inference.choices import Device, Precision
 
 
 class InferenceConfig(StrictConfig):

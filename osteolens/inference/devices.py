@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from enum import StrEnum
 from pathlib import Path
 
 from osteolens.errors import ConfigError
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.network import Network, OpenNetwork
 from osteolens.inference.onnx import CPU, OnnxNetwork, available_providers
 from osteolens.inference.openvino import OpenVinoNetwork
-
-
-class Device(StrEnum):
-    """What a network runs on; auto is the fastest that is here."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    OPENVINO = "openvino"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-    DIRECTML = "directml"
-    COREML = "coreml"
-
-
-class Precision(StrEnum):
-    """Numbers that a network computes with."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-
 
 PROVIDERS = {
     Device.CPU: CPU,

@@ -17,8 +17,9 @@ import platformdirs
 from osteolens.atomic import make_folder
 from osteolens.documents.json_document import read_json, write_json
 from osteolens.errors import ConfigError, OsteoLensError
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device, Precision, available_devices, opener
+from osteolens.inference.devices import available_devices, opener
 from osteolens.inference.network import Network, OpenNetwork, Tensor
 from osteolens.inference.onnx import LOAD_ERRORS
 

@@ -12,7 +12,7 @@ from classify.config import NetworkSpec, PreprocessSpec
 from cohort.io.digest import sha256_of
 from osteolens.documents.text import visible
 from osteolens.errors import WeightsError
-from osteolens.inference.devices import Precision
+from osteolens.inference.choices import Precision
 from osteolens.shipped import shipped_weights
 from pipeline.bundle.manifest import SEGMENTER, ManifestFile, read_manifest
 

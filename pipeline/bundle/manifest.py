@@ -21,7 +21,7 @@ from osteolens.documents.json_document import quoted, read_json, write_json
 from osteolens.documents.text import visible
 from osteolens.documents.validation import first_problem
 from osteolens.errors import ReadError, WeightsError
-from osteolens.inference.devices import Precision
+from osteolens.inference.choices import Precision
 from pipeline.bundle.format_1 import upgraded
 from pipeline.bundle.member import Member
 from pipeline.bundle.recalibration import Recalibration

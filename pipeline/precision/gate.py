@@ -15,8 +15,8 @@ from cohort.io.folder import CohortIndex
 from cohort.spine import TARGET_LEVELS, View, iou
 from cohort.study import Study
 from osteolens.errors import ConfigError, StudyError
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device, Precision
 from osteolens.progress import Progress, silent
 from pipeline.bundle.load import Bundle
 from pipeline.evaluation.statistics.roc import auc_value

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from detect.config import DetectionConfig
 from osteolens.config import StrictConfig
+from osteolens.inference.choices import Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Precision
 from pipeline.dicom_objects.config import DicomConfig
 
 

@@ -20,7 +20,7 @@ from cohort.spine import View
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.text import csv_cell, visible
 from osteolens.errors import OutputError
-from osteolens.inference.devices import Device
+from osteolens.inference.choices import Device
 from pipeline.dicom_objects.write import FOLDER, object_names
 from pipeline.fhir.write import resources_path
 from pipeline.screening.assessment import told_path

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from cohort.study import Study
 from osteolens.errors import ConfigError, OsteoLensError
 from osteolens.extras import require
-from osteolens.inference.devices import Device
+from osteolens.inference.choices import Device
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.stored_study import StoredStudy
 from pipeline.screening.workers.ray_actor import ScreeningActor

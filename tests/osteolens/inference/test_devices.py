@@ -14,8 +14,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from osteolens.errors import ConfigError, WeightsError
 from osteolens.inference import fastest as module
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device, Precision, available_devices, open_network, opener
+from osteolens.inference.devices import available_devices, open_network, opener
 from osteolens.inference.fastest import example_feed, fastest, with_devices
 from osteolens.inference.network import Network, Shape, Tensor
 from pipeline.bundle.load import Bundle

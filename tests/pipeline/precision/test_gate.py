@@ -15,8 +15,8 @@ from cohort.io.folder import index_cohort
 from cohort.spine import VertebralLevel
 from cohort.study import Study
 from osteolens.errors import ConfigError, StudyError, WeightsError
+from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device, Precision
 from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.bundle.manifest import PrecisionRecord, note_precision
 from pipeline.precision import gate as module

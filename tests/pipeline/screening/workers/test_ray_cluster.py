@@ -13,8 +13,8 @@ import pytest
 from cohort.io.folder import index_cohort
 from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError, OutputError, WeightsError
+from osteolens.inference.choices import Device
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device
 from osteolens.progress import Progress, silent
 from pipeline.bundle.load import Bundle
 from pipeline.prediction import Status

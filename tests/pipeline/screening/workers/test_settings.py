@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from osteolens.inference import fastest
+from osteolens.inference.choices import Device
 from osteolens.inference.config import InferenceConfig
-from osteolens.inference.devices import Device
 from pipeline.bundle.load import Bundle
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.workers import settings as module
