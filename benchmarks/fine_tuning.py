@@ -3,9 +3,9 @@
     python benchmarks/fine_tuning.py detector runs/cohort --validation runs/validation --out runs/fine-tuning
     python benchmarks/fine_tuning.py segmenter runs/cohort --start-from runs/segmenter/segmenter.safetensors
 
-Smaller cohorts are parts of the larger ones. A run that was stopped goes on, finished sizes are not trained again.
-Needs the extra `train`. Without --validation the site `validation` of the cohort, or a ninth of its patients,
-validates.
+Smaller cohorts are parts of the larger ones; sizes of several runs, with settings of their own, join in one JSON. A
+run that was stopped goes on, finished sizes are not trained again. Needs the extra `train`. Without --validation the
+site `validation` of the cohort, or a ninth of its patients, validates.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("stage", choices=("detector", "segmenter"))
     parser.add_argument("cohort", type=Path, help="folder with cohort.csv, rois.csv and annotations.json")
     parser.add_argument("--validation", type=Path, help="cohort folder to validate by")
+    parser.add_argument("--train-sites", nargs="+", default=[], help="sites to train on, whatever their names say")
     parser.add_argument("--out", type=Path, default=Path("runs/fine-tuning"))
     parser.add_argument("--studies", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--start-from", type=Path, help="safetensors; the shipped detector when left out")
@@ -47,18 +48,21 @@ def main() -> None:
 
 def measure(given: argparse.Namespace) -> dict[str, object]:
     """Start, best epoch and history for every size, by its number of studies; also written into `out`."""
-    from osteolens.documents.json_document import write_json
+    from cohort.splits import SiteSplits
+    from osteolens.documents.json_document import read_json, write_json
     from pipeline.training.cohorts import training_cohorts
     from pipeline.training.rois import outlines_of, with_labels
     from pipeline.training.run import TrainingOptions
 
     options = TrainingOptions(seed=given.seed, validation=given.validation)
-    split = training_cohorts(given.cohort, given.out, 1 / 9, options)
+    sites = SiteSplits(training=tuple(given.train_sites))
+    split = training_cohorts(given.cohort, given.out, 1 / 9, options, sites=sites)
     folders = [path for path in (given.cohort, given.validation) if path is not None]
     outlines = outlines_of(folders, [*split.training, *split.held_out])
     labelled = {uid for uid, _ in (split.rois if given.stage == "detector" else outlines)}
     split = with_labels(split, labelled, "labels")
-    found: dict[str, object] = {}
+    results = given.out / f"{given.stage}.json"
+    found: dict[str, object] = dict(read_json(results)) if results.is_file() else {}
     for size in sorted(given.studies):
         if size > len(split.training):
             print(f"{size} studies: the cohort holds {len(split.training)} to train on", file=sys.stderr)
@@ -71,7 +75,7 @@ def measure(given: argparse.Namespace) -> dict[str, object]:
         fit(part, split, outlines, out, given)
         document = json.loads((out / "metrics.json").read_text("utf-8"))
         found[str(size)] = {"settings": document["config"], "history": document["history"]}
-        write_json(given.out / f"{given.stage}.json", found)
+        write_json(results, found)
     return found
 
 

@@ -19,7 +19,7 @@ from classify.calibration import (
 )
 from classify.config import PreprocessSpec
 from classify.covariates import encode
-from classify.crop import roi_crops
+from classify.crop import roi_corners
 from classify.files import OUTPUTS
 from classify.inputs import branch_name
 from classify.preprocess import normalise, preprocess_crop
@@ -96,8 +96,8 @@ class BmdClassifier:
         Raises:
             StudyError: one of these levels has no box.
         """
-        crops = roi_crops(pixels, detection, self.spec, levels)
-        plain = np.concatenate([normalise(preprocess_crop(crop, self.spec), self.spec) for crop in crops])
+        places = roi_corners(pixels.shape, detection, self.spec, levels)
+        plain = np.concatenate([normalise(preprocess_crop(pixels, self.spec, place), self.spec) for place in places])
         return np.ascontiguousarray(plain[..., ::-1]) if mirrored else plain
 
     def classify(self, inputs: Mapping[View, npt.NDArray[np.float32]], covariates: Covariates) -> Classified:

@@ -18,11 +18,13 @@ class PreprocessSpec(StrictConfig):
     """
 
     version: int = Field(
-        3,
+        4,
         ge=1,
-        le=3,
-        description="of the recipe; 1 knew neither margins nor partial equalisation; until 2 the greys of a DICOM "
-        "window went from its least to its largest value, since 3 by percentiles of the radiograph (cohort/io/grey.py)",
+        le=4,
+        description="of the recipe that the weights were trained with; 1 knew neither margins nor partial "
+        "equalisation; until 2 the greys of a DICOM window went from its least to its largest value, since 3 by "
+        "percentiles of the radiograph (cohort/io/grey.py); until 3 crops went to whole pixels, since 4 they lie "
+        "where the boxes do. All weights are run by the newest",
     )
     roi: Literal["column", "vertebra"] = Field(
         "column", description="one crop of L1-L4 a view, or one crop of each of the four bodies"

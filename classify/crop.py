@@ -1,4 +1,4 @@
-"""Crops of the classifier from level-labelled boxes."""
+"""Where the classifier's crops lie, from level-labelled boxes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from classify.config import PreprocessSpec
 from cohort.spine import TARGET_LEVELS, SpineDetection, VertebralLevel
 from osteolens.errors import StudyError
+
+Corners = tuple[float, float, float, float]
+"""x0, y0, x1, y1 of a crop in pixels of the radiograph, which may lie between pixels."""
+
+FEWEST_PIXELS = 8
+"""Along each side of a crop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,42 +35,25 @@ class CropPlaces:
     shape: tuple[int, int]
 
 
-def roi_crops(
-    pixels: npt.NDArray[np.float32],
+def roi_corners(
+    shape: tuple[int, ...],
     detection: SpineDetection,
     spec: PreprocessSpec,
     levels: Sequence[VertebralLevel] = TARGET_LEVELS,
-) -> list[npt.NDArray[np.float32]]:
-    """The crops (rows, columns) of one view that a preprocessing asks for: the column of some levels, or each body.
+) -> list[Corners]:
+    """Where the crops of one view lie that a preprocessing asks for: the column of some levels, or each body.
 
     Args:
-        pixels: (rows, columns) in [0, 1].
-        detection: boxes of that image.
+        shape: (rows, columns) of the radiograph.
+        detection: its boxes.
         spec: preprocessing.
         levels: those of L1-L4 that are cropped.
 
     Raises:
         StudyError: a level has no box, or its box lies outside the image.
     """
-    if spec.roi == "column":
-        return [_cut(pixels, detection, levels, spec)]
-    return [_cut(pixels, detection, (level,), spec) for level in levels]
-
-
-def column_crop(pixels: npt.NDArray[np.float32], detection: SpineDetection) -> npt.NDArray[np.float32]:
-    """The smallest upright rectangle of the image (rows, columns) that holds the boxes of L1 to L4.
-
-    Raises:
-        StudyError: one of L1 to L4 has no box, or the boxes lie outside the image.
-    """
-    return _cut(pixels, detection, TARGET_LEVELS, PreprocessSpec())
-
-
-def _cut(
-    pixels: npt.NDArray[np.float32], detection: SpineDetection, levels: Sequence[VertebralLevel], spec: PreprocessSpec
-) -> npt.NDArray[np.float32]:
-    x0, y0, x1, y1 = crop_corners(pixels.shape, detection, levels, spec)
-    return np.ascontiguousarray(pixels[y0:y1, x0:x1])
+    crops = [tuple(levels)] if spec.roi == "column" else [(level,) for level in levels]
+    return [crop_corners(shape, detection, of_crop, spec) for of_crop in crops]
 
 
 def crop_corners(
@@ -73,9 +61,9 @@ def crop_corners(
     detection: SpineDetection,
     levels: Sequence[VertebralLevel] = TARGET_LEVELS,
     spec: PreprocessSpec | None = None,
-) -> tuple[int, int, int, int]:
-    """Whole pixels x0, y0, x1, y1 of the smallest rectangle that holds some levels of an image (rows, columns), with
-    the margins of a preprocessing as far as the image goes.
+) -> Corners:
+    """The smallest upright rectangle that holds some levels of an image (rows, columns), with the margins of a
+    preprocessing as far as the image goes.
 
     Args:
         shape: (rows, columns) of the image.
@@ -95,9 +83,10 @@ def crop_corners(
     if spec is not None:
         across, along = (boxes[:, 2:] - boxes[:, :2]).T * np.array([[spec.margin_across], [spec.margin_along]])
         boxes += np.stack((-across, -along, across, along), 1)
-    x0, y0 = (int(v) for v in np.clip(np.floor(boxes[:, :2].min(0)), 0, shape[::-1]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(boxes[:, 2:].max(0)), 0, shape[::-1]))
-    if x1 - x0 < 8 or y1 - y0 < 8:
+    x0, y0 = (float(v) for v in np.clip(boxes[:, :2].min(0), 0, shape[::-1]))
+    x1, y1 = (float(v) for v in np.clip(boxes[:, 2:].max(0), 0, shape[::-1]))
+    if min(x1 - x0, y1 - y0) < FEWEST_PIXELS:
         names = f"{levels[0]} to {levels[-1]}" if len(levels) > 1 else levels[0]
-        raise StudyError(f"{detection.view}: the crop of {names} is {y1 - y0} x {x1 - x0} pixels; expected more than 8")
+        found = f"{y1 - y0:.0f} x {x1 - x0:.0f} pixels"
+        raise StudyError(f"{detection.view}: the crop of {names} is {found}; expected {FEWEST_PIXELS} at least")
     return x0, y0, x1, y1

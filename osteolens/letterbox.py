@@ -22,7 +22,7 @@ class Letterbox:
     width: int
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], side: int) -> Letterbox:
+    def of(cls, shape: tuple[float, ...], side: int) -> Letterbox:
         """The place of an image of a shape (rows, columns) in a square; each of its sides is one pixel at least."""
         scale = side / max(shape)
         height, width = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))

@@ -87,7 +87,8 @@ class Explainer:
         shown = [places.levels] if column else [(level,) for level in places.levels]
         for crop_heat, levels in zip(heat, shown, strict=True):
             part = crop_heat[:, ::-1] if places.mirrored else crop_heat
-            x0, y0, x1, y1 = crop_corners(places.shape, places.detection, levels, self._spec)
+            corners = crop_corners(places.shape, places.detection, levels, self._spec)
+            x0, y0, x1, y1 = (int(v) for v in (*np.floor(corners[:2]), *np.ceil(corners[2:])))
             size = self._spec.size_px
             margin = column_margin(size) if column else 0
             square = np.zeros((size, size), np.float32)

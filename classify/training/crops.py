@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from classify.config import PreprocessSpec
 from classify.covariates import encode
-from classify.crop import roi_crops
+from classify.crop import roi_corners
 from classify.preprocess import preprocess_crop
 from cohort.bmd import BMD_CLASSES
 from cohort.cache_key import digest_of_parts, is_made_from, note_made_from, state_of_images, state_of_rois
@@ -262,6 +262,6 @@ def _variants(
         if variant:
             full = radiograph.full_range
             pixels = other_display(radiograph.pixels if full is None else full, rng, DISPLAY_STRENGTH)
-        parts = roi_crops(pixels, SpineDetection(view, moved, pixels.shape), plan.spec)
-        shown = np.stack([preprocess_crop(part, plan.spec) for part in parts])
+        places = roi_corners(pixels.shape, SpineDetection(view, moved, pixels.shape), plan.spec)
+        shown = np.stack([preprocess_crop(pixels, plan.spec, place) for place in places])
         yield shown if left else shown[..., ::-1]

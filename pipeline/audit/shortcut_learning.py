@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from classify.config import PreprocessSpec
-from classify.crop import column_crop
+from classify.crop import crop_corners
 from classify.preprocess import preprocess_crop
 from cohort.io.annotations import Rois
 from cohort.io.radiograph import read_radiograph
@@ -103,8 +103,9 @@ def _view_features(view: View, study: Study, rois: Rois) -> _ViewFeatures:
 
 def _image_features(path: Path, view: View, boxes: tuple[VertebraBox, ...]) -> _ViewFeatures:
     pixels = read_radiograph(path).pixels
-    crop = column_crop(pixels, SpineDetection(view, boxes, pixels.shape))
-    image = Letterbox.of(crop.shape, SPEC.size_px).inside(preprocess_crop(crop, SPEC)).astype(float)
+    x0, y0, x1, y1 = crop_corners(pixels.shape, SpineDetection(view, boxes, pixels.shape))
+    place = Letterbox.of((y1 - y0, x1 - x0), SPEC.size_px)
+    image = place.inside(preprocess_crop(pixels, SPEC, (x0, y0, x1, y1))).astype(float)
     return _ViewFeatures(
         [float(image.mean()), float(image.std()), *(float(v) for v in np.percentile(image, PERCENTILES))],
         [float(side) for side in pixels.shape],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cv2
+import numpy as np
 import pytest
 
 from cohort.io.annotations import read_rois
@@ -12,7 +13,7 @@ from cohort.io.folder import index_cohort
 from cohort.io.radiograph import read_radiograph
 from cohort.spine import TARGET_LEVELS, SpineDetection, View, iou
 from cohort.study import Radiograph
-from detect.detector import LOWER_PARTS, VertebraDetector
+from detect.detector import LOWER_PARTS, VertebraDetector, fused
 from pipeline.bundle.load import Bundle
 from tests import EXAMPLES
 
@@ -46,3 +47,17 @@ def test_bodies_at_the_foot_of_a_tall_radiograph_are_found_in_its_lower_parts(
     looks.clear()
     detector.detect(radiograph)
     assert looks == [0], "the detector sees a lumbar radiograph once"
+
+
+def test_of_two_boxes_of_a_body_neither_is_taken_alone() -> None:
+    """Which of two nearly equal candidates is the stronger by a hair does not move the box."""
+    corners = np.array([[10, 10, 50, 40], [12, 10, 52, 40], [10, 60, 50, 90], [20, 60, 70, 90]], float)
+    first, second = (fused(corners, np.array([a, b, 0.9, 0.5]), corners[[k, 2]]) for a, b, k in _near_ties())
+    assert np.abs(first - second).max() < 0.5, "of two pixels between them"
+    np.testing.assert_allclose(first[0], (11, 10, 51, 40), atol=0.3)
+    np.testing.assert_allclose(first[1], corners[2], err_msg="another box overlaps it by less than SAME_BODY_IOU")
+
+
+def _near_ties() -> list[tuple[float, float, int]]:
+    """Strengths of the first two boxes, and which of them non-maximum suppression leaves."""
+    return [(0.801, 0.8, 0), (0.8, 0.801, 1)]

@@ -382,7 +382,8 @@ def test_explanations_lie_on_the_column(bundle: Bundle, tmp_path: Path) -> None:
     screened = Screener(bundle, ScreeningConfig(explain=True)).screen_loaded(read_study(index.studies[0]))
     for view, heat in screened.heat.items():
         detection = screened.prediction.views[view].detection
-        x0, y0, x1, y1 = crop_corners(heat.shape, detection, TARGET_LEVELS, bundle.preprocess)
+        corners = crop_corners(heat.shape, detection, TARGET_LEVELS, bundle.preprocess)
+        x0, y0, x1, y1 = (int(v) for v in (*np.floor(corners[:2]), *np.ceil(corners[2:])))
         assert heat.max() == pytest.approx(1) and heat[y0:y1, x0:x1].sum() == pytest.approx(heat.sum())
 
 

@@ -46,7 +46,7 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     spec = PreprocessSpec(roi="vertebra", size_px=64)
     crops = example_crops(spec, tmp_path, variants=2)
     config = ClassifierTraining(
-        preprocess=spec, pooled="all", resolution_schedule=[(64, 0)], head_epochs=40, head_weight_decays=[0.1]
+        preprocess=spec, pooled="all", resolution_schedule=[(64, 0)], head_epochs=150, head_weight_decays=[0.1]
     )
     with pytest.raises(ConfigError, match="holds no epoch, and no network"):
         fit_classifier(crops, crops, tmp_path / "a", config, RunOptions(device="cpu"))
