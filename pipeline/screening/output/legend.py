@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from cohort.rejection_codes import LevelCode
@@ -33,8 +31,8 @@ class _Run:
     width: float
 
 
-def legend(prediction: Prediction, view: View, width: int, size_px: int) -> npt.NDArray[np.uint8]:
-    """RGB (rows, `width`, 3).
+def legend(prediction: Prediction, view: View, width: int, size_px: int) -> Image.Image:
+    """The band in RGB.
 
     Args:
         prediction: result of the study.
@@ -59,7 +57,7 @@ def legend(prediction: Prediction, view: View, width: int, size_px: int) -> npt.
         for line in lines:
             draw.text((margin, top), line, rgb(DARK[colour]), face)
             top += step
-    return np.asarray(band, np.uint8)
+    return band
 
 
 def level_words(prediction: Prediction, view: View) -> dict[VertebralLevel, tuple[str, ...]]:

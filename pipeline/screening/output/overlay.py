@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from statistics import median
 
@@ -10,11 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
-from PIL.PngImagePlugin import PngInfo
 
 from cohort.spine import TARGET_LEVELS, VertebralLevel, View
 from detect.segmenter import Points
 from pipeline.appearance.colours import DARK, level_colour, rgb
+from pipeline.appearance.png import fast_png
 from pipeline.prediction import Prediction
 from pipeline.screening.output.labels import Corners, Label, draw_plate, place
 from pipeline.screening.output.legend import legend, level_words
@@ -26,6 +25,9 @@ LABEL, TEXT = 0.036, 0.024
 
 LEAST_PX = 11
 """Size of the smallest letters."""
+
+EVERY = 3
+"""Of so many rows and columns of a picture one tells what is black and what is white."""
 
 NARROW = 0.5
 """Least width by the longest side: beside a narrower radiograph lies a margin, so that the words have room."""
@@ -63,18 +65,14 @@ def overlay_png(
         picture = _heated(picture, cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR))
     picture = _with_boxes(picture, prediction, view, scale, outlines or {})
     plates, whole = place(_labels(prediction, view, scale, side), max(width, round(NARROW * side)), height)
-    ground = np.full((height, whole, 3), rgb(DARK["raised"]), np.uint8)
-    ground[:, :width] = picture
-    image = Image.fromarray(ground)
+    band = legend(prediction, view, whole, max(LEAST_PX, round(TEXT * side)))
+    image = Image.new("RGB", (whole, height + band.height), rgb(DARK["raised"]))
+    image.paste(Image.fromarray(picture), (0, 0))
+    image.paste(band, (0, height))
     draw = ImageDraw.Draw(image)
     for plate in plates:
         draw_plate(draw, plate)
-    band = legend(prediction, view, whole, max(LEAST_PX, round(TEXT * side)))
-    known = PngInfo()
-    known.add_text(RADIOGRAPH, f"{width} {height}")
-    stream = io.BytesIO()
-    Image.fromarray(np.vstack((np.asarray(image), band))).save(stream, "PNG", compress_level=1, pnginfo=known)
-    return stream.getvalue()
+    return fast_png(np.asarray(image), {RADIOGRAPH: f"{width} {height}"})
 
 
 def radiograph_width(picture: Image.Image) -> int:
@@ -84,9 +82,10 @@ def radiograph_width(picture: Image.Image) -> int:
 
 
 def _grey(small: npt.NDArray[np.float32]) -> Picture:
-    low, high = np.percentile(small, (0.5, 99.7))
-    grey = np.clip((small - low) / max(float(high - low), 1e-4), 0, 1)
-    return np.repeat(np.round(grey * 255).astype(np.uint8)[..., None], 3, axis=2)
+    low, high = np.percentile(small[::EVERY, ::EVERY], (0.5, 99.7))
+    gain = 255 / max(float(high - low), 1e-4)
+    grey = np.clip(np.rint((small - np.float32(low)) * np.float32(gain)), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _heated(picture: Picture, heat: npt.NDArray[np.float32]) -> Picture:
@@ -111,10 +110,10 @@ def _with_boxes(
         corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], np.int32)
         pieces = _dashed(corners, 4 * unit, 3 * unit) if box.level in left_out else [corners]
         lines += [(piece, box.level, unit if box.level in TARGET_LEVELS else thin) for piece in pieces]
-    border = np.zeros(picture.shape[:2], np.uint8)
+    border = np.full(picture.shape[:2], 255, np.uint8)
     for points, _, thickness in lines:
-        cv2.polylines(border, [points], False, 150, thickness + 2 * fine, cv2.LINE_AA)
-    drawn = np.asarray(picture - cv2.multiply(picture, cv2.merge([border] * 3), scale=1 / 255), np.uint8)
+        cv2.polylines(border, [points], False, 105, thickness + 2 * fine, cv2.LINE_AA)
+    drawn = np.asarray(cv2.multiply(picture, cv2.cvtColor(border, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)
     for points, level, thickness in lines:
         cv2.polylines(drawn, [points], False, rgb(level_colour(level)), thickness, cv2.LINE_AA)
     return drawn

@@ -134,7 +134,7 @@ def test_the_legend_says_more_for_findings_and_stays_within_its_width(monkeypatc
     prediction = result(L1=LevelCode.NOT_FOUND, L2=LevelCode.LOW_CONFIDENCE)
     view = replace(prediction.views[View.LATERAL], vertebrae={VertebralLevel.L3: SUSPECTED})
     band = legend(replace(prediction, views={View.LATERAL: view}), View.LATERAL, 400, 16)
-    assert band.shape[1] == 400
+    assert band.width == 400
     words = " | ".join(said)
     assert "L3 grade 2" in words and "Dashed, left out: L2 low confidence" in words and "Not found: L1" in words
     assert "weights test: estimated, research use" in words
