@@ -108,9 +108,8 @@ class BmdClassifier:
         """
         if not set(inputs) & set(self.views):
             raise StudyError(f"no usable {' or '.join(self.views)} view; these weights take no other")
-        empty = np.zeros((self.spec.crops, self.spec.size_px, self.spec.size_px), np.float32)
         feed = {
-            **{branch_name(view): inputs.get(view, empty)[None] for view in View},
+            **{branch_name(view): (inputs[view] if view in inputs else self._nothing(view))[None] for view in View},
             "present": np.array([[float(view in inputs) for view in View]], np.float32),
             "covariates": encode(covariates)[None],
         }
@@ -124,3 +123,8 @@ class BmdClassifier:
             prediction_set=prediction_set(calibrated, self._calibration),
             decision=rule_in_or_out(by_class[BmdClass.OSTEOPOROSIS], self._calibration),
         )
+
+    def _nothing(self, view: View) -> npt.NDArray[np.float32]:
+        """Crops of a view that is absent, as few as the network takes: they are computed and not used."""
+        fixed = self._network.inputs.get(branch_name(view), (None, None))[1]
+        return np.zeros((fixed or 1, self.spec.size_px, self.spec.size_px), np.float32)
