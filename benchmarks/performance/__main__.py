@@ -25,7 +25,7 @@ from benchmarks.performance.picture import write_picture
 from benchmarks.performance.stages import measured_stages
 from benchmarks.performance.studies import examples, studies_of
 from cohort.study import Study
-from osteolens.documents.json_document import write_json
+from osteolens.documents.json_document import read_json, write_json
 from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.fastest import with_devices
@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, write."""
     options = _options(arguments)
     plan = _plan(options)
-    document: dict[str, Any] = {"measured": date.today().isoformat(), "command": _told(options)}
+    document: dict[str, Any] = read_json(options.out) if options.only and options.out.is_file() else {}
+    document |= {"measured": date.today().isoformat(), "command": _told(options)}
     document["threads"] = plan.threads
     document |= {"quick": options.quick, "devices": plan.inference.model_dump(mode="json")}
     document["weights"] = plan.bundle.version
@@ -101,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         machine = measured_machine(plan.rounds, plan.megabytes, plan.product_side)
         document["machine"] = asdict(machine)
         for name, measure in _sections(plan, machine, Path(folder)).items():
+            if options.only and name not in options.only:
+                continue
             print(name, file=NOTE, flush=True)
             found = measure()
             document[name] = None if found is None else [asdict(one) for one in found]
@@ -219,6 +222,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--index-files", type=int, nargs="+", default=[1_000, 10_000], help="files of folders that are indexed")
     add("--sides", type=int, nargs="+", default=[700, 1500, 3000], help="longer side of enlarged radiographs")
     add("--scratch", type=Path, help="folder for temporary files")
+    add("--only", nargs="+", default=[], help="sections to measure; the others stay as --out has them")
     add("--quick", action="store_true", help="next to nothing of everything")
     return parser.parse_args(arguments)
 

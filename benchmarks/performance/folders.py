@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.performance.studies import write_manifest
 from cohort.study import Study
 from osteolens.errors import StudyError
@@ -42,12 +44,14 @@ class FolderRun:
         finished: when each study's result was written, in seconds since the start.
         memory: (seconds since the start, MiB of the program, MiB of it and all its children) by resident set, in which
             libraries that processes share count for each.
+        core_seconds: of the program and all its children, at each look at the memory; zero where there is no /proc.
     """
 
     processes: int
     seconds: float
     finished: tuple[float, ...]
     memory: tuple[tuple[float, float, float], ...]
+    core_seconds: tuple[float, ...] = ()
 
     @property
     def studies_s(self) -> float:
@@ -75,7 +79,8 @@ def screened(source: Path, out: Path, jobs: int, arguments: Sequence[str] = ()) 
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     samples: list[tuple[float, float, float]] = []
-    watcher = threading.Thread(target=_watch, args=(program, begun, samples), daemon=True)
+    core_seconds: list[float] = []
+    watcher = threading.Thread(target=_watch, args=(program, begun, samples, core_seconds), daemon=True)
     watcher.start()
     _, said = program.communicate()
     seconds = time.perf_counter() - begun
@@ -84,15 +89,27 @@ def screened(source: Path, out: Path, jobs: int, arguments: Sequence[str] = ()) 
         raise StudyError(f"osteolens {' '.join(words)} ended with {program.returncode}: {said.decode()[-500:]}")
     processes = int(json.loads((out / "run.json").read_text("utf-8"))["processes"])
     finished = sorted(path.stat().st_mtime - since for path in (out / "studies").glob("*.json"))
-    return FolderRun(processes=processes, seconds=seconds, finished=tuple(finished), memory=tuple(samples))
+    return FolderRun(
+        processes=processes,
+        seconds=seconds,
+        finished=tuple(finished),
+        memory=tuple(samples),
+        core_seconds=tuple(core_seconds),
+    )
 
 
-def _watch(program: subprocess.Popen[bytes], begun: float, samples: list[tuple[float, float, float]]) -> None:
+def _watch(
+    program: subprocess.Popen[bytes],
+    begun: float,
+    samples: list[tuple[float, float, float]],
+    core_seconds: list[float],
+) -> None:
     while program.poll() is None:
         family = _family(program.pid)
         resident = {pid: _resident_mib(pid) for pid in family}
         if any(resident.values()):
             samples.append((time.perf_counter() - begun, resident[program.pid], sum(resident.values())))
+            core_seconds.append(sum(_core_seconds(pid) for pid in family))
         time.sleep(SAMPLE_SECONDS)
 
 
@@ -115,6 +132,15 @@ def _resident_mib(pid: int) -> float:
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _core_seconds(pid: int) -> float:
+    """Of a process and those of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +224,8 @@ class LongRun:
         early_mib: memory of the program, and of all its processes, about then; the median of some samples.
         late_mib: likewise at the end.
         again_seconds: of the run over the finished folder.
+        core_ms_a_study: as ms_a_study, of all cores together, which other work on the machine changes less.
+        flatness: the slowest part over the median one.
     """
 
     studies: int
@@ -208,11 +236,13 @@ class LongRun:
     early_mib: tuple[float, float]
     late_mib: tuple[float, float]
     again_seconds: float
+    core_ms_a_study: tuple[float, ...] = ()
     flatness: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """The slowest part over the median one."""
-        slowest = max(self.ms_a_study) / statistics.median(self.ms_a_study)
+        """The slowest part over the median one, by the time of the cores where it is known."""
+        times = self.core_ms_a_study if any(self.core_ms_a_study) else self.ms_a_study
+        slowest = max(times) / statistics.median(times)
         object.__setattr__(self, "flatness", round(slowest, 3))
 
 
@@ -239,11 +269,21 @@ def measured_long_run(
         jobs=jobs,
         seconds=round(run.seconds, 1),
         ms_a_study=tuple(round(1000 * (run.finished[b] - run.finished[a]) / (b - a), 1) for a, b in spans),
+        core_ms_a_study=_core_ms(run, spans),
         early_studies=early,
         early_mib=_memory_about(run, early),
         late_mib=_memory_about(run, count),
         again_seconds=round(again.seconds, 2),
     )
+
+
+def _core_ms(run: FolderRun, spans: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+    """Milliseconds of all cores a study, between the ends of two studies each."""
+    times = [sample[0] for sample in run.memory]
+    if len(times) != len(run.core_seconds) or not times:
+        return (0.0,) * len(spans)
+    ends = [(np.interp([run.finished[a], run.finished[b]], times, run.core_seconds), b - a) for a, b in spans]
+    return tuple(round(float(1000 * (late - early) / count), 1) for (early, late), count in ends)
 
 
 def _memory_about(run: FolderRun, studies: int) -> tuple[float, float]:

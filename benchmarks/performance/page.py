@@ -209,13 +209,13 @@ def _long_run(document: Document) -> str:
     (run,) = document["long_run"]
     early, late = run["early_mib"], run["late_mib"]
     growth = [b / a - 1 if a else 0.0 for a, b in zip(early, late, strict=True)]
-    tenths = ", ".join(f"{value:.0f}" for value in run["ms_a_study"])
+    tenths, of_cores = (", ".join(f"{value:.0f}" for value in run[key]) for key in ("ms_a_study", "core_ms_a_study"))
     return f"""## Many studies
 
 {run["studies"]:,} studies with `--jobs {run["jobs"]}` took {run["seconds"]:,.0f} s. From one tenth of the run to the
-next a study took {tenths} ms;
-the slowest tenth is {run["flatness"]:.2f} times the median one. After {run["early_studies"]:,} studies the program
-holds {early[0]:.0f} MiB, at the end {late[0]:.0f} MiB ({growth[0]:+.1%}); with its processes {early[1]:.0f} and
+next a study took {tenths} ms, and of all cores together {of_cores} ms;
+by the latter the slowest tenth is {run["flatness"]:.2f} times the median one. After {run["early_studies"]:,} studies
+the program holds {early[0]:.0f} MiB, at the end {late[0]:.0f} MiB ({growth[0]:+.1%}); with its processes {early[1]:.0f} and
 {late[1]:.0f} MiB ({growth[1]:+.1%}). The same command over the finished folder took {run["again_seconds"]:.1f} s."""
 
 

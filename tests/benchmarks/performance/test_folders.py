@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.performance import folders
-from benchmarks.performance.folders import FolderRun, LongRun, _memory_about, measured_jobs
+from benchmarks.performance.folders import FolderRun, LongRun, _core_ms, _memory_about, measured_jobs
 from benchmarks.performance.studies import examples
 
 
@@ -55,3 +56,15 @@ def test_numbers_of_processes_and_the_other_side_take_turns(tmp_path: Path, monk
     assert [one.studies_s, one.median_studies_s] == pytest.approx([4.0, 2.5]), "paces of turns 1 and 4"
     assert two.studies_s == pytest.approx(10.0) and (one.seconds, one.peak_mib, two.peak_mib) == (21.0, 100, 200)
     assert (loop.jobs, loop.studies_s, loop.median_studies_s) == (0, 6.0, 4.5)
+
+
+def test_time_of_the_cores_tells_how_flat_a_run_is_where_it_is_known() -> None:
+    """Other work on the machine doubles the seconds of the second half and no second of the cores."""
+    finished = (1.0, 2.0, 3.0, 5.0, 7.0)
+    memory = tuple((float(at), 1.0, 1.0) for at in range(8))
+    run = FolderRun(
+        processes=1, seconds=8.0, finished=finished, memory=memory, core_seconds=(0, 1, 2, 3, 3.5, 4, 4.5, 5)
+    )
+    core_ms = _core_ms(run, [(0, 2), (2, 4)])
+    assert core_ms == (1000.0, 1000.0)
+    assert _core_ms(replace(run, core_seconds=()), [(0, 2), (2, 4)]) == (0.0, 0.0)
