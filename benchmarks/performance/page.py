@@ -207,16 +207,16 @@ def _long_run(document: Document) -> str:
     if not document.get("long_run"):
         return ""
     (run,) = document["long_run"]
-    early, late = run["early_mib"], run["late_mib"]
-    growth = [b / a - 1 if a else 0.0 for a, b in zip(early, late, strict=True)]
+    (early, early_all), (late, late_all) = run["early_mib"], run["late_mib"]
+    growth, growth_all = (b / a - 1 if a else 0.0 for a, b in ((early, late), (early_all, late_all)))
     tenths, of_cores = (", ".join(f"{value:.0f}" for value in run[key]) for key in ("ms_a_study", "core_ms_a_study"))
     return f"""## Many studies
 
 {run["studies"]:,} studies with `--jobs {run["jobs"]}` took {run["seconds"]:,.0f} s. From one tenth of the run to the
 next a study took {tenths} ms, and of all cores together {of_cores} ms;
 by the latter the slowest tenth is {run["flatness"]:.2f} times the median one. After {run["early_studies"]:,} studies
-the program holds {early[0]:.0f} MiB, at the end {late[0]:.0f} MiB ({growth[0]:+.1%}); with its processes {early[1]:.0f} and
-{late[1]:.0f} MiB ({growth[1]:+.1%}). The same command over the finished folder took {run["again_seconds"]:.1f} s."""
+the program holds {early:.0f} MiB, at the end {late:.0f} MiB ({growth:+.1%}); with its processes {early_all:.0f} and
+{late_all:.0f} MiB ({growth_all:+.1%}). The same command over the finished folder took {run["again_seconds"]:.1f} s."""
 
 
 def _growth(document: Document) -> str:
