@@ -18,7 +18,7 @@ from cohort.study import Study
 from osteolens.atomic import write_whole
 from osteolens.processes import available_cores
 
-RECIPE = 2
+RECIPE = 3
 """Number that changes with how images are read or crops are cut, so that caches of an older program are made anew."""
 
 

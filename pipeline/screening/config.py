@@ -13,6 +13,10 @@ from osteolens.inference.choices import Precision
 from osteolens.inference.config import InferenceConfig
 from pipeline.dicom_objects.config import DicomConfig
 
+RECIPE = 2
+"""Number that changes with how a result follows from images, weights and settings, so that a run does not go on with
+results of an older program: 2 since crops lie between pixels."""
+
 
 class Engine(StrEnum):
     """Where studies are screened: in processes of this machine, or on a cluster of Ray."""
@@ -58,12 +62,12 @@ class ScreeningConfig(StrictConfig):
     read_ahead: int = Field(2, ge=1, le=16, description="studies read while one is inferred")
 
     def digest(self) -> str:
-        """Twelve hex digits that change with every setting a result depends on."""
+        """Twelve hex digits that change with every setting a result depends on, and with RECIPE."""
         others = {
             "overlays", "overlay_px", "dicom", "fhir", "jobs", "engine", "ray_address", "inference", "threads",
             "read_ahead", "read_seconds",
         }  # fmt: skip
-        same = self.model_dump_json(exclude=others)
+        same = f"{RECIPE} {self.model_dump_json(exclude=others)}"
         if self.inference.precision is not Precision.FP32:
             same += self.inference.precision
         return hashlib.sha256(same.encode()).hexdigest()[:12]
