@@ -40,6 +40,9 @@ class ScreeningConfig(StrictConfig):
     overlay_px: int = Field(1000, ge=200, le=4000, description="longest side of an overlay picture")
     dicom: DicomConfig = Field(default_factory=DicomConfig, description="results as DICOM objects")
     fhir: bool = Field(False, description="results as FHIR R4 resources; needs the extra 'fhir'")
+    parquet: bool = Field(
+        False, description="also write predictions.csv as Parquet files, as the run goes; needs the extra 'parquet'"
+    )
     jobs: int = Field(
         0,
         ge=0,
@@ -64,8 +67,8 @@ class ScreeningConfig(StrictConfig):
     def digest(self) -> str:
         """Twelve hex digits that change with every setting a result depends on, and with RECIPE."""
         others = {
-            "overlays", "overlay_px", "dicom", "fhir", "jobs", "engine", "ray_address", "inference", "threads",
-            "read_ahead", "read_seconds",
+            "overlays", "overlay_px", "dicom", "fhir", "parquet", "jobs", "engine", "ray_address", "inference",
+            "threads", "read_ahead", "read_seconds",
         }  # fmt: skip
         same = f"{RECIPE} {self.model_dump_json(exclude=others)}"
         if self.inference.precision is not Precision.FP32:

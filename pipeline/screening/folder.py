@@ -21,12 +21,14 @@ from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.manual_rois import ManualRois
 from pipeline.screening.output.known_digests import KnownDigests
 from pipeline.screening.output.objects import no_objects, object_writers
+from pipeline.screening.output.parquet import ParquetWriter
 from pipeline.screening.output.report import used_tables, write_report
 from pipeline.screening.output.rows import COLUMNS, PredictionRow
 from pipeline.screening.output.run_record import (
     RowWriter,
     RunCounts,
     RunRecord,
+    earlier_seconds,
     locked,
     set_former_aside,
     skipped_rows,
@@ -169,8 +171,10 @@ class _Run:
         self._skipped = skipped_rows(index.skipped, index.root)
         write_whole(out / "skipped.csv", table_text(("file", "reason"), self._skipped))
         self._known = KnownDigests(out, index.root)
-        self._write_row = RowWriter(out)
         self._writers = object_writers(options.config, out)
+        self._add_to_parquet = ParquetWriter(options.config.parquet, out)
+        self._earlier_seconds = earlier_seconds(out)
+        self._write_row = RowWriter(out)
         self._objects = no_objects(self._writers)
         self._processes = 0
         self._worker = WorkerSettings(
@@ -205,12 +209,14 @@ class _Run:
                 pending.append(study)
             else:
                 self._summary.resumed += 1
-                self._add(earlier)
+                took = self._earlier_seconds.get(study.study_uid, 0.0)
+                self._add(replace(earlier, row=replace(earlier.row, seconds=took)))
         return pending
 
     def _add(self, stored: StoredStudy) -> None:
         row = stored.row
         self._write_row(row)
+        self._add_to_parquet(row)
         self._summary.rows.append(row)
         self._known.add(stored.digests)
         for kind, made in stored.made.items():
@@ -248,6 +254,7 @@ class _Run:
         ).as_json()
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))
+        self._add_to_parquet.finish(summary.rows)
         self._known.write()
         write_json(out / "run.json", record)
         write_report(out, cells, self._skipped, record, used_tables(self._index.root))

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -80,6 +81,19 @@ class RowWriter:
                 stream.write(_lines(COLUMNS, [row.as_cells()]))
         except OSError as error:
             raise cannot_write(self._path, error) from error
+
+
+def earlier_seconds(out: Path) -> dict[str, float]:
+    """Seconds of each study in predictions.csv of an earlier run, by study_uid; empty where it cannot be read."""
+    try:
+        with (out / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+            return {row["study_uid"]: float(row["seconds"]) for row in csv.DictReader(stream) if _has_seconds(row)}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return {}
+
+
+def _has_seconds(row: Mapping[str, str | None]) -> bool:
+    return re.fullmatch(r"\d{1,9}(\.\d{1,9})?", row["seconds"] or "", re.ASCII) is not None
 
 
 def table_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
