@@ -25,7 +25,7 @@ from classify.training.metrics import Criterion, criterion_of, validation_metric
 from classify.training.pictures import DRAWN, draw_crops
 from classify.training.predict import predict
 from osteolens.errors import ConfigError
-from osteolens.training.average import averaged
+from osteolens.training.average import averaged, one_cycle
 from osteolens.training.device import seed_everything
 from osteolens.training.precision import Precision, chosen_precision
 from osteolens.training.record import RunRecord
@@ -35,6 +35,9 @@ from osteolens.training.watch import EpochClock, Watch
 
 MEASURED_STUDIES = 4
 """Studies of the step by which the precision is chosen."""
+
+LEAST_RATE = 0.002
+"""Learning rate of the last step, as a fraction of the peak."""
 
 BEST = "best.safetensors"
 """Tensors of the network that is kept."""
@@ -142,7 +145,7 @@ class ClassifierTrainer:
         losses, count = [], self._batches
         for number, batch in enumerate(batches(self.training, plan, np.random.default_rng([self.options.seed, epoch]))):
             for group in self._optimizer.param_groups:
-                group["lr"] = config.lr * _one_cycle((epoch + number / count) / len(self.sides))
+                group["lr"] = config.lr * one_cycle((epoch + number / count) / len(self.sides), LEAST_RATE)
             is_step = (number + 1) % config.accumulate_grad_batches == 0 or number + 1 == count
             with self.fabric.no_backward_sync(self._model, enabled=not is_step):
                 loss = self._loss_of(self._model, batch, self.precision.is_bfloat16)
@@ -290,10 +293,3 @@ class ClassifierTrainer:
 
 def _copy_of_state(network: DualChannelDenseNet) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-
-def _one_cycle(fraction: float) -> float:
-    """Warm-up over the first tenth of a run, then a cosine to zero."""
-    if fraction < 0.1:
-        return 0.04 + 0.96 * fraction / 0.1
-    return 0.5 * (1 + float(np.cos(np.pi * (fraction - 0.1) / 0.9))) + 0.002

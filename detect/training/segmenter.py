@@ -30,7 +30,7 @@ from osteolens.atomic import make_folder, whole_file
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError, ReadError
 from osteolens.training.allocator import keep_freed_memory
-from osteolens.training.average import averaged
+from osteolens.training.average import averaged, one_cycle
 from osteolens.training.device import computed_on, seed_everything, torch_device
 from osteolens.training.precision import Precision, chosen_precision
 from osteolens.training.record import RunRecord
@@ -224,13 +224,6 @@ class _Fit:
         with torch.inference_mode():
             logits, _ = network(torch.from_numpy(images).to(self.device, memory_format=torch.channels_last))
         return np.asarray(torch.sigmoid(logits.float()).cpu().numpy()[:, 0], np.float32)
-
-
-def one_cycle(fraction: float) -> float:
-    """Rate at a fraction of the training, as a fraction of its peak: a tenth rises, the rest falls as a cosine."""
-    if fraction < 0.1:
-        return 0.04 + 0.96 * fraction / 0.1
-    return 0.5 * (1 + float(np.cos(np.pi * (fraction - 0.1) / 0.9)))
 
 
 def evaluate(model: nn.Module, store: CropStore, size: int, device: torch.device) -> dict[str, float]:

@@ -1,7 +1,8 @@
-"""Weights averaged over the last steps of a training, with a warm-up, so that little of the start is left."""
+"""What follows the length of a training: its learning rate, and weights averaged over its last steps."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
 
 AVERAGED_FRACTION = 0.1
 """Fraction of all steps of a training over which weights are averaged."""
+
+
+def one_cycle(fraction: float, floor: float = 0.0) -> float:
+    """Learning rate at a fraction of a training, as a fraction of its peak: a tenth rises, the rest falls as a cosine.
+
+    Args:
+        fraction: of the steps that are done, 0 to 1.
+        floor: what is added while it falls, so that the last steps still learn.
+
+    Source: Smith and Topin 2019 (super-convergence), with the cosine of Loshchilov and Hutter 2017.
+    """
+    if fraction < 0.1:
+        return 0.04 + 0.96 * fraction / 0.1
+    return 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9)) + floor
 
 
 def average_decay(step: int, steps: int) -> float:

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from osteolens.training.average import average_decay, averaged
+from osteolens.training.average import average_decay, averaged, one_cycle
 
 pytestmark = pytest.mark.train
 
@@ -22,6 +22,12 @@ def test_little_of_the_start_is_left_at_the_end(steps: int) -> None:
         left *= average_decay(step, steps)
     assert left <= 0.1
     assert average_decay(steps, steps) <= 1 - 1 / max(2.0, 0.1 * steps)
+
+
+def test_rates_follow_one_cycle() -> None:
+    rates = [one_cycle(k / 100) for k in range(101)]
+    assert max(rates) == rates[10] == pytest.approx(1) and rates[0] < 0.05 and rates[100] == pytest.approx(0)
+    assert one_cycle(0, 0.002) == rates[0] and one_cycle(1, 0.002) == pytest.approx(0.002)
 
 
 def layer_of(average: AveragedModel) -> torch.Tensor:
