@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -22,12 +22,24 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cohort.io.annotations import Outlines
     from cohort.study import Study
     from osteolens.training.run_options import RunOptions
     from pipeline.training.cohorts import TrainingCohorts
 
 SIZES = (16, 60, 200, 1000)
+
+JUDGED_BY = {"detector": "mAP50-95", "segmenter": "dice"}
+"""Figure of each stage that chooses its best epoch."""
+
+
+class Curve(TypedDict):
+    """One training: its settings, and the figures of every epoch, the start first."""
+
+    settings: dict[str, object]
+    history: list[dict[str, float]]
 
 
 def main() -> None:
@@ -43,11 +55,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    print(json.dumps(measure(given), indent=1))
+    found = measure(given)
+    draw(found, given.stage, given.out / f"{given.stage}.png")
+    print(table(found, given.stage))
 
 
-def measure(given: argparse.Namespace) -> dict[str, object]:
-    """Start, best epoch and history for every size, by its number of studies; also written into `out`."""
+def measure(given: argparse.Namespace) -> dict[str, Curve]:
+    """Settings and history for every size, by its number of studies; also written into `out`."""
     from cohort.splits import SiteSplits
     from osteolens.documents.json_document import read_json, write_json
     from pipeline.training.cohorts import training_cohorts
@@ -62,7 +76,7 @@ def measure(given: argparse.Namespace) -> dict[str, object]:
     labelled = {uid for uid, _ in (split.rois if given.stage == "detector" else outlines)}
     split = with_labels(split, labelled, "labels")
     results = given.out / f"{given.stage}.json"
-    found: dict[str, object] = dict(read_json(results)) if results.is_file() else {}
+    found: dict[str, Curve] = dict(read_json(results)) if results.is_file() else {}
     for size in sorted(given.studies):
         if size > len(split.training):
             print(f"{size} studies: the cohort holds {len(split.training)} to train on", file=sys.stderr)
@@ -77,6 +91,43 @@ def measure(given: argparse.Namespace) -> dict[str, object]:
         found[str(size)] = {"settings": document["config"], "history": document["history"]}
         write_json(results, found)
     return found
+
+
+def table(found: Mapping[str, Curve], stage: str) -> str:
+    """Markdown: what each size began with, reached, and with which settings."""
+    figure = JUDGED_BY[stage]
+    lines = [
+        f"| studies | images an epoch | epochs | rate | {figure} of the start | best | at epoch |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for size, curve in sorted(found.items(), key=lambda item: int(item[0])):
+        values, settings = [epoch[figure] for epoch in curve["history"]], curve["settings"]
+        images = 2 * int(size) * int(str(settings.get("renders", 1)))
+        best = int(np.argmax(values))
+        cells = (size, images, len(values) - 1, settings["lr"], f"{values[0]:.3f}", f"{values[best]:.3f}", best)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def draw(found: Mapping[str, Curve], stage: str, picture: Path) -> None:
+    """The curves of all sizes over the images that were trained on."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from pipeline.appearance.colours import LEVELS
+
+    figure = Figure(figsize=(7, 4.2), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    colours = [*LEVELS.values()]
+    for colour, (size, curve) in zip(colours, sorted(found.items(), key=lambda item: int(item[0])), strict=False):
+        values = [epoch[JUDGED_BY[stage]] for epoch in curve["history"]]
+        images = 2 * int(size) * int(str(curve["settings"].get("renders", 1)))
+        axes.plot([images * k for k in range(len(values))], values, marker="o", color=colour, label=f"{size} studies")
+    axes.set_xscale("symlog", linthresh=100)
+    axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    axes.set(xlabel="images trained on", ylabel=f"{JUDGED_BY[stage]} on validation")
+    axes.legend(frameon=False)
+    figure.savefig(picture)
 
 
 def some_of(studies: list[Study], size: int, seed: int) -> list[Study]:
