@@ -7,8 +7,6 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy import stats
-from scipy.optimize import minimize_scalar
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 from osteolens.config import StrictConfig
@@ -130,6 +128,8 @@ def fit_calibration(
         return float(np.average(-np.log(np.clip(scaled[rows, truth], 1e-9, 1)), weights=weights))
 
     if temperature is None:
+        from scipy.optimize import minimize_scalar
+
         temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
     calibrated = apply_temperature(flat, temperature)
     osteoporosis, is_osteoporosis = calibrated[:, OSTEOPOROSIS_INDEX], truth == OSTEOPOROSIS_INDEX
@@ -164,6 +164,8 @@ def _threshold(scores: Floats, right: npt.NDArray[np.bool_], weights: Floats, va
     The bound is Clopper and Pearson's for weighted counts, of which a patient gives one at most. It is wide enough for
     patients of whom only a part lies above the threshold, since their part varies less than a whole patient.
     """
+    from scipy import stats
+
     levels, place = np.unique(scores, return_inverse=True)
     reached = np.cumsum(np.bincount(place, weights)[::-1])[::-1]
     hits = np.cumsum(np.bincount(place, weights * right)[::-1])[::-1]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from cohort.io.walk import MARKER
 from osteolens.atomic import write_whole
@@ -22,9 +22,11 @@ from osteolens.errors import ConfigError
 from osteolens.progress import Progress, silent
 from pipeline.appearance import colours
 from pipeline.report_page.captions import Caption, numbered
-from pipeline.report_page.figures import FORMATS, save_figure
 from pipeline.report_page.tables import page_tables, save_tables, unbroken
 from pipeline.report_page.word import tables_html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FILE = re.compile(r"(tables|figures)/\w[\w.-]*\.(csv|tex|svg|pdf|png)")
 """A file that a report writes."""
@@ -77,6 +79,8 @@ def write_page(out: Path, page: Page, progress: Progress = silent) -> None:
         ConfigError: the folder cannot be made.
         OutputError: the disk is full, or a file cannot be written.
     """
+    from pipeline.report_page.figures import FORMATS, save_figure
+
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)

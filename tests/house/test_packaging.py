@@ -96,6 +96,16 @@ def test_help_loads_no_array_library() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_screening_loads_no_statistics_and_no_figures() -> None:
+    """Every process of a run loads what screening imports; these two would take half of that time."""
+    code = (
+        "import sys, pipeline.screening.folder, pipeline.screening.screener;"
+        "print([m for m in ('scipy.stats', 'scipy.optimize', 'matplotlib', 'torch', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 def test_weights_stay_under_60_mb() -> None:
     total = sum(p.stat().st_size for p in (ROOT / "weights").iterdir() if p.is_file())
     assert total < 60e6
