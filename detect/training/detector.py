@@ -15,7 +15,7 @@ from osteolens.documents.json_document import write_json
 from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.device import computed_on, torch_device
 from osteolens.training.run_options import RunOptions
-from osteolens.training.run_state import RunFiles
+from osteolens.training.run_state import TRAINED_ALREADY, RunFiles
 from osteolens.training.watch import Watch
 
 RESULTS = ("detector.safetensors", "detector.onnx", "training_images.png", "validation_images.png", "fit")
@@ -71,6 +71,9 @@ def fit_detector(
     watch = watch or Watch()
     made_from = {"rendered images": (data_yaml.parent / MADE_FROM).read_text("ascii").strip()}
     files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
+    if (finished := files.finished()) is not None:
+        watch.notify(TRAINED_ALREADY)
+        return finished
     with private_ultralytics(out):
         from detect.training.lumbar_trainer import LumbarTrainer, TrainerPlan, lumbar_model
 
@@ -96,6 +99,7 @@ def fit_detector(
     }
     write_json(out / "metrics.json", document)
     shutil.rmtree(out / "fit", ignore_errors=True)
+    files.finish()
     return metrics
 
 

@@ -35,7 +35,7 @@ from osteolens.training.device import computed_on, seed_everything, torch_device
 from osteolens.training.precision import Precision, chosen_precision
 from osteolens.training.record import RunRecord
 from osteolens.training.run_options import RunOptions
-from osteolens.training.run_state import RunFiles
+from osteolens.training.run_state import TRAINED_ALREADY, RunFiles
 from osteolens.training.watch import EpochClock, Watch
 
 MEASURED_CROPS = 8
@@ -79,7 +79,13 @@ def fit_segmenter(
     """
     keep_freed_memory()
     make_folder(out)
-    fit = _Fit(training, validation, out, config, options, watch or Watch())
+    watch = watch or Watch()
+    made_from = {"training": training.made_from, "validation": validation.made_from}
+    files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
+    if (finished := files.finished()) is not None:
+        watch.notify(TRAINED_ALREADY)
+        return finished
+    fit = _Fit(training, validation, config, options, watch, files)
     for epoch in range(fit.done, config.epochs):
         fit.run_epoch(epoch)
     return fit.finish()
@@ -92,14 +98,15 @@ class _Fit:
         self,
         training: CropStore,
         validation: CropStore,
-        out: Path,
         config: SegmenterTraining,
         options: RunOptions,
         watch: Watch,
+        files: RunFiles,
     ) -> None:
         if not (validation.planes[:, 1] > 127).any():
             raise ReadError("no crop of the validation studies shows a body; expected outlines of validation studies")
-        self.training, self.validation, self.out, self.config = training, validation, out, config
+        self.training, self.validation, self.config = training, validation, config
+        self.files, self.out = files, files.out
         self.options, self.watch, self.device = options, watch, torch_device(options.device)
         seed_everything(options.seed, 0)
         self.network = segmenter_network(config.encoder)
@@ -110,15 +117,13 @@ class _Fit:
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=0.01)
         self.steps_each = -(-len(training.planes) // config.batch)
         self.average = averaged(self.network, self.steps_each * config.epochs)
-        made_from = {"training": training.made_from, "validation": validation.made_from}
-        self.files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
-        state = self.files.resumed()
+        state = files.resumed()
         self.best: Mapping[str, Tensor] = {}
         if state is None:
-            self.record = RunRecord(out, "dice", watch)
+            self.record = RunRecord(self.out, "dice", watch)
             self.precision = chosen_precision(config.precision, self.device, self._measured_step)
             watch.notify(str(self.precision))
-            draw_bodies(training, None, out / "training_crops.png")
+            draw_bodies(training, None, self.out / "training_crops.png")
             if options.start_from is not None:
                 self._judge({"epoch": 0}, time.monotonic())
         else:
@@ -169,6 +174,7 @@ class _Fit:
             "run": {**computed_on(self.device), "precision": self.precision.as_json()},
         }
         write_json(self.out / "metrics.json", document)
+        self.files.finish()
         return dict(self.record.best)
 
     def _step(self, network: nn.Module, images: Floats, masks: Floats, targets: Floats, bfloat16: bool) -> float:

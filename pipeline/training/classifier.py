@@ -12,6 +12,7 @@ from osteolens.extras import require
 from osteolens.progress import Progress, silent
 from osteolens.training.device import check_device
 from osteolens.training.resources import check_disk, check_memory
+from osteolens.training.run_state import TRAINED_ALREADY, RunFiles
 from osteolens.training.start import check_start
 from pipeline.bundle.explainer import check_one_network
 from pipeline.bundle.load import Bundle, load_bundle
@@ -68,9 +69,10 @@ def train_classifier(
     out = Path(out)
     from classify.training.begin import check_settings
     from classify.training.train import fit_classifier
+    from classify.training.trainer import RESULTS
 
     config, options = config or ClassifierTraining(), options or TrainingOptions()
-    check_device(options.device)
+    check_device(options.device, several=True)
     weights = load_bundle(options.weights)
     start = classifier_start(options, weights)
     check_settings(config, start, options.device)
@@ -80,7 +82,14 @@ def train_classifier(
     check_room(out, len(split.training) + len(split.held_out), config, options.device)
     crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
     run_options, watch = options.run_options(start), options.watch(notify)
+    made_from = {"training": crops.training.digest, "validation": crops.validation.digest}
+    files = RunFiles(out, config.model_dump(mode="json"), run_options, made_from, RESULTS)
+    if (finished := files.finished()) is not None:
+        notify(TRAINED_ALREADY)
+        return split.as_run(out, finished)
     metrics = fit_classifier(crops.training, crops.validation, out, config, run_options, watch)
+    if metrics:  # of the first process of several
+        files.finish()
     return split.as_run(out, metrics)
 
 

@@ -55,9 +55,27 @@ def test_one_command_leads_from_a_cohort_to_weights_and_their_report(examples: P
         assert {one.model.hashes[part] for one in results} == {digest[:16]}
         assert manifest["models"][part]["metrics"]["validation"]
     assert (out / "report" / "report.html").is_file()
-    code, _, stderr = run(examples, out, "--resume")
-    assert code == 0 and "classifier: goes on after epoch 0 of 0" in stderr, stderr
-    assert "detector: goes on after epoch 1 of 1" in stderr and "detector: epoch 1: " not in stderr, stderr
+    check_nothing_is_trained_again(examples, out)
+
+
+def check_nothing_is_trained_again(cohort: Path, out: Path) -> None:
+    """Whether its state is there or was removed since, and unless its settings or its studies are others."""
+    made = {
+        path: path.stat().st_mtime_ns for part in ("detector", "classifier") for path in (out / part).glob("*.onnx")
+    }
+    (out / "detector" / "state.safetensors").unlink()
+    code, _, stderr = run(cohort, out, "--resume")
+    assert code == 0 and len(made) == 2, stderr
+    for part in ("detector", "classifier"):
+        assert f"{part}: is trained already" in stderr and f"{part}: epoch" not in stderr, stderr
+    assert "begins anew" not in stderr and "head is kept" not in stderr, stderr
+    assert made == {path: path.stat().st_mtime_ns for path in made}, "no network is written again"
+    code, _, stderr = run(cohort, out, "--resume", "--set", "detector.epochs=2")
+    assert code == 1 and "setting epochs 1, now 2" in stderr, stderr
+    rois = pd.read_csv(cohort / "rois.csv")
+    rois.assign(x1=rois.x1 + 1).to_csv(cohort / "rois.csv", index=False)
+    code, _, stderr = run(cohort, out, "--resume")
+    assert code == 1 and "was made with another rendered images" in stderr, stderr
 
 
 def test_a_start_that_is_a_file_is_refused(examples: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from osteolens.errors import ReadError
+from osteolens.documents.json_document import write_json
+from osteolens.errors import ConfigError, ReadError
 from osteolens.training.run_options import RunOptions
 from osteolens.training.run_state import RunFiles, read_state, write_state
 
@@ -53,3 +55,26 @@ def test_a_run_whose_state_is_gone_is_told_to_begin_anew(tmp_path: Path, caplog:
     assert caplog.messages == [f"{tmp_path}: holds a run without its state.safetensors, so the training begins anew"]
     files.save({"epoch": 1})
     assert files.resumed() == {"epoch": 1} and len(caplog.messages) == 1
+
+
+def test_a_finished_run_is_known_until_a_result_or_a_setting_changes(tmp_path: Path) -> None:
+    def files(resume: bool = True, **settings: object) -> RunFiles:
+        given = {"epochs": 2, "patience": 3, **settings}
+        return RunFiles(tmp_path, given, RunOptions(resume=resume), {"crops": "a"}, ["detector.onnx"])
+
+    (tmp_path / "detector.onnx").write_text("network")
+    write_json(tmp_path / "metrics.json", {"validation": {"dice": 0.5, "auc": float("nan")}})
+    assert files().finished() is None, "nothing says that it came to its end"
+    files().finish()
+    found = files().finished()
+    assert found is not None and found["dice"] == 0.5 and math.isnan(found["auc"])
+    assert files(resume=False).finished() is None
+    assert files(patience=4).finished() is None, "it may go on"
+    with pytest.raises(ConfigError, match="was made with setting epochs 2, now 3; give what it was made with"):
+        files(epochs=3).finished()
+    (tmp_path / "detector.onnx").write_text("another")
+    assert files().finished() is None
+    (tmp_path / "detector.onnx").write_text("network")
+    assert files().finished() is not None
+    files().resumed()
+    assert files().finished() is None, "a run that goes on is not finished"
