@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +18,7 @@ from osteolens.inference.choices import Device, Precision
 if TYPE_CHECKING:
     from cohort.io.folder import CohortIndex
     from pipeline.screening.output.rows import PredictionRow
+    from pipeline.screening.storage.staging import StagedFolder
 
 SHOWN = 200
 """Studies that the terminal shows."""
@@ -40,9 +43,10 @@ class GivenSex(StrEnum):
 
 def process(
     source: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
-            help="Folder of studies or images, one image, or a manifest CSV; the six examples when left out."
+            help="Folder of studies or images, one image, a manifest CSV, or an address such as s3://bucket/films; "
+            "the six examples when left out."
         ),
     ] = None,
     out: options.Out = Path("osteolens-out"),
@@ -123,22 +127,25 @@ def process(
         overrides += [] if dicom is None else [_dicom_override(dicom)]
         settings = load_config(ScreeningConfig, config, overrides)
         folder = source if source is not None else shipped_examples()
-        index = _index(folder, out)
-        if folder.is_dir() and not quiet:
-            for note in table_notes(folder, index.studies):
-                say(note)
-        index = index if site is None else only_sites(index, site)
-        if dry_run:
-            _print_index(index, as_json)
-            return
-        chosen = ScreeningOptions(
-            config=settings,
-            covariates=given,
-            manual_rois=None if manual_rois is None else ManualRois.read(manual_rois),
-            resume=resume,
-        )
-        with progress("screening", len(index.studies)) as bar:
-            summary = screen_folder(index, out, weights, chosen, progress=lambda done, _: bar(done))
+        with _opened(folder, out, dry_run) as place:
+            index = _index(place, out)
+            if place.path.is_dir() and not quiet:
+                for note in table_notes(place.path, index.studies):
+                    say(note)
+            index = index if site is None else only_sites(index, site)
+            if dry_run:
+                _print_index(index, as_json)
+                return
+            chosen = ScreeningOptions(
+                config=settings,
+                covariates=given,
+                manual_rois=None if manual_rois is None else ManualRois.read(manual_rois),
+                resume=resume,
+            )
+            with progress("screening", len(index.studies)) as bar:
+                summary = screen_folder(index, out, weights, chosen, progress=lambda done, _: bar(done))
+            if not summary.stopped:
+                place.remove()
         if as_json:
             print_json([row.as_cells() for row in summary.rows])
         else:
@@ -176,15 +183,24 @@ def _dicom_override(dicom: str) -> str:
     return f"dicom.objects=[{', '.join(name for name in names if name != 'none' or len(names) > 1)}]"
 
 
-def _index(folder: Path, out: Path) -> CohortIndex:
-    """Studies of a folder that is not the output folder itself."""
-    from cohort.io.folder import index_cohort
-    from osteolens.errors import ConfigError
+@contextmanager
+def _opened(source: str | Path, out: Path, dry_run: bool) -> Iterator[StagedFolder]:
+    """The folder to screen; one at an address is fetched, for a dry run into a folder that is removed."""
+    from pipeline.screening.storage.staging import opened
 
-    if out.resolve() == folder.resolve():
-        raise ConfigError(f"--out {out} is the input folder; choose a folder of its own for the results")
+    with ExitStack() as stack:
+        target = Path(stack.enter_context(TemporaryDirectory(prefix="osteolens-"))) if dry_run else out
+        with progress("fetching (%)", 100) as bar:
+            folder = stack.enter_context(
+                opened(source, target, lambda done, total: bar(100 * done // total if total else 100))
+            )
+        yield folder
+
+
+def _index(folder: StagedFolder, out: Path) -> CohortIndex:
+    """Studies of a folder that is not the output folder itself."""
     with progress("reading headers (%)", 100) as bar:
-        return index_cohort(folder, exclude=out, progress=lambda done, total: bar(100 * done // total))
+        return folder.index(out, lambda done, total: bar(100 * done // total))
 
 
 def _print_rows(rows: Sequence[PredictionRow]) -> None:

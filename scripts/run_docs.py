@@ -42,6 +42,7 @@ NOT_RUN = {
     r"osteolens node run": "runs until it is stopped; tests/cli/node starts it",
     r"osteolens node status": "needs the queue of a node; tests/cli/node has one",
     r"osteolens process /films": "paths of a server",
+    r"osteolens process s3://": "needs a bucket; tests/pipeline/screening/storage has a store in memory",
     r"osteolens simulate .*(--anatomy|CT\.nii\.gz)": "needs bones or a CT of other owners",
     r"osteolens simulate audit": "is about hundreds of patients; tests/pipeline/audit makes a small one",
     r"osteolens reproduce": "trains six networks; tests/pipeline/reproduction trains small ones",

@@ -30,11 +30,19 @@ MAX_IMAGES = 12
 
 @dataclass(frozen=True, slots=True)
 class CohortIndex:
-    """Studies in a stable order, what was left out, and the folder that all of it lies in."""
+    """Studies in a stable order, and what was left out.
+
+    Attributes:
+        studies: in the order of their keys.
+        skipped: files that are part of no study, and why.
+        root: folder that all of it lies in.
+        address: of a store that the folder was fetched from, without credentials; None for a local folder.
+    """
 
     studies: tuple[Study, ...]
     skipped: tuple[Skipped, ...]
     root: Path | None = None
+    address: str | None = None
 
 
 def site_names(sites: str) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cohort.covariates import Covariates
-from cohort.io.folder import CohortIndex, index_cohort, only_sites
+from cohort.io.folder import CohortIndex, only_sites
 from cohort.study import Study
 from osteolens.atomic import cannot_write, write_whole
 from osteolens.documents.json_document import write_json
@@ -35,6 +35,7 @@ from pipeline.screening.output.run_record import (
     table_text,
 )
 from pipeline.screening.stop import stop_asked
+from pipeline.screening.storage.staging import opened
 from pipeline.screening.stored_study import StoredStudy, earlier_study
 from pipeline.screening.workers.engines import workplace
 from pipeline.screening.workers.settings import WorkerSettings
@@ -100,7 +101,7 @@ def screen_folder(
     SIGTERM end the run after the studies in hand; what is written stays, and the same call goes on from there.
 
     Args:
-        source: folder, image or manifest, or what `index_cohort` says of it.
+        source: folder, image or manifest, an address such as `s3://bucket/films`, or what `index_cohort` says of it.
         out: output folder.
         bundle: checked weights, or a folder of them; the shipped ones when left out.
         options: settings, covariates, manual ROIs, and whether the run resumes.
@@ -113,12 +114,15 @@ def screen_folder(
             given for several studies.
         WeightsError: weights that are missing, altered or of another version.
         OutputError: the output folder cannot be written, is full, or another run writes into it.
+        MissingExtra: the source is an address, or a setting needs a package, and it is not installed.
     """
     out = Path(out)
     if not isinstance(source, CohortIndex):
-        if out.resolve() == Path(source).resolve():
-            raise ConfigError(f"{out} is the input folder; choose a folder of its own for the results")
-        source = index_cohort(Path(source), exclude=out)
+        with opened(source, out) as folder:
+            summary = screen_folder(folder.index(out), out, bundle, options, site, progress)
+            if not summary.stopped:
+                folder.remove()
+            return summary
     index = source if site is None else only_sites(source, site)
     _check_studies(index, options)
     if not isinstance(bundle, Bundle):
@@ -135,8 +139,9 @@ def screen_folder(
 def _check_studies(index: CohortIndex, options: ScreeningOptions) -> None:
     count = len(index.studies)
     if not count:
+        where = index.address or index.root or "the manifest"
         raise ConfigError(
-            f"{index.root or 'the manifest'}: no radiographs found ({len(index.skipped)} other files); expected DICOM, "
+            f"{where}: no radiographs found ({len(index.skipped)} other files); expected DICOM, "
             "PNG, JPEG or TIFF images, in folders or flat"
         )
     if options.covariates != UNKNOWN and count > 1:
@@ -250,7 +255,7 @@ class _Run:
             processes=self._processes,
             devices=self._worker.config.inference.devices if self._processes else {},
             objects={kind: made.as_json() for kind, made in self._objects.items()},
-            source=self._index.root,
+            source=self._index.address or self._index.root,
         ).as_json()
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))

@@ -182,7 +182,7 @@ class RunRecord:
         processes: that screened side by side; 0 where nothing was left to screen.
         devices: that networks ran on, by network; empty where nothing was left to screen.
         objects: what became of DICOM objects and FHIR resources, where they were asked for.
-        source: the folder that was screened, from which paths of images are told; None for a manifest.
+        source: the folder that was screened, from which paths of images are told, or its address; None for a manifest.
     """
 
     settings: ScreeningConfig
@@ -192,7 +192,7 @@ class RunRecord:
     processes: int
     devices: Mapping[str, Device]
     objects: Mapping[str, object] = field(default_factory=dict)
-    source: Path | None = None
+    source: Path | str | None = None
 
     def as_json(self) -> dict[str, object]:
         """With the versions of what ran."""
@@ -204,7 +204,7 @@ class RunRecord:
             "engine": self.settings.engine,
             "processes": self.processes,
             "devices": dict(self.devices),
-            "source": None if self.source is None else visible(self.source.resolve()),
+            "source": visible(self.source.resolve()) if isinstance(self.source, Path) else self.source,
             "config": self.settings.model_dump(),
             "weights": dict(self.weights),
             "counts": {name: n for name, n in counts.items() if n or name != "not_reached"},

@@ -1,0 +1,1 @@
+"""Folders on object storage and other stores that fsspec knows, fetched before they are screened."""
