@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from classify.config import PreprocessSpec
+from classify.training.begin import LEAST
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from osteolens.training.display_augmentation import other_displays
+from osteolens.training.parallel.group import ALONE, Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +41,11 @@ class BatchPlan:
 
     Attributes:
         side: of the images after averaging down.
-        size: studies a batch.
+        size: studies a batch, of all processes together.
         spec: preprocessing of the crops.
         training: settings to shuffle and augment by; None for batches in order and plain, to evaluate.
         device: of the tensors.
-        shard: (k, n) for the k-th of n equal parts of the studies, one a process.
+        group: processes that share every batch.
     """
 
     side: int
@@ -51,11 +53,11 @@ class BatchPlan:
     spec: PreprocessSpec
     training: ClassifierTraining | None = None
     device: torch.device | str = "cpu"
-    shard: tuple[int, int] = (0, 1)
+    group: Group = ALONE
 
 
 def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-    """Batches of some studies.
+    """This process's part of the batches of some studies.
 
     Args:
         crops: studies.
@@ -65,12 +67,10 @@ def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = N
     config, count = plan.training, len(crops.labels)
     rng = rng or np.random.default_rng(0)
     order = rng.permutation(count) if config else np.arange(count)
-    number, shards = plan.shard
-    order = order[number : count // shards * shards : shards]
-    for start in range(0, len(order), plan.size):
-        index = order[start : start + plan.size]
-        if config and len(index) < 2:
-            continue
+    order, size = plan.group.part_of(order, plan.size, least=LEAST if config else 1)
+    rng = rng.spawn(plan.group.size)[plan.group.rank] if plan.group.size > 1 else rng
+    for start in range(0, len(order), size):
+        index = order[start : start + size]
         images = network_images(_stored(crops, index, plan, rng), plan.side, plan.spec, plan.device)
         present = torch.from_numpy(crops.present[index]).to(plan.device)
         covariates = torch.from_numpy(crops.covariates[index]).to(plan.device)
@@ -86,10 +86,9 @@ def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = N
         )
 
 
-def batches_each(studies: int, size: int, shards: int = 1) -> int:
-    """Batches of a training pass over a shard of some studies; one of a single study is left out."""
-    count = studies // shards
-    return count // size + (count % size > 1)
+def batches_each(studies: int, size: int, processes: int = 1) -> int:
+    """Batches of a training pass over some studies; a last one with too few for each process is left out."""
+    return studies // size + (studies % size >= LEAST * processes)
 
 
 def _stored(

@@ -1,4 +1,4 @@
-"""What a training begins with: its processes, its network with the tensors of a start, and what it needs."""
+"""What a training begins with: its network with the tensors of a start, and what it needs."""
 
 from __future__ import annotations
 
@@ -7,30 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 
 from classify.network.checkpoint import load_network
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.config import ClassifierTraining, network_spec
 from osteolens.errors import ConfigError
-from osteolens.training.device import torch_device
+from osteolens.training.device import devices_of
+
+LEAST = 2
+"""Patients of a batch that a process needs, since batch norm compares them."""
 
 BYTES_A_PIXEL = 3900
 """Memory that a pixel of a crop takes in a step of DenseNet-121, activations and their gradients; measured."""
-
-
-def fabric_of(config: ClassifierTraining, device: str) -> Fabric:
-    """Device and processes of a training, started; each process runs what follows.
-
-    Args:
-        config: `devices`, GPUs or processes that share the batches.
-        device: "auto", "cpu", "cuda" or "cuda:1".
-    """
-    kind, _, number = torch_device(device).type, *device.partition(":")[1:]
-    devices: int | list[int] = [int(number)] if number and config.devices == 1 else config.devices
-    fabric = Fabric(accelerator=kind, devices=devices, strategy="ddp" if config.devices > 1 else "auto")
-    fabric.launch()
-    return fabric
 
 
 def new_network(
@@ -63,14 +51,17 @@ def check_settings(config: ClassifierTraining, start: Path | None, device: str) 
         device: checked name.
 
     Raises:
-        ConfigError: no epoch and nothing to start from, or more GPUs than there are.
+        ConfigError: no epoch and nothing to start from, more GPUs than there are, or too few patients a process.
         WeightsError: no tensor of the start fits.
     """
     if start is None and not any(epochs for _, epochs in config.resolution_schedule):
         schedule = config.resolution_schedule
         raise ConfigError(f"resolution_schedule {schedule} holds no epoch, and no network is given to start from")
-    if torch_device(device).type == "cuda" and config.devices > torch.cuda.device_count():
-        raise ConfigError(f"devices {config.devices}: this machine has {torch.cuda.device_count()} GPUs; give fewer")
+    processes = len(devices_of(device, config.processes))
+    if config.batch < LEAST * processes:
+        raise ConfigError(
+            f"batch {config.batch}: batch norm needs {LEAST} patients a process, and there are {processes}"
+        )
     new_network(config, start)
 
 
@@ -86,4 +77,4 @@ def step_bytes(config: ClassifierTraining) -> int:
     crops = min(config.crops_per_step or spec.crops, spec.crops) * len(config.views)
     sides = [side for side, epochs in config.resolution_schedule if epochs]
     pixels = config.batch * crops * int(np.square(sides).max()) if sides else 0
-    return round(1.2e9 + pixels * BYTES_A_PIXEL)
+    return round(1.2e9 * config.processes + pixels * BYTES_A_PIXEL)

@@ -51,7 +51,7 @@ class ClassifierTraining(StrictConfig):
     l2_sp: bool = Field(
         False, description="the head's weights decay to those that the run starts from (L2-SP, Li 2018), not to zero"
     )
-    batch: int = Field(16, ge=1, le=512, description="patients a step")
+    batch: int = Field(16, ge=1, le=512, description="patients a step, of all processes together")
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
     t_score_weight: float = Field(1.0, ge=0, le=10, description="weight of the T-score head that guides training")
@@ -66,7 +66,9 @@ class ClassifierTraining(StrictConfig):
     precision: PrecisionChoice = Field(
         PrecisionChoice.AUTO, description="numbers of the forward pass; auto measures a step of both"
     )
-    devices: int = Field(1, ge=1, le=64, description="GPUs or processes to share the batches")
+    processes: int = Field(
+        1, ge=1, le=64, description="processes that share every batch, each with a GPU of its own or some cores"
+    )
     p_original_display: float = Field(
         0.5, ge=0, le=1, description="probability that a step shows a study as its own system displayed it"
     )

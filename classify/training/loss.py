@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from classify.training.config import ClassifierTraining
 from cohort.bmd import BMD_CLASSES
+from osteolens.training.parallel.group import Mean, plain_mean
 
 Outputs = tuple[Tensor, Tensor]
 """Class logits (n, 3), and T-scores with the logarithm of their spread (n, 2)."""
@@ -33,21 +34,29 @@ class Targets(Protocol):
 Loss = Callable[[Outputs, Targets], Tensor]
 
 
-def classifier_loss(labels: npt.NDArray[np.int64], config: ClassifierTraining, device: torch.device | str) -> Loss:
+def classifier_loss(
+    labels: npt.NDArray[np.int64], config: ClassifierTraining, device: torch.device | str, mean: Mean = plain_mean
+) -> Loss:
     """Cross-entropy with `class_weights`, by default the classes' rarity, and the T-score's Huber loss.
 
     Args:
         labels: of the training studies.
         config: settings.
         device: of the network.
+        mean: of a total and a count; that of a group where its processes share a batch.
     """
     weight = torch.tensor(_class_weights(labels, config), dtype=torch.float32, device=device)
 
     def loss(outputs: Outputs, targets: Targets) -> Tensor:
         logits, t_score = outputs
         smoothing = config.label_smoothing
-        classes = functional.cross_entropy(logits.float(), targets.labels, weight, label_smoothing=smoothing)
-        return classes + config.t_score_weight * functional.smooth_l1_loss(t_score[:, 0], targets.t_scores)
+        classes = functional.cross_entropy(
+            logits.float(), targets.labels, weight, label_smoothing=smoothing, reduction="sum"
+        )
+        scores = functional.smooth_l1_loss(t_score[:, 0], targets.t_scores, reduction="sum")
+        counts = torch.stack((weight[targets.labels].sum(), weight.new_tensor(len(targets.labels))))
+        means = mean(torch.stack((classes, scores.float())), counts)
+        return means[0] + config.t_score_weight * means[1]
 
     return loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from classify.calibration import MIN_PATIENTS, NO_CALIBRATION, Calibration, fit_calibration
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.export import export_classifier
-from classify.training.begin import check_settings
+from classify.training.begin import LEAST, check_settings
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from classify.training.head import pooled_features, predict_from_features
@@ -20,7 +21,8 @@ from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError
 from osteolens.training.allocator import keep_freed_memory
-from osteolens.training.device import computed_on
+from osteolens.training.device import computed_on, devices_of
+from osteolens.training.parallel.launch import fit_in_processes
 from osteolens.training.run_options import RunOptions
 from osteolens.training.watch import Watch
 
@@ -40,8 +42,8 @@ def fit_classifier(
     Loss: cross-entropy plus a Huber loss of the T-score. One learning-rate cycle over all epochs; weights are averaged
     over about the last tenth of the steps, and the averaged weights of the epoch with the best macro AUC on the
     validation studies are kept (of the least error of the T-score where these lack a class); weights to begin with are
-    epoch 0. After every epoch the whole state is written, from which a stopped run goes on. With several devices,
-    Fabric starts a process for each and shards the batches; the first one evaluates and writes.
+    epoch 0. After every epoch the whole state is written, from which a stopped run goes on. Several processes share
+    every batch, and the first one evaluates and writes; batch norm takes each process's part of a batch by itself.
 
     Args:
         training: crops that `config.preprocess` made.
@@ -59,8 +61,18 @@ def fit_classifier(
             else, or a loss that is no number.
         WeightsError: a start that does not fit.
     """
-    trainer = _trained(training, validation, out, config, options, watch or Watch())
-    return _finish(trainer) if trainer.fabric.global_rank == 0 else {}
+    watch, devices = watch or Watch(), devices_of(options.device, config.processes)
+    _check(training, config, options)
+    fit = partial(_fit, training, validation, out, config.model_copy(update={"processes": len(devices)}))
+    return fit(options, watch) if len(devices) == 1 else fit_in_processes(fit, devices, options, watch)
+
+
+def _fit(
+    training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, options: RunOptions, watch: Watch
+) -> dict[str, float]:
+    """A process's share of a fit; the metrics from the first one."""
+    trainer = _trained(training, validation, out, config, options, watch)
+    return _finish(trainer) if trainer.group.is_first else {}
 
 
 def try_settings(
@@ -80,16 +92,24 @@ def try_settings(
         ConfigError: as for `fit_classifier`.
         WeightsError: a start that does not fit.
     """
+    _check(training, config, options)
     return _kept(_trained(training, validation, out, config, options, watch))[1]
+
+
+def _check(training: CropSet, config: ClassifierTraining, options: RunOptions) -> None:
+    """Check settings, start and studies before a process is started."""
+    count, least = len(training.labels), LEAST * len(devices_of(options.device, config.processes))
+    if count < least:
+        raise ConfigError(
+            f"{count} {'study' if count == 1 else 'studies'} to train on with crops; expected {least} or more"
+        )
+    check_settings(config, options.start_from, options.device)
 
 
 def _trained(
     training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, options: RunOptions, watch: Watch
 ) -> ClassifierTrainer:
     """A trainer after its last epoch."""
-    if len(training.labels) < 2:
-        raise ConfigError(f"{len(training.labels)} study to train on with crops; expected 2 or more")
-    check_settings(config, options.start_from, options.device)
     make_folder(out)
     keep_freed_memory()
     told = criterion_of(validation.labels)
@@ -127,7 +147,7 @@ def _finish(trainer: ClassifierTrainer) -> dict[str, float]:
         "network": network.spec.model_dump(mode="json"),
         "working_px": side,
         "preprocess": spec.model_dump(),
-        "run": {**computed_on(trainer.fabric.device), "precision": trainer.precision.as_json()},
+        "run": {**computed_on(trainer.device), "precision": trainer.precision.as_json()},
     }
     write_json(out / "metrics.json", document)
     return metrics
@@ -151,7 +171,7 @@ def _of_all_variants(trainer: ClassifierTrainer, network: DualChannelDenseNet) -
     """Class probabilities (n, variants, 3) of every variant of the validation studies: as displayed, and as other
     systems and readers might show them, since a calibration on the displays of the training alone is too sure on
     others."""
-    validation, device = trainer.validation, trainer.fabric.device
+    validation, device = trainer.validation, trainer.device
     features = pooled_features(network, validation, trainer.side, trainer.config.preprocess, device)
     return np.stack(
         [predict_from_features(network, features, validation, device, k)[0] for k in range(validation.images.shape[1])],

@@ -16,17 +16,18 @@ from torch import Tensor, nn
 from classify.network.checkpoint import load_network, save_network
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import Batch, BatchPlan, batches, batches_each
-from classify.training.begin import fabric_of, new_network
+from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from classify.training.head import HeadPlan, fit_head, pooled_features, predict_from_features
-from classify.training.loss import classifier_loss
+from classify.training.loss import Outputs, classifier_loss
 from classify.training.metrics import Criterion, criterion_of, validation_metrics
 from classify.training.pictures import DRAWN, draw_crops
 from classify.training.predict import predict
 from osteolens.errors import ConfigError
 from osteolens.training.average import averaged, one_cycle
-from osteolens.training.device import seed_everything
+from osteolens.training.device import seed_everything, torch_device
+from osteolens.training.parallel.group import this_group
 from osteolens.training.precision import Precision, chosen_precision
 from osteolens.training.record import RunRecord
 from osteolens.training.run_options import RunOptions
@@ -84,28 +85,29 @@ class ClassifierTrainer:
             WeightsError: the tensors to start from do not fit.
         """
         self.training, self.validation, self.out, self.config = training, validation, out, config
-        self.options, self.watch, self.fabric = options, watch, fabric_of(config, options.device)
+        self.options, self.watch, self.device = options, watch, torch_device(options.device)
+        self.group = this_group()
         self.sides = [side for side, epochs in config.resolution_schedule for _ in range(epochs)]
         seed_everything(options.seed, 0)
         self.network = new_network(config, options.start_from, watch.notify)
-        optimizer = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self.network.to(self.device)
+        parameters = self.network.parameters()
+        self._optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
         self._average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
-        self._model, self._optimizer = self.fabric.setup(self.network, optimizer)
-        self._average.to(self.fabric.device)
-        self._loss = classifier_loss(training.labels, config, self.fabric.device)
+        self._loss = classifier_loss(training.labels, config, self.device)
+        self._shared_loss = classifier_loss(training.labels, config, self.device, self.group.mean)
         made_from = {"training": training.digest, "validation": validation.digest}
         self._files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
         self._best: Mapping[str, Tensor] = {}
-        state = self._files.resumed()
-        self.fabric.barrier()
+        state = self.group.after_the_first(self._files.resumed)
         if state is not None:
             self._restore(state)
             return
         self.record = self._new_record([])
-        self.precision = chosen_precision(config.precision, self.fabric.device, self._measured_step)
-        self.precision = self.fabric.broadcast(self.precision)
+        self.precision = chosen_precision(config.precision, self.device, self._measured_step)
+        self.precision = self.group.broadcast(self.precision)
         watch.notify(str(self.precision))
-        if self.fabric.global_rank == 0:
+        if self.group.is_first:
             self._draw_training()
             if options.start_from is not None or not self.sides:
                 self._judge({"epoch": 0}, time.monotonic())
@@ -132,36 +134,37 @@ class ClassifierTrainer:
         if not over and config.patience and waited >= config.patience:
             self.watch.notify(f"stops after epoch {done}: none was better for {waited} epochs")
             over = True
-        return bool(self.fabric.broadcast(over))
+        return self.group.broadcast(over)
 
     def run_epoch(self) -> None:
-        """Train on this process's shard of the studies once, judge the averaged network, and write the state."""
+        """Train on all studies once, judge the averaged network, and write the state."""
         started, epoch, config = time.monotonic(), self.done, self.config
-        seed_everything(self.options.seed, epoch + 1)
-        side, shards = self.sides[epoch], self.fabric.world_size
-        plan = self._plan(side, config, (self.fabric.global_rank, shards))
-        clock = EpochClock(self.watch, epoch + 1, len(self.sides), len(self.training.labels) // shards)
-        self._model.train()
+        seed_everything(self.options.seed, epoch + 1, self.group.rank)
+        side, bfloat16 = self.sides[epoch], self.precision.is_bfloat16
+        plan = replace(self._plan(side, config), group=self.group)
+        clock = EpochClock(self.watch, epoch + 1, len(self.sides), len(self.training.labels))
+        self.network.train()
         losses, count = [], self._batches
         for number, batch in enumerate(batches(self.training, plan, np.random.default_rng([self.options.seed, epoch]))):
             for group in self._optimizer.param_groups:
                 group["lr"] = config.lr * one_cycle((epoch + number / count) / len(self.sides), LEAST_RATE)
             is_step = (number + 1) % config.accumulate_grad_batches == 0 or number + 1 == count
-            with self.fabric.no_backward_sync(self._model, enabled=not is_step):
-                loss = self._loss_of(self._model, batch, self.precision.is_bfloat16)
-                self.fabric.backward(loss / config.accumulate_grad_batches)
+            loss = self._shared_loss(self._outputs(self.network, batch, bfloat16), batch)
+            (loss / config.accumulate_grad_batches).backward()  # type: ignore[no-untyped-call]
             losses.append(float(loss.detach()))
             if not np.isfinite(losses[-1]):
                 advice = f"give a lower rate than --set lr={config.lr:g}"
                 raise ConfigError(f"the loss is no number any more in epoch {epoch + 1}; {advice}")
             if is_step:
-                self.fabric.clip_gradients(self._model, self._optimizer, max_norm=2.0)
+                self.group.average_gradients(self.network)
+                nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
                 self._optimizer.step()
                 self._optimizer.zero_grad()
                 self._average.update_parameters(self.network)
-            clock.add(len(batch.labels))
-        row = {"epoch": epoch + 1, "side": side, "loss": float(np.mean(losses))}
-        if self.fabric.global_rank == 0:
+            clock.add(min(len(batch.labels) * self.group.size, config.batch))
+        mean_loss = self.group.mean_of(float(np.mean(losses)), self.device)
+        row = {"epoch": epoch + 1, "side": side, "loss": mean_loss}
+        if self.group.is_first:
             self._judge(row, started)
         else:
             self.record.history.append(row)
@@ -181,7 +184,7 @@ class ClassifierTrainer:
         Returns:
             metrics of the head that is kept, and its weight decay where that is a new one.
         """
-        device, crops = self.fabric.device, self.validation
+        device, crops = self.device, self.validation
         spec, bfloat16 = self.config.preprocess, self.precision.is_bfloat16
         features = pooled_features(network, self.training, self.side, spec, device, bfloat16)
         of_validation = pooled_features(network, crops, self.side, spec, device)
@@ -236,7 +239,7 @@ class ClassifierTrainer:
         """Go on where a run stopped."""
         self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
         self._average.load_state_dict(state["average"])  # type: ignore[arg-type]
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self._best = state["best"]  # type: ignore[assignment]
         self.precision = Precision(**state["precision"])  # type: ignore[arg-type]
         self.record = self._new_record(state["history"])  # type: ignore[arg-type]
@@ -252,19 +255,19 @@ class ClassifierTrainer:
 
     @property
     def _batches(self) -> int:
-        """Batches of an epoch of a process; a batch of one study is left out."""
-        return batches_each(len(self.training.labels), self.config.batch, self.fabric.world_size)
+        """Batches of an epoch; one with too few studies is left out."""
+        return batches_each(len(self.training.labels), self.config.batch, self.group.size)
 
-    def _loss_of(self, model: nn.Module, batch: Batch, bfloat16: bool) -> Tensor:
-        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=bfloat16):
-            outputs = model(*batch.inputs)
-        return self._loss(outputs, batch)
+    def _outputs(self, network: nn.Module, batch: Batch, bfloat16: bool) -> Outputs:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            outputs: Outputs = network(*batch.inputs)
+        return outputs
 
     def _measured_step(self, bfloat16: bool) -> None:
         network, state = copy.deepcopy(self.network).train(), torch.get_rng_state()
         plan = replace(self._plan(self.sides[0] if self.sides else self.side, self.config), size=MEASURED_STUDIES)
         batch = next(batches(self.training, plan, np.random.default_rng(0)))
-        self._loss_of(network, batch, bfloat16).backward()  # type: ignore[no-untyped-call]
+        self._loss(self._outputs(network, batch, bfloat16), batch).backward()  # type: ignore[no-untyped-call]
         torch.set_rng_state(state)
 
     def _draw_training(self) -> None:
@@ -278,16 +281,13 @@ class ClassifierTrainer:
         batch = next(batches(self.validation, replace(self._plan(self.side), size=DRAWN)))
         draw_crops(batch, probabilities, self.out / "validation_crops.png")
 
-    def _plan(
-        self, side: int, training: ClassifierTraining | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> BatchPlan:
+    def _plan(self, side: int, training: ClassifierTraining | None = None) -> BatchPlan:
         return BatchPlan(
             side=side,
             size=self.config.batch,
             spec=self.config.preprocess,
             training=training,
-            device=self.fabric.device,
-            shard=shard,
+            device=self.device,
         )
 
 

@@ -103,7 +103,10 @@ class SegmenterTraining(StrictConfig):
         0.15, ge=0, le=1, description="synthetic pictures without a body, as a fraction of the crops of images"
     )
     epochs: int = Field(6, ge=1, le=1000, description="passes over all crops")
-    batch: int = Field(32, ge=2, le=1024, description="crops a step")
+    batch: int = Field(32, ge=2, le=1024, description="crops a step, of all processes together")
+    processes: int = Field(
+        1, ge=1, le=64, description="processes that share every batch, each with a GPU of its own or some cores"
+    )
     lr: float | None = Field(
         None,
         gt=0,

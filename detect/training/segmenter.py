@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError, ReadError
 from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.average import averaged, one_cycle
-from osteolens.training.device import computed_on, seed_everything, torch_device
+from osteolens.training.device import computed_on, devices_of, seed_everything, torch_device
+from osteolens.training.parallel.group import Mean, plain_mean, this_group
+from osteolens.training.parallel.launch import fit_in_processes
 from osteolens.training.precision import Precision, chosen_precision
 from osteolens.training.record import RunRecord
 from osteolens.training.run_options import RunOptions
@@ -58,7 +61,8 @@ def fit_segmenter(
 
     A second head on its encoder learns what is known of `TARGETS`; fractured bodies weigh FRACTURE_WEIGHT. The averaged
     weights of the epoch with the best Dice are kept; weights to begin with are epoch 0. After every epoch the whole
-    state is written, from which a stopped run goes on.
+    state is written, from which a stopped run goes on. Several processes share every batch, and the first one
+    evaluates and writes; batch norm takes each process's part of a batch by itself.
 
     Args:
         training: crops of bodies.
@@ -74,12 +78,23 @@ def fit_segmenter(
 
     Raises:
         WeightsError: `start_from` holds another network.
-        ConfigError: the run to go on with has other settings or crops.
+        ConfigError: the run to go on with has other settings or crops, or processes outnumber crops.
         ReadError: no validation crop shows a body.
     """
+    watch, devices = watch or Watch(), devices_of(options.device, config.processes)
+    least = min(config.batch, len(training.planes))
+    if len(devices) > max(1, least):
+        raise ConfigError(f"{len(devices)} processes share a batch of {least} crops; give fewer processes")
+    fit = partial(_fit, training, validation, out, config.model_copy(update={"processes": len(devices)}))
+    return fit(options, watch) if len(devices) == 1 else fit_in_processes(fit, devices, options, watch)
+
+
+def _fit(
+    training: CropStore, validation: CropStore, out: Path, config: SegmenterTraining, options: RunOptions, watch: Watch
+) -> dict[str, float]:
+    """A process's share of a fit; the metrics from the first one."""
     keep_freed_memory()
     make_folder(out)
-    watch = watch or Watch()
     made_from = {"training": training.made_from, "validation": validation.made_from}
     files = RunFiles(out, config.model_dump(mode="json"), options, made_from, RESULTS)
     if (finished := files.finished()) is not None:
@@ -88,7 +103,7 @@ def fit_segmenter(
     fit = _Fit(training, validation, config, options, watch, files)
     for epoch in range(fit.done, config.epochs):
         fit.run_epoch(epoch)
-    return fit.finish()
+    return fit.finish() if fit.group.is_first else {}
 
 
 class _Fit:
@@ -108,6 +123,7 @@ class _Fit:
         self.training, self.validation, self.config = training, validation, config
         self.files, self.out = files, files.out
         self.options, self.watch, self.device = options, watch, torch_device(options.device)
+        self.group = this_group()
         seed_everything(options.seed, 0)
         self.network = segmenter_network(config.encoder)
         if options.start_from is not None:
@@ -115,16 +131,19 @@ class _Fit:
         self.network.to(self.device)
         self.rate = config.rate(fine_tuned=options.start_from is not None)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=0.01)
-        self.steps_each = -(-len(training.planes) // config.batch)
+        count, each = len(training.planes), config.batch
+        self.steps_each = count // each + (count % each >= self.group.size)
         self.average = averaged(self.network, self.steps_each * config.epochs)
-        state = files.resumed()
+        state = self.group.after_the_first(files.resumed)
         self.best: Mapping[str, Tensor] = {}
         if state is None:
             self.record = RunRecord(self.out, "dice", watch)
             self.precision = chosen_precision(config.precision, self.device, self._measured_step)
+            self.precision = self.group.broadcast(self.precision)
             watch.notify(str(self.precision))
-            draw_bodies(training, None, self.out / "training_crops.png")
-            if options.start_from is not None:
+            if self.group.is_first:
+                draw_bodies(training, None, self.out / "training_crops.png")
+            if self.group.is_first and options.start_from is not None:
                 self._judge({"epoch": 0}, time.monotonic())
         else:
             self._restore(state)
@@ -137,26 +156,31 @@ class _Fit:
     def run_epoch(self, epoch: int) -> None:
         """Train on all crops once, judge the averaged network, and write the state."""
         started = time.monotonic()
-        seed_everything(self.options.seed, epoch + 1)
+        seed_everything(self.options.seed, epoch + 1, self.group.rank)
         rng = np.random.default_rng([self.options.seed, epoch])
         self.network.train()
         order = rng.permutation(len(self.training.planes))
         clock = EpochClock(self.watch, epoch + 1, self.config.epochs, len(order))
         losses = []
-        for number, batch in enumerate(batches(self.training, order, self.config.batch, rng)):
+        part, size = self.group.part_of(order, self.config.batch)
+        rng = rng.spawn(self.group.size)[self.group.rank] if self.group.size > 1 else rng
+        for number, batch in enumerate(batches(self.training, part, size, rng)):
             fraction = (epoch * self.steps_each + number) / max(1, self.steps_each * self.config.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate * one_cycle(fraction)
-            losses.append(self._step(self.network, *batch, bfloat16=self.precision.is_bfloat16))
+            losses.append(self._step(self.network, batch, self.precision.is_bfloat16, self.group.mean))
+            self.group.average_gradients(self.network)
             self.optimizer.step()
             self.optimizer.zero_grad()
             self.average.update_parameters(self.network)
-            clock.add(len(batch[0]))
+            clock.add(min(len(batch[0]) * self.group.size, self.config.batch))
         if not np.isfinite(losses).all():
             raise ConfigError(
                 f"the loss is no number any more in epoch {epoch + 1}; give a lower rate than --set lr={self.rate:g}"
             )
-        self._judge({"epoch": epoch + 1, "loss": float(np.mean(losses))}, started)
+        row = {"epoch": epoch + 1, "loss": self.group.mean_of(float(np.mean(losses)), self.device)}
+        if self.group.is_first:
+            self._judge(row, started)
 
     def finish(self) -> dict[str, float]:
         """Export the best epoch and write what is known of it."""
@@ -177,13 +201,16 @@ class _Fit:
         self.files.finish()
         return dict(self.record.best)
 
-    def _step(self, network: nn.Module, images: Floats, masks: Floats, targets: Floats, bfloat16: bool) -> float:
-        """Forward and backward pass of a batch; returns its loss."""
+    def _step(
+        self, network: nn.Module, batch: tuple[Floats, Floats, Floats], bfloat16: bool, mean: Mean = plain_mean
+    ) -> float:
+        """Forward and backward pass of a batch, with the mean of a group where it is a part of one; its loss."""
+        images, masks, targets = batch
         inputs = torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             logits, values = network(inputs)
         truth, known = (torch.from_numpy(array).to(self.device) for array in (masks, targets))
-        loss = mask_loss(logits.float(), truth) + target_loss(values.float(), known)
+        loss = mask_loss(logits.float(), truth, mean) + target_loss(values.float(), known, mean)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
@@ -191,7 +218,7 @@ class _Fit:
         network = copy.deepcopy(self.network).train()
         chosen = np.arange(min(MEASURED_CROPS, len(self.training.planes)))
         state = torch.get_rng_state()
-        self._step(network, *next(iter(batches(self.training, chosen, len(chosen), None))), bfloat16=bfloat16)
+        self._step(network, next(iter(batches(self.training, chosen, len(chosen), None))), bfloat16)
         torch.set_rng_state(state)
 
     def _judge(self, row: dict[str, float], started: float) -> None:

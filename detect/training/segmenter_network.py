@@ -15,6 +15,7 @@ from torch.nn import functional
 from detect.segmenter import CROP_PX, TARGETS
 from osteolens.atomic import whole_file
 from osteolens.errors import WeightsError
+from osteolens.training.parallel.group import Mean, plain_mean
 
 FRACTURE_WEIGHT = 5.0
 """How much more a fractured body weighs than a whole one; about one in twenty is."""
@@ -52,22 +53,35 @@ def load_start(network: nn.Module, path: Path, encoder: str) -> None:
         ) from error
 
 
-def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross-entropy of every crop, and Dice of those that hold a body."""
+def mask_loss(logits: Tensor, truth: Tensor, mean: Mean = plain_mean) -> Tensor:
+    """Binary cross-entropy of every crop, and Dice of those that hold a body.
+
+    Args:
+        logits: (n, 1, side, side).
+        truth: 1 inside the body, likewise.
+        mean: of totals and counts; that of a group where its processes share a batch.
+    """
     probability, filled = torch.sigmoid(logits), truth.sum((1, 2, 3)) > 0
     dice = 1 - (2 * (probability * truth).sum((1, 2, 3)) + 1) / ((probability + truth).sum((1, 2, 3)) + 1)
-    mean_dice = (dice * filled).sum() / filled.sum().clamp(min=1)
-    return functional.binary_cross_entropy_with_logits(logits, truth) + mean_dice
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3)).sum()
+    counts = torch.stack((filled.sum(), torch.full_like(filled, True).sum()))
+    return mean(torch.stack(((dice * filled).sum(), entropy)), counts).sum()
 
 
-def target_loss(values: Tensor, targets: Tensor) -> Tensor:
-    """Squared error of tenths of lost height, and cross-entropy of the kinds, where each is known."""
+def target_loss(values: Tensor, targets: Tensor, mean: Mean = plain_mean) -> Tensor:
+    """Squared error of tenths of lost height, and cross-entropy of the kinds, where each is known.
+
+    Args:
+        values: (n, len(TARGETS)).
+        targets: likewise, NaN where unknown.
+        mean: of totals and counts; that of a group where its processes share a batch.
+    """
     known = ~targets.isnan()
     goal = torch.where(known, targets, torch.zeros_like(targets))
     squared = (values[:, 0] - 10 * goal[:, 0]) ** 2 * (1 + FRACTURE_WEIGHT * (goal[:, 0] > 0))
     kinds = functional.binary_cross_entropy_with_logits(values[:, 1:], goal[:, 1:], reduction="none")
     each = torch.cat((0.05 * squared[:, None], 0.3 * kinds), 1) * known
-    return (each.sum(0) / known.sum(0).clamp(min=1)).sum()
+    return mean(each.sum(0), known.sum(0)).sum()
 
 
 class _Export(nn.Module):

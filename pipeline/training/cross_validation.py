@@ -127,7 +127,7 @@ def cross_validate(
     cohort, out, config, options = Path(cohort), Path(out), config or ClassifierTraining(), options or TrainingOptions()
     if options.validation is not None:
         raise ConfigError(f"--validation {options.validation}: a cross-validation has folds of its own; leave it out")
-    check_device(options.device)
+    check_device(options.device, several=True)
     weights = load_bundle(options.weights)
     check_settings(config, classifier_start(options, weights), options.device)
     studies = _studies(cohort, config, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detect.detector import VertebraDetector
 from detect.training.config import NEW_PX, DetectorTraining, step_bytes
+from osteolens.errors import ConfigError
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
 from osteolens.training.device import check_device
@@ -43,7 +44,7 @@ def train_detector(
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
-        ConfigError: an unknown device, or one that is not there.
+        ConfigError: an unknown device, several, or one that is not there.
         ReadError: nothing to train on, or nothing to validate by.
         OutputError: the run folder cannot be made.
         WeightsError: weights to start from that are missing or of another architecture.
@@ -55,6 +56,11 @@ def train_detector(
     from detect.training.yolo_folder import LabelledStudies, rendered_bytes, write_yolo_folder
 
     config, options = config or DetectorTraining(), options or TrainingOptions()
+    if "," in options.device:
+        raise ConfigError(
+            f"device {options.device!r}: the detector trains on one device, since ultralytics would start its other "
+            "processes from a generated file, over a TCP port, without the state that a run goes on from; give one"
+        )
     check_device(options.device)
     start = _start(options)
     check_architecture(out, config, start)

@@ -53,7 +53,7 @@ def train_segmenter(
     from detect.training.segmenter_network import load_start, segmenter_network
 
     config, options = config or SegmenterTraining(), options or TrainingOptions()
-    check_device(options.device)
+    check_device(options.device, several=True)
     start = _start(options)
     if start is not None:
         load_start(segmenter_network(config.encoder), start, config.encoder)

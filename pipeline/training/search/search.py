@@ -135,8 +135,8 @@ def _names(config: ClassifierTraining, space: SearchSpace, trials: int) -> tuple
     """Settings that are searched."""
     if trials < 1:
         raise ConfigError(f"{trials} trials; expected 1 or more")
-    if config.devices > 1:
-        raise ConfigError(f"devices {config.devices}: a search trains on one; leave it out")
+    if config.processes > 1:
+        raise ConfigError(f"processes {config.processes}: a search trains in one; leave it out")
     names = space.searched(config)
     if not names:
         raise ConfigError("nothing is searched: every setting of the space is null or changes nothing in this training")

@@ -19,6 +19,7 @@ from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
 from cohort.io.annotations import read_rois  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
 from osteolens.training.display_augmentation import other_displays  # noqa: E402
+from osteolens.training.parallel.group import Group  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -62,12 +63,12 @@ def test_a_step_may_show_some_bodies_alone(tmp_path: Path) -> None:
     assert whole[0, 0].mean((1, 2)).diff().min() > 0, "every body in its order when evaluating"
 
 
-def test_shards_part_the_studies(tmp_path: Path) -> None:
+def test_processes_share_every_batch(tmp_path: Path) -> None:
     spec = PreprocessSpec(size_px=64)
     crops = example_crops(spec, tmp_path, variants=1)
     seen = []
-    for shard in range(2):
-        one = BatchPlan(side=32, size=6, spec=spec, shard=(shard, 2))
+    for rank in range(2):
+        one = BatchPlan(side=32, size=6, spec=spec, group=Group(rank, 2))
         seen.append(torch.cat([batch.t_scores for batch in batches(crops, one)]))
     assert torch.cat(seen).sort().values.tolist() == sorted(crops.t_scores.tolist())
 

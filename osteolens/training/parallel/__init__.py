@@ -1,0 +1,1 @@
+"""One training shared by several processes, each with a device and a part of every batch."""
