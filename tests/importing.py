@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from cohort.importers.report import ImportReport
 from cohort.io.annotations import read_rois
+from cohort.io.tables.columns import ROI_COLUMNS
 from cohort.spine import View
 
 SIZE = (80, 170)
@@ -112,3 +114,30 @@ def rectangle(level: str, box: Sequence[float]) -> dict[str, Any]:
 def reasons(report: ImportReport) -> str:
     """Every line of what is not used, as file, label, reason."""
     return "\n".join(f"{item.path.name} | {item.label} | {item.reason}" for item in report.skipped)
+
+
+def write_outlines(folder: Path, more_px: float = 0) -> None:
+    """The boxes of rois.csv as polygons in annotations.json."""
+    patients = pd.read_csv(folder / "cohort.csv").set_index("study_uid").patient_id
+    rois = pd.read_csv(folder / "rois.csv")
+    names = sorted(set(rois.level))
+    places = list(dict.fromkeys(zip(rois.study_uid, rois["view"], strict=True)))
+    images = [
+        {"id": k, "file_name": f"{patients[uid]}/{view}.dcm", "width": 4000, "height": 4000}
+        for k, (uid, view) in enumerate(places)
+    ]
+    annotations = []
+    for number, (uid, view, level, *corners) in enumerate(rois[list(ROI_COLUMNS)].to_numpy(object)):
+        x0, y0, x1, y1 = map(float, corners)
+        annotations.append(
+            {
+                "id": number,
+                "image_id": places.index((uid, view)),
+                "category_id": names.index(level),
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "segmentation": [[x0 - more_px, y0, x1, y0, x1, y1, x0 - more_px, y1]],
+            }
+        )
+    categories = [{"id": k, "name": name} for k, name in enumerate(names)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(document))

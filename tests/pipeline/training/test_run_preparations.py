@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -23,6 +22,7 @@ from pipeline.training.detector import train_detector
 from pipeline.training.run import Start, TrainingOptions
 from pipeline.training.segmenter import train_segmenter
 from tests import EXAMPLES
+from tests.importing import write_outlines
 
 pytestmark = [
     pytest.mark.train,
@@ -32,7 +32,6 @@ pytestmark = [
 SMALL = DetectorTraining(image_px=256, renders=1)
 FEW = SegmenterTraining(bodies_an_image=1, beside_an_image=0, distractor_fraction=0)
 BODY = ClassifierTraining(preprocess=PreprocessSpec(size_px=64), resolution_schedule=[(64, 1)])
-COLUMNS = ["study_uid", "view", "level", "x0", "y0", "x1", "y1"]
 NEW = TrainingOptions(device="cpu", start_from=Start.NONE)
 
 
@@ -49,33 +48,6 @@ def cohort(tmp_path: Path) -> Path:
     rois[rois.study_uid.isin(table.study_uid[:3])].to_csv(folder / "rois.csv", index=False)
     write_outlines(folder)
     return folder
-
-
-def write_outlines(folder: Path, more_px: float = 0) -> None:
-    """The boxes of rois.csv as polygons in annotations.json."""
-    patients = pd.read_csv(folder / "cohort.csv").set_index("study_uid").patient_id
-    rois = pd.read_csv(folder / "rois.csv")
-    names = sorted(set(rois.level))
-    places = list(dict.fromkeys(zip(rois.study_uid, rois["view"], strict=True)))
-    images = [
-        {"id": k, "file_name": f"{patients[uid]}/{view}.dcm", "width": 4000, "height": 4000}
-        for k, (uid, view) in enumerate(places)
-    ]
-    annotations = []
-    for number, (uid, view, level, *corners) in enumerate(rois[COLUMNS].to_numpy(object)):
-        x0, y0, x1, y1 = map(float, corners)
-        annotations.append(
-            {
-                "id": number,
-                "image_id": places.index((uid, view)),
-                "category_id": names.index(level),
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "segmentation": [[x0 - more_px, y0, x1, y0, x1, y1, x0 - more_px, y1]],
-            }
-        )
-    categories = [{"id": k, "name": name} for k, name in enumerate(names)]
-    document = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(document))
 
 
 def swap_sides(folder: Path) -> list[str]:
