@@ -88,7 +88,7 @@ OUTLINED = [
     "segmenter.batch=8",
     "segmenter.precision=float32",
 ]
-"""A segmenter, and a detector that stays about as it starts, so that it finds the bodies that the segmenter outlines."""
+"""A segmenter, and a detector that stays about as it starts, so that it finds bodies to outline."""
 
 
 def test_outlines_lead_to_weights_with_a_segmenter_of_ones_own(examples: Path, tmp_path: Path) -> None:
