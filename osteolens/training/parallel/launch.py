@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -25,8 +24,6 @@ from osteolens.errors import OsteoLensError
 from osteolens.processes import available_cores, spawn_context
 from osteolens.training.run_options import RunOptions
 from osteolens.training.watch import Watch
-
-log = logging.getLogger(__name__)
 
 Fit = Callable[[RunOptions, Watch], dict[str, float]]
 """A function of an installed module, or a partial of one, that trains and returns metrics."""
@@ -107,17 +104,14 @@ def _watched(processes: Sequence[SpawnProcess], ears: Sequence[Connection], watc
 
 def _death(processes: Sequence[SpawnProcess], otherwise: str) -> OsteoLensError:
     """One line on the process that died; on what another one met where none did."""
-    count, until = len(processes), time.monotonic() + OTHERS_SECONDS * bool(otherwise)
-    while True:
-        dead = [(k + 1, process.exitcode) for k, process in enumerate(processes) if process.exitcode]
-        dead.sort(key=lambda one: one[1] or 0)  # those killed by a signal first
-        if (dead and (dead[0][1] or 0) < 0) or time.monotonic() >= until:
-            break
+    until = time.monotonic() + OTHERS_SECONDS * bool(otherwise)
+    while not (dead := [k for k, process in enumerate(processes) if process.exitcode]) and time.monotonic() < until:
         time.sleep(0.05)
     if dead:
-        number, code = dead[0]
-        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
-        otherwise = otherwise if code and code > 0 and otherwise else f"process {number} of {count} {how}"
+        first = min(dead, key=lambda k: processes[k].exitcode or 0)  # one that was killed, if any
+        code = processes[first].exitcode or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        otherwise = f"process {first + 1} of {len(processes)} {how}"
     return OsteoLensError(f"{otherwise}; the training has ended; go on from its last finished epoch with --resume")
 
 
@@ -150,10 +144,9 @@ def _child(fit: Fit, rank: int, size: int, folder: Path, options: RunOptions, st
         distributed.destroy_process_group()
     except OsteoLensError as error:
         mouth.send(("raised", error))
-    except Exception as error:
-        log.debug("%s", traceback.format_exc())
-        mouth.send(("failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
-        os._exit(1)  # the connections to others may never close
+    except (RuntimeError, OSError, MemoryError) as error:  # of torch; others show their traceback
+        mouth.send(("failed", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"))
+        os._exit(0)  # it has told; its connections to the others may never close
 
 
 def _watch_of(mouth: Connection, steps: bool) -> Watch:

@@ -95,7 +95,15 @@ def refuses(out: Path, options: RunOptions, watch: Watch) -> dict[str, float]:
 def breaks(out: Path, options: RunOptions, watch: Watch) -> dict[str, float]:
     """The first process meets what nobody foresaw."""
     if this_group().is_first:
-        raise ValueError("shapes differ\nby much")
+        raise RuntimeError("shapes differ\nby much")
+    distributed.barrier()
+    return {}
+
+
+def errs(out: Path, options: RunOptions, watch: Watch) -> dict[str, float]:
+    """The second process has an error of the program."""
+    if not this_group().is_first:
+        raise TypeError("an error of the program")
     distributed.barrier()
     return {}
 

@@ -56,11 +56,12 @@ def test_processes_listen_to_this_machine_alone(tmp_path: Path) -> None:
             OsteoLensError,
             r"^process 2 of 2 was killed by SIGKILL; the training has ended; go on .* --resume$",
         ),
+        (fits.errs, OsteoLensError, "^process 2 of 2 ended with exit code 1; the training has ended; go on"),
         (fits.refuses, ConfigError, "^the loss is no number any more$"),
         (
             fits.breaks,
             OsteoLensError,
-            "^process 1 of 2 failed: ValueError: shapes differ; the training has ended; go on",
+            "^process 1 of 2 failed: RuntimeError: shapes differ; the training has ended; go on",
         ),
     ],
 )
