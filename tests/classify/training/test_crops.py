@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from classify.config import PreprocessSpec
 from classify.training.crops import CropPlan, build_crops
@@ -67,3 +68,13 @@ def test_crops_carry_the_patient_of_each_study(tmp_path: Path) -> None:
     assert lateral.patient_ids == tuple(study.patient_id for study in visits if study.study_uid in lateral.study_uids)
     renamed = build_crops([replace(study, patient_id="one") for study in visits], rois, plan, tmp_path)
     assert set(renamed.patient_ids) == {"one"}, "a cache holds crops, and nothing of who the patient is"
+
+
+def test_crops_are_the_same_with_one_core_and_with_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studies, rois = index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv")
+    plan = CropPlan(spec=PreprocessSpec(size_px=64), variants=2)
+    for cores in (1, 5):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        build_crops(studies, rois, plan, tmp_path / str(cores))
+    one, many = ((tmp_path / cores / "crops.npy").read_bytes() for cores in ("1", "5"))
+    assert one == many

@@ -192,3 +192,14 @@ def test_studies_without_labels_are_counted_and_missed(
         keep(kept)
         with pytest.raises(ReadError, match=f"none of . studies {purpose} has {what}.*the first is"):
             train(cohort, tmp_path / "out", None, NEW)
+
+
+def test_the_detector_refuses_several_gpus_by_name_and_the_others_look_for_them(cohort: Path, tmp_path: Path) -> None:
+    several = TrainingOptions(device="98,99", start_from=Start.NONE)
+    with pytest.raises(ConfigError, match="device '98,99': the detector trains on one device, since ultralytics"):
+        train_detector(cohort, tmp_path / "run", SMALL, several)
+    with pytest.raises(ConfigError, match="device 'cuda:98'"):
+        train_segmenter(cohort, tmp_path / "run", FEW, several)
+    with pytest.raises(ConfigError, match="device 'cuda:98'"):
+        train_classifier(cohort, tmp_path / "run", BODY, several)
+    assert not (tmp_path / "run").exists()
