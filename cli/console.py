@@ -66,7 +66,7 @@ def _shown_lines(text: str) -> str:
 
 
 def set_verbosity(verbose: int, quiet: bool) -> None:
-    """Log level of the libraries: warnings by default, -v info, -vv debug, -q errors alone."""
+    """Log level of the libraries: warnings by default, -v info, -vv debug, -q errors alone; never of results."""
     level = logging.ERROR if quiet else {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(level=level, stream=sys.stderr, force=True)
     for handler in logging.getLogger().handlers:

@@ -138,7 +138,8 @@ def evaluate_bodies(
         from pipeline.evaluation.estimable import told
 
         evaluation = run(results, labels, lowest)
-        say_damaged(evaluation.as_json())
+        if not quiet:
+            say_damaged(evaluation.as_json())
         if as_json:
             print_json(evaluation.as_json())
             return

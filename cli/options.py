@@ -41,7 +41,7 @@ IncludeIneligible = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="More messages; twice for all.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors alone.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The result and errors alone, no other messages.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input and the settings; write nothing.")]
 Cohorts = Annotated[
     list[Path], typer.Argument(help="Cohort folders with cohort.csv and rois.csv, or manifest CSVs beside them.")

@@ -116,10 +116,11 @@ def verify(
         files = len(read_manifest(folder or shipped_weights()).files)
         if as_json:
             print_json({"release": bundle.version, "files": files, "examples": counts})
-        elif not quiet:
+        else:
             print_table(
                 f"examples with weights {bundle.version}", ["class", "studies"], [list(c) for c in counts.items()]
             )
+        if not quiet and not as_json:
             say(f"{files} files match their SHA-256, and every network loads")
 
 
@@ -140,7 +141,7 @@ def _verify_precision(
         note_precision(folder or shipped_weights(), gate.precision, PrecisionRecord.model_validate(gate.as_json()))
     if as_json:
         print_json({"release": bundle.version, "precision": gate.precision, **gate.as_json()})
-    elif not quiet:
+    else:
         rows: list[list[object]] = [
             ["studies", gate.studies, ""],
             ["studies with another outcome", gate.other_outcomes, 0],
@@ -151,6 +152,7 @@ def _verify_precision(
             ["difference of T-score, 95 % of studies", f"{gate.t_score_95:.3f}", ""],
         ]
         print_table(f"weights {bundle.version}: {gate.precision} against fp32", ["what", "found", "at most"], rows)
+    if not quiet and not as_json:
         say(f"{gate.precision} {'passes' if gate.passed else 'does not pass'}" + ("; noted" if note else ""))
     if not gate.passed:
         raise typer.Exit(1)

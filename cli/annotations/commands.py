@@ -87,8 +87,10 @@ def import_annotations(
             report = import_cohort(ImportFormat(source_format), source, out, options)
         if as_json:
             print_json(report.as_json())
+        else:
+            _print_import(report)
         if not quiet:
-            _say_import(report, out, with_table=not as_json)
+            _say_import(report, out)
 
 
 def _reader_name(text: str) -> str:
@@ -98,19 +100,23 @@ def _reader_name(text: str) -> str:
     return ReviewOptions(reader=text).reader if text else ""
 
 
-def _say_import(report: ImportReport, out: Path, with_table: bool) -> None:
+def _print_import(report: ImportReport) -> None:
     from cohort.importers.report import by_reason, named
     from osteolens.documents.text import visible
 
-    if with_table:
-        if not report.written:
-            print_table("boxes", ["level", "boxes"], [list(item) for item in report.by_level.items()])
-        if report.unknown_names:
-            rows = [[visible(name) or "(empty)", count] for name, count in report.unknown_names.items()]
-            print_table("labels that name no level", ["label", "shapes"], rows)
-        if report.skipped:
-            rows = [[reason, len(where), named(where)] for reason, where in by_reason(report.skipped)]
-            print_table("not used", ["reason", "count", "where"], rows)
+    if not report.written:
+        print_table("boxes", ["level", "boxes"], [list(item) for item in report.by_level.items()])
+    if report.unknown_names:
+        rows = [[visible(name) or "(empty)", count] for name, count in report.unknown_names.items()]
+        print_table("labels that name no level", ["label", "shapes"], rows)
+    if report.skipped:
+        rows = [[reason, len(where), named(where)] for reason, where in by_reason(report.skipped)]
+        print_table("not used", ["reason", "count", "where"], rows)
+
+
+def _say_import(report: ImportReport, out: Path) -> None:
+    from osteolens.documents.text import visible
+
     for note in report.notes:
         say(f"note: {visible(note)}")
     more = [f"{report.outlines} outlines"] if report.outlines else []

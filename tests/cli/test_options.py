@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests import EXAMPLES
+from tests.importing import BOXES, picture, yolo_folder, yolo_line
 
 
 def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -70,3 +73,31 @@ def test_info_says_what_is_installed() -> None:
     assert done.exit_code == 0
     for word in ("osteolens", "CPUExecutionProvider", "AGPL-3.0", "2026.", "process --explain"):
         assert word in done.stdout
+
+
+def test_quiet_is_told_alike_and_keeps_the_result() -> None:
+    told = {p.help for one in COMMANDS.values() for p in one.params if "--quiet" in p.opts}
+    assert told == {"The result and errors alone, no other messages."}
+
+
+@pytest.mark.parametrize("name", ["weights verify", "evaluate", "cohort import"])
+def test_a_quiet_command_prints_its_result_and_no_message(name: str, results: Path, tmp_path: Path) -> None:
+    source = yolo_folder(tmp_path / "yolo", {"film_AP": yolo_line("L1", BOXES["L1"])})
+    picture(source / "images" / "film_AP.png")
+    given = {
+        "evaluate": [str(results), "--examples"],
+        "cohort import": ["yolo", str(source), str(tmp_path / "out"), "--dry-run"],
+    }
+    command = [*name.split(), *given.get(name, [])]
+    loud, quiet = CliRunner().invoke(app, command), CliRunner().invoke(app, [*command, "--quiet"])
+    assert loud.exit_code == quiet.exit_code == 0, quiet.output
+    assert loud.stdout == quiet.stdout != "" and not quiet.stderr
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the six examples, one of them damaged."""
+    out = tmp_path_factory.mktemp("quiet") / "out"
+    assert CliRunner().invoke(app, ["process", str(EXAMPLES), "--out", str(out), "--quiet"]).exit_code == 0
+    min((out / "studies").iterdir()).write_text("{")
+    return out
