@@ -23,7 +23,7 @@ from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun
 
 log = logging.getLogger(__name__)
 
-PACKAGES = ("torch", "lightning", "segmentation_models_pytorch", "safetensors", "onnx")
+PACKAGES = ("torch", "segmentation_models_pytorch", "safetensors", "onnx")
 """What fitting a classifier needs outside the base install."""
 
 

@@ -110,7 +110,7 @@ def train_all(
         OutputError: the folder cannot be written.
         WeightsError: weights to start from that are missing or do not fit.
     """
-    require("train all", "torch", "torchvision", "ultralytics", "lightning", "segmentation_models_pytorch", "onnx")
+    require("train all", "torch", "torchvision", "ultralytics", "segmentation_models_pytorch", "onnx")
     cohort, out, config, options = Path(cohort), Path(out), config or EveryTraining(), options or TrainingOptions()
     if isinstance(options.start_from, Path):
         raise ConfigError(f"--start-from {options.start_from}: every stage starts from --weights, or from none")

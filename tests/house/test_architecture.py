@@ -50,7 +50,6 @@ TRAINING_PACKAGES = {
     "torchvision",
     "ultralytics",
     "segmentation_models_pytorch",
-    "lightning",
     "onnx",
     "safetensors",
     "captum",

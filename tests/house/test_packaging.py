@@ -22,7 +22,7 @@ BLOCKER = """
 import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {'torch', 'torchvision', 'ultralytics', 'segmentation_models_pytorch', 'lightning',
+        if name.split('.')[0] in {'torch', 'torchvision', 'ultralytics', 'segmentation_models_pytorch',
                                   'onnx', 'safetensors', 'trimesh', 'igl', 'nibabel'}:
             raise ModuleNotFoundError(f'No module named {name!r}', name=name)
 sys.meta_path.insert(0, Blocker())
@@ -50,7 +50,7 @@ def test_compromised_ultralytics_releases_are_excluded() -> None:
 
 def test_base_install_names_no_training_package() -> None:
     names = {d.split(">")[0].split("=")[0] for d in PROJECT["dependencies"]}
-    assert not names & {"torch", "torchvision", "ultralytics", "segmentation-models-pytorch", "lightning"}
+    assert not names & {"torch", "torchvision", "ultralytics", "segmentation-models-pytorch"}
 
 
 def test_every_dependency_is_bounded_above() -> None:

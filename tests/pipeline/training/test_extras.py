@@ -20,9 +20,9 @@ NEEDED = [
     (
         train_classifier,
         "train classifier",
-        ("torch", "lightning", "segmentation_models_pytorch", "safetensors", "onnx"),
+        ("torch", "segmentation_models_pytorch", "safetensors", "onnx"),
     ),
-    (reproduce, "reproduce", ("torch", "lightning", "segmentation_models_pytorch", "safetensors", "onnx")),
+    (reproduce, "reproduce", ("torch", "segmentation_models_pytorch", "safetensors", "onnx")),
 ]
 CASES = [(train, command, package) for train, command, packages in NEEDED for package in packages]
 
