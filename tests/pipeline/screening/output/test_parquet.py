@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,12 +60,16 @@ def states(out: Path) -> dict[str, tuple[int, int]]:
 
 
 def screened(out: Path, bundle: Bundle, stop_at: int = 0, asked: bool = True) -> RunSummary:
+    stopped = threading.Event()
+
     def stop(done: int, total: int) -> None:
         if done == stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
+            stopped.set()
 
     options = ScreeningOptions(config=ScreeningConfig(jobs=1, overlays=False, parquet=asked))
-    return screen_folder(index_cohort(EXAMPLES), out, bundle, options, progress=stop)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pipeline.screening.folder.stop_asked", lambda: nullcontext(stopped))
+        return screen_folder(index_cohort(EXAMPLES), out, bundle, options, progress=stop)
 
 
 def test_it_holds_the_rows_of_the_table_with_types_and_a_rerun_changes_nothing(bundle: Bundle, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import shutil
-import signal
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,12 +155,16 @@ def test_a_stopped_run_keeps_what_was_fetched_and_goes_on(
 ) -> None:
     uploaded(films, store)
 
+    stopped = threading.Event()
+
     def stop(done: int, total: int) -> None:
         if done == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+            stopped.set()
 
     options = ScreeningOptions(config=ScreeningConfig(jobs=1, overlays=False))
-    assert screen_folder(ADDRESS, tmp_path / "out", bundle, options, progress=stop).stopped
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pipeline.screening.folder.stop_asked", lambda: nullcontext(stopped))
+        assert screen_folder(ADDRESS, tmp_path / "out", bundle, options, progress=stop).stopped
     assert (tmp_path / "out" / "staging").is_dir()
     reads.clear()
     assert screened(ADDRESS, tmp_path / "out", bundle).resumed == 1
