@@ -25,7 +25,7 @@ from benchmarks.performance.picture import write_picture
 from benchmarks.performance.stages import measured_stages
 from benchmarks.performance.studies import examples, studies_of
 from cohort.study import Study
-from osteolens.documents.json_document import read_json, write_json
+from osteolens.documents.json_document import write_json
 from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.fastest import with_devices
@@ -33,6 +33,9 @@ from osteolens.processes import available_cores
 from pipeline.bundle.load import Bundle, load_bundle
 
 RIVAL_PACKAGES = ("torch", "ultralytics", "segmentation_models_pytorch", "safetensors")
+
+SECTIONS = ("stages_of_examples", "stages", "rivals", "engines", "jobs", "long_run", "indexing", "sizes")
+"""Names of what is measured, in order."""
 
 NOTE = sys.stderr
 """Where progress goes."""
@@ -92,8 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, write."""
     options = _options(arguments)
     plan = _plan(options)
-    document: dict[str, Any] = read_json(options.out) if options.only and options.out.is_file() else {}
-    document |= {"measured": date.today().isoformat(), "command": _told(options)}
+    document: dict[str, Any] = {"measured": date.today().isoformat(), "command": _told(options)}
     document["threads"] = plan.threads
     document |= {"quick": options.quick, "devices": plan.inference.model_dump(mode="json")}
     document["weights"] = plan.bundle.version
@@ -108,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = measure()
             document[name] = None if found is None else [asdict(one) for one in found]
             write_json(options.out, document)
+    if options.only:
+        print(f"{options.out} is written; page and picture are of a whole run")
+        return
     write_picture(document, options.picture)
     options.page.write_text(page_of(document), "utf-8")
     print(f"{options.out}, {options.page} and {options.picture} are written")
@@ -222,7 +227,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--index-files", type=int, nargs="+", default=[1_000, 10_000], help="files of folders that are indexed")
     add("--sides", type=int, nargs="+", default=[700, 1500, 3000], help="longer side of enlarged radiographs")
     add("--scratch", type=Path, help="folder for temporary files")
-    add("--only", nargs="+", default=[], help="sections to measure; the others stay as --out has them")
+    add("--only", nargs="+", default=[], choices=SECTIONS, help="sections to measure, into the JSON alone")
     add("--quick", action="store_true", help="next to nothing of everything")
     return parser.parse_args(arguments)
 

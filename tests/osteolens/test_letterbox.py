@@ -1,4 +1,4 @@
-"""One letterbox for every network."""
+"""The letterbox of the detector; that of the classifier's crops lies between pixels (classify/preprocess.py)."""
 
 from __future__ import annotations
 

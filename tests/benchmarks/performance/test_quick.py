@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,16 @@ def test_every_part_of_a_quick_run_gives_something(document: dict[str, Any]) -> 
     assert counted["detector"] == pytest.approx(8.1, abs=0.1), "two radiographs of 512 px through YOLO11n"
     assert document["rivals"][0]["largest_difference"] < 1e-3, "both sides compute the same"
     assert {one["engine"] for one in document["engines"]} >= {"onnxruntime fp32", "onnxruntime int8"}
+
+
+def test_one_section_goes_into_the_json_alone(tmp_path: Path) -> None:
+    from benchmarks.performance.__main__ import main
+
+    places = {name: tmp_path / f"speed.{name}" for name in ("out", "page", "picture")}
+    main(["--quick", "--only", "indexing", *(f"--{option}={path}" for option, path in places.items())])
+    found = json.loads(places["out"].read_text("utf-8"))
+    assert found["indexing"] and "engines" not in found
+    assert not places["page"].exists() and not places["picture"].exists()
 
 
 def test_ratios_of_the_page_follow_from_the_times(document: dict[str, Any]) -> None:
