@@ -52,6 +52,14 @@ def cohort(
     variety: Annotated[
         Variety, typer.Option("--variety", help="Domain randomisation; wide or faded to train detectors on.")
     ] = Variety.NONE,
+    drawn_systems: Annotated[
+        int,
+        typer.Option(
+            "--drawn-systems",
+            min=0,
+            help="X-ray systems drawn by parameters for training and for validation; 0 takes the sites' own.",
+        ),
+    ] = 0,
     device: Device = "cpu",
     jobs: Jobs = 0,
     config: Config = None,
@@ -81,6 +89,7 @@ def cohort(
             jobs=_processes(jobs, device),
             resume=resume,
             fresh_for=fresh,
+            drawn_systems=drawn_systems,
         )
         plan = SimulationPlan(out=out, patients=patients, seed=seed, sites=sites, options=options)
         count = len(assign_sites(plan))

@@ -17,6 +17,7 @@ from osteolens.errors import ConfigError
 from phantom.records import FILE_NAME, Record
 from phantom.subject.population import DEFAULT_POPULATION, PopulationConfig
 from phantom.variety import Variety
+from phantom.xray.drawn_systems import MOST_SYSTEMS
 from phantom.xray.system import SimulatedSite
 
 MIXED = "mixed"
@@ -42,6 +43,7 @@ class SimulationOptions:
         jobs: processes, each with one thread, so that their number changes no bit.
         resume: leave the patients that an earlier run wrote; False simulates them again.
         fresh_for: weights that the cohort is to judge, whose seed it takes; None for every other cohort.
+        drawn_systems: X-ray systems drawn for each of training and validation; 0 takes those of the sites.
     """
 
     spacing_mm: float = 0.6
@@ -52,6 +54,7 @@ class SimulationOptions:
     jobs: int = 1
     resume: bool = True
     fresh_for: FreshFor | None = None
+    drawn_systems: int = 0
 
 
 DEFAULT_OPTIONS = SimulationOptions()
@@ -88,13 +91,15 @@ class PlanRecord(Record):
     anatomies: Literal["built-in", "built-in and meshes"]
     population: PopulationConfig
     fresh_for: FreshFor | None = None
+    drawn_systems: int = 0
 
 
 def assign_sites(plan: SimulationPlan) -> list[SimulatedSite]:
     """The site of every patient of a plan.
 
     Raises:
-        ConfigError: unknown site, no patients, counts that do not add up, no process, or an absurd pixel.
+        ConfigError: unknown site, no patients, counts that do not add up, no process, an absurd pixel, or too many
+            drawn systems.
     """
     parts = [part.strip().partition(":") for part in plan.sites.split(",")]
     for name, colon, count in parts:
@@ -117,6 +122,8 @@ def assign_sites(plan: SimulationPlan) -> list[SimulatedSite]:
             f"simulate: got {patients} patients at {plan.options.spacing_mm} mm in {plan.options.jobs} processes; "
             f"expected >= 1, {low:g}-{high:g} mm and >= 1"
         )
+    if not 0 <= plan.options.drawn_systems <= MOST_SYSTEMS:
+        raise ConfigError(f"simulate: got {plan.options.drawn_systems} drawn systems; expected 0 to {MOST_SYSTEMS}")
     order = list(SimulatedSite)
     sites: list[SimulatedSite] = []
     for name, _, count in parts:
@@ -205,6 +212,7 @@ def read_plan(cohort: Path, anatomy: Path | None = None, device: str = "cpu", jo
         population=record.population,
         jobs=jobs,
         fresh_for=record.fresh_for,
+        drawn_systems=record.drawn_systems,
     )
     patients = sum(1 for _ in cohort.glob(f"*/{FILE_NAME}"))
     return SimulationPlan(out=cohort, patients=patients, seed=record.seed, sites=record.sites, options=options)
@@ -220,6 +228,7 @@ def _record_of(plan: SimulationPlan) -> PlanRecord:
         anatomies="built-in" if options.anatomy is None else "built-in and meshes",
         population=options.population,
         fresh_for=options.fresh_for,
+        drawn_systems=options.drawn_systems,
     )
 
 

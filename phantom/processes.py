@@ -24,7 +24,8 @@ from phantom.records import PatientRecord, PatientRow, image_record, write_recor
 from phantom.soft_tissue.habitus import Habitus, load_habitus
 from phantom.subject.population import YoungAdult, sample_person
 from phantom.xray.dicom import StudyHeader, write_radiographs
-from phantom.xray.system import SYSTEMS, SimulatedSite
+from phantom.xray.drawn_systems import systems_of
+from phantom.xray.system import SimulatedSite
 
 _LOADED: dict[Path | None, tuple[tuple[Anatomy, ...], Habitus]] = {}
 """Bones and soft tissue by their folder, for `load_sources`."""
@@ -90,8 +91,9 @@ def simulate_and_write(task: PatientTask) -> None:
     """Simulate one patient and write its folder; patient.json comes last."""
     plan = task.plan
     person = sample_person(task.index, plan.seed, plan.options.population)
+    systems = systems_of(task.site, plan.options.drawn_systems, plan.seed)
     with torch.inference_mode():
-        patient = simulate_patient(person, _hospital(plan), SYSTEMS[task.site])
+        patient = simulate_patient(person, _hospital(plan), systems)
     folder = plan.out / person.patient_id
     folder.mkdir(parents=True, exist_ok=True)
     header = StudyHeader(

@@ -69,6 +69,7 @@ NOT_RUN = {
 
 SMALLER = (
     (r"training:\d+,validation:\d+,test1:\d+(,test2:\d+)?", "training:9,validation:5,test1:6"),
+    (r"--sites training:\d+,validation:\d+ ", "--sites training:1,validation:1 "),
     (r"--sites test1:\d+,test2:\d+", "--sites test1:2,test2:1"),
     (r"--site test1,test2", "--site test1"),
     (r"--patients \d+", "--patients 2"),

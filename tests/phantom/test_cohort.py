@@ -16,6 +16,7 @@ from cohort.spine import View
 from osteolens.errors import AnatomyError, ConfigError
 from phantom.cohort import simulate_cohort, young_adults
 from phantom.plan import SimulationOptions, SimulationPlan
+from phantom.xray.drawn_systems import drawn_systems
 
 COARSE = SimulationOptions(spacing_mm=1.2)
 
@@ -45,6 +46,15 @@ def test_jobs_change_no_bit(simulated_cohort: Path, tmp_path: Path) -> None:
     assert len(written) == 6
     for path in written:
         assert path.read_bytes() == (simulated_cohort / path.relative_to(out)).read_bytes(), path.name
+
+
+def test_patients_are_imaged_on_drawn_systems(tmp_path: Path) -> None:
+    options = SimulationOptions(spacing_mm=1.2, drawn_systems=5)
+    simulate_cohort(tmp_path, sites="training:1,test1:1", seed=9, options=options)
+    machines = pd.read_csv(tmp_path / "cohort.csv").set_index("site")["machine"]
+    assert machines["training"] in {system.name for system in drawn_systems(5, 9)} and machines["test1"] == "SIM-C"
+    study = index_cohort(tmp_path).studies[0]
+    assert study.ap is not None and read_radiograph(study.ap).view is View.AP
 
 
 def test_young_adults_are_scanned_without_radiographs(tmp_path: Path) -> None:

@@ -134,3 +134,13 @@ def test_a_fresh_plan_takes_the_seed_of_its_weights_and_says_so(tmp_path: Path) 
     other = SimulationPlan(out=tmp_path / "other")
     claim_folder(other)
     assert "fresh_for" not in json.loads((other.out / "simulation.json").read_text())
+
+
+def test_drawn_systems_are_part_of_the_plan(tmp_path: Path) -> None:
+    drawn = SimulationOptions(drawn_systems=48)
+    claim_folder(SimulationPlan(out=tmp_path, seed=8, options=drawn))
+    assert read_plan(tmp_path).options.drawn_systems == 48
+    with pytest.raises(ConfigError, match="drawn_systems is 48, not 0"):
+        claim_folder(SimulationPlan(out=tmp_path, seed=8))
+    with pytest.raises(ConfigError, match="got 1001 drawn systems; expected 0 to 1000"):
+        assign_sites(SimulationPlan(out=tmp_path, options=SimulationOptions(drawn_systems=1001)))
