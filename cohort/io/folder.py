@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from cohort.covariates import Covariates
 from cohort.io.dicom.read import Header, read_header
-from cohort.io.image_files import ImageFile, described_files
+from cohort.io.image_files import HeaderRecord, ImageFile, described_files
 from cohort.io.radiograph import PLAIN_SUFFIXES
 from cohort.io.safe_names import part_of_study, safe_name
 from cohort.io.tables.join import CohortTables, read_cohort_tables
@@ -28,7 +28,7 @@ MAX_IMAGES = 12
 """Images of one study that are read; a lumbar examination has fewer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortIndex:
     """Studies in a stable order, and what was left out.
 
@@ -37,12 +37,14 @@ class CohortIndex:
         skipped: files that are part of no study, and why.
         root: folder that all of it lies in.
         address: of a store that the folder was fetched from, without credentials; None for a local folder.
+        headers: record of what was read, for the next run.
     """
 
     studies: tuple[Study, ...]
     skipped: tuple[Skipped, ...]
     root: Path | None = None
     address: str | None = None
+    headers: HeaderRecord | None = field(default=None, compare=False, repr=False)
 
 
 def site_names(sites: str) -> set[str]:
@@ -66,7 +68,11 @@ def only_sites(index: CohortIndex, sites: str) -> CohortIndex:
 
 
 def index_cohort(
-    source: Path | str, exclude: Path | None = None, with_tables: bool = True, progress: Progress = silent
+    source: Path | str,
+    exclude: Path | None = None,
+    with_tables: bool = True,
+    progress: Progress = silent,
+    headers: HeaderRecord | None = None,
 ) -> CohortIndex:
     """Studies of a folder, of one image file, or of a manifest CSV; only headers are read.
 
@@ -81,13 +87,14 @@ def index_cohort(
         exclude: a folder inside it to ignore, such as the run's own output.
         with_tables: whether the tables of a folder are joined.
         progress: told after files of a folder.
+        headers: of an earlier run; the files that it knows are not read.
 
     Raises:
         ReadError: the source does not exist, or its table cannot be read.
     """
     source = Path(source)
     if source.is_file() and source.suffix.lower() == ".csv":
-        return _index_manifest(source)
+        return _index_manifest(source, headers)
     skipped: list[Skipped] = []
     if source.is_file():
         files, root, tables = [source], source.parent, CohortTables()
@@ -98,14 +105,14 @@ def index_cohort(
     else:
         raise ReadError(f"{source}: no such file or folder; expected a folder of radiographs, an image or a CSV")
     images = []
-    for described in described_files(files, root, progress):
+    for described in described_files(files, root, progress, headers):
         if isinstance(described, Skipped):
             skipped.append(described)
         else:
             images.append(described)
     studies = [_study(key, group, split) for key, group, split in _grouped(images)]
     joined = (tables.joined(study, key) for key, study in sorted(studies, key=lambda pair: pair[0]))
-    return CohortIndex(tuple(joined), tuple(skipped), root)
+    return CohortIndex(studies=tuple(joined), skipped=tuple(skipped), root=root, headers=headers)
 
 
 def _grouped(images: Sequence[ImageFile]) -> list[tuple[str, list[ImageFile], bool]]:
@@ -167,7 +174,7 @@ def _with_image(study: Study, view: View | None, path: Path) -> Study:
     return replace(study, images_of_unknown_view=(*study.images_of_unknown_view, path))
 
 
-def _index_manifest(path: Path) -> CohortIndex:
+def _index_manifest(path: Path, known_headers: HeaderRecord | None) -> CohortIndex:
     """A CSV with the columns `ap` and/or `lateral` (paths relative to it) beside those of cohort.csv.
 
     cohort.csv and dxa.csv in the same folder are joined as they are to a folder of images.
@@ -189,7 +196,8 @@ def _index_manifest(path: Path) -> CohortIndex:
             skipped.append(Skipped(path, f"line {number}: {reason}"))
             continue
         ap, lateral = (path.parent / images[v] if images[v] else None for v in (View.AP, View.LATERAL))
-        headers = [header for image in (ap, lateral) if image is not None and (header := _header_of(image)) is not None]
+        named = [image for image in (ap, lateral) if image is not None]
+        headers = [header for image in named if (header := _header_of(image, known_headers)) is not None]
         covariates = Covariates()
         for header in headers:
             covariates = header.covariates.overridden_by(covariates)
@@ -208,7 +216,8 @@ def _index_manifest(path: Path) -> CohortIndex:
             system=row.machine or _first(header.system for header in headers),
         )
         studies[key] = tables.joined(study, key)
-    return CohortIndex(tuple(studies[key] for key in sorted(studies)), tuple(skipped), path.parent)
+    in_order = tuple(studies[key] for key in sorted(studies))
+    return CohortIndex(studies=in_order, skipped=tuple(skipped), root=path.parent, headers=known_headers)
 
 
 def _tables_beside(manifest: Path) -> CohortTables:
@@ -216,14 +225,20 @@ def _tables_beside(manifest: Path) -> CohortTables:
     return read_cohort_tables(manifest.parent, with_cohort=manifest.name != "cohort.csv")
 
 
-def _header_of(image: Path) -> Header | None:
+def _header_of(image: Path, headers: HeaderRecord | None) -> Header | None:
     """The header of a DICOM file, None of any other and of one that cannot be read."""
-    if image.suffix.lower() in PLAIN_SUFFIXES or not image.is_file():
+    if image.suffix.lower() in PLAIN_SUFFIXES:
         return None
+    known_header = None if headers is None else headers.get(image)
+    if known_header is not None or not image.is_file():
+        return known_header
     try:
-        return read_header(image)
+        header = read_header(image)
     except ReadError:
         return None
+    if headers is not None:
+        headers.add(image, header)
+    return header
 
 
 def _first(values: Iterable[T | None]) -> T | None:

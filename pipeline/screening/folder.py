@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from cohort.covariates import Covariates
@@ -19,7 +20,6 @@ from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.prediction import Status
 from pipeline.screening.config import ScreeningConfig
 from pipeline.screening.manual_rois import ManualRois
-from pipeline.screening.output.known_digests import KnownDigests
 from pipeline.screening.output.objects import no_objects, object_writers
 from pipeline.screening.output.parquet import ParquetWriter
 from pipeline.screening.output.report import used_tables, write_report
@@ -34,6 +34,8 @@ from pipeline.screening.output.run_record import (
     skipped_rows,
     table_text,
 )
+from pipeline.screening.rerun.digests import KnownDigests
+from pipeline.screening.rerun.results import KnownResults
 from pipeline.screening.stop import stop_asked
 from pipeline.screening.storage.staging import opened
 from pipeline.screening.stored_study import StoredStudy, earlier_study
@@ -175,7 +177,8 @@ class _Run:
         self._studies = [replace(s, covariates=s.covariates.overridden_by(options.covariates)) for s in index.studies]
         self._skipped = skipped_rows(index.skipped, index.root)
         write_whole(out / "skipped.csv", table_text(("file", "reason"), self._skipped))
-        self._known = KnownDigests(out, index.root)
+        if index.headers is not None:
+            index.headers.write()
         self._writers = object_writers(options.config, out)
         self._add_to_parquet = ParquetWriter(options.config.parquet, out)
         self._earlier_seconds = earlier_seconds(out)
@@ -185,10 +188,13 @@ class _Run:
         self._worker = WorkerSettings(
             bundle=bundle, config=options.config, manual_rois=options.manual_rois, root=index.root, out=out
         )
+        self._digests = KnownDigests(out, index.root)
+        self._results = KnownResults(out, index.root, self._worker.identifiers)
 
     def finish(self) -> RunSummary:
         """Screen what no earlier run has screened, then write the tables and the report."""
         pending = self._keep_earlier()
+        by_uid = {study.study_uid: study for study in pending}
         if pending:
             self._worker = self._worker.on_devices()
             with workplace(self._worker.config, len(pending)) as place:
@@ -197,20 +203,21 @@ class _Run:
                 with closing(place.results(pending, self._worker, self._stop)) as results:
                     for stored in results:
                         self._add(stored)
+                        self._digests.add(stored.digests)
+                        self._results.written(by_uid[stored.row.study_uid], stored.digests)
         self._write_tables()
         return self._summary
 
     def _keep_earlier(self) -> list[Study]:
         """Take results of an earlier run where they still hold; the studies that are left to screen."""
-        source, writers, root = self._worker.identifiers, self._writers, self._index.root
         resume = self._options.resume and not self._options.config.shift_levels
         pending = []
         for study in self._studies:
             if self._stop.is_set():
                 break
-            earlier = earlier_study(study, self._out, source, root, writers, self._known.of) if resume else None
+            earlier = self._earlier(study) if resume else None
             if earlier is None:
-                self._known.note(study)
+                self._digests.note(study)
                 pending.append(study)
             else:
                 self._summary.resumed += 1
@@ -218,12 +225,22 @@ class _Run:
                 self._add(replace(earlier, row=replace(earlier.row, seconds=took)))
         return pending
 
+    def _earlier(self, study: Study) -> StoredStudy | None:
+        """An earlier result that holds; its file is read where it changed, or where objects are made of it."""
+        source, root, digest = self._worker.identifiers, self._index.root, cache(self._digests.of)
+        row = self._results.row(study, digest)
+        if row is not None and not self._objects:
+            return StoredStudy(row=row, made={})
+        earlier = earlier_study(study, self._out, source, root, self._writers, digest)
+        if earlier is not None:
+            self._results.add(study, earlier.row, digest)
+        return earlier
+
     def _add(self, stored: StoredStudy) -> None:
         row = stored.row
         self._write_row(row)
         self._add_to_parquet(row)
         self._summary.rows.append(row)
-        self._known.add(stored.digests)
         for kind, made in stored.made.items():
             self._objects[kind].add(row.study_uid, made)
         for stage, seconds in stored.seconds.items():
@@ -260,6 +277,7 @@ class _Run:
         cells = [row.as_cells() for row in summary.rows]
         write_whole(out / "predictions.csv", table_text(COLUMNS, cells))
         self._add_to_parquet.finish(summary.rows)
-        self._known.write()
+        self._digests.write(finished=not summary.stopped)
+        self._results.write(finished=not summary.stopped)
         write_json(out / "run.json", record)
         write_report(out, cells, self._skipped, record, used_tables(self._index.root))

@@ -202,26 +202,33 @@ def _write_overlays(output: ScreeningOutput, config: ScreeningConfig, out: Path)
             write_whole(out / "overlays" / f"{name}{EXPLAINED}.png", hot)
 
 
-def earlier_study(
-    study: Study,
-    out: Path,
-    source: ModelIdentifiers,
-    root: Path | None,
-    writers: Sequence[ObjectWriter],
-    digest: Callable[[Path], str] = digest_of,
-) -> StoredStudy | None:
+@dataclass(frozen=True, slots=True)
+class StandingResult:
+    """An earlier result that holds for a study, and whether day and radiography system are those of now too."""
+
+    prediction: Prediction
+    is_of_day_and_system: bool
+
+
+def result_path(study: Study, out: Path) -> Path:
+    """The file of a study's result in a folder of results."""
+    return out / "studies" / f"{study.study_uid}.json"
+
+
+def standing_result(
+    study: Study, out: Path, source: ModelIdentifiers, root: Path | None, digest: Callable[[Path], str]
+) -> StandingResult | None:
     """An earlier result, if it is complete and came from the same weights, settings, patient, covariates and
-    files, by their digests. Its date and radiography system, which change no class, are brought up to date.
+    files, by their digests.
 
     Args:
         study: to screen.
         out: folder of results.
         source: identifiers of the weights and settings of this run.
         root: folder that paths are told from.
-        writers: of DICOM objects and FHIR resources.
         digest: gives the digest of an image.
     """
-    path = out / "studies" / f"{study.study_uid}.json"
+    path = result_path(study, out)
     if not path.is_file():
         return None
     try:
@@ -244,7 +251,33 @@ def earlier_study(
     if not same:
         return None
     system = None if study.system is None else visible(study.system)
-    if (earlier.study_date, earlier.system) != (study.study_date, system):
+    return StandingResult(earlier, (earlier.study_date, earlier.system) == (study.study_date, system))
+
+
+def earlier_study(
+    study: Study,
+    out: Path,
+    source: ModelIdentifiers,
+    root: Path | None,
+    writers: Sequence[ObjectWriter],
+    digest: Callable[[Path], str] = digest_of,
+) -> StoredStudy | None:
+    """The `standing_result` of a study. Its date and radiography system, which change no class, are brought up to date.
+
+    Args:
+        study: to screen.
+        out: folder of results.
+        source: identifiers of the weights and settings of this run.
+        root: folder that paths are told from.
+        writers: of DICOM objects and FHIR resources.
+        digest: gives the digest of an image.
+    """
+    standing = standing_result(study, out, source, root, digest)
+    if standing is None:
+        return None
+    earlier = standing.prediction
+    if not standing.is_of_day_and_system:
+        system = None if study.system is None else visible(study.system)
         earlier = _stored(replace(earlier, study_date=study.study_date, system=system), out)
     return StoredStudy(row=row_of(earlier, 0.0), made=write_objects(study, earlier, writers, kept=True))
 

@@ -19,6 +19,7 @@ from osteolens.atomic import cannot_write, make_folder
 from osteolens.errors import ConfigError, OutputError, ReadError
 from osteolens.progress import Progress, silent
 from pipeline.screening.output.run_record import locked
+from pipeline.screening.rerun.headers import KnownHeaders
 from pipeline.screening.storage.listing import Listing, StoredFile, listed, too_large
 from pipeline.screening.storage.store import Store, is_address
 
@@ -53,13 +54,19 @@ class StagedFolder:
     def index(self, exclude: Path | None = None, progress: Progress = silent) -> CohortIndex:
         """Its studies, as `index_cohort` finds them.
 
+        Args:
+            exclude: folder of results, which is left out; headers that an earlier run into it has read are not read
+                again.
+            progress: told after files of a folder.
+
         Raises:
             ConfigError: the folder to leave out is this one.
             ReadError: it does not exist, or its table cannot be read.
         """
         if exclude is not None and exclude.resolve() == self.path.resolve():
             raise ConfigError(f"{exclude} is the input folder; choose a folder of its own for the results")
-        index = index_cohort(self.path, exclude=exclude, progress=progress)
+        headers = None if exclude is None else KnownHeaders(exclude, self.path)
+        index = index_cohort(self.path, exclude=exclude, progress=progress, headers=headers)
         return replace(index, skipped=(*index.skipped, *self.left_out), address=self.address)
 
     def remove(self) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from cohort.io.digest import sha256_of
 from cohort.study import Study
-from pipeline.screening.output import known_digests as module
-from pipeline.screening.output.known_digests import KnownDigests
+from osteolens import file_state
+from pipeline.screening.rerun import digests as module
+from pipeline.screening.rerun.digests import KnownDigests
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="times of the last change are those of POSIX")
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="times of the last ch
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files written a moment ago count as old."""
-    monkeypatch.setattr(module, "SETTLED_NS", -1_000_000_000)
+    monkeypatch.setattr(file_state, "SETTLED_NS", -1_000_000_000)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_file_in_its_place_is_read(image: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_file_changed_a_moment_ago_is_not_trusted(
     image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SETTLED_NS", 3_000_000_000)
+    monkeypatch.setattr(file_state, "SETTLED_NS", 3_000_000_000)
     record = KnownDigests(tmp_path, tmp_path)
     record.of(image)
     record.write()
@@ -81,9 +82,3 @@ def test_a_digest_is_not_joined_to_a_later_state(image: Path, tmp_path: Path, mo
     record.note(Study(study_uid="1", patient_id="p", ap=image))
     record.write()  # the run was stopped before the study was screened
     assert reads(image, monkeypatch)[1] == 1
-
-
-@pytest.mark.parametrize("text", ["", "[1]", '{"AP.dcm": 3}', '{"AP.dcm": ["1", "2"]}', "\x00"])
-def test_a_damaged_record_is_no_record(image: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (image.parent / module.NAME).write_text(text)
-    assert reads(image, monkeypatch) == (sha256_of(image), 1)
