@@ -152,14 +152,31 @@ def detect_signal(
         acquisition: scatter, quanta and blur.
         generator: source of the noise.
     """
+    total = scattered_signal(primary, thickness_g_cm2, acquisition)
+    level = _level(primary)
+    count = (total / level * acquisition.quanta).clamp_min(1.0)
+    noise = torch.randn(total.shape, generator=generator, device=total.device)
+    return (total * (1 + 1.1 * noise / count.sqrt())).clamp_min(1e-6 * float(level))
+
+
+def scattered_signal(primary: Tensor, thickness_g_cm2: Tensor, acquisition: Acquisition) -> Tensor:
+    """Signal with post-grid scatter and blur, without noise.
+
+    Args:
+        primary: (H, W) relative to the open beam.
+        thickness_g_cm2: (H, W) areal density; scatter follows its broad shape.
+        acquisition: scatter and blur.
+    """
     rows, columns = primary.shape
-    middle = primary[rows // 4 : rows * 3 // 4, columns * 2 // 5 : columns * 3 // 5]
-    level = middle.mean().clamp_min(1e-9)
+    level = _level(primary)
     relative = thickness_g_cm2 / thickness_g_cm2[rows // 2, columns // 2].clamp_min(1.0)
     source = primary.clamp(max=float(level) * 4) * relative.clamp(0, 1.4)
     scatter = wide_blur(source, 35.0 / acquisition.spacing_mm)
     reference = scatter[rows // 4 : rows * 3 // 4, columns * 2 // 5 : columns * 3 // 5].mean().clamp_min(1e-9)
-    total = gaussian_blur(primary + scatter * (acquisition.scatter_to_primary * level / reference), acquisition.blur_px)
-    count = (total / level * acquisition.quanta).clamp_min(1.0)
-    noise = torch.randn(total.shape, generator=generator, device=total.device)
-    return (total * (1 + 1.1 * noise / count.sqrt())).clamp_min(1e-6 * float(level))
+    return gaussian_blur(primary + scatter * (acquisition.scatter_to_primary * level / reference), acquisition.blur_px)
+
+
+def _level(primary: Tensor) -> Tensor:
+    """Mean primary signal at the middle of the field."""
+    rows, columns = primary.shape
+    return primary[rows // 4 : rows * 3 // 4, columns * 2 // 5 : columns * 3 // 5].mean().clamp_min(1e-9)

@@ -123,11 +123,11 @@ def take_radiograph(body: ImagedBody, system: XraySystem, geometry: Geometry, st
         streams: source of clothing, exposure, noise, display and borders.
     """
     view, spacing_mm, rng = geometry.view, geometry.spacing_mm, streams.numbers
-    layers = _project_body(body, geometry, rng)
+    layers = projected_layers(body, geometry, rng)
     primary = transmission(
         layers.muscle, layers.adipose, layers.mineral, beam_table(system.kvp[view], str(layers.mineral.device))
     )
-    acquisition = _sample_acquisition(body, system, geometry, layers.thickness, rng)
+    acquisition = sample_acquisition(body, system, geometry, layers.thickness, rng)
     signal = detect_signal(primary, layers.thickness, acquisition, streams.fields)
     if body.exposure is Exposure.OVER:
         signal = signal.clamp(max=float(_middle(signal).median()) * float(rng.uniform(0.75, 1.05)))
@@ -144,7 +144,7 @@ def take_radiograph(body: ImagedBody, system: XraySystem, geometry: Geometry, st
     )
 
 
-class _Layers(NamedTuple):
+class Layers(NamedTuple):
     """Areal densities (rows, columns) in g/cm2; the thickness is the patient's, without metal, clothing and table."""
 
     muscle: Tensor
@@ -153,8 +153,14 @@ class _Layers(NamedTuple):
     thickness: Tensor
 
 
-def _project_body(body: ImagedBody, geometry: Geometry, rng: np.random.Generator) -> _Layers:
-    """Areal densities of the patient, of metal, and in some images of clothing and a table's edge."""
+def projected_layers(body: ImagedBody, geometry: Geometry, rng: np.random.Generator) -> Layers:
+    """Areal densities of the patient, of metal, and in some images of clothing and a table's edge.
+
+    Args:
+        body: bones and soft tissue.
+        geometry: view, field and centring.
+        rng: source of clothing and table.
+    """
     skeleton, tissue = body.skeleton, body.tissue
     mineral = _project_spine(skeleton.spine, geometry) + _project_coarse(skeleton.frame, geometry, 3)
     muscle = _project_coarse(tissue.muscle, geometry, 5)
@@ -166,7 +172,7 @@ def _project_body(body: ImagedBody, geometry: Geometry, rng: np.random.Generator
     clothing = sample_clothing(geometry.shape, geometry.spacing_mm, rng)
     mineral = mineral + torch.from_numpy(clothing).to(mineral.device)
     muscle = muscle + torch.from_numpy(sample_table(geometry.shape, rng)).to(mineral.device)
-    return _Layers(muscle, adipose, mineral, thickness)
+    return Layers(muscle, adipose, mineral, thickness)
 
 
 def _middle(image: Tensor) -> Tensor:
@@ -175,10 +181,18 @@ def _middle(image: Tensor) -> Tensor:
     return image[rows // 3 : 2 * rows // 3, columns * 2 // 5 : columns * 3 // 5]
 
 
-def _sample_acquisition(
+def sample_acquisition(
     body: ImagedBody, system: XraySystem, geometry: Geometry, thickness: Tensor, rng: np.random.Generator
 ) -> Acquisition:
-    """Scatter, quanta and blur of one exposure; lateral images are taken with less at the detector."""
+    """Scatter, quanta and blur of one exposure; lateral images are taken with less at the detector.
+
+    Args:
+        body: whose back sets the magnification, and whose exposure may be poor.
+        system: grid and focal spot.
+        geometry: view and field.
+        thickness: (H, W) of the patient in g/cm2.
+        rng: source of scatter, exposure and blur.
+    """
     spacing_mm, (rows, columns) = geometry.spacing_mm, geometry.shape
     scatter = scatter_to_primary(float(_middle(thickness).mean()), rows * columns * spacing_mm**2 / 100, system.grid)
     scatter *= float(np.exp(rng.normal(0, 0.12)))

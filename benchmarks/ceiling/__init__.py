@@ -1,0 +1,1 @@
+"""What can be known of bone density between the true bones and the display."""
