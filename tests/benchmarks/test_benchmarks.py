@@ -16,7 +16,7 @@ FILES = [
     for path in sorted((ROOT / folder).glob("*.py"))
     if "\ndef main(" in path.read_text("utf-8")
 ]
-NEEDS = dict.fromkeys(("accuracy_by_arithmetic.py", "ct_levels.py", "missing_levels.py", "make_examples.py"), "torch")
+NEEDS = dict.fromkeys(("ct_levels.py", "missing_levels.py", "make_examples.py"), "torch")
 NEEDS["make_physics_table.py"] = "spekpy"
 """What imports more than the base install holds."""
 

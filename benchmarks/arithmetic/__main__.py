@@ -1,6 +1,6 @@
 """What pixels, refinement and views buy: accuracy of the shipped networks against their operations. In-silico.
 
-Usage: python benchmarks/accuracy_by_arithmetic.py COHORT [--studies 200] [--out FILE.json]
+Usage: python -m benchmarks.arithmetic COHORT [--studies 200] [--out FILE.json]
 COHORT is a simulated cohort of the validation site, with rois.csv. Networks are exported at other sizes and screen it;
 none is trained for its size. Prints Markdown. Needs the extra `train`.
 """
@@ -17,31 +17,28 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.performance.networks import Networks, operations, plain_graph  # noqa: E402
-from classify.network.checkpoint import load_network  # noqa: E402
-from classify.network.densenet import DualChannelDenseNet  # noqa: E402
-from classify.network.export import export_classifier  # noqa: E402
-from cohort.bmd import BmdClass  # noqa: E402
-from cohort.eligibility import exclusions  # noqa: E402
-from cohort.io.annotations import Rois, read_rois  # noqa: E402
-from cohort.io.folder import index_cohort  # noqa: E402
-from cohort.spine import TARGET_LEVELS, View, iou  # noqa: E402
-from cohort.study import Study  # noqa: E402
-from detect.config import CLASSES  # noqa: E402
-from detect.training.export_detector import export_detector  # noqa: E402
-from osteolens.inference.config import InferenceConfig  # noqa: E402
-from osteolens.inference.network import Tensor  # noqa: E402
-from osteolens.processes import available_cores  # noqa: E402
-from pipeline.bundle.load import Bundle, load_bundle  # noqa: E402
-from pipeline.bundle.manifest import read_manifest  # noqa: E402
-from pipeline.evaluation.statistics.roc import auc_value  # noqa: E402
-from pipeline.prediction import Prediction  # noqa: E402
-from pipeline.screening.config import ScreeningConfig  # noqa: E402
-from pipeline.screening.radiograph_reader import read_images  # noqa: E402
-from pipeline.screening.screener import Screener  # noqa: E402
+from benchmarks.performance.networks import Networks, operations, plain_graph
+from classify.network.checkpoint import load_network
+from classify.network.densenet import DualChannelDenseNet
+from classify.network.export import export_classifier
+from cohort.bmd import BmdClass
+from cohort.eligibility import exclusions
+from cohort.io.annotations import Rois, read_rois
+from cohort.io.folder import index_cohort
+from cohort.spine import TARGET_LEVELS, View, iou
+from cohort.study import Study
+from detect.config import CLASSES
+from detect.training.export_detector import export_detector
+from osteolens.inference.config import InferenceConfig
+from osteolens.inference.network import Tensor
+from osteolens.processes import available_cores
+from pipeline.bundle.load import Bundle, load_bundle
+from pipeline.bundle.manifest import read_manifest
+from pipeline.evaluation.statistics.roc import auc_value
+from pipeline.prediction import Prediction
+from pipeline.screening.config import ScreeningConfig
+from pipeline.screening.radiograph_reader import read_images
+from pipeline.screening.screener import Screener
 
 DETECTOR_PX = (448, 384, 320)
 CLASSIFIER_PX = (96, 64)
@@ -91,7 +88,9 @@ class Accuracy:
 
 def main() -> None:
     """Export, screen, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.arithmetic", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("cohort", type=Path)
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--weights", type=Path)

@@ -1,0 +1,1 @@
+"""What pixels, refinement and views buy."""
