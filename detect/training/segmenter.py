@@ -12,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from cohort.findings import GENANT_LOSS
-from detect.segmenter import TARGETS
 from detect.training.body_crops import CropStore, batches
 from detect.training.config import SegmenterTraining
 from detect.training.pictures import draw_bodies
 from detect.training.segmenter_network import (
+    bodies_taken,
+    evaluate,
     export_segmenter,
     load_start,
     mask_loss,
@@ -43,6 +42,9 @@ from osteolens.training.watch import EpochClock, Watch
 
 MEASURED_CROPS = 8
 """Crops of the step by which the precision is chosen."""
+
+FEWEST_TAKEN = 0.9
+"""Fraction of the bodies of validation below which quality control would reject good studies."""
 
 RESULTS = ("segmenter.safetensors", "segmenter.onnx", "training_crops.png", "validation_crops.png")
 
@@ -73,8 +75,9 @@ def fit_segmenter(
         watch: told of steps and epochs.
 
     Returns:
-        epoch, loss, mean Dice on the validation bodies of the best epoch, and areas under the ROC curves of losses of
-        25 % and more (Genant grade 2), of bodies, of lateral bodies and of facing, as far as both classes are there.
+        epoch, loss, mean Dice on the validation bodies of the best epoch, `bodies_taken`, and areas under the ROC
+        curves of losses of 25 % and more (Genant grade 2), of bodies, of lateral bodies and of facing, as far as both
+        classes are there.
 
     Raises:
         WeightsError: `start_from` holds another network.
@@ -190,8 +193,16 @@ class _Fit:
         with whole_file(self.out / "segmenter.safetensors") as unfinished:
             save_file({name: value.contiguous() for name, value in network.state_dict().items()}, unfinished)
         difference = export_segmenter(network, self.out / "segmenter.onnx")
+        taken = bodies_taken(network, self.validation, self.config.batch)
+        if taken < FEWEST_TAKEN:
+            self.watch.notify(
+                f"{100 * taken:.0f} % of the bodies of validation are taken for such in an image that is not inverted; "
+                f"below {100 * FEWEST_TAKEN:.0f} % `process` rejects good studies as not_lumbar or inverted: "
+                "train for more epochs, on more studies, or start from the shipped segmenter"
+            )
+        metrics = {**self.record.best, "bodies_taken": taken}
         document = {
-            "validation": dict(self.record.best),
+            "validation": metrics,
             "history": [dict(row) for row in self.record.history],
             "onnx_apart": difference,
             "config": {**self.config.model_dump(mode="json"), "lr": self.rate},
@@ -199,7 +210,7 @@ class _Fit:
         }
         write_json(self.out / "metrics.json", document)
         self.files.finish()
-        return dict(self.record.best)
+        return metrics
 
     def _step(
         self, network: nn.Module, batch: tuple[Floats, Floats, Floats], bfloat16: bool, mean: Mean = plain_mean
@@ -257,30 +268,3 @@ class _Fit:
         with torch.inference_mode():
             logits, _ = network(torch.from_numpy(images).to(self.device, memory_format=torch.channels_last))
         return np.asarray(torch.sigmoid(logits.float()).cpu().numpy()[:, 0], np.float32)
-
-
-def evaluate(model: nn.Module, store: CropStore, size: int, device: torch.device) -> dict[str, float]:
-    """Mean Dice of thresholded masks of plain bodies, and areas under the ROC curves of grade 2 fractures and kinds."""
-    model.eval()
-    dice, predicted = [], []
-    with torch.inference_mode():
-        for images, masks, _ in batches(store, np.arange(len(store.planes)), size, None):
-            logits, values = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
-            shown, truth = logits.float().cpu().numpy() > 0, masks > 0.5
-            both, filled = (shown & truth).sum((1, 2, 3)), truth.any((1, 2, 3))
-            each = 2 * both / np.maximum(shown.sum((1, 2, 3)) + truth.sum((1, 2, 3)), 1)
-            dice.append(each[filled])
-            predicted.append(values.float().cpu().numpy())
-    scores, truths = np.concatenate(predicted), store.targets.copy()
-    truths[:, 0] = np.where(np.isnan(truths[:, 0]), np.nan, truths[:, 0] >= GENANT_LOSS[1])
-    names = ("auc_grade_2", *(f"auc_{name}" for name in TARGETS[1:]))
-    aucs = {name: _auc(truths[:, k], scores[:, k]) for k, name in enumerate(names)}
-    known = {name: auc for name, auc in aucs.items() if not np.isnan(auc)}
-    return {"dice": float(np.concatenate(dice).mean()), **known}
-
-
-def _auc(truth: Floats, scores: Floats) -> float:
-    known = ~np.isnan(truth)
-    if len(np.unique(truth[known])) < 2:
-        return float("nan")
-    return float(roc_auc_score(truth[known] > 0.5, scores[known]))

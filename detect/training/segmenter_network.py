@@ -1,21 +1,27 @@
-"""The segmenter's network: a U-Net with a second head, its losses, and its ONNX graph. Needs the extra 'train'."""
+"""The segmenter's network: a U-Net with a second head, its losses, its ONNX graph and its evaluation. Needs 'train'."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cohort.findings import GENANT_LOSS
 from detect.segmenter import CROP_PX, TARGETS
+from detect.training.body_crops import CropStore, batches
 from osteolens.atomic import whole_file
 from osteolens.errors import WeightsError
 from osteolens.training.parallel.group import Mean, plain_mean
+
+Floats = npt.NDArray[np.float32]
 
 FRACTURE_WEIGHT = 5.0
 """How much more a fractured body weighs than a whole one; about one in twenty is."""
@@ -120,3 +126,50 @@ def export_segmenter(network: nn.Module, path: Path) -> float:
         if not difference <= AGREED:
             raise WeightsError(f"{path.name}: ONNX and torch differ by {difference:.2g}, at most {AGREED} expected")
     return difference
+
+
+def evaluate(model: nn.Module, store: CropStore, size: int, device: torch.device) -> dict[str, float]:
+    """Mean Dice of thresholded masks of plain bodies, and areas under the ROC curves of grade 2 fractures and kinds."""
+    model.eval()
+    dice, predicted = [], []
+    with torch.inference_mode():
+        for images, masks, _ in batches(store, np.arange(len(store.planes)), size, None):
+            logits, values = model(torch.from_numpy(images).to(device, memory_format=torch.channels_last))
+            shown, truth = logits.float().cpu().numpy() > 0, masks > 0.5
+            both, filled = (shown & truth).sum((1, 2, 3)), truth.any((1, 2, 3))
+            each = 2 * both / np.maximum(shown.sum((1, 2, 3)) + truth.sum((1, 2, 3)), 1)
+            dice.append(each[filled])
+            predicted.append(values.float().cpu().numpy())
+    scores, truths = np.concatenate(predicted), store.targets.copy()
+    truths[:, 0] = np.where(np.isnan(truths[:, 0]), np.nan, truths[:, 0] >= GENANT_LOSS[1])
+    names = ("auc_grade_2", *(f"auc_{name}" for name in TARGETS[1:]))
+    aucs = {name: _auc(truths[:, k], scores[:, k]) for k, name in enumerate(names)}
+    known = {name: auc for name, auc in aucs.items() if not np.isnan(auc)}
+    return {"dice": float(np.concatenate(dice).mean()), **known}
+
+
+def _auc(truth: Floats, scores: Floats) -> float:
+    known = ~np.isnan(truth)
+    if len(np.unique(truth[known])) < 2:
+        return float("nan")
+    return float(roc_auc_score(truth[known] > 0.5, scores[known]))
+
+
+def bodies_taken(network: nn.Module, store: CropStore, size: int) -> float:
+    """Fraction of the bodies of a store that quality control takes for what they are: more likely a body than not, and
+    their negative less likely than they.
+
+    Args:
+        network: on the CPU, in evaluation mode.
+        store: crops as stored.
+        size: crops a batch.
+    """
+    taken = []
+    column = TARGETS.index("body")
+    with torch.inference_mode():
+        for images, masks, _ in batches(store, np.arange(len(store.planes)), size, None):
+            shown = torch.from_numpy(images[(masks > 0.5).any((1, 2, 3))])
+            if len(shown):
+                body, negative = (network(either)[1][:, column].float() for either in (shown, 1 - shown))
+                taken.append((body >= 0) & ((negative < 0) | (negative < body)))
+    return float(torch.cat(taken).float().mean()) if taken else 0.0

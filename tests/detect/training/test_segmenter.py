@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 pytest.importorskip("segmentation_models_pytorch")
 
+from detect.segmenter import TARGETS
 from detect.training.body_crops import STORED_PX, CropStore
 from detect.training.config import SegmenterTraining
 from detect.training.segmenter import fit_segmenter
+from detect.training.segmenter_network import bodies_taken
 from osteolens.config import load_config
 from osteolens.errors import ConfigError, ReadError, WeightsError
 from osteolens.training.precision import PrecisionChoice
@@ -42,7 +46,7 @@ def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
     wrong.planes[:, 1] = 255 * (wrong.planes[:, 1] == 0)
     kept = fit_segmenter(wrong, crops(2), tmp_path / "second", wild, start, Watch(notify=lines.append))
     assert kept["epoch"] == 0 and kept["dice"] == pytest.approx(first["dice"], abs=1e-6)
-    assert "no epoch beat the start, so the start is kept: dice" in lines[-1]
+    assert any("no epoch beat the start, so the start is kept: dice" in line for line in lines)
     assert (tmp_path / "second" / "segmenter.safetensors").read_bytes() == start.start_from.read_bytes()  # type: ignore[union-attr]
     document = json.loads((tmp_path / "second" / "metrics.json").read_text("utf-8"))
     assert [row["epoch"] for row in document["history"]] == [0, 1]
@@ -63,6 +67,37 @@ def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="not the weights of a segmenter with the encoder resnet18"):
         other = PLAIN.model_copy(update={"encoder": "resnet18"})
         fit_segmenter(crops(2), crops(2), tmp_path / "third", other, start)
+
+
+class Looks(nn.Module):
+    """Calls a body what is brighter in its middle than at its corner by some margin, or everything."""
+
+    def __init__(self, everything: bool = False, margin: float = 0.2) -> None:
+        super().__init__()
+        self.everything, self.margin = everything, margin
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        half = images.shape[-1] // 2
+        excess = images[:, 0, half, half] - images[:, 0, 0, 0] - self.margin
+        return images, torch.stack([torch.ones_like(excess) if self.everything else excess] * len(TARGETS), 1)
+
+
+def test_bodies_are_taken_that_look_like_bodies_and_whose_negative_does_not() -> None:
+    assert bodies_taken(Looks(), crops(3), 2) == 1.0
+    assert bodies_taken(Looks(margin=2.0), crops(3), 2) == 0.0, "no bodies"
+    assert bodies_taken(Looks(everything=True), crops(3), 2) == 0.0, "the negatives are as likely"
+    assert bodies_taken(Looks(), crops(3, filled=False), 2) == 0.0
+
+
+def test_a_segmenter_that_would_reject_good_studies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for taken, told in ((0.5, 1), (0.9, 0)):
+        lines: list[str] = []
+        monkeypatch.setattr("detect.training.segmenter.bodies_taken", lambda *_, taken=taken: taken)
+        out = tmp_path / str(told)
+        found = fit_segmenter(crops(2), crops(2), out, PLAIN, CPU, Watch(notify=lines.append))
+        assert found["bodies_taken"] == taken
+        assert json.loads((out / "metrics.json").read_text("utf-8"))["validation"]["bodies_taken"] == taken
+        assert sum("50 % of the bodies of validation" in line and "not_lumbar" in line for line in lines) == told
 
 
 def test_validation_without_a_body_is_told(tmp_path: Path) -> None:
