@@ -18,7 +18,9 @@ class Device(StrEnum):
 
 
 class Precision(StrEnum):
-    """Numbers that a network computes with."""
+    """Numbers that networks compute with; mixed is bf16 but for the segmenter, where a threshold on a mask turns a
+    rounding into another edge."""
 
     FP32 = "fp32"
+    MIXED = "mixed"
     BF16 = "bf16"

@@ -45,13 +45,14 @@ def with_devices(config: InferenceConfig, networks: Mapping[str, Path]) -> Infer
     to_choose = [name for name, device in config.devices.items() if device is Device.AUTO and name in networks]
     if not to_choose:
         return config
-    devices = available_devices(config.precision)
-    if not devices:
+    devices = {name: available_devices(config.precision_of(name)) for name in to_choose}
+    if not all(devices.values()):
         raise ConfigError(
             f"precision {config.precision}: needs OpenVINO, which is not installed; "
             "install the extra 'openvino', or choose --precision fp32"
         )
-    return config.model_copy(update={name: fastest(networks[name], devices, config.precision) for name in to_choose})
+    chosen = {name: fastest(networks[name], devices[name], config.precision_of(name)) for name in to_choose}
+    return config.model_copy(update=chosen)
 
 
 def openers(config: InferenceConfig, networks: Mapping[str, Path], threads: int) -> dict[str, OpenNetwork]:
@@ -66,7 +67,7 @@ def openers(config: InferenceConfig, networks: Mapping[str, Path], threads: int)
         ConfigError: a device is not in this installation, or does not compute in this precision.
     """
     chosen = with_devices(config, networks)
-    return {name: opener(chosen.devices[name], config.precision, threads) for name in networks}
+    return {name: opener(chosen.devices[name], config.precision_of(name), threads) for name in networks}
 
 
 def fastest(onnx: Path, devices: Sequence[Device], precision: Precision) -> Device:
