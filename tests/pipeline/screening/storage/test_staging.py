@@ -77,7 +77,9 @@ def screened(source: str | Path, out: Path, bundle: Bundle, **settings: Any) -> 
 def files(out: Path) -> dict[str, bytes]:
     found = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
     timed = ("run.json", "predictions.csv", "report.html", ".osteolens-results")
-    return {name: path.read_bytes() for name, path in found.items() if name not in timed and not name.startswith("known_")}
+    return {
+        name: path.read_bytes() for name, path in found.items() if name not in timed and not name.startswith("known_")
+    }
 
 
 def without_seconds(out: Path) -> list[str]:
