@@ -89,7 +89,7 @@ def process(
     ] = None,
     precision: Annotated[
         Precision,
-        typer.Option("--precision", help="Numbers of the networks; mixed and bf16 need the extra 'openvino'."),
+        typer.Option("--precision", help="Numbers that networks compute with; bf16 needs the extra 'openvino'."),
     ] = Precision.FP32,
     weights: options.Weights = None,
     config: options.Config = None,

@@ -18,9 +18,7 @@ class Device(StrEnum):
 
 
 class Precision(StrEnum):
-    """Numbers that networks compute with; mixed is bf16 but for the segmenter, where a threshold on a mask turns a
-    rounding into another edge."""
+    """Numbers that a network computes with."""
 
     FP32 = "fp32"
-    MIXED = "mixed"
     BF16 = "bf16"

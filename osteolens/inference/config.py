@@ -14,18 +14,9 @@ class InferenceConfig(StrictConfig):
     detector: Device = Field(Device.CPU, description="device of the detector; auto takes the fastest that is here")
     segmenter: Device = Field(Device.CPU, description="device of the segmenter; auto takes the fastest that is here")
     classifier: Device = Field(Device.CPU, description="device of the classifier; auto takes the fastest that is here")
-    precision: Precision = Field(
-        Precision.FP32,
-        description="numbers that networks compute with: fp32, bf16, or mixed (bf16, the segmenter in fp32)",
-    )
+    precision: Precision = Field(Precision.FP32, description="numbers that networks compute with: fp32 or bf16")
 
     @property
     def devices(self) -> dict[str, Device]:
         """Device of each network."""
         return {"detector": self.detector, "segmenter": self.segmenter, "classifier": self.classifier}
-
-    def precision_of(self, network: str) -> Precision:
-        """What a network computes with, by the name of its setting: fp32 or bf16."""
-        if self.precision is not Precision.MIXED:
-            return self.precision
-        return Precision.FP32 if network == "segmenter" else Precision.BF16

@@ -45,14 +45,13 @@ def with_devices(config: InferenceConfig, networks: Mapping[str, Path]) -> Infer
     to_choose = [name for name, device in config.devices.items() if device is Device.AUTO and name in networks]
     if not to_choose:
         return config
-    devices = {name: available_devices(config.precision_of(name)) for name in to_choose}
-    if not all(devices.values()):
+    devices = available_devices(config.precision)
+    if not devices:
         raise ConfigError(
             f"precision {config.precision}: needs OpenVINO, which is not installed; "
             "install the extra 'openvino', or choose --precision fp32"
         )
-    chosen = {name: fastest(networks[name], devices[name], config.precision_of(name)) for name in to_choose}
-    return config.model_copy(update=chosen)
+    return config.model_copy(update={name: fastest(networks[name], devices, config.precision) for name in to_choose})
 
 
 def openers(config: InferenceConfig, networks: Mapping[str, Path], threads: int) -> dict[str, OpenNetwork]:
@@ -67,7 +66,7 @@ def openers(config: InferenceConfig, networks: Mapping[str, Path], threads: int)
         ConfigError: a device is not in this installation, or does not compute in this precision.
     """
     chosen = with_devices(config, networks)
-    return {name: opener(chosen.devices[name], config.precision_of(name), threads) for name in networks}
+    return {name: opener(chosen.devices[name], config.precision, threads) for name in networks}
 
 
 def fastest(onnx: Path, devices: Sequence[Device], precision: Precision) -> Device:

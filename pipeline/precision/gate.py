@@ -93,7 +93,7 @@ def try_precision(
         WeightsError: weights that cannot be loaded.
     """
     if precision is Precision.FP32:
-        raise ConfigError("precision fp32: is what others are compared with; choose mixed or bf16")
+        raise ConfigError("precision fp32: is what others are compared with; choose bf16")
     studies = [study for study in cohort.studies if study.dxa is not None and study.dxa.t_score is not None]
     _check_count(cohort, len(studies), "studies with a T-score")
     drawn = None if cohort.root is None else cohort.root / "rois.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from osteolens.inference import fastest as module
 from osteolens.inference.choices import Device, Precision
 from osteolens.inference.config import InferenceConfig
 from osteolens.inference.devices import available_devices, open_network, opener
-from osteolens.inference.fastest import example_feed, fastest, openers, with_devices
+from osteolens.inference.fastest import example_feed, fastest, with_devices
 from osteolens.inference.network import Network, Shape, Tensor
 from pipeline.bundle.load import Bundle
 
@@ -144,28 +144,6 @@ def test_devices_are_as_set_and_the_rest_is_chosen(bundle: Bundle, monkeypatch: 
     monkeypatch.setattr(module, "available_devices", lambda precision: ())
     with pytest.raises(ConfigError, match="install the extra 'openvino'"):
         with_devices(InferenceConfig(detector=Device.AUTO, precision=Precision.BF16), bundle.networks)
-
-
-def test_mixed_keeps_the_segmenter_in_fp32(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
-
-    def chosen(onnx: Path, devices: Sequence[Device], precision: Precision) -> Device:
-        asked[onnx.stem] = (precision, Device.CPU in devices)
-        return devices[0]
-
-    monkeypatch.setattr(module, "fastest", chosen)
-    auto = InferenceConfig(
-        detector=Device.AUTO, segmenter=Device.AUTO, classifier=Device.AUTO, precision=Precision.MIXED
-    )
-    assert with_devices(auto, bundle.networks).devices == {
-        "detector": Device.OPENVINO,
-        "segmenter": Device.CPU,
-        "classifier": Device.OPENVINO,
-    }
-    bf16, fp32 = (Precision.BF16, False), (Precision.FP32, True)
-    assert asked == {"detector": bf16, "segmenter": fp32, "classifier": bf16}
-    with pytest.raises(ConfigError, match="device cpu: computes in fp32; choose --device openvino for bf16"):
-        openers(InferenceConfig(precision=Precision.MIXED), bundle.networks, 1)
 
 
 def test_what_is_here() -> None:
