@@ -86,9 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = SimulationOptions(anatomy=given.anatomy, population=ELIGIBLE)
     plan = SimulationPlan(out=given.out, seed=given.seed, options=options)
     given.out.mkdir(parents=True, exist_ok=True)
-    load_sources(given.anatomy)
     tasks = [StepsTask(plan, index) for index in range(given.patients)]
     missing = [task for task in tasks if not task.path.is_file()]
+    if missing:
+        load_sources(given.anatomy)
     for number, _ in enumerate(in_processes(write_steps, missing, given.jobs), start=1):
         if number % 50 == 0:
             print(f"{number} of {len(missing)} simulated", flush=True)

@@ -20,6 +20,12 @@ FIELDS = 12
 DETAIL_PX = (1.0, 2.0, 4.0)
 """Widths of the Gaussians that part a crop into bands."""
 
+WIDTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
+"""Of the kernel that are tried, over the number of features."""
+
+PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""That are tried."""
+
 DETAIL_FIELDS = 3
 """Fields a side over which the energy of a band is averaged."""
 
@@ -49,8 +55,7 @@ def _fields(images: Floats, fields: int) -> Floats:
 
 def fitted(features: Floats, t_scores: Floats) -> Any:
     """A kernel regression of T-scores (n,) on features (n, k); width and penalty by five-fold cross-validation."""
-    widths = [factor / features.shape[1] for factor in (0.003, 0.01, 0.03, 0.1, 0.3)]
-    grid = {"kernelridge__gamma": widths, "kernelridge__alpha": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
+    grid = {"kernelridge__gamma": [factor / features.shape[1] for factor in WIDTHS], "kernelridge__alpha": PENALTIES}
     model = make_pipeline(StandardScaler(), KernelRidge(kernel="rbf"))
     search = GridSearchCV(model, grid, scoring="neg_mean_squared_error", cv=5)
     centre = float(t_scores.mean())
