@@ -181,9 +181,13 @@ def measured(variant: Variant, studies: Sequence[Study], rois: Rois, folder: Pat
     ]
     screener = Screener(variant.bundle, ScreeningConfig(refine=variant.refine))
     predictions = [screener.screen_loaded(read_images(study)).prediction for study in shown]
-    classified = [(s, p) for s, p in zip(studies, predictions, strict=True) if p.probabilities and s.dxa is not None]
-    truth = np.array([s.dxa.t_score or 0.0 for s, _ in classified if s.dxa is not None])
-    positive = np.array([s.dxa is not None and s.dxa.bmd_class is BmdClass.OSTEOPOROSIS for s, _ in classified])
+    classified = [
+        (s.dxa, p, p.t_score)
+        for s, p in zip(studies, predictions, strict=True)
+        if p.probabilities and p.t_score is not None and s.dxa is not None and s.dxa.t_score is not None
+    ]
+    truth = np.array([dxa.t_score for dxa, _, _ in classified], float)
+    positive = np.array([dxa.bmd_class is BmdClass.OSTEOPOROSIS for dxa, _, _ in classified])
     overlaps = [_overlaps(p, view, rois) for p in predictions for view in variant.views]
     return Accuracy(
         name=variant.name,
@@ -192,9 +196,9 @@ def measured(variant: Variant, studies: Sequence[Study], rois: Rois, folder: Pat
         named=round(float(np.mean([min(one) >= 0.5 for one in overlaps])), 4),
         iou=round(float(np.mean(overlaps)), 4),
         osteoporosis=round(
-            auc_value(positive, np.array([p.probabilities[BmdClass.OSTEOPOROSIS] for _, p in classified])), 4
+            auc_value(positive, np.array([p.probabilities[BmdClass.OSTEOPOROSIS] for _, p, _ in classified])), 4
         ),
-        r=round(float(np.corrcoef([p.t_score or 0.0 for _, p in classified], truth)[0, 1]), 3),
+        r=round(float(np.corrcoef([t_score for _, _, t_score in classified], truth)[0, 1]), 3),
     )
 
 

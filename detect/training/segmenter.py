@@ -44,7 +44,7 @@ MEASURED_CROPS = 8
 """Crops of the step by which the precision is chosen."""
 
 FEWEST_TAKEN = 0.9
-"""Fraction of the bodies of validation below which quality control would reject good studies."""
+"""Fraction of the bodies of validation below which quality control may reject good studies."""
 
 RESULTS = ("segmenter.safetensors", "segmenter.onnx", "training_crops.png", "validation_crops.png")
 
@@ -197,7 +197,7 @@ class _Fit:
         if taken < FEWEST_TAKEN:
             self.watch.notify(
                 f"{100 * taken:.0f} % of the bodies of validation are taken for such in an image that is not inverted; "
-                f"below {100 * FEWEST_TAKEN:.0f} % `process` rejects good studies as not_lumbar or inverted: "
+                f"below {100 * FEWEST_TAKEN:.0f} % `process` may reject good studies as not_lumbar or inverted: "
                 "train for more epochs, on more studies, or start from the shipped segmenter"
             )
         metrics = {**self.record.best, "bodies_taken": taken}
