@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
+from cohort.spine import View
 from osteolens.config import StrictConfig
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +47,11 @@ class Calibration(StrictConfig):
     )
     t_score_slope: float = Field(1.0, gt=0, le=5, description="the network's T-score estimate is multiplied by it")
     t_score_offset: float = Field(0.0, ge=-10, le=10, description="then added to the T-score estimate")
+    distance_limits: dict[View, Annotated[float, Field(gt=0)]] = Field(
+        {},
+        description="distance of the features from those of the training that 97.5 % of validation patients keep, by "
+        "view; empty: not known",
+    )
     patients: int | None = Field(
         None, ge=0, description="validation patients behind these numbers; null: not counted by patient"
     )
@@ -60,6 +67,9 @@ NO_CALIBRATION = Calibration()
 
 MIN_PATIENTS = 20
 """Fewest validation patients that a calibration is fitted on."""
+
+FAMILIAR = 0.975
+"""Fraction of patients whose films keep the limit of a view; of two views one goes beyond in 5 % at most."""
 
 CONFIDENCE = 0.95
 """One-sided confidence of the lower bounds by which the two thresholds are chosen."""
@@ -136,10 +146,11 @@ def fit_calibration(
     rule_in = _threshold(osteoporosis, is_osteoporosis, weights, predictive_value)
     rule_out = _threshold(-osteoporosis, ~is_osteoporosis, weights, predictive_value)
     upper = 1.01 if rule_in is None else rule_in
+    set_score = _conformal_quantile(1 - calibrated[rows, truth], weights, coverage)
     return Calibration(
         temperature=temperature,
         coverage=coverage,
-        set_score=_set_score(1 - calibrated[rows, truth], weights, coverage),
+        set_score=1.0 if set_score is None else set_score,
         rule_in=upper,
         rule_out=-0.01 if rule_out is None else min(_just_above(-rule_out, osteoporosis), upper),
         predictive_value=predictive_value,
@@ -149,13 +160,25 @@ def fit_calibration(
     )
 
 
-def _set_score(scores: Floats, weights: Floats, coverage: float) -> float:
-    """Quantile of scores (n,) whose weights sum to the number of patients, with one more patient beyond them all; 1,
-    which every class reaches, where so few patients cannot promise the coverage."""
+def distance_limit(distances: Floats, patients: Labels) -> float | None:
+    """The distance that `FAMILIAR` of new patients keep; None with too few patients to promise that (39 are needed).
+
+    Args:
+        distances: (n, displays) of the films of one view.
+        patients: (n,) number of the patient of each.
+    """
+    _, place, films_of = np.unique(patients, return_inverse=True, return_counts=True)
+    weights = np.repeat(1 / (films_of[place] * distances.shape[1]), distances.shape[1])
+    return _conformal_quantile(distances.reshape(-1), weights, FAMILIAR)
+
+
+def _conformal_quantile(scores: Floats, weights: Floats, coverage: float) -> float | None:
+    """Quantile of scores (n,) whose weights sum to the number of patients, with one more patient beyond them all; None
+    where so few patients cannot promise the coverage."""
     order = np.argsort(scores)
     below = np.cumsum(weights[order]) / (weights.sum() + 1)
     place = int(np.searchsorted(below, coverage - 1e-9))
-    return float(scores[order][place]) if place < len(scores) else 1.0
+    return float(scores[order][place]) if place < len(scores) else None
 
 
 def _threshold(scores: Floats, right: npt.NDArray[np.bool_], weights: Floats, value: float) -> float | None:

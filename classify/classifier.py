@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from classify.calibration import (
 from classify.config import PreprocessSpec
 from classify.covariates import encode
 from classify.crop import roi_corners
-from classify.files import OUTPUTS
+from classify.files import FEATURE_DISTANCE, OUTPUTS
 from classify.inputs import branch_name
 from classify.preprocess import normalise, preprocess_crop
 from cohort.bmd import BMD_CLASSES, BmdClass
@@ -40,12 +40,15 @@ class Classified:
         t_score: estimate of the L1-L4 T-score.
         prediction_set: classes that hold the truth with the calibration's coverage.
         decision: whether osteoporosis is ruled in, ruled out or neither at the calibration's predictive values.
+        feature_distances: of each view from the films of the training, as a multiple of the limit that
+            `classify.calibration.FAMILIAR` of the calibration's patients keep; empty where the weights do not tell.
     """
 
     probabilities: dict[BmdClass, float]
     t_score: float
     prediction_set: tuple[BmdClass, ...]
     decision: Decision
+    feature_distances: dict[View, float] = field(default_factory=dict)
 
 
 class BmdClassifier:
@@ -71,7 +74,7 @@ class BmdClassifier:
         """
         self._network = load(onnx)
         outputs = list(self._network.outputs)
-        if outputs != OUTPUTS:
+        if outputs not in (OUTPUTS, [*OUTPUTS, FEATURE_DISTANCE]):
             raise WeightsError(f"{onnx.name}: outputs {', '.join(outputs)}, expected {', '.join(OUTPUTS)}")
         self.views = tuple(view for view in View if branch_name(view) in self._network.inputs)
         self.spec = spec
@@ -114,7 +117,7 @@ class BmdClassifier:
             "covariates": encode(covariates)[None],
         }
         feed = {name: value for name, value in feed.items() if name in self._network.inputs}
-        probabilities, t_score = self._network.run(feed)
+        probabilities, t_score, *distances = self._network.run(feed)
         calibrated = apply_temperature(probabilities.astype(np.float64), self._calibration.temperature)[0]
         by_class = {c: float(p) for c, p in zip(BMD_CLASSES, calibrated, strict=True)}
         return Classified(
@@ -122,7 +125,14 @@ class BmdClassifier:
             t_score=self._calibration.t_score_slope * float(t_score[0]) + self._calibration.t_score_offset,
             prediction_set=prediction_set(calibrated, self._calibration),
             decision=rule_in_or_out(by_class[BmdClass.OSTEOPOROSIS], self._calibration),
+            feature_distances=self._distances(distances[0][0], set(inputs)) if distances else {},
         )
+
+    def _distances(self, told: npt.NDArray[np.float32], shown: Set[View]) -> dict[View, float]:
+        """Distances (views,) that the network tells, of the views that it was shown, as multiples of their limits."""
+        limits = self._calibration.distance_limits
+        by_view = dict(zip(self.views, told, strict=True))
+        return {view: float(by_view[view]) / limits[view] for view in self.views if view in shown and view in limits}
 
     def _nothing(self, view: View) -> npt.NDArray[np.float32]:
         """Crops of a view that is absent, as few as the network takes: they are computed and not used."""

@@ -9,6 +9,9 @@ from cohort.spine import View
 
 OUTPUTS = ["probabilities", "t_score"]
 
+FEATURE_DISTANCE = "feature_distance"
+"""Output of graphs that tell how far a study lies from those of their training."""
+
 FUSION = "fusion"
 """What stands behind the branches."""
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from classify.config import Backbone, NetworkSpec
 from classify.inputs import FUSIONS, branch_name
+from classify.network.feature_distance import FeatureDistance
 from cohort.bmd import BMD_CLASSES, NORMAL_FROM, OSTEOPOROSIS_TO
 from cohort.spine import View
 
@@ -159,17 +160,23 @@ def ordinal_logits(t_score: Tensor) -> Tensor:
 
 
 class ProbabilityExport(nn.Module):
-    """The network as it is shipped: full-size crops in, averaged down to the working side; classes and T-score out."""
+    """The network as it is shipped: full-size crops in, averaged down to the working side; classes, T-score and, where
+    it is known, the distance of the features from those of the training out."""
 
-    def __init__(self, network: DualChannelDenseNet, shrink: int) -> None:
+    def __init__(
+        self, network: DualChannelDenseNet, shrink: int, feature_distance: FeatureDistance | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.shrink = nn.AvgPool2d(shrink) if shrink > 1 else nn.Identity()
+        self.feature_distance = feature_distance
 
-    def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (n, 3) and T-scores (n,)."""
-        logits, t_score = self.network(self.shrink(ap), self.shrink(lateral), present, covariates)
-        return torch.softmax(logits, 1), t_score[:, 0]
+    def forward(self, ap: Tensor, lateral: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, ...]:
+        """Probabilities (n, 3), T-scores (n,) and distances (n, branches)."""
+        pooled = self.network.pooled(self.shrink(ap), self.shrink(lateral))
+        logits, t_score = self.network.fused(pooled, present, covariates)
+        outputs = (torch.softmax(logits, 1), t_score[:, 0])
+        return outputs if self.feature_distance is None else (*outputs, self.feature_distance(pooled))
 
 
 def _mean_of_fields(maps: Tensor, fields: int) -> Tensor:

@@ -165,7 +165,24 @@ def _graph_of(member: Member) -> ModelProto:
     nested = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
     if model.functions or any(entry.type in nested for node in model.graph.node for entry in node.attribute):
         raise WeightsError(f"{path}: holds graphs within its graph; expected one of osteolens train classifier")
+    _keep_outputs(model, OUTPUTS)
     return model
+
+
+def _keep_outputs(model: ModelProto, names: Sequence[str]) -> None:
+    """Remove all that serves other outputs alone, such as each member's distance from films of its own training."""
+    graph = model.graph
+    needed, nodes = set(names), []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            nodes.append(node)
+    kept = [entry for entry in graph.output if entry.name in names]
+    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
+    for repeated, entries in ((graph.output, kept), (graph.node, nodes[::-1]), (graph.initializer, tensors)):
+        copies = [type(entry).FromString(entry.SerializeToString()) for entry in entries]
+        del repeated[:]
+        repeated.extend(copies)
 
 
 def _signature(model: ModelProto) -> list[bytes]:
@@ -242,5 +259,5 @@ def _difference(members: Sequence[Member], out: Path, spec: PreprocessSpec) -> f
 def _run(folder: Path, feed: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
     session = onnxruntime.InferenceSession(str(folder / "classifier.onnx"), providers=["CPUExecutionProvider"])
     taken = {entry.name for entry in session.get_inputs()}
-    outputs: list[npt.NDArray[np.float32]] = session.run(None, {n: v for n, v in feed.items() if n in taken})
+    outputs: list[npt.NDArray[np.float32]] = session.run(OUTPUTS, {n: v for n, v in feed.items() if n in taken})
     return outputs

@@ -16,10 +16,11 @@ from onnx import TensorProto, helper
 from torch import Tensor
 
 from classify.config import PreprocessSpec
-from classify.files import OUTPUTS, PARTS, part_path
+from classify.files import FEATURE_DISTANCE, OUTPUTS, PARTS, part_path
 from classify.inputs import branch_name
 from classify.network.checkpoint import load_network, save_network, split_weights
 from classify.network.densenet import COVARIATE_INPUTS, DualChannelDenseNet, ProbabilityExport
+from classify.network.feature_distance import FeatureDistance
 from cohort.spine import View
 from osteolens.atomic import write_whole
 
@@ -36,7 +37,13 @@ class StoredTensor:
     length: int
 
 
-def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessSpec, working_side: int) -> float:
+def export_classifier(
+    network: DualChannelDenseNet,
+    out: Path,
+    spec: PreprocessSpec,
+    working_side: int,
+    feature_distance: FeatureDistance | None = None,
+) -> float:
     """Write classifier_ap, _lateral, _fusion.safetensors and classifier.onnx, whose tensors are external data in them.
 
     So each number is stored once, and the files cannot drift apart.
@@ -46,9 +53,10 @@ def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessS
         out: folder to write into.
         spec: preprocessing that it was trained with.
         working_side: that crops are averaged down to.
+        feature_distance: from the features of the training; the graph tells it, and holds its tensors.
 
     Returns:
-        largest difference of a probability or T-score between torch and onnxruntime on random input.
+        largest difference of an output, relative where it exceeds 1, between torch and onnxruntime on random input.
     """
     unsplit = out / ".unsplit.safetensors"
     save_network(network, unsplit)
@@ -56,15 +64,16 @@ def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessS
     split_weights(unsplit, out)
     unsplit.unlink()
     size = spec.size_px
-    model = ProbabilityExport(network, max(1, size // working_side)).eval()
+    model = ProbabilityExport(network, max(1, size // working_side), feature_distance).eval()
+    outputs = OUTPUTS if feature_distance is None else [*OUTPUTS, FEATURE_DISTANCE]
     crops = torch.randn(2, 1, spec.crops, size, size)
     inputs = (crops[0], crops[1], torch.ones(1, 2), torch.randn(1, COVARIATE_INPUTS))
     path = out / "classifier.onnx"
     any_crops = {name: {0: "n", 1: f"{name}_crops"} for name in INPUTS[:2]} if spec.crops > 1 else {}
     torch.onnx.export(
-        model, inputs, str(path), input_names=INPUTS, output_names=OUTPUTS, opset_version=17, dynamo=False,
+        model, inputs, str(path), input_names=INPUTS, output_names=outputs, opset_version=17, dynamo=False,
         do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE,
-        dynamic_axes={**{name: {0: "n"} for name in [*INPUTS, *OUTPUTS]}, **any_crops},
+        dynamic_axes={**{name: {0: "n"} for name in [*INPUTS, *outputs]}, **any_crops},
     )  # fmt: skip
     graph = onnx.load(path)
     parts = [part_path(out, part) for part in PARTS]
@@ -74,14 +83,15 @@ def export_classifier(network: DualChannelDenseNet, out: Path, spec: PreprocessS
 
 
 def _difference(path: Path, model: ProbabilityExport, inputs: Sequence[Tensor]) -> float:
-    """Largest difference of an output between torch and onnxruntime."""
+    """Largest difference of an output between torch and onnxruntime, relative where it exceeds 1."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     taken = {entry.name for entry in session.get_inputs()}
     feed = {name: value.numpy() for name, value in zip(INPUTS, inputs, strict=True) if name in taken}
     outputs = session.run(None, feed)
     with torch.inference_mode():
         expected = model(*inputs)
-    return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(outputs, expected, strict=True))
+    pairs = [(own, of_torch.numpy()) for own, of_torch in zip(outputs, expected, strict=True)]
+    return max(float((np.abs(a - b) / np.maximum(np.abs(b), 1)).max()) for a, b in pairs)
 
 
 def stored_tensors(weights: Sequence[Path]) -> dict[str, StoredTensor]:

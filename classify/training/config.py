@@ -13,7 +13,7 @@ from cohort.splits import SiteSplits
 from osteolens.config import StrictConfig
 from osteolens.training.precision import PrecisionChoice
 
-BODIES = PreprocessSpec(roi="vertebra", size_px=128, margin_across=0.2, margin_along=0.1, sigma_px=0.5, equalised=0.5)
+BODIES = PreprocessSpec(roi="vertebra", size_px=96, margin_across=0.2, margin_along=0.1, sigma_px=0.4, equalised=0.5)
 """Single bodies with soft tissue at their sides, half equalised; see docs/explanation/classifier.md."""
 
 
@@ -37,7 +37,7 @@ class ClassifierTraining(StrictConfig):
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
     )
     resolution_schedule: list[tuple[int, int]] = Field(
-        [(64, 8), (96, 10), (128, 4)],
+        [(64, 8), (96, 14)],
         description="(working side, epochs) in turn, the last side a divisor of preprocess.size_px; without an epoch "
         "the head alone is refitted, on the branches that a run starts from",
     )

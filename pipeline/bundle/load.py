@@ -76,7 +76,7 @@ def load_bundle(folder: Path | None = None) -> Bundle:
             hashes[Path(name).stem] = entry.sha256[:16]
     classifier = manifest.models.classifier
     if classifier.recalibration is not None:
-        hashes["calibration"] = sha256(classifier.calibration.model_dump_json().encode()).hexdigest()[:16]
+        hashes["calibration"] = _digest_of(classifier.calibration)
     return Bundle(
         version=manifest.version,
         hashes=hashes,
@@ -90,6 +90,12 @@ def load_bundle(folder: Path | None = None) -> Bundle:
         precisions=tuple(name for name, record in manifest.precisions.items() if record.passed),
         members=len(classifier.members),
     )
+
+
+def _digest_of(calibration: Calibration) -> str:
+    """Start of the SHA-256; limits enter where there are any, so that calibrations without them keep theirs."""
+    unused = set() if calibration.distance_limits else {"distance_limits"}
+    return sha256(calibration.model_dump_json(exclude=unused).encode()).hexdigest()[:16]
 
 
 def check_precision(bundle: Bundle, precision: Precision) -> None:

@@ -216,6 +216,7 @@ class PredictionDocument(_Part):
     model: dict[str, str]
     input_ablation: dict[InputSetName, ProbabilitiesDocument] = {}
     input_t_scores: dict[InputSetName, Annotated[float, Field(ge=-20, le=20)]] = {}
+    feature_distances: dict[ViewName, Annotated[float, Field(ge=0)]] = {}
     study_date: Day | None = None
     system: Annotated[str, StringConstraints(min_length=1)] | None = None
 

@@ -64,6 +64,8 @@ class Prediction:
         input_ablation: probabilities by the paper's models (`SIX` of classify/inputs.py) from a part of the inputs,
             if asked for.
         input_t_scores: T-score estimates likewise.
+        feature_distances: how far each view lies from the films of the training, as a multiple of the limit that the
+            weights' calibration holds; beyond 1 a warning tells. Empty where the weights do not tell.
         study_date: day of the radiographs, as joined when the study was screened.
         system: radiography system, as joined when the study was screened.
         overlays: PNG pictures by view that a notebook shows; no part of the JSON, nor of equality.
@@ -85,6 +87,7 @@ class Prediction:
     decision: Decision | None = None
     input_ablation: dict[str, dict[BmdClass, float]] = field(default_factory=dict)
     input_t_scores: dict[str, float] = field(default_factory=dict)
+    feature_distances: dict[View, float] = field(default_factory=dict)
     study_date: date | None = None
     system: str | None = None
     overlays: dict[View, bytes] = field(default_factory=dict, compare=False, repr=False)
@@ -143,6 +146,7 @@ class _Optional(TypedDict, total=False):
 
     input_ablation: dict[str, ProbabilitiesDocument]
     input_t_scores: dict[str, float]
+    feature_distances: dict[View, float]
     study_date: date
     system: str
 
@@ -153,6 +157,9 @@ def _optional(prediction: Prediction) -> _Optional:
         keys["input_ablation"] = {name: _probabilities(p) for name, p in prediction.input_ablation.items()}
     if prediction.input_t_scores:
         keys["input_t_scores"] = {name: round(t_score, 2) for name, t_score in prediction.input_t_scores.items()}
+    if prediction.feature_distances:
+        distances = prediction.feature_distances
+        keys["feature_distances"] = {view: round(distance, 3) for view, distance in distances.items()}
     if prediction.study_date is not None:
         keys["study_date"] = prediction.study_date
     if prediction.system is not None:
@@ -245,6 +252,7 @@ def _prediction(document: PredictionDocument) -> Prediction:
         decision=document.decision,
         input_ablation={name: probabilities.by_class for name, probabilities in document.input_ablation.items()},
         input_t_scores=dict(document.input_t_scores),
+        feature_distances=dict(document.feature_distances),
         study_date=document.study_date,
         system=document.system,
     )

@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from classify.calibration import CONFIDENCE, Calibration, Decision, apply_temperature, fit_calibration
+from classify.calibration import (
+    CONFIDENCE,
+    FAMILIAR,
+    Calibration,
+    Decision,
+    apply_temperature,
+    distance_limit,
+    fit_calibration,
+)
+from cohort.spine import View
 from osteolens.errors import ConfigError
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.evaluation.statistics.calibration import value_calibration
@@ -64,16 +73,18 @@ class Refit:
         Raises:
             ConfigError: it lies outside of what a calibration may be.
         """
-        changed = {
+        scaled = {
             "temperature": former.temperature * self.relative.temperature,
             "t_score_slope": former.t_score_slope * self.relative.t_score_slope,
             "t_score_offset": self.relative.t_score_slope * former.t_score_offset + self.relative.t_score_offset,
         }
+        own = self.relative.distance_limits
+        limits = {view: limit * own.get(view, 1.0) for view, limit in former.distance_limits.items()}
         try:
-            return Calibration.model_validate({**self.relative.model_dump(), **changed})
+            return Calibration.model_validate({**self.relative.model_dump(), **scaled, "distance_limits": limits})
         except ValueError as error:
             raise ConfigError(
-                f"the studies ask for {', '.join(f'{name} {value:.3g}' for name, value in changed.items())}, which is "
+                f"the studies ask for {', '.join(f'{name} {value:.3g}' for name, value in scaled.items())}, which is "
                 "no calibration; check that the T-scores of the tables are those of these patients"
             ) from error
 
@@ -114,11 +125,32 @@ def refit(cases: EvaluatedCases, former: Calibration) -> Refit:
             values[name], confidence = getattr(former, name), former.confidence
     values["rule_out"] = min(values.get("rule_out", fitted.rule_out), values.get("rule_in", fitted.rule_in))
     slope, offset, reasons["T-score"] = t_score_correction(cases)
-    values |= {"t_score_slope": slope, "t_score_offset": offset}
+    limits, told = _distance_limits(cases)
+    reasons |= told
+    new = {**values, "t_score_slope": slope, "t_score_offset": offset, "distance_limits": limits}
     return Refit(
-        relative=Calibration.model_validate({**fitted.model_dump(), **values, "confidence": confidence}),
+        relative=Calibration.model_validate({**fitted.model_dump(), **new, "confidence": confidence}),
         reasons=reasons,
     )
+
+
+def _distance_limits(cases: EvaluatedCases) -> tuple[dict[View, float], dict[str, str]]:
+    """Limits of the distance from known films, as multiples of the former ones, and why each is new or is not."""
+    limits: dict[View, float] = {}
+    reasons: dict[str, str] = {}
+    if cases.feature_distances is None:
+        return limits, reasons
+    for view, distances in zip(View, cases.feature_distances.T, strict=True):
+        known, name = np.isfinite(distances), f"limit of unlike {view} films"
+        if not known.any():
+            continue
+        limit = distance_limit(distances[known, None], cases.patients[known])
+        if limit is None:
+            reasons[name] = f"left as it is: too few patients to show what {100 * FAMILIAR:g} % of them keep"
+        else:
+            limits[view] = limit
+            reasons[name] = f"new: {100 * FAMILIAR:g} % of these patients keep {limit:.2f} times the former one"
+    return limits, reasons
 
 
 def _likelihood_ratio(probabilities: Floats, cases: EvaluatedCases, temperature: float) -> float:

@@ -30,7 +30,7 @@ from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.radiograph_reader import LoadedStudy
 from pipeline.screening.spines import DetectedSpine, find_spines, front_at_left, is_mirrored, segment_bodies
 from pipeline.screening.study_input import Source, given_covariates, load_study
-from pipeline.screening.warnings import study_warnings
+from pipeline.screening.warnings import distance_warnings, study_warnings
 
 Pixels = npt.NDArray[np.float32]
 
@@ -122,8 +122,9 @@ class Screener:
             ReadError: no such file, or no radiograph.
             StudyError: no study, several, or one without a readable image.
         """
-        given = given_covariates(age_years, sex, bmi_kg_m2, height_cm, weight_kg)
-        output = self.screen_loaded(load_study(source, given))
+        output = self.screen_loaded(
+            load_study(source, given_covariates(age_years, sex, bmi_kg_m2, height_cm, weight_kg))
+        )
         pictures = {
             view: overlay_png(output.prediction, view, pixels, self.config.overlay_px, output.outlines[view])
             for view, pixels in output.pixels.items()
@@ -190,6 +191,8 @@ class Screener:
             decision=classified.decision,
             input_ablation={name: part.probabilities for name, part in parts.items()},
             input_t_scores={name: part.t_score for name, part in parts.items()},
+            feature_distances=classified.feature_distances,
+            warnings=(*prediction.warnings, *distance_warnings(classified.feature_distances)),
         )
 
     def assess(self, radiographs: Sequence[Radiograph]) -> list[AssessedView]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
+from classify.calibration import FAMILIAR
 from cohort.covariates import Covariates
 from cohort.rejection_codes import RejectionCode
 from cohort.spine import View
@@ -50,6 +51,20 @@ def study_warnings(
     if any(image.radiograph.spacing_source is SpacingSource.NONE for image in images):
         warnings.append("no pixel spacing; heights are in pixels, and sizes cannot be checked")
     return (*warnings, *(_input_warnings(classified, loaded.study.covariates) if classified else ()))
+
+
+def distance_warnings(distances: Mapping[View, float]) -> tuple[str, ...]:
+    """Of views that are unlike those that the weights were calibrated on.
+
+    Args:
+        distances: of the features of each view, as multiples of their limits (`classify.classifier.Classified`).
+    """
+    return tuple(
+        f"{view}: unlike the films that the weights were trained and calibrated on (its features lie {distance:.1f} "
+        f"times as far from them as those of {100 * FAMILIAR:g} % of patients at most); the class may be wrong"
+        for view, distance in distances.items()
+        if distance > 1
+    )
 
 
 def _input_warnings(views: Set[View], covariates: Covariates) -> list[str]:

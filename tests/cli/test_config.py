@@ -47,7 +47,7 @@ def test_every_default_can_be_set_as_it_is_shown(name: str) -> None:
 def test_a_group_is_shown_as_a_table() -> None:
     done = runner.invoke(config_app, ["show", "training.classifier"])
     assert done.exit_code == 0, done.output
-    for text in ("preprocess.size_px", "128", "an integer, 64 to 1024", "resolution_schedule", "[[64, 8]"):
+    for text in ("preprocess.size_px", "96", "an integer, 64 to 1024", "resolution_schedule", "[[64, 8]"):
         assert text in done.stdout, text
 
 

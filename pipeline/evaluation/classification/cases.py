@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from classify.calibration import Decision
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
+from cohort.spine import View
 from pipeline.evaluation.studies.joined import EvaluatedStudy
 from pipeline.prediction import Prediction
 
@@ -31,6 +32,8 @@ class EvaluatedCases:
         patients: int64 (n,), equal for studies of the same patient.
         classes: int64 (n,) predicted class where the results state one: stored probabilities are rounded, and a tie of
             rounded ones decides no class. None where the most probable class is meant.
+        feature_distances: (n, 2), AP and lateral, from the films of the training as multiples of the weights' limits;
+            NaN where none. None where no result tells.
     """
 
     labels: Labels
@@ -41,6 +44,7 @@ class EvaluatedCases:
     decisions: Sequence[Decision | None]
     patients: Labels
     classes: Labels | None = None
+    feature_distances: Floats | None = None
 
     @property
     def predicted(self) -> Labels:
@@ -82,6 +86,7 @@ def cases_of(studies: Sequence[EvaluatedStudy], inputs: str | None = None) -> Ev
         prediction_sets=[frozenset(p.prediction_set) for p in predictions],
         decisions=[p.decision for p in predictions],
         classes=None if inputs is not None else _classes(predictions),
+        feature_distances=_distances(predictions),
         patients=np.unique([s.patient_id for s, _, _ in cases], return_inverse=True)[1].astype(np.int64),
     )
 
@@ -89,3 +94,10 @@ def cases_of(studies: Sequence[EvaluatedStudy], inputs: str | None = None) -> Ev
 def _classes(predictions: Sequence[Prediction]) -> Labels:
     """(n,) index of the class that each result states."""
     return np.array([BMD_CLASSES.index(p.bmd_class) for p in predictions if p.bmd_class is not None], np.int64)
+
+
+def _distances(predictions: Sequence[Prediction]) -> Floats | None:
+    """(n, 2) distances of each view that the results tell; None where none tells."""
+    if not any(prediction.feature_distances for prediction in predictions):
+        return None
+    return np.array([[p.feature_distances.get(view, np.nan) for view in View] for p in predictions], np.float64)

@@ -111,6 +111,7 @@ class ClassificationMetrics:
         t_score: None where no T-score was estimated.
         prediction_sets: None where there are none.
         decisions: None where there are none.
+        unlike_training: fraction of studies with a view unlike the films of the training; None where no result tells.
         classes: each against the rest.
         calibration: of the probability of each class.
         net_benefit: of osteoporosis at each threshold.
@@ -132,6 +133,7 @@ class ClassificationMetrics:
     t_score: TScoreAgreement | None
     prediction_sets: PredictionSets | None
     decisions: Decisions | None
+    unlike_training: Estimate | None
     classes: Mapping[BmdClass, ClassMetrics]
     calibration: Mapping[BmdClass, ClassCalibration]
     net_benefit: tuple[NetBenefit, ...]
@@ -169,6 +171,7 @@ def classification_metrics(
         t_score=t_score_agreement(cases),
         prediction_sets=_prediction_sets(cases),
         decisions=_decisions(cases),
+        unlike_training=_unlike_training(cases),
         classes={c: class_metrics(cases, c) for c in BMD_CLASSES},
         calibration=calibrations(cases),
         net_benefit=net_benefits(cases, thresholds, draws, seed),
@@ -221,7 +224,7 @@ def _words(cases: EvaluatedCases) -> dict[str, str]:
         words.update(dict.fromkeys(("kappa", "kappa_quadratic"), ONE_CLASS))
     words.update(t_score_words(cases))
     if _of_one_patient(cases):
-        lone = ("macro_auc", "accuracy", "prediction_sets", "decisions", "net_benefit")
+        lone = ("macro_auc", "accuracy", "prediction_sets", "decisions", "unlike_training", "net_benefit")
         words.update({f"{name}_interval": NOT_ESTIMABLE + ONE_PATIENT for name in lone})
     return words
 
@@ -251,6 +254,14 @@ def _decisions(cases: EvaluatedCases) -> Decisions | None:
         rule_out_npv=_fraction(~cases.positive, cases.patients, ruled_out),
         indeterminate=sum(decision is Decision.INDETERMINATE for decision in cases.decisions),
     )
+
+
+def _unlike_training(cases: EvaluatedCases) -> Estimate | None:
+    distances = cases.feature_distances
+    if distances is None:
+        return None
+    known, unlike = (np.asarray(shown.any(1)) for shown in (np.isfinite(distances), distances > 1))
+    return _fraction(unlike, cases.patients, known)
 
 
 def _fraction(right: Flags, patients: Labels, of: Flags) -> Estimate | None:

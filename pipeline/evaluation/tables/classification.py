@@ -120,3 +120,6 @@ def _classification_cells(
         interval_text(None if decided is None else decided.rule_out_npv, word=words.get("decisions_interval")),
     )
     yield "indeterminate studies", told(decided and decided.indeterminate)
+    if metrics.unlike_training is not None:
+        word = words.get("unlike_training_interval")
+        yield f"studies unlike the training's films ({of})", interval_text(metrics.unlike_training, word=word)

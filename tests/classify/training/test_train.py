@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests import EXAMPLES
@@ -15,14 +16,19 @@ torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
 save_file = pytest.importorskip("safetensors.torch").save_file
 
+from classify.calibration import Calibration  # noqa: E402
+from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import PreprocessSpec  # noqa: E402
 from classify.network.checkpoint import save_network  # noqa: E402
 from classify.network.densenet import DualChannelDenseNet  # noqa: E402
+from classify.preprocess import normalise  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
 from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
 from classify.training.train import fit_classifier  # noqa: E402
+from cohort.covariates import Covariates  # noqa: E402
 from cohort.io.annotations import read_rois  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
+from cohort.spine import View  # noqa: E402
 from osteolens.errors import ConfigError, WeightsError  # noqa: E402
 from osteolens.training.run_options import RunOptions  # noqa: E402
 from osteolens.training.watch import Watch  # noqa: E402
@@ -140,3 +146,28 @@ def test_the_calibration_counts_patients_whatever_their_studies_and_displays(
     found = json.loads((tmp_path / "run" / "calibration.json").read_text("utf-8"))
     assert found["patients"] == counted and found["studies"] == (48 if counted else 0)
     assert any(line.startswith("no calibration: 19 validation patients") for line in lines) == (counted is None)
+
+
+def test_films_unlike_those_of_the_training_are_told_where_validation_is_large_enough_for_a_limit(
+    tmp_path: Path,
+) -> None:
+    training, validation = squares(60, tmp_path / "t"), squares(45, tmp_path / "v", "validation")
+    config = ClassifierTraining.model_validate({**SQUARES, "resolution_schedule": [(64, 0)], "head_epochs": 0})
+    save_network(DualChannelDenseNet(network_spec(config, config.preprocess)), tmp_path / "start.safetensors")
+    options = RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
+    fit_classifier(training, validation, tmp_path / "run", config, options)
+    calibration = Calibration.model_validate_json((tmp_path / "run" / "calibration.json").read_text("utf-8"))
+    assert list(calibration.distance_limits) == [View.AP]
+    classifier = BmdClassifier(tmp_path / "run" / "classifier.onnx", config.preprocess, calibration)
+
+    def distance(image: npt.NDArray[np.uint8]) -> float:
+        shown = normalise(image, config.preprocess)
+        return classifier.classify({View.AP: shown}, Covariates()).feature_distances[View.AP]
+
+    like = [distance(validation.images[k, 0, 0, 0]) for k in range(45)]
+    assert np.mean(np.array(like) > 1) < 0.05
+    assert distance(255 - validation.images[0, 0, 0, 0]) > 1.5, "a negative is unlike them"
+    fit_classifier(training, squares(38, tmp_path / "f", "few"), tmp_path / "few", config, options)
+    few = BmdClassifier(tmp_path / "few" / "classifier.onnx", config.preprocess)
+    shown = normalise(validation.images[0, 0, 0, 0], config.preprocess)
+    assert few.classify({View.AP: shown}, Covariates()).feature_distances == {}

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -29,6 +30,9 @@ from pipeline.bundle.manifest import MANIFEST, Part, read_manifest
 from pipeline.training.classifier import classifier_start
 from pipeline.training.run import TrainingOptions
 
+if TYPE_CHECKING:
+    from classify.network.feature_distance import FeatureDistance
+
 torch = pytest.importorskip("torch")
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
@@ -40,6 +44,16 @@ CALIBRATIONS = (
     Calibration(temperature=0.6, t_score_slope=0.8, t_score_offset=0.4, set_score=0.5, rule_in=0.8, rule_out=0.2),
     Calibration(),
 )
+
+
+def some_distance(seed: int) -> FeatureDistance:
+    """From features at random: an ensemble tells none, since each member's is from films of its own training."""
+    from classify.network.densenet import FIELDS, SCALES
+    from classify.network.feature_distance import fit_feature_distance
+
+    channels = sum(channels * fields**2 for channels, fields in zip(SCALES["resnet18"], FIELDS, strict=True))
+    rng = np.random.default_rng(seed)
+    return fit_feature_distance([rng.normal(size=(20, channels)).astype(np.float32) for _ in View])
 
 
 def a_run(out: Path, seed: int, calibration: Calibration, branches_of: int) -> Path:
@@ -54,7 +68,7 @@ def a_run(out: Path, seed: int, calibration: Calibration, branches_of: int) -> P
         for parameter in part.parameters():
             parameter.data.normal_(0, 0.02)
     out.mkdir()
-    export_classifier(network.eval(), out, SPEC, 64)
+    export_classifier(network.eval(), out, SPEC, 64, some_distance(seed))
     (out / "calibration.json").write_text(calibration.model_dump_json())
     document = {
         "validation": {"macro_auc": 0.5 + seed / 100},

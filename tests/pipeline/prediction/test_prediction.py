@@ -250,3 +250,12 @@ def test_t_scores_of_parts_of_the_inputs_come_back() -> None:
     assert Prediction.from_json(first.as_json()).input_t_scores == {"ap-images": -1.23}
     with pytest.raises(ReadError, match="input_t_scores"):
         Prediction.from_json({**first.as_json(), "input_t_scores": {"left-images": -1.0}})
+
+
+def test_distances_from_the_films_of_the_training_come_back() -> None:
+    first = replace(screened("a", -2.0), feature_distances={View.AP: 0.81234, View.LATERAL: 1.5})
+    assert first.as_json()["feature_distances"] == {"AP": 0.812, "LATERAL": 1.5}
+    assert Prediction.from_json(first.as_json()).feature_distances == {View.AP: 0.812, View.LATERAL: 1.5}
+    with pytest.raises(ReadError, match="feature_distances"):
+        Prediction.from_json({**first.as_json(), "feature_distances": {"AP": -1.0}})
+    assert "feature_distances" not in screened("a", -2.0).as_json(), "weights that do not tell"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from classify.calibration import Calibration, Decision
+from cohort.spine import View
 from osteolens.errors import ConfigError
 from pipeline.evaluation.classification.cases import EvaluatedCases
 from pipeline.recalibration.refit import Refit, mean_by_patient, refit, t_score_correction, unrounded
@@ -88,3 +89,14 @@ def test_studies_of_one_patient_widen_the_interval_of_a_mean() -> None:
 def test_rounded_probabilities_sum_to_one_and_are_never_zero() -> None:
     found = unrounded(np.array([[1.0, 0.0, 0.0]]))
     assert found.sum() == pytest.approx(1) and found.min() > 0
+
+
+def test_the_limits_of_unlike_films_follow_the_site_whose_films_all_lie_beyond_the_former_ones() -> None:
+    shown = cases(n=120)
+    distances = np.stack((np.linspace(2, 3, 120), np.where(np.arange(120) < 20, 1.5, np.nan)), 1)
+    former = FORMER.model_copy(update={"distance_limits": {View.AP: 1.2, View.LATERAL: 1.1}})
+    found = refit(replace(shown, feature_distances=distances), former)
+    limits = found.absolute(former).distance_limits
+    assert limits[View.AP] == pytest.approx(1.2 * 2.98, abs=0.03), "97.5 % of 121 patients, one of them beyond all"
+    assert limits[View.LATERAL] == 1.1 and "too few patients" in found.reasons["limit of unlike LATERAL films"]
+    assert refit(shown, former).absolute(former).distance_limits == former.distance_limits, "results that do not tell"

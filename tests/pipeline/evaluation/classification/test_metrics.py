@@ -197,3 +197,17 @@ def test_an_absent_class_has_a_word_for_the_papers_interval_too() -> None:
         OSTEOPOROSIS
     ]
     assert bare.not_estimable["auc_paper_interval"] == bare.not_estimable["auc"] == "not estimable: one class only"
+
+
+def test_studies_with_a_view_unlike_the_training_are_counted_where_the_results_tell() -> None:
+    plain = cases(np.eye(3)[LABELS])
+    assert classification_metrics(plain, draws=1).unlike_training is None
+    distances = np.full((8, 2), 0.5)
+    distances[0] = (1.2, 0.9)
+    distances[1] = (np.nan, 1.01)
+    distances[2] = np.nan
+    found = classification_metrics(replace(plain, feature_distances=distances), draws=1)
+    assert found.unlike_training is not None and found.unlike_training.value == pytest.approx(2 / 7)
+    table = classification_table({"all": found}, {"all": 0}).set_index("metric")["all"]
+    (row,) = [str(table[name]) for name in table.index if str(name).startswith("studies unlike the training's films")]
+    assert row.startswith("0.286 (")
