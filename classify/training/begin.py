@@ -51,12 +51,16 @@ def check_settings(config: ClassifierTraining, start: Path | None, device: str) 
         device: checked name.
 
     Raises:
-        ConfigError: no epoch and nothing to start from, more GPUs than there are, or too few patients a process.
+        ConfigError: no epoch and nothing to start from, no side, more GPUs than there are, or too few patients a
+            process.
         WeightsError: no tensor of the start fits.
     """
     if start is None and not any(epochs for _, epochs in config.resolution_schedule):
         schedule = config.resolution_schedule
         raise ConfigError(f"resolution_schedule {schedule} holds no epoch, and no network is given to start from")
+    if not config.resolution_schedule:
+        side = config.preprocess.size_px
+        raise ConfigError(f"resolution_schedule [] names no side; give that of the start, such as [[{side}, 0]]")
     processes = len(devices_of(device, config.processes))
     if config.batch < LEAST * processes:
         raise ConfigError(

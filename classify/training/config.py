@@ -39,7 +39,8 @@ class ClassifierTraining(StrictConfig):
     resolution_schedule: list[tuple[int, int]] = Field(
         [(64, 8), (96, 14)],
         description="(working side, epochs) in turn, the last side a divisor of preprocess.size_px; without an epoch "
-        "the head alone is refitted, on the branches that a run starts from",
+        "the head alone is refitted, on the branches that a run starts from; empty: likewise, at the side and, unless "
+        "preprocess is given, on the crops of the weights that it starts from",
     )
     crops_per_step: int = Field(2, ge=0, le=4, description="crops of each view in a step, sampled anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
@@ -89,7 +90,7 @@ class ClassifierTraining(StrictConfig):
     def _sides_divide(cls, schedule: list[tuple[int, int]], info: ValidationInfo) -> list[tuple[int, int]]:
         preprocess = info.data.get("preprocess", BODIES)
         size, least = preprocess.size_px, 64 if preprocess.roi == "column" else 32
-        if not schedule or any(not least <= side <= size for side, _ in schedule) or size % schedule[-1][0]:
+        if any(not least <= side <= size for side, _ in schedule) or (schedule and size % schedule[-1][0]):
             raise ValueError(f"expected sides of {least} to preprocess.size_px, {size}, the last one a divisor of it")
         return schedule
 

@@ -32,7 +32,7 @@ from osteolens.training.watch import Watch
 from pipeline.bundle.load import load_bundle
 from pipeline.reproduction.tables import COLUMNS, PREDICTIONS, Network, ReproductionTables, tabulate
 from pipeline.screening.screener import Screener
-from pipeline.training.classifier import PACKAGES, ClassifierCrops, classifier_crops
+from pipeline.training.classifier import PACKAGES, ClassifierCrops, classifier_crops, settled
 from pipeline.training.cohorts import Cohorts, folders_of, training_cohorts
 from pipeline.training.rois import detected_rois, facing_by
 from pipeline.training.run import Notify, TrainingOptions
@@ -109,6 +109,7 @@ def reproduce(
         check_start(options.start_from, or_folder=True)
     if options.joint_network is not None:
         check_start(options.joint_network, or_folder=True)
+    config = settled(config, options.start_from)
     screener = Screener(load_bundle(options.weights))
     how = TrainingOptions(device=options.device, seed=options.seed)
     split = training_cohorts(cohorts, out, config.validation_fraction, how, config.criteria, config.sites)

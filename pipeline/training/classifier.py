@@ -6,8 +6,11 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from classify.config import PreprocessSpec
 from classify.training.config import ClassifierTraining
 from classify.training.crops import JITTERED_VARIANTS, CropPlan, CropSet, build_crops
+from osteolens.documents.json_document import read_json
+from osteolens.errors import ConfigError
 from osteolens.extras import require
 from osteolens.progress import Progress, silent
 from osteolens.training.device import check_device
@@ -16,6 +19,7 @@ from osteolens.training.run_state import TRAINED_ALREADY, RunFiles
 from osteolens.training.start import check_start
 from pipeline.bundle.explainer import check_one_network
 from pipeline.bundle.load import Bundle, load_bundle
+from pipeline.bundle.manifest import checked, read_manifest
 from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
 from pipeline.training.rois import detected_rois, facing_by, with_labels
@@ -75,6 +79,7 @@ def train_classifier(
     check_device(options.device, several=True)
     weights = load_bundle(options.weights)
     start = classifier_start(options, weights)
+    config = settled(config, start)
     check_settings(config, start, options.device)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria, config.sites)
     split = with_targets(split, config)
@@ -105,6 +110,48 @@ def classifier_start(options: TrainingOptions, weights: Bundle) -> Path | None:
         return check_start(options.start_from, or_folder=True)
     check_one_network(weights, "a start")
     return weights.classifier.parent
+
+
+def settled(config: ClassifierTraining, start: Path | None) -> ClassifierTraining:
+    """These settings, an empty `resolution_schedule` filled with the side of the weights to start from, and crops cut
+    as theirs unless `preprocess` was given. Of a start that says neither, the crops' own side is taken.
+
+    Args:
+        config: settings.
+        start: safetensors of a run, or a folder of weights; None for random tensors.
+
+    Raises:
+        ConfigError: the side does not fit the crops that are given.
+        WeightsError: a manifest or metrics.json that is malformed.
+    """
+    if config.resolution_schedule or start is None:
+        return config
+    given = "preprocess" in config.model_fields_set
+    known = _crops_of_start(start)
+    if known is None:
+        preprocess, side = config.preprocess, config.preprocess.size_px
+    else:
+        newest = PreprocessSpec.model_fields["version"].default
+        preprocess = config.preprocess if given else known[0].model_copy(update={"version": newest})
+        side = known[1]
+    if preprocess.size_px % side:
+        raise ConfigError(
+            f"preprocess.size_px {preprocess.size_px}: the weights to start from work at {side} px, which is no "
+            "divisor of it; leave preprocess out, or give resolution_schedule"
+        )
+    return config.model_copy(update={"preprocess": preprocess, "resolution_schedule": [(side, 0)]})
+
+
+def _crops_of_start(start: Path) -> tuple[PreprocessSpec, int] | None:
+    """How the crops of a start are cut, and its working side; None for tensors without the metrics.json of a run."""
+    if start.is_dir():
+        part = read_manifest(start).models.classifier
+        return part.preprocess, part.working_px
+    path = start.with_name("metrics.json")
+    document = read_json(path, nan_is_null=True) if path.is_file() else None
+    if not isinstance(document, dict) or not isinstance(document.get("working_px"), int):
+        return None
+    return checked(PreprocessSpec, document.get("preprocess"), path, "preprocess"), document["working_px"]
 
 
 def check_room(out: Path, studies: int, config: ClassifierTraining, device: str) -> None:

@@ -39,6 +39,7 @@ from pipeline.training.classifier import (
     check_room,
     classifier_crops,
     classifier_start,
+    settled,
     with_targets,
 )
 from pipeline.training.cohorts import TrainingCohorts, eligible_studies
@@ -129,7 +130,9 @@ def cross_validate(
         raise ConfigError(f"--validation {options.validation}: a cross-validation has folds of its own; leave it out")
     check_device(options.device, several=True)
     weights = load_bundle(options.weights)
-    check_settings(config, classifier_start(options, weights), options.device)
+    start = classifier_start(options, weights)
+    config = settled(config, start)
+    check_settings(config, start, options.device)
     studies = _studies(cohort, config, options)
     studies.describe(config, notify)
     dealt = fold_patients(studies.training, folds, options.seed)

@@ -173,8 +173,8 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 def test_the_shipped_recipe_is_loaded_by_name() -> None:
     assert recipes_of(ClassifierTraining) == ("few-films", "paper-column")
     few = load_config(ClassifierTraining, "few-films")
-    assert sum(epochs for _, epochs in few.resolution_schedule) == 0 and few.l2_sp, "the head alone"
-    assert few.preprocess == ClassifierTraining().preprocess, "crops are those of the weights that it starts from"
+    assert few.resolution_schedule == [] and few.l2_sp, "the head alone, at the side of the weights"
+    assert "preprocess" not in few.model_fields_set, "crops are those of the weights that it starts from"
     column = load_config(ClassifierTraining, "paper-column")
     assert column.preprocess.crops == 1 and column.pooled == "last" and column.preprocess.size_px == 512
     assert column.preprocess.margin_across == 0 and column.preprocess.equalised == 1, "as in the paper"
@@ -185,7 +185,7 @@ def test_the_shipped_recipe_is_loaded_by_name() -> None:
 
 
 def test_the_last_working_side_divides_the_crops_side() -> None:
-    for text in ("[[96, 3]]", "[]", "[[16, 1], [64, 1]]", "[[640, 1], [64, 1]]"):
+    for text in ("[[96, 3]]", "[[16, 1], [64, 1]]", "[[640, 1], [64, 1]]"):
         with pytest.raises(ConfigError, match=r"'resolution_schedule' .*preprocess\.size_px, 128, the last one a div"):
             load_config(ClassifierTraining, None, [f"resolution_schedule={text}"])
     bodies = load_config(ClassifierTraining, None)

@@ -31,6 +31,7 @@ from pipeline.training.classifier import (
     check_room,
     classifier_crops,
     classifier_start,
+    settled,
     with_targets,
 )
 from pipeline.training.cohorts import Cohorts, training_cohorts
@@ -99,6 +100,7 @@ def search_classifier(
     check_device(options.device)
     weights = load_bundle(options.weights)
     start = classifier_start(options, weights)
+    config = settled(config, start)
     check_settings(config, start, options.device)
     names = _names(config, space, trials)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria, config.sites)
