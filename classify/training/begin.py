@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from classify.network.checkpoint import load_network
 from classify.network.densenet import DualChannelDenseNet
@@ -40,6 +41,20 @@ def new_network(
         if fitting < total:
             notify(f"{fitting} of {total} tensors begin with those of {start.name}, the others at random")
     return network.to(memory_format=torch.channels_last)
+
+
+def trained_parameters(network: DualChannelDenseNet, config: ClassifierTraining) -> list[nn.Parameter]:
+    """Parameters that epochs train; the others need no gradient from now on.
+
+    Args:
+        network: of the training.
+        config: `trained`.
+    """
+    for branch in (network.ap, network.lateral):
+        for part in () if branch is None or config.trained == "all" else branch.modules():
+            if isinstance(part, nn.Conv2d):
+                part.requires_grad_(requires_grad=False)
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def check_settings(config: ClassifierTraining, start: Path | None, device: str) -> None:

@@ -42,6 +42,9 @@ class ClassifierTraining(StrictConfig):
         "the head alone is refitted, on the branches that a run starts from; empty: likewise, at the side and, unless "
         "preprocess is given, on the crops of the weights that it starts from",
     )
+    trained: Literal["all", "norms and head"] = Field(
+        "all", description="what epochs train: every tensor, or all but the convolutions of the branches"
+    )
     crops_per_step: int = Field(2, ge=0, le=4, description="crops of each view in a step, sampled anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
     head_batch: int = Field(128, ge=2, description="patients a step of it")

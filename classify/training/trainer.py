@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from classify.network.checkpoint import load_network, save_network
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import Batch, BatchPlan, batches, batches_each
-from classify.training.begin import new_network
+from classify.training.begin import new_network, trained_parameters
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from classify.training.head import HeadPlan, fit_head, pooled_features, predict_from_features
@@ -91,7 +91,7 @@ class ClassifierTrainer:
         seed_everything(options.seed, 0)
         self.network = new_network(config, options.start_from, watch.notify)
         self.network.to(self.device)
-        parameters = self.network.parameters()
+        parameters = trained_parameters(self.network, config)
         self._optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
         self._average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
         self._loss = classifier_loss(training.labels, config, self.device)

@@ -25,6 +25,7 @@ from classify.preprocess import normalise  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
 from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
 from classify.training.train import fit_classifier  # noqa: E402
+from classify.training.trainer import ClassifierTrainer  # noqa: E402
 from cohort.covariates import Covariates  # noqa: E402
 from cohort.io.annotations import read_rois  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
@@ -65,6 +66,22 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     fusions = {"fuse.both", "fuse.ap", "fuse.lateral"}
     assert changed == {"norms", "covariates", "classes", "t_score"} | fusions and found["macro_auc"] > 0.6
     assert (tmp_path / "b" / "classifier.onnx").is_file()
+
+
+def test_convolutions_stay_where_norms_and_head_are_trained(tmp_path: Path) -> None:
+    settings = {**SQUARES, "resolution_schedule": [(64, 2)], "lr": 3e-2, "head_epochs": 0, "accumulate_grad_batches": 2}
+    config = ClassifierTraining.model_validate({**settings, "trained": "norms and head"})
+    start = DualChannelDenseNet(network_spec(config, config.preprocess))
+    save_network(start, tmp_path / "start.safetensors")
+    crops, options = squares(8, tmp_path), RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
+    (tmp_path / "run").mkdir()
+    trainer = ClassifierTrainer(crops, crops, tmp_path / "run", config, options, Watch())
+    trainer.run_epoch()
+    tensors = load_file(tmp_path / "start.safetensors")
+    changed = {name for name, value in trainer.network.state_dict().items()
+               if name in tensors and not value.half().equal(tensors[name])}  # fmt: skip
+    assert not any(".conv" in name for name in changed)
+    assert {"classes.weight", "t_score.weight", "ap.features.norm0.weight", "ap.features.norm0.running_mean"} <= changed
 
 
 def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
