@@ -94,7 +94,9 @@ def test_the_few_films_are_cropped_for_their_weights(
     pytest.importorskip("torch")
     fitted: list[tuple[CropSet, ClassifierTraining]] = []
 
-    def fit(training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, *_: object) -> dict[str, float]:
+    def fit(
+        training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, *_: object
+    ) -> dict[str, float]:
         fitted.append((training, config))
         return {}
 
