@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.few_films.figures import Results, Row, differences_of, figures_of
@@ -121,7 +122,7 @@ class Run:
         patients = {study.patient_id for study in self.hospital.drawn(size, self._seed(repeat))}
         crops = self.hospital.validation.of_patients(patients)
         place = {uid: k for k, uid in enumerate(self.hospital.validation.study_uids)}
-        shown = self._of_start("others").of([place[uid] for uid in crops.study_uids])
+        shown = self._of_start("others").of(np.array([place[uid] for uid in crops.study_uids]))
         found = recalibrated((truth_of(crops), shown), self._of_start("test"), self.bundle.calibration)
         if found is None:
             print(f"{size} patients: too few, or too few of a class, to recalibrate by", file=sys.stderr)
@@ -164,7 +165,7 @@ class Run:
         )
         columns = pd.DataFrame(found.probabilities.round(5), columns=[f"p_{name}" for name in BMD_CLASSES])
         columns.insert(0, "study_uid", self.hospital.test.study_uids)
-        (self.given.out / "results").mkdir(exist_ok=True)
+        (self.given.out / "results").mkdir(parents=True, exist_ok=True)
         path = self.given.out / "results" / f"{'-'.join(map(str, key))}.csv"
         write_csv(path, columns.assign(t_score=found.t_scores.round(4)))
         document = {"made_from": self.made_from, "rows": [row.as_json() for row in self.rows.values()]}
