@@ -84,6 +84,7 @@ def settings(way: Way, bundle: Bundle, studies: int, overrides: Sequence[str] = 
     given.append(f"preprocess={preprocess.model_dump_json()}")
     if way in HEADS:
         given += [f"resolution_schedule=[[{bundle.working_px}, 0]]", f"l2_sp={json.dumps(way is Way.HEAD)}"]
+        given.append("precision=float32")  # features are those of every size
         return load_config(ClassifierTraining, "few-films", [*given, *overrides])
     default = ClassifierTraining()
     each = max(1, batches_each(studies, default.batch))
