@@ -79,6 +79,8 @@ def test_rows_are_those_of_the_test_patients_and_a_rerun_fits_nothing(
     monkeypatch.setattr(benchmark, "load_bundle", lambda _: weights)
     monkeypatch.setattr(benchmark, "read_hospital", lambda *_: hospital)
     monkeypatch.setattr(benchmark, "fitted", fit)
+    monkeypatch.setattr("benchmarks.few_films.ways.EPOCHS", 1)
+    monkeypatch.setattr("benchmarks.few_films.ways.LEAST_STEPS", 1)
     out = tmp_path / "out"
     command = ["cohort", "--out", str(out), "--ways", "head", "head-norms", "--patients", "12", "20", "99"]
     command += ["--set", "head_epochs=2", "--set", "batch=8", "--set", "precision=float32"]
