@@ -24,7 +24,6 @@ from benchmarks.few_films.figures import Results, Row, differences_of, figures_o
 from benchmarks.few_films.hospital import Hospital, read_hospital, truth_of
 from benchmarks.few_films.page import draw, table
 from benchmarks.few_films.ways import HEADS, RECALIBRATED, START, Way, fitted, recalibrated, results_of, settings
-from classify.calibration import NO_CALIBRATION
 from classify.training.begin import new_network
 from classify.training.crops import CropSet
 from cohort.bmd import BMD_CLASSES
@@ -111,7 +110,7 @@ class Run:
     def judge_start(self) -> None:
         """The weights as they are."""
         if (START, 0, 0) not in self.rows:
-            calibrated = self.bundle.calibration != NO_CALIBRATION
+            calibrated = self.bundle.calibration.studies > 0
             self._keep((START, 0, 0), (0, 0), self._of_start("test"), calibrated, 0.0)
 
     def judge_recalibration(self, size: int, repeat: int) -> None:
@@ -143,7 +142,7 @@ class Run:
         start = None if way is Way.NOTHING else self.bundle.classifier.parent
         options = RunOptions(device=self.given.device, seed=seed, resume=True, start_from=start)
         found, calibration = fitted(way, sides, folder, config, options)
-        counts, calibrated = (len(sides[0].labels), len(sides[1].labels)), calibration != NO_CALIBRATION
+        counts, calibrated = (len(sides[0].labels), len(sides[1].labels)), calibration.studies > 0
         self._keep(key, counts, found, calibrated, time.monotonic() - started)
         shutil.rmtree(folder)
 

@@ -185,11 +185,11 @@ def test_the_shipped_recipe_is_loaded_by_name() -> None:
 
 
 def test_the_last_working_side_divides_the_crops_side() -> None:
-    for text in ("[[96, 3]]", "[[16, 1], [64, 1]]", "[[640, 1], [64, 1]]"):
-        with pytest.raises(ConfigError, match=r"'resolution_schedule' .*preprocess\.size_px, 128, the last one a div"):
+    for text in ("[[64, 3]]", "[[16, 1], [96, 1]]", "[[640, 1], [96, 1]]"):
+        with pytest.raises(ConfigError, match=r"'resolution_schedule' .*preprocess\.size_px, 96, the last one a div"):
             load_config(ClassifierTraining, None, [f"resolution_schedule={text}"])
     bodies = load_config(ClassifierTraining, None)
-    assert bodies.preprocess.crops == 4 and bodies.pooled == "all" and bodies.resolution_schedule[-1][0] == 128
+    assert bodies.preprocess.crops == 4 and bodies.pooled == "all" and bodies.resolution_schedule[-1][0] == 96
 
 
 def test_settings_are_listed_with_default_bounds_and_description() -> None:

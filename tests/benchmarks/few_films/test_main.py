@@ -127,7 +127,7 @@ def test_every_way_takes_crops_and_side_of_the_weights(bundle: Bundle) -> None:
     assert {config.preprocess.version for config in found.values()} == {PreprocessSpec().version}
     assert {way: config.resolution_schedule for way, config in found.items()} == {
         Way.HEAD: [(96, 0)], Way.HEAD_PLAIN: [(96, 0)], Way.HEAD_NORMS: [(96, 20)], Way.ALL: [(96, 20)],
-        Way.NOTHING: [(48, 80), (72, 100), (96, 40)],
+        Way.NOTHING: [(64, 80), (96, 140)],
     }  # fmt: skip
     assert [way for way, config in found.items() if config.l2_sp] == [Way.HEAD, Way.HEAD_NORMS, Way.ALL]
     assert found[Way.HEAD_NORMS].trained == "norms and head" and found[Way.ALL].trained == "all"

@@ -63,14 +63,14 @@ def test_what_is_given_is_kept(weights: Weights) -> None:
     assert (wide.preprocess.size_px, wide.preprocess.margin_across) == (192, 0.2)
     assert wide.resolution_schedule == [(96, 0)]
     with pytest.raises(ConfigError, match=r"size_px 128: the weights to start from work at 96 px, .* no divisor of it"):
-        settled(few_films("preprocess.sigma_px=1"), start)
+        settled(few_films("preprocess.size_px=128"), start)
 
 
 def test_the_tensors_of_a_run_are_followed_by_its_metrics(tmp_path: Path) -> None:
     best = tmp_path / "best.safetensors"
     save_file({"a": np.zeros(1, np.float32)}, best)
     alone = settled(few_films(), best)
-    assert alone.resolution_schedule == [(128, 0)] and alone.preprocess == ClassifierTraining().preprocess
+    assert alone.resolution_schedule == [(96, 0)] and alone.preprocess == ClassifierTraining().preprocess
     spec = PreprocessSpec(roi="vertebra", size_px=96)
     (tmp_path / "metrics.json").write_text(json.dumps({"working_px": 48, "preprocess": spec.model_dump(), "x": np.nan}))
     followed = settled(few_films(), best)
