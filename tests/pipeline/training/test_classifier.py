@@ -57,7 +57,7 @@ def test_the_head_is_refitted_on_the_crops_and_at_the_side_of_the_weights(weight
 
 def test_what_is_given_is_kept(weights: Weights) -> None:
     start = weights()
-    given = few_films("resolution_schedule=[[64, 0]]")
+    given = few_films("resolution_schedule=[[48, 0]]")
     assert settled(given, start) is given and settled(ClassifierTraining(), start) == ClassifierTraining()
     wide = settled(few_films("preprocess.size_px=192"), start)
     assert (wide.preprocess.size_px, wide.preprocess.margin_across) == (192, 0.2)
