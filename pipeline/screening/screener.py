@@ -122,9 +122,8 @@ class Screener:
             ReadError: no such file, or no radiograph.
             StudyError: no study, several, or one without a readable image.
         """
-        output = self.screen_loaded(
-            load_study(source, given_covariates(age_years, sex, bmi_kg_m2, height_cm, weight_kg))
-        )
+        given = given_covariates(age_years, sex, bmi_kg_m2, height_cm, weight_kg)
+        output = self.screen_loaded(load_study(source, given))
         pictures = {
             view: overlay_png(output.prediction, view, pixels, self.config.overlay_px, output.outlines[view])
             for view, pixels in output.pixels.items()
@@ -233,9 +232,8 @@ class Screener:
         return None
 
     def _crops(self, image: AssessedView) -> Pixels:
-        return self._classifier.network_input(
-            image.radiograph.pixels, image.detection, image.used, image.spine.mirrored
-        )
+        pixels, mirrored = image.radiograph.pixels, image.spine.mirrored
+        return self._classifier.network_input(pixels, image.detection, image.used, mirrored)
 
     def _heat(
         self, usable: Mapping[View, AssessedView], crops: Mapping[View, Pixels], covariates: Covariates
