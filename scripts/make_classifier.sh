@@ -18,12 +18,12 @@ simulate=("$lens" simulate cohort --anatomy "$anatomy" --device "$device" "${eli
 "${simulate[@]}" --out runs/drawn-validation2 --sites validation:300 --drawn-systems 64 --seed 44
 
 "$lens" train classifier runs/drawn runs/drawn2 runs/drawn-validation runs/drawn-validation2 --out runs/classifier \
-  --device "$device" --resume --set 'resolution_schedule=[[64,3],[96,13]]' --set lr=0.0005
+  --device "$device" --resume --set 'resolution_schedule=[[96,14]]' --set lr=0.0005 --set precision=bfloat16
 
 draft=runs/weights-draft
 "$lens" weights assemble "$draft" --release "$version" --classifier runs/classifier
 "${simulate[@]}" --out runs/fresh-test --sites test1:310,test2:310 --fresh-for "$draft"
 "$lens" validate runs/fresh-test --weights "$draft" --out runs/fresh-validate
-"$lens" evaluate runs/fresh-validate runs/fresh-test --json > runs/fresh-test.json
+"$lens" evaluate runs/fresh-validate/screened runs/fresh-test --json > runs/fresh-test.json
 "$lens" weights assemble weights --release "$version" --classifier runs/classifier \
   --test-classifier runs/fresh-test.json --provenance scripts/provenance.json

@@ -77,7 +77,7 @@ SMALLER = (
     (r"--set epochs=\d+", "--set epochs=1"),
     (r"--set renders=\d+", "--set renders=1"),
     (
-        r"'resolution_schedule=\[\[64, 3\], \[128, 1\]\]' --set head_epochs=20",
+        r"'resolution_schedule=\[\[64, 3\], \[96, 1\]\]' --set head_epochs=20",
         "'resolution_schedule=[[64,1]]' --set head_epochs=2",
     ),
     (r"(train detector (?!.*epochs=).*)", r"\1 --set epochs=1 --set renders=1"),
@@ -86,7 +86,7 @@ SMALLER = (
         r"(train classifier (?!.*(resolution_schedule|few-films)).*)",
         r"\1 --set 'resolution_schedule=[[64, 1]]' --set head_epochs=2",
     ),
-    (r"(train classifier .*(?:128, 0|few-films).*)", r"\1 --set head_epochs=2"),
+    (r"(train classifier .*(?:schedule=\[\]|few-films).*)", r"\1 --set head_epochs=2"),
     (r"--folds \d+", "--folds 2"),
     (r"--device cuda", "--device cpu"),
     (r" --segmenter runs/segmenter", ""),
