@@ -10,6 +10,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 RELEASED = {
+    "2026.11.6": (
+        "2026-11-28",
+        "a classifier trained on drawn X-ray systems, at 96 px, that tells unlike films; detector and segmenter of 2026.11.5",
+    ),
     "2026.11.5": (
         "2026-11-25",
         "a segmenter that tells bodies, projection and facing; detector and classifier of 2026.11.4",
@@ -21,6 +25,7 @@ RELEASED = {
 """Day and content of each version, newest first."""
 
 PAGES = {
+    "2026.11.6": "2026.11.6.md",
     "2026.11.5": "2026.11.5.md",
     "2026.11.4": "2026.11.4.md",
     "2026.11.3": "2026.11.4.md",

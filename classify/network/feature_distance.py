@@ -42,7 +42,7 @@ class FeatureDistance(nn.Module):
         """Distances (n, views)."""
         mean, spread, axes = self.get_buffer("mean"), self.get_buffer("spread"), self.get_buffer("axes")
         shown = (pooled - mean) / spread
-        along = torch.stack([shown[:, k] @ axes[k].T for k in range(len(axes))], 1) ** 2
+        along = (shown.transpose(0, 1) @ axes.transpose(1, 2)).transpose(0, 1) ** 2
         rest = ((shown**2).sum(2) - along.sum(2)).clamp_min(0)
         squares = (along / self.get_buffer("along")).sum(2) + rest / self.get_buffer("across").T
         return (squares / pooled.shape[2]).sqrt()
