@@ -24,6 +24,4 @@ draft=runs/weights-draft
 "$lens" weights assemble "$draft" --release "$version" --classifier runs/classifier
 "${simulate[@]}" --out runs/fresh-test --sites test1:310,test2:310 --fresh-for "$draft"
 "$lens" validate runs/fresh-test --weights "$draft" --out runs/fresh-validate
-"$lens" evaluate runs/fresh-validate/screened runs/fresh-test --json > runs/fresh-test.json
-"$lens" weights assemble weights --release "$version" --classifier runs/classifier \
-  --test-classifier runs/fresh-test.json --provenance scripts/provenance.json
+"$lens" weights assemble weights --release "$version" --classifier runs/classifier --provenance scripts/provenance.json

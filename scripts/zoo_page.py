@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RELEASED = {
     "2026.11.6": (
         "2026-11-28",
-        "a classifier trained on drawn X-ray systems, at 96 px, that tells unlike films; detector and segmenter of 2026.11.5",
+        "a classifier of 96 px, trained on drawn X-ray systems, that tells unlike films; other parts of 2026.11.5",
     ),
     "2026.11.5": (
         "2026-11-25",

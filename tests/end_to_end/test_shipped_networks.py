@@ -14,10 +14,14 @@ from tests import ROOT, WEIGHTS
 
 torch = pytest.importorskip("torch")
 
+from classify.classifier import BmdClassifier  # noqa: E402
+from cohort.covariates import Covariates  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
 from cohort.io.radiograph import read_radiograph  # noqa: E402
+from cohort.spine import View  # noqa: E402
 from detect.preprocess import detector_input  # noqa: E402
 from pipeline.bundle.load import Bundle  # noqa: E402
+from pipeline.screening.screener import Screener  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -67,3 +71,16 @@ def test_probabilities_of_the_shipped_classifier_agree_with_torch(bundle: Bundle
         expected = model(*(torch.from_numpy(value) for value in inputs.values()))
     np.testing.assert_allclose(found[0], expected[0].numpy(), atol=1e-3)
     np.testing.assert_allclose(found[1], expected[1].numpy(), atol=5e-3)
+
+
+def test_the_shipped_classifier_tells_noise_and_grey_from_films(bundle: Bundle) -> None:
+    classifier = BmdClassifier(bundle.classifier, bundle.preprocess, bundle.calibration)
+    shape = (bundle.preprocess.crops, bundle.preprocess.size_px, bundle.preprocess.size_px)
+    noise = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+    for shown in (noise, np.zeros_like(noise)):
+        distances = classifier.classify({View.AP: shown, View.LATERAL: shown}, Covariates()).feature_distances
+        assert list(distances) == list(View) and min(distances.values()) > 1.2, distances
+    films = index_cohort(ROOT / "examples").studies
+    screener = Screener(bundle)
+    told = [screener.screen(study).feature_distances for study in films[:2]]
+    assert all(set(distances) == set(View) and max(distances.values()) < 1.2 for distances in told), told

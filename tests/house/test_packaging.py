@@ -106,9 +106,9 @@ def test_screening_loads_no_statistics_and_no_figures() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-def test_weights_stay_under_60_mb() -> None:
+def test_weights_stay_under_65_mb() -> None:
     total = sum(p.stat().st_size for p in (ROOT / "weights").iterdir() if p.is_file())
-    assert total < 60e6
+    assert total < 65e6
 
 
 def test_every_data_file_of_a_package_is_shipped() -> None:
