@@ -159,7 +159,7 @@ def _segmenter(processes: int, images: int, folder: Path, options: RunOptions, w
 
 
 def _classifier(processes: int, images: int, folder: Path, options: RunOptions, watch: Watch) -> None:
-    """A classifier of both views of noise, with bodies of 128 px (64 px where images are few)."""
+    """A classifier of both views of noise, with bodies of 96 px (48 px where images are few)."""
     import numpy as np
 
     from classify.training.config import ClassifierTraining
@@ -171,7 +171,7 @@ def _classifier(processes: int, images: int, folder: Path, options: RunOptions, 
         crops = folder / f"crops-{count}"
         crops.mkdir()
         return CropSet(
-            images=rng.integers(0, 255, (count, 1, 2, 4, 128, 128), np.uint8),
+            images=rng.integers(0, 255, (count, 1, 2, 4, 96, 96), np.uint8),
             rows=np.arange(count),
             present=np.ones((count, 2), np.float32),
             covariates=np.zeros((count, 6), np.float32),
@@ -184,7 +184,7 @@ def _classifier(processes: int, images: int, folder: Path, options: RunOptions, 
         )
 
     config = ClassifierTraining(
-        resolution_schedule=[(64 if images < 16 else 128, 2)],
+        resolution_schedule=[(48 if images < 16 else 96, 2)],
         batch=min(16, images),
         head_epochs=0,
         processes=processes,

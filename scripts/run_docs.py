@@ -37,6 +37,7 @@ FENCE = re.compile(r"^```(\w+)[ ]*([\w-]*)\n(.*?)^```", re.M | re.S)
 NOT_RUN = {
     r"make (demo|test|check|docs|clean)\b": "installs or tests OsteoLens itself; CI does so",
     r"(pip|pipx|python3) ": "installs OsteoLens; CI does so",
+    r"scripts/make_classifier.sh": "simulates and trains for hours",
     r"mkdir tutorial": "the run has a folder of its own",
     r"docker ": "needs a container engine",
     r"osteolens node run": "runs until it is stopped; tests/cli/node starts it",
@@ -78,13 +79,13 @@ SMALLER = (
     (r"--set renders=\d+", "--set renders=1"),
     (
         r"'resolution_schedule=\[\[64, 3\], \[96, 1\]\]' --set head_epochs=20",
-        "'resolution_schedule=[[64,1]]' --set head_epochs=2",
+        "'resolution_schedule=[[48,1]]' --set head_epochs=2",
     ),
     (r"(train detector (?!.*epochs=).*)", r"\1 --set epochs=1 --set renders=1"),
     (r"(train segmenter (?!.*epochs=).*)", r"\1 --set epochs=1"),
     (
         r"(train classifier (?!.*(resolution_schedule|few-films)).*)",
-        r"\1 --set 'resolution_schedule=[[64, 1]]' --set head_epochs=2",
+        r"\1 --set 'resolution_schedule=[[48, 1]]' --set head_epochs=2",
     ),
     (r"(train classifier .*(?:schedule=\[\]|few-films).*)", r"\1 --set head_epochs=2"),
     (r"--folds \d+", "--folds 2"),

@@ -89,18 +89,18 @@ def test_a_classifier_trains_resumes_and_loads(cohort: str, tmp_path: Path) -> N
     assert CliRunner().invoke(app, command).exit_code == 1, "a patient on both sides must be rejected"
     command = ["train", "classifier", cohort, "--out", str(tmp_path / "c"), "--set", "batch=2"]
     command += ["--set", "validation_fraction=0.3"]
-    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[64, 1]]"])
+    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[48, 1]]"])
     assert done.exit_code == 0, done.output
     assert "macro_auc" in done.stdout and "4 studies to train on" in done.stderr, "a table, and lines on stderr"
     assert "no calibration: 2 validation patients, 20 are needed" in done.stderr and "{" not in done.stderr, done.stderr
-    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[64, 2]]", "--resume", "-q"])
-    assert done.exit_code == 1 and "setting resolution_schedule [[64, 1]], now [[64, 2]]" in done.stderr, done.output
-    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[64, 1]]", "--resume", "-q"])
+    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[48, 2]]", "--resume", "-q"])
+    assert done.exit_code == 1 and "setting resolution_schedule [[48, 1]], now [[48, 2]]" in done.stderr, done.output
+    done = CliRunner().invoke(app, [*command, "--set", "resolution_schedule=[[48, 1]]", "--resume", "-q"])
     assert done.exit_code == 0 and "studies to train on" not in done.stderr, done.output
     metrics = json.loads((tmp_path / "c" / "metrics.json").read_text("utf-8"))
     assert [row["epoch"] for row in metrics["history"]] == [0, 1], "the start is judged first"
     assert metrics["history"][1]["loss"] > 0, "steps were taken"
-    assert metrics["working_px"] == 64 and metrics["network"]["crops"] == 4, "what inference needs to know"
+    assert metrics["working_px"] == 48 and metrics["network"]["crops"] == 4, "what inference needs to know"
     classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", BODIES)
     image = np.zeros((4, 128, 128), np.float32)
     found = classifier.classify({View.AP: image}, Covariates(age_years=70))

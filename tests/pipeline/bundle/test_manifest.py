@@ -127,7 +127,7 @@ MALFORMED = {
         replaced(f"{CLASSIFIER}/network/crops", 1),
         r"network\.crops is 1, but preprocess\.roi vertebra gives 4",
     ),
-    "working side": (replaced(f"{CLASSIFIER}/working_px", 256), r"working_px is 256, expected at most 128"),
+    "working side": (replaced(f"{CLASSIFIER}/working_px", 256), r"working_px is 256, expected at most 96"),
     "settings a list": (replaced(f"{CLASSIFIER}/settings", []), r"models\.classifier\.settings is \[\]"),
     "format true": (replaced("format", True), "format is True, expected 2 or 1"),
     "format a fraction": (replaced("format", 2.0), r"format is 2\.0, expected 2 or 1"),

@@ -25,7 +25,7 @@ def test_boxes_and_labels_lie_on_the_image(screened: Path, view: View) -> None:
     assert state.BodyPartExamined == "LSPINE" and "SoftcopyVOILUTSequence" not in state
     title, *annotations = state.GraphicAnnotationSequence
     assert [item.UnformattedTextValue for item in title.TextObjectSequence] == [
-        "OsteoLens: osteoporosis; estimated, research use"
+        f"OsteoLens: {prediction.bmd_class}; estimated, research use"
     ]
     layers = {layer.GraphicLayer: layer for layer in state.GraphicLayerSequence}
     assert sorted(layer.GraphicLayerOrder for layer in layers.values()) == [1, 2, 3, 4, 5]

@@ -13,6 +13,7 @@ from highdicom.sr import srread
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from cohort.bmd import BmdClass
 from cohort.importers.convert import import_cohort
 from cohort.importers.report import ImportFormat
 from cohort.io.annotations import read_rois
@@ -97,7 +98,9 @@ def test_the_study_has_probabilities_and_an_estimated_t_score(report: Dataset, s
     unit = t_score.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0]
     assert (unit.CodeValue, unit.CodingSchemeDesignator) == ("1", "UCUM")
     assert named(t_score, "370129005")[0].ConceptCodeSequence[0].CodeValue == "414135002"
-    assert named(study, "121071")[0].ConceptCodeSequence[0].CodeValue == "64859006"
+    codes = {BmdClass.NORMAL: "17621005", BmdClass.OSTEOPENIA: "312894000", BmdClass.OSTEOPOROSIS: "64859006"}
+    assert prediction.bmd_class is not None
+    assert named(study, "121071")[0].ConceptCodeSequence[0].CodeValue == codes[prediction.bmd_class]
 
 
 def test_it_names_software_weights_and_both_images(report: Dataset, screened: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_tiny_run_trains_predicts_and_resumes(
         "--out",
         str(tmp_path / "six"),
         "--set",
-        "resolution_schedule=[[64, 1]]",
+        "resolution_schedule=[[48, 1]]",
         "--set",
         "batch=2",
     ]
