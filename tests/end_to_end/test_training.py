@@ -102,7 +102,7 @@ def test_a_classifier_trains_resumes_and_loads(cohort: str, tmp_path: Path) -> N
     assert metrics["history"][1]["loss"] > 0, "steps were taken"
     assert metrics["working_px"] == 48 and metrics["network"]["crops"] == 4, "what inference needs to know"
     classifier = BmdClassifier(tmp_path / "c" / "classifier.onnx", BODIES)
-    image = np.zeros((4, 128, 128), np.float32)
+    image = np.zeros((4, BODIES.size_px, BODIES.size_px), np.float32)
     found = classifier.classify({View.AP: image}, Covariates(age_years=70))
     assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert -6 < found.t_score < 3
