@@ -175,7 +175,7 @@ def _keep_outputs(model: ModelProto, names: Sequence[str]) -> None:
     needed, nodes = set(names), []
     for node in reversed(graph.node):
         if needed & set(node.output):
-            needed |= set(node.input)
+            needed |= {name for name in node.input if name}
             nodes.append(node)
     kept = [entry for entry in graph.output if entry.name in names]
     tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
