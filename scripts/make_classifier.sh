@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The classifier anew on drawn X-ray systems, beginning with the shipped one; detector and segmenter stay. Then a fresh
-# test cohort whose seed the new weights give, judged once. What is there already is not made again.
+# test cohort whose seed the new weights give, judged once. The new weights lie in runs/weights-VERSION; what a stopped run
+# made already is not made again.
 # usage: scripts/make_classifier.sh ANATOMY_FOLDER VERSION [DEVICE]
 set -euo pipefail
 anatomy=$1
@@ -20,8 +21,7 @@ simulate=("$lens" simulate cohort --anatomy "$anatomy" --device "$device" "${eli
 "$lens" train classifier runs/drawn runs/drawn2 runs/drawn-validation runs/drawn-validation2 --out runs/classifier \
   --device "$device" --resume --set 'resolution_schedule=[[96,14]]' --set lr=0.0005 --set precision=bfloat16
 
-draft=runs/weights-draft
-"$lens" weights assemble "$draft" --release "$version" --classifier runs/classifier
-"${simulate[@]}" --out runs/fresh-test --sites test1:310,test2:310 --fresh-for "$draft"
-"$lens" validate runs/fresh-test --weights "$draft" --out runs/fresh-validate
-"$lens" weights assemble weights --release "$version" --classifier runs/classifier --provenance scripts/provenance.json
+weights=runs/weights-$version
+"$lens" weights assemble "$weights" --release "$version" --classifier runs/classifier --provenance scripts/provenance.json
+"${simulate[@]}" --out runs/fresh-test --sites test1:310,test2:310 --fresh-for "$weights"
+"$lens" validate runs/fresh-test --weights "$weights" --out runs/fresh-validate
