@@ -35,7 +35,9 @@ def assemble(
     test_detector: Annotated[
         Path | None, typer.Option(help="Metrics of the detector on a test cohort, a JSON object.")
     ] = None,
-    test_classifier: Annotated[Path | None, typer.Option(help="What `evaluate --json` printed.")] = None,
+    test_classifier: Annotated[
+        Path | None, typer.Option(help="What `evaluate --json` printed of a test cohort; its main figures are kept.")
+    ] = None,
     provenance: Annotated[
         Path | None, typer.Option(help="JSON: what each part was trained on, and a notice for the whole.")
     ] = None,
@@ -48,14 +50,19 @@ def assemble(
     with errors_as_exit_codes():
         from pipeline.bundle.assemble import assemble_weights
         from pipeline.bundle.manifest import Part, read_manifest
+        from pipeline.bundle.tested import figures_of_test
 
         runs = {Part.DETECTOR: detector, Part.SEGMENTER: segmenter, Part.CLASSIFIER: classifier}
-        tests = {Part.DETECTOR: test_detector, Part.CLASSIFIER: test_classifier}
+        tests: dict[Part, Record] = {}
+        if test_detector is not None:
+            tests[Part.DETECTOR] = _read(test_detector, nan_is_null=True)
+        if test_classifier is not None:
+            tests[Part.CLASSIFIER] = figures_of_test(_read(test_classifier, nan_is_null=True), test_classifier)
         assemble_weights(
             out,
             release,
             {part: run for part, run in runs.items() if run is not None},
-            {part: _read(path, nan_is_null=True) for part, path in tests.items() if path is not None},
+            tests,
             _provenance(provenance) if provenance is not None else None,
         )
         if as_json:
@@ -186,7 +193,7 @@ def _classes_of_examples(bundle: Bundle) -> dict[str, int]:
 
 
 def _document(manifest: Manifest) -> dict[str, object]:
-    """A manifest in short: no settings of trainings, no metrics but those of validation."""
+    """A manifest in short: no settings of trainings; of metrics those of validation, and on test cohorts."""
     record = manifest.models.classifier.recalibration
     return {
         "release": manifest.version,
@@ -199,6 +206,7 @@ def _document(manifest: Manifest) -> dict[str, object]:
                 "architecture": part.architecture,
                 "training": part.training,
                 "validation": _validation(part.metrics),
+                **({"test": part.metrics["test"]} if "test" in part.metrics else {}),
             }
             for name, part in manifest.models.by_name.items()
         },

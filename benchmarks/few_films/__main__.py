@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=1, help="draws of the patients of each size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="of ways that train branches: auto, float32 or bfloat16")
     parser.add_argument("--set", action="append", default=[], dest="overrides", help="setting of every way, key=value")
     given = parser.parse_args(arguments)
     rows = measure(given)
@@ -95,7 +96,12 @@ class Run:
         given, hospital = self.given, self.hospital
         self.truth = truth_of(hospital.test)
         self.made_from = digest_of_parts(
-            self.bundle.identifiers, given.overrides, given.seed, hospital.training.digest, hospital.test.digest
+            self.bundle.identifiers,
+            given.overrides,
+            given.precision,
+            given.seed,
+            hospital.training.digest,
+            hospital.test.digest,
         )
         self.file = given.out / "few_films.json"
         if self.file.is_file():
@@ -136,7 +142,7 @@ class Run:
         print(f"{way}: {size} patients, draw {repeat + 1}", file=sys.stderr, flush=True)
         seed, started = self._seed(repeat), time.monotonic()
         studies = self.hospital.drawn(size, seed)
-        config = settings(way, self.bundle, len(studies), self.given.overrides)
+        config = settings(way, self.bundle, len(studies), [*self._precision(way), *self.given.overrides])
         sides = self.hospital.sides(studies, config.validation_fraction, seed)
         folder = self.given.out / "fits" / "-".join(map(str, key))
         start = None if way is Way.NOTHING else self.bundle.classifier.parent
@@ -178,6 +184,10 @@ class Run:
             network = new_network(config, self.bundle.classifier.parent)
             self._start_network[whose] = results_of(network, config, crops, self.bundle.calibration, self.given.device)
         return self._start_network[whose]
+
+    def _precision(self, way: Way) -> list[str]:
+        """The setting of a way that trains branches; the features of the others are those of every size."""
+        return [] if way in HEADS else [f"precision={self.given.precision}"]
 
     def _seed(self, repeat: int) -> int:
         return int(self.given.seed) + repeat
