@@ -20,7 +20,7 @@ from classify.training.batches import batches_each
 from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
-from classify.training.head import pooled_features, predict_from_features
+from classify.training.head.features import pooled_features, predict_from_features
 from classify.training.train import fit_classifier
 from classify.training.trainer import BEST
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX

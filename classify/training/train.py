@@ -16,7 +16,7 @@ from classify.network.feature_distance import FeatureDistance, fit_feature_dista
 from classify.training.begin import LEAST, check_settings
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
-from classify.training.head import Features, pooled_features, predict_from_features
+from classify.training.head.features import Features, pooled_features, predict_from_features
 from classify.training.metrics import criterion_of, reliability
 from classify.training.trainer import ClassifierTrainer
 from cohort.spine import View

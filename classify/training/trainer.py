@@ -19,7 +19,8 @@ from classify.training.batches import Batch, BatchPlan, batches, batches_each
 from classify.training.begin import new_network, trained_parameters
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
-from classify.training.head import HeadPlan, fit_head, pooled_features, predict_from_features
+from classify.training.head.features import pooled_features, predict_from_features
+from classify.training.head.fit import HeadPlan, fit_head
 from classify.training.loss import Outputs, classifier_loss
 from classify.training.metrics import Criterion, criterion_of, validation_metrics
 from classify.training.pictures import DRAWN, draw_crops

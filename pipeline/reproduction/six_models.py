@@ -191,7 +191,7 @@ class _Run:
         """
         from classify.network.checkpoint import load_network
         from classify.network.densenet import DualChannelDenseNet
-        from classify.training.head import pooled_features, predict_from_features
+        from classify.training.head.features import pooled_features, predict_from_features
 
         path = folder / PREDICTIONS
         if path.is_file() and self.options.resume and not is_new and _has_patients(path):

@@ -83,7 +83,7 @@ def test_rows_are_those_of_the_test_patients_and_a_rerun_fits_nothing(
     monkeypatch.setattr("benchmarks.few_films.ways.LEAST_STEPS", 1)
     out = tmp_path / "out"
     command = ["cohort", "--out", str(out), "--ways", "head", "head-norms", "--patients", "12", "20", "99"]
-    command += ["--set", "head_epochs=2", "--set", "batch=8", "--set", "precision=float32"]
+    command += ["--set", "head_epochs=2", "--set", "batch=8", "--precision", "float32"]
     command += ["--set", "validation_fraction=0.25"]
     benchmark.main(command)
     printed = capsys.readouterr()

@@ -18,7 +18,8 @@ from classify.network.densenet import FIELDS, SCALES, DualChannelDenseNet  # noq
 from classify.training.batches import BatchPlan, batches  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
 from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
-from classify.training.head import HeadPlan, fit_head, pooled_features  # noqa: E402
+from classify.training.head.features import pooled_features  # noqa: E402
+from classify.training.head.fit import HeadPlan, fit_head  # noqa: E402
 from cohort.io.annotations import read_rois  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
 from cohort.spine import View  # noqa: E402

@@ -1,0 +1,1 @@
+"""What stands behind the branches, fitted on their features."""
