@@ -93,6 +93,29 @@ def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     return np.asarray(unnormalised / unnormalised.sum(1, keepdims=True))
 
 
+def log_loss(probabilities: Floats, labels: Labels, temperature: float = 1.0, weights: Floats | None = None) -> float:
+    """Mean of minus the logarithm of the true class's probability.
+
+    Args:
+        probabilities: (n, 3).
+        labels: (n,) index into BMD_CLASSES.
+        temperature: that is applied first.
+        weights: (n,) of the studies; None where all count alike.
+    """
+    scaled = apply_temperature(probabilities, temperature)
+    return float(np.average(-np.log(np.clip(scaled[np.arange(len(labels)), labels], 1e-9, 1)), weights=weights))
+
+
+def best_temperature(probabilities: Floats, labels: Labels, weights: Floats | None = None) -> float:
+    """The temperature of least log loss, between exp(-2) and exp(2); arguments as for `log_loss`."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log: log_loss(probabilities, labels, float(np.exp(log)), weights), bounds=(-2.0, 2.0), method="bounded"
+    )
+    return float(np.exp(found.x))
+
+
 def fit_calibration(
     probabilities: Floats,
     labels: Labels,
@@ -132,15 +155,8 @@ def fit_calibration(
     flat, truth = shown.reshape(-1, len(BMD_CLASSES)), np.repeat(labels, displays)
     weights = np.repeat(1 / (studies_of[place] * displays), displays)
     rows = np.arange(len(truth))
-
-    def loss(log_temperature: float) -> float:
-        scaled = apply_temperature(flat, float(np.exp(log_temperature)))
-        return float(np.average(-np.log(np.clip(scaled[rows, truth], 1e-9, 1)), weights=weights))
-
     if temperature is None:
-        from scipy.optimize import minimize_scalar
-
-        temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+        temperature = best_temperature(flat, truth, weights)
     calibrated = apply_temperature(flat, temperature)
     osteoporosis, is_osteoporosis = calibrated[:, OSTEOPOROSIS_INDEX], truth == OSTEOPOROSIS_INDEX
     rule_in = _threshold(osteoporosis, is_osteoporosis, weights, predictive_value)

@@ -52,6 +52,13 @@ class ClassifierTraining(StrictConfig):
     head_weight_decays: list[float] = Field(
         [1.0, 2.0, 3.0, 10.0], description="its weight decays (AdamW) that are tried; validation chooses"
     )
+    head_folds: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="folds of the patients trained on, whose results by heads fitted without them choose its weight "
+        "decay and calibrate; only without epochs; 0: validation does both",
+    )
     l2_sp: bool = Field(
         False, description="the head's weights decay to those that the run starts from (L2-SP, Li 2018), not to zero"
     )
@@ -96,6 +103,18 @@ class ClassifierTraining(StrictConfig):
         if any(not least <= side <= size for side, _ in schedule) or (schedule and size % schedule[-1][0]):
             raise ValueError(f"expected sides of {least} to preprocess.size_px, {size}, the last one a divisor of it")
         return schedule
+
+    @field_validator("head_folds")
+    @classmethod
+    def _folds_leave_something(cls, folds: int, info: ValidationInfo) -> int:
+        if folds == 1:
+            raise ValueError("expected 0, or 2 to 20 folds")
+        if folds and any(epochs for _, epochs in info.data.get("resolution_schedule", [])):
+            raise ValueError(
+                "expected 0, since resolution_schedule holds epochs: branches that were trained on a patient make a "
+                "head fitted without him no judge of him"
+            )
+        return folds
 
     @field_validator("class_weights")
     @classmethod

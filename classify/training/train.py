@@ -5,21 +5,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
-from classify.calibration import MIN_PATIENTS, NO_CALIBRATION, Calibration, distance_limit, fit_calibration
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.export import export_classifier
-from classify.network.feature_distance import FeatureDistance, fit_feature_distance
 from classify.training.begin import LEAST, check_settings
+from classify.training.calibrate import calibrate
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
-from classify.training.head.features import Features, pooled_features, predict_from_features
-from classify.training.metrics import criterion_of, reliability
+from classify.training.head.refit import Refitted
+from classify.training.metrics import criterion_of
 from classify.training.trainer import ClassifierTrainer
-from cohort.spine import View
 from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError
@@ -28,8 +22,6 @@ from osteolens.training.device import computed_on, devices_of
 from osteolens.training.parallel.launch import fit_in_processes
 from osteolens.training.run_options import RunOptions
 from osteolens.training.watch import Watch
-
-Floats = npt.NDArray[np.float64]
 
 
 def fit_classifier(
@@ -96,7 +88,7 @@ def try_settings(
         WeightsError: a start that does not fit.
     """
     _check(training, config, options)
-    return _kept(_trained(training, validation, out, config, options, watch))[1]
+    return _kept(_trained(training, validation, out, config, options, watch))[2]
 
 
 def _check(training: CropSet, config: ClassifierTraining, options: RunOptions) -> None:
@@ -124,28 +116,24 @@ def _trained(
     return trainer
 
 
-def _kept(trainer: ClassifierTrainer) -> tuple[DualChannelDenseNet, dict[str, float]]:
-    """The network of the best epoch with its head refitted, and its metrics."""
+def _kept(trainer: ClassifierTrainer) -> tuple[DualChannelDenseNet, Refitted | None, dict[str, float]]:
+    """The network of the best epoch with its head refitted, how that was chosen, and its metrics."""
     trainer.record.tell_outcome()
     network = trainer.best_network()
-    head = trainer.refit_head(network) if trainer.config.head_epochs else {}
-    return network, {**trainer.record.best, **head}
+    head = trainer.refit_head(network) if trainer.config.head_epochs else None
+    return network, head, {**trainer.record.best, **({} if head is None else head.metrics)}
 
 
 def _finish(trainer: ClassifierTrainer) -> dict[str, float]:
     """Export the best epoch, calibrate it, and write what is known of it."""
-    out, side, spec, validation = trainer.out, trainer.side, trainer.config.preprocess, trainer.validation
-    network, kept = _kept(trainer)
-    features = pooled_features(network, validation, side, spec, trainer.device)
-    probabilities = _of_all_variants(trainer, network, features)
-    calibration, distance = _with_distance(trainer, network, features, _calibration(trainer, probabilities))
-    write_whole(out / "calibration.json", calibration.model_dump_json(indent=1))
-    displays = probabilities.shape[1]
-    shown, truth = probabilities.reshape(-1, probabilities.shape[2]), np.repeat(validation.labels, displays)
-    metrics = {**kept, **reliability(shown, truth, calibration)}
+    out, side, spec = trainer.out, trainer.side, trainer.config.preprocess
+    network, head, kept = _kept(trainer)
+    found = calibrate(trainer, network, None if head is None else head.left_out)
+    write_whole(out / "calibration.json", found.calibration.model_dump_json(indent=1))
+    metrics = {**kept, **found.reliability}
     document = {
         "validation": metrics,
-        "onnx_apart": export_classifier(network.float().cpu().eval(), out, spec, side, distance),
+        "onnx_apart": export_classifier(network.float().cpu().eval(), out, spec, side, found.distance),
         "history": [dict(row) for row in trainer.record.history],
         "config": trainer.config.model_dump(mode="json"),
         "network": network.spec.model_dump(mode="json"),
@@ -155,68 +143,3 @@ def _finish(trainer: ClassifierTrainer) -> dict[str, float]:
     }
     write_json(out / "metrics.json", document)
     return metrics
-
-
-def _calibration(trainer: ClassifierTrainer, probabilities: Floats) -> Calibration:
-    """Fitted on the validation studies where these are of enough patients."""
-    validation = trainer.validation
-    patients = np.unique(validation.patient_ids, return_inverse=True)[1].astype(np.int64)
-    count = int(patients.max()) + 1
-    if count < MIN_PATIENTS:
-        trainer.watch.notify(
-            f"no calibration: {count} validation patients, {MIN_PATIENTS} are needed; probabilities stay as they are, "
-            "prediction sets hold every class, and nothing is ruled in or out"
-        )
-        return NO_CALIBRATION
-    return fit_calibration(probabilities, validation.labels, patients)
-
-
-def _with_distance(
-    trainer: ClassifierTrainer, network: DualChannelDenseNet, features: Features, calibration: Calibration
-) -> tuple[Calibration, FeatureDistance | None]:
-    """A calibration with the limits that validation films keep of the distance from the films of the training, and
-    that distance; without both where validation patients are too few for a limit.
-
-    Args:
-        trainer: of the network.
-        network: with finished branches.
-        features: of the validation studies.
-        calibration: of the classes.
-    """
-    training, validation, spec = trainer.training, trainer.validation, trainer.config.preprocess
-    patients = np.unique(validation.patient_ids, return_inverse=True)[1].astype(np.int64)
-    views = [view for view in View if view in network.spec.views]
-    if distance_limit(np.zeros((len(patients), 1)), patients) is None:
-        return calibration, None
-    bfloat16 = trainer.precision.is_bfloat16
-    of_training = pooled_features(network, training, trainer.side, spec, trainer.device, bfloat16)
-    known = [training.rows[training.present[:, list(View).index(view)] > 0] for view in views]
-    if min(map(len, known)) < LEAST:
-        return calibration, None
-    shown = [own[rows].reshape(-1, own.shape[2]) for own, rows in zip(of_training, known, strict=True)]
-    distance = fit_feature_distance(shown)
-    with torch.inference_mode():
-        told = np.stack(
-            [
-                distance(torch.from_numpy(np.stack([own[validation.rows, k] for own in features], 1))).numpy()
-                for k in range(validation.images.shape[1])
-            ],
-            axis=1,
-        )
-    limits = {}
-    for k, view in enumerate(views):
-        here = validation.present[:, list(View).index(view)] > 0
-        if (limit := distance_limit(told[here, :, k].astype(np.float64), patients[here])) is not None:
-            limits[view] = limit
-    return calibration.model_copy(update={"distance_limits": limits}), distance
-
-
-def _of_all_variants(trainer: ClassifierTrainer, network: DualChannelDenseNet, features: Features) -> Floats:
-    """Class probabilities (n, variants, 3) of every variant of the validation studies: as displayed, and as other
-    systems and readers might show them, since a calibration on the displays of the training alone is too sure on
-    others."""
-    validation, device = trainer.validation, trainer.device
-    return np.stack(
-        [predict_from_features(network, features, validation, device, k)[0] for k in range(validation.images.shape[1])],
-        axis=1,
-    )

@@ -19,8 +19,9 @@ from classify.training.batches import Batch, BatchPlan, batches, batches_each
 from classify.training.begin import new_network, trained_parameters
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
-from classify.training.head.features import pooled_features, predict_from_features
-from classify.training.head.fit import HeadPlan, fit_head
+from classify.training.head.features import pooled_features
+from classify.training.head.fit import HeadPlan
+from classify.training.head.refit import Refitted, Side, refit_head
 from classify.training.loss import Outputs, classifier_loss
 from classify.training.metrics import Criterion, criterion_of, validation_metrics
 from classify.training.pictures import DRAWN, draw_crops
@@ -178,36 +179,16 @@ class ClassifierTrainer:
         self._keep(network)
         return network
 
-    def refit_head(self, network: DualChannelDenseNet) -> dict[str, float]:
-        """Refit what stands behind a network's branches, in place, with several weight decays; the best one on
-        validation is kept, or the head as it was where none beats it.
-
-        Returns:
-            metrics of the head that is kept, and its weight decay where that is a new one.
-        """
-        device, crops = self.device, self.validation
-        spec, bfloat16 = self.config.preprocess, self.precision.is_bfloat16
-        features = pooled_features(network, self.training, self.side, spec, device, bfloat16)
-        of_validation = pooled_features(network, crops, self.side, spec, device)
-        found: dict[str, float] = {}
-        best = before = validation_metrics(crops, *predict_from_features(network, of_validation, crops, device))
-        start = chosen = _copy_of_state(network)
-        for weight_decay in self.config.head_weight_decays:
-            network.load_state_dict(start)
-            seed_everything(self.options.seed, len(self.sides) + 1)
-            plan = HeadPlan(
-                config=self.config, loss=self._loss, device=device, seed=self.options.seed, weight_decay=weight_decay
-            )
-            fit_head(network, features, self.training, plan)
-            metrics = validation_metrics(crops, *predict_from_features(network, of_validation, crops, device))
-            if self._criterion.score(metrics) > self._criterion.score(best):
-                best, chosen, found = metrics, _copy_of_state(network), {"head_weight_decay": weight_decay}
-        network.load_state_dict(chosen)
+    def refit_head(self, network: DualChannelDenseNet) -> Refitted:
+        """Refit what stands behind a network's branches, in place, and store the network (`refit_head`)."""
+        spec, side, device = self.config.preprocess, self.side, self.device
+        of_training = pooled_features(network, self.training, side, spec, device, self.precision.is_bfloat16)
+        of_validation = pooled_features(network, self.validation, side, spec, device)
+        plan = HeadPlan(config=self.config, loss=self._loss, device=device, seed=self.options.seed, weight_decay=0.0)
+        refitted = refit_head(network, Side(self.training, of_training), Side(self.validation, of_validation), plan)
         self._keep(network)
-        outcome = "a refitted head is kept" if found else "no refitted head is better, so the head is kept as it was"
-        name = self._criterion.name
-        self.watch.notify(f"{outcome}: {name} {getattr(best, name):.4g}, before {getattr(before, name):.4g}")
-        return {**asdict(best), **found}
+        self.watch.notify(refitted.outcome)
+        return refitted
 
     def _keep(self, network: DualChannelDenseNet) -> None:
         """Store a network, and round its tensors to what is stored."""

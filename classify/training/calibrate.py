@@ -1,0 +1,140 @@
+"""What a finished network is calibrated by: studies that it was not fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from classify.calibration import MIN_PATIENTS, NO_CALIBRATION, Calibration, distance_limit, fit_calibration
+from classify.network.densenet import DualChannelDenseNet
+from classify.network.feature_distance import FeatureDistance, fit_feature_distance
+from classify.training.begin import LEAST
+from classify.training.crops import CropSet
+from classify.training.head.features import Features, pooled_features, predict_from_features
+from classify.training.head.refit import folds_of
+from classify.training.metrics import reliability
+from classify.training.trainer import ClassifierTrainer
+from cohort.spine import View
+
+Floats = npt.NDArray[np.float64]
+Judged = tuple[CropSet, CropSet, Features]
+"""Studies that a distance is fitted on, studies of other patients that are judged by it, and features of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """What is known of a network's outputs.
+
+    Attributes:
+        calibration: of classes and distances.
+        distance: of features from those of the training; None where patients are too few for a limit.
+        reliability: ECE and Brier score before and after the temperature.
+    """
+
+    calibration: Calibration
+    distance: FeatureDistance | None
+    reliability: dict[str, float]
+
+
+def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out: Floats | None) -> Calibrated:
+    """Calibrate by the validation studies; with folds of the head by the training studies, each left out once.
+
+    Every variant counts: as displayed, and as other systems and readers might show it, since a calibration on the
+    displays of the training alone is too sure on others.
+
+    Args:
+        trainer: of the network.
+        network: with finished branches and head.
+        left_out: class probabilities (n, variants, 3) of the training studies by heads fitted without their patients;
+            None to go by the validation studies.
+    """
+    side, spec, device, bfloat16 = (
+        trainer.side,
+        trainer.config.preprocess,
+        trainer.device,
+        trainer.precision.is_bfloat16,
+    )
+    training, validation = trainer.training, trainer.validation
+    of_training = pooled_features(network, training, side, spec, device, bfloat16)
+    if left_out is None:
+        crops, features = validation, pooled_features(network, validation, side, spec, device)
+        variants = range(validation.images.shape[1])
+        shown = np.stack([predict_from_features(network, features, crops, device, k)[0] for k in variants], axis=1)
+        judged: list[Judged] = [(training, validation, features)]
+    else:
+        crops, shown = training, left_out
+        folds = folds_of(training, trainer.config.head_folds, trainer.options.seed)
+        judged = [(others, left, of_training) for others, left in folds]
+    patients = np.unique(crops.patient_ids, return_inverse=True)[1].astype(np.int64)
+    calibration = _of_classes(trainer, shown, crops, patients)
+    views = [view for view in View if view in network.spec.views]
+    limits = _limits(views, of_training, judged)
+    distance = _fitted(views, of_training, training) if limits else None
+    flat, truth = shown.reshape(-1, shown.shape[2]), np.repeat(crops.labels, shown.shape[1])
+    return Calibrated(
+        calibration=calibration.model_copy(update={"distance_limits": limits if distance is not None else {}}),
+        distance=distance,
+        reliability=reliability(flat, truth, calibration),
+    )
+
+
+def _of_classes(
+    trainer: ClassifierTrainer, shown: Floats, crops: CropSet, patients: npt.NDArray[np.int64]
+) -> Calibration:
+    """Fitted where the studies are of enough patients."""
+    count = int(patients.max()) + 1
+    if count < MIN_PATIENTS:
+        whose = "validation" if crops is trainer.validation else "training"
+        trainer.watch.notify(
+            f"no calibration: {count} {whose} patients, {MIN_PATIENTS} are needed; probabilities stay as they are, "
+            "prediction sets hold every class, and nothing is ruled in or out"
+        )
+        return NO_CALIBRATION
+    return fit_calibration(shown, crops.labels, patients)
+
+
+def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> dict[View, float]:
+    """The limit of each view that films of patients keep whom the distance was not fitted on; a view without one has
+    too few patients.
+
+    Args:
+        views: of the network, as the features.
+        of_training: features of the training studies.
+        judged: what is judged by what.
+    """
+    patients = {patient for _, left, _ in judged for patient in left.patient_ids}
+    if distance_limit(np.zeros((len(patients), 1)), np.arange(len(patients))) is None:
+        return {}
+    told: dict[View, list[Floats]] = {view: [] for view in views}
+    owners: dict[View, list[str]] = {view: [] for view in views}
+    for others, left, features in judged:
+        if (distance := _fitted(views, of_training, others)) is None:
+            return {}
+        with torch.inference_mode():
+            shown = [
+                distance(torch.from_numpy(np.stack([own[left.rows, k] for own in features], 1))).numpy()
+                for k in range(left.images.shape[1])
+            ]
+        for k, view in enumerate(views):
+            here = np.flatnonzero(left.present[:, list(View).index(view)] > 0)
+            told[view].append(np.stack(shown, axis=1)[here, :, k].astype(np.float64))
+            owners[view] += [left.patient_ids[row] for row in here]
+    limits = {}
+    for view in views:
+        numbers = np.unique(owners[view], return_inverse=True)[1].astype(np.int64)
+        if (limit := distance_limit(np.concatenate(told[view]), numbers)) is not None:
+            limits[view] = limit
+    return limits
+
+
+def _fitted(views: list[View], features: Features, crops: CropSet) -> FeatureDistance | None:
+    """The distance from the features of some studies; None with too few of a view."""
+    known = [crops.rows[crops.present[:, list(View).index(view)] > 0] for view in views]
+    if min(map(len, known)) < LEAST:
+        return None
+    return fit_feature_distance(
+        [own[rows].reshape(-1, own.shape[2]) for own, rows in zip(features, known, strict=True)]
+    )
