@@ -85,6 +85,8 @@ def settings(way: Way, bundle: Bundle, studies: int, overrides: Sequence[str] = 
     if way in HEADS:
         given += [f"resolution_schedule=[[{bundle.working_px}, 0]]", f"l2_sp={json.dumps(way is Way.HEAD)}"]
         given.append("precision=float32")  # features are those of every size
+        if way is Way.HEAD_PLAIN:
+            given.append(f"head_weight_decays={ClassifierTraining().head_weight_decays}")
         return load_config(ClassifierTraining, "few-films", [*given, *overrides])
     default = ClassifierTraining()
     each = max(1, batches_each(studies, default.batch))
