@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from classify.calibration import best_temperature, log_loss
@@ -89,7 +88,7 @@ def refit_head(network: DualChannelDenseNet, training: Side, validation: Side, p
 
 
 def folds_of(crops: CropSet, folds: int, seed: int) -> list[Fold]:
-    """Folds of patients with as many studies of each class as their numbers allow.
+    """Folds of patients, with as many of each class as their numbers allow.
 
     Args:
         crops: studies.
@@ -99,17 +98,15 @@ def folds_of(crops: CropSet, folds: int, seed: int) -> list[Fold]:
     Raises:
         ConfigError: fewer patients than folds.
     """
-    patients = len(set(crops.patient_ids))
-    if patients < folds:
-        raise ConfigError(f"{patients} patients to train on; head_folds is {folds}; give a number from 2 to {patients}")
-    # Classes with fewer studies than folds are dealt as far as they go.
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    owners = np.array(crops.patient_ids)
-    found = []
-    for _, left in splitter.split(owners, crops.labels, owners):
-        without = set(owners[left].tolist())
-        found.append((crops.of_patients(set(crops.patient_ids) - without), crops.of_patients(without)))
-    return found
+    patients = sorted(set(crops.patient_ids))
+    if len(patients) < folds:
+        count = len(patients)
+        raise ConfigError(f"{count} patients to train on; head_folds is {folds}; give a number from 2 to {count}")
+    classes = {patient: int(crops.labels[np.array(crops.patient_ids) == patient].max()) for patient in patients}
+    shuffled = [patients[k] for k in np.random.default_rng(seed).permutation(len(patients))]
+    dealt = sorted(shuffled, key=classes.__getitem__)
+    sides = [set(dealt[k::folds]) for k in range(folds)]
+    return [(crops.of_patients(set(patients) - left), crops.of_patients(left)) for left in sides]
 
 
 def _chosen_by_folds(network: DualChannelDenseNet, training: Side, validation: Side, plan: HeadPlan) -> Refitted:
