@@ -71,6 +71,9 @@ MIN_PATIENTS = 20
 FAMILIAR = 0.975
 """Fraction of patients whose films keep the limit of a view; of two views one goes beyond in 5 % at most."""
 
+LEAST_SLOPE = 0.2
+"""A T-score slope below it would make all T-scores alike; none is applied then."""
+
 CONFIDENCE = 0.95
 """One-sided confidence of the lower bounds by which the two thresholds are chosen."""
 
@@ -174,6 +177,32 @@ def fit_calibration(
         patients=len(studies_of),
         studies=len(labels),
     )
+
+
+def t_score_line(estimates: Floats, truth: Floats, patients: Labels) -> tuple[float, float]:
+    """Slope and offset that bring T-score estimates to DXA, as far as patients show them: both where the 95 % interval
+    of the slope excludes 1, an offset alone where that of the mean difference excludes 0, else 1 and 0.
+
+    Args:
+        estimates: (n,) of studies that the estimates were not fitted on.
+        truth: (n,) T-scores of DXA.
+        patients: (n,) number of the patient of each; his studies count as their mean.
+
+    Source: Steyerberg 2019, Clinical Prediction Models, chapter 20 (update as little as the evidence asks for).
+    """
+    from scipy import stats
+
+    _, place, count = np.unique(patients, return_inverse=True, return_counts=True)
+    if len(count) < MIN_PATIENTS:
+        return 1.0, 0.0
+    x, y = (np.bincount(place, values) / count for values in (estimates, truth))
+    margin = float(stats.t.ppf(0.975, len(count) - 2))
+    if np.ptp(x) > 0:
+        line = stats.linregress(x, y)
+        if line.slope >= LEAST_SLOPE and abs(line.slope - 1) > margin * line.stderr:
+            return float(line.slope), float(line.intercept)
+    shift = float((y - x).mean())
+    return 1.0, shift if abs(shift) > margin * float(stats.sem(y - x)) else 0.0
 
 
 def distance_limit(distances: Floats, patients: Labels) -> float | None:

@@ -8,13 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from classify.calibration import MIN_PATIENTS, NO_CALIBRATION, Calibration, distance_limit, fit_calibration
+from classify.calibration import (
+    MIN_PATIENTS,
+    NO_CALIBRATION,
+    Calibration,
+    distance_limit,
+    fit_calibration,
+    t_score_line,
+)
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.feature_distance import FeatureDistance, fit_feature_distance
 from classify.training.begin import LEAST
 from classify.training.crops import CropSet
 from classify.training.head.features import Features, pooled_features, predict_from_features
-from classify.training.head.refit import folds_of
+from classify.training.head.refit import LeftOut, folds_of
 from classify.training.metrics import reliability
 from classify.training.trainer import ClassifierTrainer
 from cohort.spine import View
@@ -39,7 +46,7 @@ class Calibrated:
     reliability: dict[str, float]
 
 
-def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out: Floats | None) -> Calibrated:
+def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out: LeftOut | None) -> Calibrated:
     """Calibrate by the validation studies; with folds of the head by the training studies, each left out once.
 
     Every variant counts: as displayed, and as other systems and readers might show it, since a calibration on the
@@ -48,8 +55,8 @@ def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out
     Args:
         trainer: of the network.
         network: with finished branches and head.
-        left_out: class probabilities (n, variants, 3) of the training studies by heads fitted without their patients;
-            None to go by the validation studies.
+        left_out: results of the training studies by folds, which also set the line of the T-score; None to go by the
+            validation studies.
     """
     side, spec, device, bfloat16 = (
         trainer.side,
@@ -65,11 +72,14 @@ def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out
         shown = np.stack([predict_from_features(network, features, crops, device, k)[0] for k in variants], axis=1)
         judged: list[Judged] = [(training, validation, features)]
     else:
-        crops, shown = training, left_out
+        crops, shown = training, left_out.probabilities
         folds = folds_of(training, trainer.config.head_folds, trainer.options.seed)
         judged = [(others, left, of_training) for others, left in folds]
     patients = np.unique(crops.patient_ids, return_inverse=True)[1].astype(np.int64)
     calibration = _of_classes(trainer, shown, crops, patients)
+    if left_out is not None:
+        slope, offset = t_score_line(left_out.t_scores[:, 0], crops.t_scores.astype(np.float64), patients)
+        calibration = calibration.model_copy(update={"t_score_slope": slope, "t_score_offset": offset})
     views = [view for view in View if view in network.spec.views]
     limits = _limits(views, of_training, judged)
     distance = _fitted(views, of_training, training) if limits else None

@@ -13,6 +13,7 @@ from scipy import stats
 from classify.calibration import (
     CONFIDENCE,
     FAMILIAR,
+    LEAST_SLOPE,
     Calibration,
     Decision,
     apply_temperature,
@@ -34,9 +35,6 @@ from pipeline.evaluation.statistics.intervals import (
 
 LEAST_STORED = 2.5e-5
 """A stored probability of 0.0000 is taken for half of what would be stored as 0.0001."""
-
-LEAST_SLOPE = 0.2
-"""A T-score slope below it would make all T-scores alike; none is applied then."""
 
 FEWEST_T_SCORES = 20
 """Patients with a T-score below which no T-score correction is fitted."""

@@ -17,6 +17,7 @@ from classify.calibration import (
     perfect_calibration_error,
     prediction_set,
     rule_in_or_out,
+    t_score_line,
 )
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX, BmdClass
 
@@ -201,3 +202,21 @@ def test_calibration_error_and_brier_of_known_forecasts() -> None:
     assert calibration_error(sure, labels) == pytest.approx(0.0, abs=1e-9)
     assert calibration_error(sure, np.zeros(10, int)) == pytest.approx(0.2)
     assert brier(np.eye(3)[labels], labels) == 0 and brier(sure, labels) == pytest.approx((8 * 0.06 + 2 * 1.46) / 10)
+
+
+def test_the_line_of_the_t_score_follows_patients_and_not_chance() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(-1.5, 1.5, 200)
+    close, patients = rng.normal(0, 0.3, 200), np.arange(200)
+    assert t_score_line(truth + close - close.mean(), truth, patients)[0] == pytest.approx(1, abs=0.1)
+    slope, offset = t_score_line((truth - 0.4) / 1.5 + close / 1.5, truth, patients)
+    assert slope == pytest.approx(1.5 / (1 + 0.3**2 / 1.5**2), abs=0.1) and offset == pytest.approx(0.3, abs=0.15)
+    noise = rng.normal(0, 1e-3, 200)
+    noise -= noise.mean()
+    assert t_score_line(truth + noise + 0.5, truth, patients) == pytest.approx((1.0, -0.5), abs=1e-3)
+    assert t_score_line(truth + noise, truth, patients) == pytest.approx((1.0, 0.0), abs=1e-9)
+    few = patients[:19]
+    assert t_score_line(truth[few] + 3, truth[few], few) == (1.0, 0.0), "19 patients show nothing"
+    twice = np.repeat(patients[:19], 2)
+    assert t_score_line(np.repeat(truth[few], 2) + 3, np.repeat(truth[few], 2), twice) == (1.0, 0.0)
+    assert t_score_line(-truth, truth, patients)[0] == 1.0, "a slope that turns T-scores over is none"

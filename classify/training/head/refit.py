@@ -39,19 +39,27 @@ class Side:
         return np.stack([own for own, _ in shown], 1), np.stack([own for _, own in shown], 1)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Class probabilities (n, variants, 3) and T-scores (n, variants) of the training studies by heads that were fitted
+    without their patients, as the kept head was."""
+
+    probabilities: Floats
+    t_scores: Floats
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refitted:
     """Which head a network has now.
 
     Attributes:
         metrics: on the validation studies, with `head_weight_decay` where it is a new head.
-        left_out: class probabilities (n, variants, 3) of the training studies by heads fitted without their patients
-            as the kept one was fitted; None without folds.
+        left_out: results by folds; None without folds.
         outcome: for people.
     """
 
     metrics: dict[str, float]
-    left_out: Floats | None
+    left_out: LeftOut | None
     outcome: str
 
 
@@ -111,18 +119,18 @@ def folds_of(crops: CropSet, folds: int, seed: int) -> list[Fold]:
 
 def _chosen_by_folds(network: DualChannelDenseNet, training: Side, validation: Side, plan: HeadPlan) -> Refitted:
     folds, start = folds_of(training.crops, plan.config.head_folds, plan.seed), _copy_of_state(network)
-    left_out, t_scores = training.results(network, plan)
-    best = before = _error(training.crops, left_out, t_scores, plan)
+    left_out = LeftOut(*training.results(network, plan))
+    best = before = _error(training.crops, left_out, plan)
     decay = None
     for weight_decay in plan.config.head_weight_decays:
         own = replace(plan, weight_decay=weight_decay)
-        shown, estimates = np.empty_like(left_out), np.empty_like(t_scores)
+        found = LeftOut(np.empty_like(left_out.probabilities), np.empty_like(left_out.t_scores))
         for others, left in folds:
             _fit(network, start, replace(training, crops=others), own)
             rows = np.isin(training.crops.study_uids, left.study_uids)
-            shown[rows], estimates[rows] = training.results(network, plan, left)
-        if (error := _error(training.crops, shown, estimates, plan)) < best:
-            best, decay, left_out = error, weight_decay, shown
+            found.probabilities[rows], found.t_scores[rows] = training.results(network, plan, left)
+        if (error := _error(training.crops, found, plan)) < best:
+            best, decay, left_out = error, weight_decay, found
     network.load_state_dict(start)
     if decay is not None:
         _fit(network, start, training, replace(plan, weight_decay=decay))
@@ -143,11 +151,12 @@ def _metrics(network: DualChannelDenseNet, side: Side, plan: HeadPlan) -> Valida
     return validation_metrics(side.crops, *predict_from_features(network, side.features, side.crops, plan.device))
 
 
-def _error(crops: CropSet, probabilities: Floats, t_scores: Floats, plan: HeadPlan) -> float:
+def _error(crops: CropSet, found: LeftOut, plan: HeadPlan) -> float:
     """Log loss at the best temperature, plus the weighted mean error of the T-score, over all variants."""
+    probabilities = found.probabilities
     flat, labels = probabilities.reshape(-1, probabilities.shape[2]), np.repeat(crops.labels, probabilities.shape[1])
     of_classes = log_loss(flat, labels, best_temperature(flat, labels))
-    return of_classes + plan.config.t_score_weight * float(np.abs(t_scores - crops.t_scores[:, None]).mean())
+    return of_classes + plan.config.t_score_weight * float(np.abs(found.t_scores - crops.t_scores[:, None]).mean())
 
 
 def _outcome(decay: float | None, name: str, best: float, before: float) -> str:

@@ -41,23 +41,28 @@ def settings(**changed: object) -> ClassifierTraining:
 def refitted(crops: CropSet, validation: CropSet, config: ClassifierTraining) -> Refitted:
     torch.manual_seed(0)
     network = DualChannelDenseNet(network_spec(config, config.preprocess))
-    sides = [Side(own, pooled_features(network, own, 64, config.preprocess, "cpu")) for own in (crops, validation)]
+    training, held_out = (
+        Side(own, pooled_features(network, own, 64, config.preprocess, "cpu")) for own in (crops, validation)
+    )
     loss = classifier_loss(crops.labels, config.model_copy(update={"class_weights": "equal"}), "cpu")
-    return refit_head(network, *sides, HeadPlan(config=config, loss=loss, device="cpu", seed=0, weight_decay=0.0))
+    plan = HeadPlan(config=config, loss=loss, device="cpu", seed=0, weight_decay=0.0)
+    return refit_head(network, training, held_out, plan)
 
 
 def test_a_patient_is_judged_by_heads_that_know_nothing_of_him(tmp_path: Path) -> None:
     crops, validation = squares(24, tmp_path / "t"), squares(6, tmp_path / "v", "v")
     crops = replace(crops, patient_ids=tuple(f"p{k // 2}" for k in range(24)))
     found = refitted(crops, validation, settings())
-    assert found.left_out is not None and found.left_out.shape == (24, 1, 3)
+    assert found.left_out is not None and found.left_out.probabilities.shape == (24, 1, 3)
     assert found.outcome.startswith("a refitted head is kept: error of left-out patients")
     # The folds go by class, so the label of a patient is kept, and his T-scores are altered beyond measure.
     wrong = crops.t_scores.copy()
     wrong[:2] = 40.0
     other = refitted(replace(crops, t_scores=wrong), validation, settings())
-    assert other.left_out is not None and np.array_equal(other.left_out[:2], found.left_out[:2])
-    assert not np.allclose(other.left_out[2:], found.left_out[2:]), "the others' heads saw him"
+    assert other.left_out is not None
+    own, former = other.left_out.probabilities, found.left_out.probabilities
+    assert np.array_equal(own[:2], former[:2])
+    assert not np.allclose(own[2:], former[2:]), "the others' heads saw him"
 
 
 def test_folds_part_patients_and_share_out_classes(tmp_path: Path) -> None:
