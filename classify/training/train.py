@@ -11,7 +11,7 @@ from classify.training.begin import LEAST, check_settings
 from classify.training.calibrate import calibrate
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
-from classify.training.head.refit import Refitted
+from classify.training.head.refit import Refitted, folds_of
 from classify.training.metrics import criterion_of
 from classify.training.trainer import ClassifierTrainer
 from osteolens.atomic import make_folder, write_whole
@@ -98,6 +98,8 @@ def _check(training: CropSet, config: ClassifierTraining, options: RunOptions) -
         raise ConfigError(
             f"{count} {'study' if count == 1 else 'studies'} to train on with crops; expected {least} or more"
         )
+    if config.head_folds:
+        folds_of(training, config.head_folds, options.seed)  # tells of too few patients before anything is computed
     check_settings(config, options.start_from, options.device)
 
 

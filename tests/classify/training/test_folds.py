@@ -97,6 +97,9 @@ def test_few_patients_calibrate_and_give_limits_by_folds(tmp_path: Path) -> None
     assert not any("no calibration" in line for line in lines)
     document = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
     assert {"ece", "head_weight_decay"} <= set(document["validation"])
+    with pytest.raises(ConfigError, match=r"3 patients to train on; head_folds is 4; give a number from 2 to 3"):
+        fit_classifier(squares(3, tmp_path / "n"), validation, tmp_path / "none", config, options)
+    assert not (tmp_path / "none").exists()
     few = squares(18, tmp_path / "f", "few")
     fit_classifier(few, validation, tmp_path / "few", config, options, Watch(notify=lines.append))
     assert any(line.startswith("no calibration: 18 training patients, 20 are needed") for line in lines)
