@@ -88,6 +88,7 @@ SMALLER = (
         r"\1 --set 'resolution_schedule=[[48, 1]]' --set head_epochs=2",
     ),
     (r"(train classifier .*(?:schedule=\[\]|few-films).*)", r"\1 --set head_epochs=2"),
+    (r"(train classifier .*few-films.*)", r"\1 --set head_folds=2"),
     (r"--folds \d+", "--folds 2"),
     (r"--device cuda", "--device cpu"),
     (r" --segmenter runs/segmenter", ""),
