@@ -24,7 +24,7 @@ class PredictionRow:
         t_score_estimate: estimated T-score of L1-L4.
         prediction_set: classes, joined by bars.
         decision: on osteoporosis, at the weights' predictive values.
-        views: joined by a plus sign.
+        views: that the class comes from, or without a class those that were found, joined by a plus sign.
         levels: used levels by view.
         suspected_fractures: levels with their Genant grade.
         cobb_deg: Cobb angle in degrees.
@@ -91,7 +91,7 @@ def row_of(prediction: Prediction, seconds: float) -> PredictionRow:
         t_score_estimate=prediction.t_score,
         prediction_set="|".join(prediction.prediction_set),
         decision=str(prediction.decision or ""),
-        views="+".join(prediction.views),
+        views="+".join(_views_in_use(prediction)),
         levels=" ".join(f"{view}:{'+'.join(prediction.views[view].used)}" for view in _views_in_use(prediction)),
         suspected_fractures=" ".join(
             f"{level}:grade-{vertebra.genant_grade}" for level, vertebra in prediction.suspected_fractures.items()

@@ -15,7 +15,7 @@ from osteolens.file_state import FileState
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 """Changes with what the records hold, or with the code that a value comes from."""
 
 MOST_BYTES = 2**29

@@ -19,6 +19,8 @@ def test_levels_are_those_of_the_views_that_the_class_comes_from(screener: Scree
         for image in prediction.images
     )
     one_view = row_of(replace(prediction, images=images), 0.0)
+    assert row_of(prediction, 0.0).views == "AP+LATERAL" and "+" not in one_view.views
+    assert one_view.views == one_view.levels.split(":")[0], "a view that was left out is not named"
     assert one_view.levels.startswith("LATERAL:") and "AP:" not in one_view.levels
     failed = row_of(replace(prediction, images=images, failure="no image"), 0.0)
     assert "AP:" in failed.levels, "without a class, what was found"

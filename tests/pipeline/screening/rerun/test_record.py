@@ -103,8 +103,8 @@ def test_wrong_types_under_a_right_digest_empty_the_record(path: Path, tmp_path:
 def test_a_record_of_another_program_or_size_is_empty(
     path: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    value: object = (lambda _: "0.0.0") if name == "version" else 2
-    monkeypatch.setattr(module, name, value)
+    values: dict[str, object] = {"FORMAT": module.FORMAT + 1, "version": lambda _: "0.0.0", "MOST_BYTES": 2}
+    monkeypatch.setattr(module, name, values[name])
     assert known(tmp_path).get("a", STATE) is None
 
 
