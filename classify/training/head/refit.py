@@ -69,7 +69,8 @@ def refit_head(network: DualChannelDenseNet, training: Side, validation: Side, p
 
     The validation studies choose, by `criterion_of`; with `head_folds` the training studies do, each judged by a head
     that was fitted without its patient, by log loss plus `t_score_weight` times the mean error of the T-score. The head
-    that is kept is fitted on all training studies. Source: Stone 1974 (cross-validatory choice).
+    that is kept is fitted on all training studies. The start is taken to have seen none of them, so that its results
+    count as left out where it is kept. Source: Stone 1974 (cross-validatory choice).
 
     Args:
         network: with finished branches.
