@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests import EXAMPLES
-
 torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
 save_file = pytest.importorskip("safetensors.torch").save_file
@@ -23,29 +21,17 @@ from classify.network.checkpoint import save_network  # noqa: E402
 from classify.network.densenet import DualChannelDenseNet  # noqa: E402
 from classify.preprocess import normalise  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
-from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
 from classify.training.train import fit_classifier  # noqa: E402
 from classify.training.trainer import ClassifierTrainer  # noqa: E402
 from cohort.covariates import Covariates  # noqa: E402
-from cohort.io.annotations import read_rois  # noqa: E402
-from cohort.io.folder import index_cohort  # noqa: E402
 from cohort.spine import View  # noqa: E402
 from osteolens.errors import ConfigError, WeightsError  # noqa: E402
 from osteolens.training.run_options import RunOptions  # noqa: E402
 from osteolens.training.watch import Watch  # noqa: E402
+from tests.classify.training.of_examples import example_crops, part_of  # noqa: E402
 from tests.classify.training.squares import SQUARES, squares  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
-
-
-def example_crops(spec: PreprocessSpec, cache: Path, variants: int) -> CropSet:
-    plan = CropPlan(spec=spec, variants=variants)
-    return build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), plan, cache)
-
-
-def part_of(name: str) -> str:
-    """Of a network, from a tensor's name; each fusion by itself."""
-    return ".".join(name.split(".")[: 1 + name.startswith("fuse")])
 
 
 def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:

@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests import EXAMPLES
-
 torch = pytest.importorskip("torch")
 
 from classify.config import NetworkSpec, PreprocessSpec  # noqa: E402
 from classify.network.densenet import FIELDS, SCALES, DualChannelDenseNet  # noqa: E402
 from classify.training.batches import BatchPlan, batches  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
-from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
 from classify.training.head.features import pooled_features  # noqa: E402
 from classify.training.head.fit import HeadPlan, fit_head  # noqa: E402
-from cohort.io.annotations import read_rois  # noqa: E402
-from cohort.io.folder import index_cohort  # noqa: E402
 from cohort.spine import View  # noqa: E402
+from tests.classify.training.of_examples import example_crops, part_of  # noqa: E402
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,16 +26,6 @@ if TYPE_CHECKING:
     from classify.training.loss import Outputs, Targets
 
 pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
-
-
-def example_crops(spec: PreprocessSpec, cache: Path, variants: int) -> CropSet:
-    plan = CropPlan(spec=spec, variants=variants)
-    return build_crops(index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv"), plan, cache)
-
-
-def part_of(name: str) -> str:
-    """Of a network, from a tensor's name; each fusion by itself."""
-    return ".".join(name.split(".")[: 1 + name.startswith("fuse")])
 
 
 def classes_alone(outputs: Outputs, targets: Targets) -> Tensor:
