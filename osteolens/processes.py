@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -57,6 +58,20 @@ def _without_script() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = script
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, however that ended; a pool's processes would wait
+    for tasks for ever."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def confine(memory_bytes: int) -> None:

@@ -15,7 +15,8 @@ from pydicom.uid import generate_uid
 
 from cohort.covariates import Sex
 from cohort.spine import VertebralLevel
-from osteolens.processes import spawn_context
+from osteolens.allocator import keep_freed_memory
+from osteolens.processes import end_with_parent, spawn_context
 from phantom.bones.anatomy import Anatomy
 from phantom.bones.meshes import load_anatomies
 from phantom.patient import Hospital, SimulatedPatient, build_body, scan, simulate_patient
@@ -56,6 +57,7 @@ class ScanTask:
 def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Results in order, from processes of one thread each; a single job stays in this process."""
     if jobs == 1 or len(tasks) < 2:
+        keep_freed_memory()
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -68,7 +70,9 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
 
 
 def _start(loaded: bytes) -> None:
-    """Begin a process with one thread and the parent's bones, which take seconds to build."""
+    """Begin a process with one thread and the parent's bones, which take seconds to build; it ends with the parent."""
+    end_with_parent()
+    keep_freed_memory()
     torch.set_num_threads(1)
     _LOADED.update(pickle.loads(loaded))
 

@@ -14,10 +14,10 @@ from classify.training.crops import CropSet
 from classify.training.head.refit import Refitted, folds_of
 from classify.training.metrics import criterion_of
 from classify.training.trainer import ClassifierTrainer
+from osteolens.allocator import keep_freed_memory
 from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError
-from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.device import computed_on, devices_of
 from osteolens.training.parallel.launch import fit_in_processes
 from osteolens.training.run_options import RunOptions

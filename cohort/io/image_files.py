@@ -19,7 +19,7 @@ from cohort.io.view_names import study_key, view_from_path
 from cohort.io.walk import Skipped
 from cohort.spine import View
 from osteolens.errors import ReadError
-from osteolens.processes import available_cores, spawn_context
+from osteolens.processes import available_cores, end_with_parent, spawn_context
 from osteolens.progress import Progress, silent
 
 MANY = 4000
@@ -103,7 +103,7 @@ def _described_by_all_cores(files: Sequence[Path], root: Path, name: str) -> Ite
     if len(files) >= MANY and processes > 1 and not multiprocessing.current_process().daemon:
         relative = [path.relative_to(root) for path in files]
         try:
-            with ProcessPoolExecutor(processes, spawn_context(), _leave_signals) as pool:
+            with ProcessPoolExecutor(processes, spawn_context(), _begin) as pool:
                 for file in pool.map(described, files, relative, repeat(name), chunksize=A_SHARE):
                     yield file
                     done += 1
@@ -113,8 +113,9 @@ def _described_by_all_cores(files: Sequence[Path], root: Path, name: str) -> Ite
         yield described(path, path.relative_to(root), name)
 
 
-def _leave_signals() -> None:
-    """The parent alone hears a stop from the terminal."""
+def _begin() -> None:
+    """The parent alone hears a stop from the terminal, and its processes end with it."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -10,9 +10,9 @@ from detect.training.config import DetectorTraining
 from detect.training.export_detector import export_detector
 from detect.training.ultralytics_settings import private_ultralytics
 from detect.training.yolo_folder import MADE_FROM
+from osteolens.allocator import keep_freed_memory
 from osteolens.atomic import make_folder
 from osteolens.documents.json_document import write_json
-from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.device import computed_on, torch_device
 from osteolens.training.run_options import RunOptions
 from osteolens.training.run_state import TRAINED_ALREADY, RunFiles

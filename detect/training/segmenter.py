@@ -26,10 +26,10 @@ from detect.training.segmenter_network import (
     segmenter_network,
     target_loss,
 )
+from osteolens.allocator import keep_freed_memory
 from osteolens.atomic import make_folder, whole_file
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError, ReadError
-from osteolens.training.allocator import keep_freed_memory
 from osteolens.training.average import averaged, one_cycle
 from osteolens.training.device import computed_on, devices_of, seed_everything, torch_device
 from osteolens.training.parallel.group import Mean, plain_mean, this_group

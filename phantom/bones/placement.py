@@ -39,6 +39,17 @@ class Placement:
     crush: float = 0.0
     bend: Vector = field(default_factory=lambda: np.zeros((3, 4)))
 
+    @property
+    def greatest_stretch(self) -> float:
+        """Bound of how much farther apart near points lie before shaping, but for the scale, than in the patient."""
+        wide, deep, tall = 1.5 / np.array((self.half_width, self.half_depth, self.half_height))
+        slopes = np.array((np.hypot(wide, deep), np.hypot(deep, tall), np.hypot(tall, wide), 2 * tall))
+        bent = 1 + float(np.linalg.norm(np.abs(self.bend) @ slopes))
+        left = max(1 - self.wedge - self.dish - self.crush, 0.05)
+        steepest = self.wedge / (2 * self.half_depth) + 2 * self.dish / min(self.half_width, self.half_depth)
+        steepest += self.crush / BEHIND_MM
+        return bent * (1 / left + 3 * self.half_height * steepest / left**2)
+
     def height_factor(self, x: Vector, y: Vector) -> Vector:
         """Local factor on height at scaled x, y in mm; 1 where nothing is lost."""
         forward = np.clip(-y / self.half_depth, -1.0, 1.0)

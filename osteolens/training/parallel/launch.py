@@ -21,7 +21,7 @@ from typing import Any, cast
 import numpy as np
 
 from osteolens.errors import OsteoLensError
-from osteolens.processes import available_cores, spawn_context
+from osteolens.processes import available_cores, end_with_parent, spawn_context
 from osteolens.training.run_options import RunOptions
 from osteolens.training.watch import Watch
 
@@ -121,6 +121,7 @@ def _child(fit: Fit, rank: int, size: int, folder: Path, options: RunOptions, st
     from torch import distributed
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
+    end_with_parent()
     on_gpu = options.device != "cpu"
     if on_gpu:
         torch.cuda.set_device(options.device)

@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-
 from cohort.spine import LEVELS, VertebralLevel
-from phantom.bones.density import UNNAMED, _unbent
-from phantom.bones.placement import Placement
+from phantom.bones.density import UNNAMED
 from phantom.subject.pathology import BODIES, Pathology
 from tests.phantom.builders import bones, plain_bones, stand
-
-
-def test_a_bent_placement_is_undone_by_the_skeleton() -> None:
-    rng = np.random.default_rng(0)
-    placement = Placement(
-        rotation=np.eye(3),
-        centre=np.zeros(3),
-        scale=np.array([1.1, 0.9, 1.0]),
-        half_depth=17,
-        half_width=23,
-        half_height=14,
-        wedge=0.3,
-        bend=rng.normal(0, 0.6, (3, 4)),
-    )
-    source = rng.uniform(-12, 12, (50, 3))
-    placed = placement.to_patient(source.copy())
-    back = _unbent([torch.tensor(placed[:, k]) for k in range(3)], placement)
-    found = np.stack([b.numpy() for b in back], 1) / placement.scale
-    assert np.abs(found - source).max() < 0.25
 
 
 def test_six_lumbar_bodies_move_the_names_and_four_leave_l5_out() -> None:

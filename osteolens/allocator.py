@@ -1,4 +1,4 @@
-"""How training on a CPU uses memory."""
+"""How large computations on a CPU use memory."""
 
 from __future__ import annotations
 
