@@ -56,7 +56,7 @@ class DualChannelDenseNet(nn.Module):
         self.last_maps = nn.ModuleDict({branch_name(view): nn.Identity() for view in View if view in views})
         self.attention = nn.Linear(scales[-1], 1) if self.spec.crops > 1 else None
         every = sum(channels * fields**2 for channels, fields in zip(scales, FIELDS, strict=True))
-        features = every if self.spec.pooled == "all" else scales[-1]
+        self.channels = features = every if self.spec.pooled == "all" else scales[-1]
         normed = self.spec.pooled == "all"
         self.norms = nn.ModuleDict(
             {branch_name(view): nn.BatchNorm1d(features) if normed else nn.Identity() for view in View if view in views}
@@ -99,6 +99,11 @@ class DualChannelDenseNet(nn.Module):
         images = {View.AP: ap, View.LATERAL: lateral}
         return torch.stack([self.pooled_view(view, images[view]) for view in View if view in self.spec.views], 1)
 
+    def of_crops(self, ap: Tensor, lateral: Tensor) -> Tensor:
+        """Features (n, branches, crops, channels) of each crop of the views that the network takes, as many a view."""
+        images = {View.AP: ap, View.LATERAL: lateral}
+        return torch.stack([self.crops_of(view, images[view]) for view in View if view in self.spec.views], 1)
+
     def fused(self, pooled: Tensor, present: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, from what `pooled` gives."""
         if len(self.fuse) == 1:
@@ -129,6 +134,10 @@ class DualChannelDenseNet(nn.Module):
 
     def pooled_view(self, view: View, images: Tensor) -> Tensor:
         """Features (n, channels) of one view's crops (n, crops, side, side)."""
+        return self.over_crops(self.crops_of(view, images))
+
+    def crops_of(self, view: View, images: Tensor) -> Tensor:
+        """Features (n, crops, channels) of each of one view's crops (n, crops, side, side)."""
         branch = self.ap if view is View.AP else self.lateral
         assert branch is not None, f"a network without {view}"
         side = images.shape[-1]
@@ -140,10 +149,15 @@ class DualChannelDenseNet(nn.Module):
             scales = [scale.relu() for scale in scales]
         each = [_mean_of_fields(scale, fields) for scale, fields in zip(scales, FIELDS[start:], strict=True)]
         features: Tensor = torch.cat(each, 1)
-        if self.attention is not None:
-            weights = torch.softmax(self.attention(each[-1]).reshape(images.shape[0], -1, 1), 1)
-            features = (weights * features.reshape(images.shape[0], -1, features.shape[1])).sum(1)
-        return features
+        return features.reshape(images.shape[0], -1, features.shape[1])
+
+    def over_crops(self, features: Tensor) -> Tensor:
+        """Features (..., channels) of a view from those of its crops (..., crops, channels), by attention."""
+        if self.attention is None:
+            return features[..., 0, :]
+        last = features[..., -self.attention.in_features :]
+        pooled: Tensor = (torch.softmax(self.attention(last), -2) * features).sum(-2)
+        return pooled
 
 
 def ordinal_logits(t_score: Tensor) -> Tensor:

@@ -21,13 +21,15 @@ from osteolens.training.parallel.group import ALONE, Group
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Tensors of one step; images (n, 2, crops, side, side) normalised."""
+    """Tensors of one step; images (n, 2, crops, side, side) normalised, T-scores of the crops' levels (n, crops), NaN
+    where they are not known."""
 
     images: Tensor
     present: Tensor
     covariates: Tensor
     labels: Tensor
     t_scores: Tensor
+    level_t_scores: Tensor
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -71,7 +73,8 @@ def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = N
     rng = rng.spawn(plan.group.size)[plan.group.rank] if plan.group.size > 1 else rng
     for start in range(0, len(order), size):
         index = order[start : start + size]
-        images = network_images(_stored(crops, index, plan, rng), plan.side, plan.spec, plan.device)
+        stored, levels = _stored(crops, index, plan, rng)
+        images = network_images(stored, plan.side, plan.spec, plan.device)
         present = torch.from_numpy(crops.present[index]).to(plan.device)
         covariates = torch.from_numpy(crops.covariates[index]).to(plan.device)
         if config:
@@ -83,6 +86,7 @@ def batches(crops: CropSet, plan: BatchPlan, rng: np.random.Generator | None = N
             covariates=covariates,
             labels=torch.from_numpy(crops.labels[index]).to(plan.device),
             t_scores=torch.from_numpy(crops.t_scores[index]).to(plan.device),
+            level_t_scores=torch.from_numpy(levels).to(plan.device),
         )
 
 
@@ -93,15 +97,18 @@ def batches_each(studies: int, size: int, processes: int = 1) -> int:
 
 def _stored(
     crops: CropSet, index: npt.NDArray[np.int64], plan: BatchPlan, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
-    """Cached crops (n, views, crops, size, size) of a step: a variant of each study, some of its bodies."""
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Cached crops (n, views, crops, size, size) of a step: a variant of each study, some of its bodies; and the
+    T-scores (n, crops) of these bodies, NaN for a crop of several."""
     config, bodies = plan.training, plan.spec.crops
     variant = sample_variants(crops, len(index), config, rng) if config else np.zeros(len(index), np.int64)
     shown = crops.images[crops.rows[index], variant]
+    levels = crops.level_t_scores[index] if bodies > 1 else np.full((len(index), 1), np.nan, np.float32)
     if config and 0 < config.crops_per_step < bodies:
         chosen = rng.permuted(np.tile(np.arange(bodies), (len(index), 1)), axis=1)[:, : config.crops_per_step]
         shown = shown[np.arange(len(index))[:, None], :, chosen].swapaxes(1, 2)
-    return shown
+        levels = np.take_along_axis(levels, chosen, 1)
+    return shown, levels
 
 
 def network_images(

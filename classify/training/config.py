@@ -66,6 +66,13 @@ class ClassifierTraining(StrictConfig):
     lr: float = Field(8e-4, gt=0, le=0.1, description="peak learning rate of AdamW, one cycle")
     weight_decay: float = Field(0.02, ge=0, le=1, description="of AdamW")
     t_score_weight: float = Field(1.0, ge=0, le=10, description="weight of the T-score head that guides training")
+    level_t_score_weight: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="weight of the T-scores of single levels, told from each crop, that guide the branches where DXA "
+        "gives them; 0: none",
+    )
     class_weights: Literal["rarity", "equal"] | tuple[float, float, float] = Field(
         "rarity",
         description="weights of normal, osteopenia and osteoporosis in the loss: by their rarity, equal, or three "

@@ -22,7 +22,7 @@ from cohort.cache_key import digest_of_parts, is_made_from, note_made_from, stat
 from cohort.io.annotations import Rois, check_inside
 from cohort.io.grey import brighter_at_left
 from cohort.io.radiograph import read_radiograph
-from cohort.spine import SpineDetection, VertebraBox, View
+from cohort.spine import TARGET_LEVELS, SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study
 from osteolens.atomic import make_folder
 from osteolens.errors import OsteoLensError, ReadError, StudyError
@@ -90,6 +90,7 @@ class CropSet:
         covariates: float32 (n, 6).
         labels: int64 (n,), index into BMD_CLASSES.
         t_scores: float32 (n,).
+        level_t_scores: float32 (n, 4), of L1 to L4; NaN where DXA gives none.
         study_uids: n identifiers.
         patient_ids: n, equal for studies of one patient.
         folder: cache that holds the images.
@@ -102,6 +103,7 @@ class CropSet:
     covariates: Floats
     labels: npt.NDArray[np.int64]
     t_scores: Floats
+    level_t_scores: Floats
     study_uids: tuple[str, ...]
     patient_ids: tuple[str, ...]
     folder: Path
@@ -119,7 +121,7 @@ class CropSet:
     @property
     def digest(self) -> str:
         """Of the crops and of all that is known of their studies."""
-        arrays = (self.rows, self.present, self.covariates, self.labels, self.t_scores)
+        arrays = (self.rows, self.present, self.covariates, self.labels, self.t_scores, self.level_t_scores)
         contents = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays]
         return digest_of_parts(self.made_from, contents, self.study_uids, self.patient_ids)
 
@@ -131,6 +133,7 @@ class CropSet:
             covariates=self.covariates[usable],
             labels=self.labels[usable],
             t_scores=self.t_scores[usable],
+            level_t_scores=self.level_t_scores[usable],
             study_uids=tuple(self.study_uids[k] for k in usable),
             patient_ids=tuple(self.patient_ids[k] for k in usable),
         )
@@ -189,6 +192,9 @@ def build_crops(
         covariates=np.stack([encode(study.covariates) for study in cropped]),
         labels=np.array([BMD_CLASSES.index(r.bmd_class) for r in results if r.bmd_class is not None], np.int64),
         t_scores=np.array([r.t_score for r in results], np.float32),
+        level_t_scores=np.array(
+            [[r.t_score_by_level.get(level, np.nan) for level in TARGET_LEVELS] for r in results], np.float32
+        ),
         study_uids=tuple(study.study_uid for study in cropped),
         patient_ids=tuple(study.patient_id for study in cropped),
         folder=cache,

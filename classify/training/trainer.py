@@ -22,6 +22,7 @@ from classify.training.crops import CropSet
 from classify.training.head.features import pooled_features
 from classify.training.head.fit import HeadPlan
 from classify.training.head.refit import Refitted, Side, refit_head
+from classify.training.levels import LevelHeads
 from classify.training.loss import Outputs, classifier_loss
 from classify.training.metrics import Criterion, criterion_of, validation_metrics
 from classify.training.pictures import DRAWN, draw_crops
@@ -93,7 +94,9 @@ class ClassifierTrainer:
         seed_everything(options.seed, 0)
         self.network = new_network(config, options.start_from, watch.notify)
         self.network.to(self.device)
-        parameters = trained_parameters(self.network, config)
+        self._levels = LevelHeads(self.network, training, config).to(self.device)
+        self._trained = nn.ModuleList([self.network, self._levels])
+        parameters = [*trained_parameters(self.network, config), *self._levels.parameters()]
         self._optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
         self._average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
         self._loss = classifier_loss(training.labels, config, self.device)
@@ -151,15 +154,15 @@ class ClassifierTrainer:
             for group in self._optimizer.param_groups:
                 group["lr"] = config.lr * one_cycle((epoch + number / count) / len(self.sides), LEAST_RATE)
             is_step = (number + 1) % config.accumulate_grad_batches == 0 or number + 1 == count
-            loss = self._shared_loss(self._outputs(self.network, batch, bfloat16), batch)
+            loss = self._guided_loss(batch, bfloat16)
             (loss / config.accumulate_grad_batches).backward()  # type: ignore[no-untyped-call]
             losses.append(float(loss.detach()))
             if not np.isfinite(losses[-1]):
                 advice = f"give a lower rate than --set lr={config.lr:g}"
                 raise ConfigError(f"the loss is no number any more in epoch {epoch + 1}; {advice}")
             if is_step:
-                self.group.average_gradients(self.network)
-                nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+                self.group.average_gradients(self._trained)
+                nn.utils.clip_grad_norm_(self._trained.parameters(), 2.0)
                 self._optimizer.step()
                 self._optimizer.zero_grad()
                 self._average.update_parameters(self.network)
@@ -209,6 +212,7 @@ class ClassifierTrainer:
         self._files.save(
             {
                 "network": self.network.state_dict(),
+                "levels": self._levels.state_dict(),
                 "average": self._average.state_dict(),
                 "best": dict(self._best),
                 "optimizer": self._optimizer.state_dict(),
@@ -220,6 +224,7 @@ class ClassifierTrainer:
     def _restore(self, state: Mapping[str, object]) -> None:
         """Go on where a run stopped."""
         self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
+        self._levels.load_state_dict(state["levels"])  # type: ignore[arg-type]
         self._average.load_state_dict(state["average"])  # type: ignore[arg-type]
         self._optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self._best = state["best"]  # type: ignore[assignment]
@@ -244,6 +249,17 @@ class ClassifierTrainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             outputs: Outputs = network(*batch.inputs)
         return outputs
+
+    def _guided_loss(self, batch: Batch, bfloat16: bool) -> Tensor:
+        """The loss of a step; with that of single levels where their T-scores guide the branches."""
+        if not self._levels:
+            return self._shared_loss(self._outputs(self.network, batch, bfloat16), batch)
+        ap, lateral, *known = batch.inputs
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            crops = self.network.of_crops(ap, lateral)
+            outputs: Outputs = self.network.fused(self.network.over_crops(crops), *known)
+            levels = self._levels.loss(crops, batch, self.group.mean)
+        return self._shared_loss(outputs, batch) + levels
 
     def _measured_step(self, bfloat16: bool) -> None:
         network, state = copy.deepcopy(self.network).train(), torch.get_rng_state()

@@ -39,6 +39,7 @@ def squares(count: int, folder: Path, made_from: str = "squares", shift: int = 0
         covariates=np.zeros((count, 6), np.float32),
         labels=labels,
         t_scores=np.array([0.0, -1.8, -3.0], np.float32)[labels],
+        level_t_scores=np.full((count, 4), np.nan, np.float32),
         study_uids=tuple(f"s{k}" for k in range(count)),
         patient_ids=tuple(f"p{k}" for k in range(count)),
         folder=folder,
