@@ -19,7 +19,7 @@ simulate=("$lens" simulate cohort --anatomy "$anatomy" --device "$device" "${eli
 "${simulate[@]}" --out runs/drawn-validation2 --sites validation:300 --drawn-systems 64 --seed 44
 
 "$lens" train classifier runs/drawn runs/drawn2 runs/drawn-validation runs/drawn-validation2 --out runs/classifier \
-  --device "$device" --resume --set 'resolution_schedule=[[96,14]]' --set lr=0.0005 --set precision=bfloat16
+  --device "$device" --resume --set 'resolution_schedule=[[96,14]]' --set lr=0.0005
 
 weights=runs/weights-$version
 "$lens" weights assemble "$weights" --release "$version" --classifier runs/classifier --provenance scripts/provenance.json
