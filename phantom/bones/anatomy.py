@@ -6,7 +6,7 @@ Axes are the patient's, as in DICOM: x to the left, y to the back, z to the head
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ Grid = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Bone:
     """One bone as a signed distance in mm (negative inside) on a regular grid of its source's frame.
 
@@ -39,17 +39,16 @@ class Bone:
     axes: Vector = field(default_factory=lambda: np.eye(3))
     centre: Vector = field(default_factory=lambda: np.zeros(3))
 
-
-@lru_cache(maxsize=512)
-def steepest(bone: Bone) -> float:
-    """Bound of the change of a bone's interpolated signed distance per mm; about 1 for a true distance."""
-    squares: Grid = np.zeros(1, np.float32)
-    for axis in range(3):
-        edges = np.abs(np.diff(bone.sdf, axis=axis))
-        for other in {0, 1, 2} - {axis}:
-            edges = np.maximum(np.delete(edges, -1, other), np.delete(edges, 0, other))
-        squares = squares + edges**2
-    return float(np.sqrt(np.max(squares))) / bone.step_mm
+    @cached_property
+    def steepest(self) -> float:
+        """Bound of the change of the interpolated signed distance per mm; about 1 for a true distance."""
+        squares: Grid = np.zeros(1, np.float32)
+        for axis in range(3):
+            edges = np.abs(np.diff(self.sdf, axis=axis))
+            for other in {0, 1, 2} - {axis}:
+                edges = np.maximum(np.delete(edges, -1, other), np.delete(edges, 0, other))
+            squares = squares + edges**2
+        return float(np.sqrt(np.max(squares))) / self.step_mm
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from phantom.bones.anatomy import Anatomy, Bone, Vector, steepest
+from phantom.bones.anatomy import Anatomy, Bone, Vector
 from phantom.bones.placement import BEHIND_MM, Placement
 from phantom.bones.posture import Posture
 
@@ -145,7 +145,7 @@ def _reached(bone: Bone, placement: Placement, middles: list[Tensor], step_mm: f
         q, stretch = _unbent(q, placement), stretch * placement.greatest_stretch
     radius_mm = (BLOCK - 1) / 2 * step_mm * np.sqrt(3) * stretch
     scale = float(np.mean(placement.scale))
-    return torch.nonzero(_signed(bone, _grid(bone, placement, q))[0] < step_mm / scale + steepest(bone) * radius_mm)
+    return torch.nonzero(_signed(bone, _grid(bone, placement, q))[0] < step_mm / scale + bone.steepest * radius_mm)
 
 
 def _affine(lines: list[Tensor], weights: Vector) -> Tensor:

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from cohort.spine import VertebralLevel
 from phantom.bones import canvas
-from phantom.bones.anatomy import Bone, steepest
+from phantom.bones.anatomy import Bone
 from phantom.bones.canvas import _unbent
 from phantom.bones.placement import Placement
 from phantom.subject.pathology import Deformity, DeformityKind, Osteophyte, Pathology
@@ -65,8 +65,8 @@ def test_no_distance_changes_faster_than_the_bound() -> None:
             bone.sdf, first.T, order=1
         )
         steepness = np.abs(change) / (np.linalg.norm(second - first, axis=1) * bone.step_mm)
-        assert steepness.max() <= steepest(bone) * (1 + 1e-4)
-    assert steepest(RAMP) == pytest.approx(1.5, rel=1e-5)
+        assert steepness.max() <= bone.steepest * (1 + 1e-4)
+    assert RAMP.steepest == pytest.approx(1.5, rel=1e-5)
 
 
 def test_blocks_that_no_bone_reaches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
