@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -80,6 +80,12 @@ class ClassifierTraining(StrictConfig):
     )
     label_smoothing: float = Field(0.0, ge=0, le=0.5, description="of the classes")
     accumulate_grad_batches: int = Field(1, ge=1, le=256, description="batches whose gradients make a step")
+    start_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [],
+        max_length=8,
+        description="shares of the start in the weights that are kept (WiSE-FT, Wortsman 2022), tried beside none; "
+        "validation chooses",
+    )
     patience: int = Field(0, ge=0, description="epochs at the last side without a better one; 0 for no limit")
     precision: PrecisionChoice = Field(
         PrecisionChoice.AUTO, description="numbers of the forward pass; auto measures a step of both"

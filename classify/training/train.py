@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from classify.network.checkpoint import load_network
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.export import export_classifier
 from classify.training.begin import LEAST, check_settings
@@ -12,12 +15,13 @@ from classify.training.calibrate import calibrate
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from classify.training.head.refit import Refitted, folds_of
-from classify.training.metrics import criterion_of
+from classify.training.metrics import ValidationMetrics, criterion_of
 from classify.training.trainer import ClassifierTrainer
 from osteolens.allocator import keep_freed_memory
 from osteolens.atomic import make_folder, write_whole
 from osteolens.documents.json_document import write_json
 from osteolens.errors import ConfigError
+from osteolens.training.average import blended
 from osteolens.training.device import computed_on, devices_of
 from osteolens.training.parallel.launch import fit_in_processes
 from osteolens.training.run_options import RunOptions
@@ -122,8 +126,33 @@ def _kept(trainer: ClassifierTrainer) -> tuple[DualChannelDenseNet, Refitted | N
     """The network of the best epoch with its head refitted, how that was chosen, and its metrics."""
     trainer.record.tell_outcome()
     network = trainer.best_network()
+    blend = _blend(trainer, network)
     head = trainer.refit_head(network) if trainer.config.head_epochs else None
-    return network, head, {**trainer.record.best, **({} if head is None else head.metrics)}
+    return network, head, {**trainer.record.best, **blend, **({} if head is None else head.metrics)}
+
+
+def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet) -> dict[str, float]:
+    """Move the kept network, in place, towards the start of its run by the share that validation prefers; its metrics
+    where that is any."""
+    config, start = trainer.config, trainer.options.start_from
+    if not config.start_shares or start is None or not trainer.record.best["epoch"]:
+        return {}
+    began = copy.deepcopy(network)
+    if load_network(began, start, only_fitting=True) < len(began.state_dict()):
+        trainer.watch.notify("start_shares counts for nothing: not every tensor began with one of the start")
+        return {}
+    ended = copy.deepcopy(network.state_dict())
+    found: dict[float, ValidationMetrics] = {}
+    for share in sorted({0.0, *config.start_shares}):
+        network.load_state_dict(blended(ended, began.state_dict(), share))
+        found[share] = trainer.judged(network)[1]
+    criterion = criterion_of(trainer.validation.labels)
+    chosen = max(found, key=lambda share: criterion.score(found[share]))
+    network.load_state_dict(blended(ended, began.state_dict(), chosen))
+    trainer.keep(network)
+    tried = ", ".join(f"{share:g}: {getattr(metrics, criterion.name):.4g}" for share, metrics in found.items())
+    trainer.watch.notify(f"share of the start {chosen:g} is kept; {criterion.name} by share {tried}")
+    return {"start_share": chosen, **asdict(found[chosen])} if chosen else {}
 
 
 def _finish(trainer: ClassifierTrainer) -> dict[str, float]:

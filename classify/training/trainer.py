@@ -24,7 +24,7 @@ from classify.training.head.fit import HeadPlan
 from classify.training.head.refit import Refitted, Side, refit_head
 from classify.training.levels import LevelHeads
 from classify.training.loss import Outputs, classifier_loss
-from classify.training.metrics import Criterion, criterion_of, validation_metrics
+from classify.training.metrics import Criterion, ValidationMetrics, criterion_of, validation_metrics
 from classify.training.pictures import DRAWN, draw_crops
 from classify.training.predict import predict
 from osteolens.errors import ConfigError
@@ -179,7 +179,7 @@ class ClassifierTrainer:
         network = self._average.module
         assert isinstance(network, DualChannelDenseNet)
         network.load_state_dict(dict(self._best))
-        self._keep(network)
+        self.keep(network)
         return network
 
     def refit_head(self, network: DualChannelDenseNet) -> Refitted:
@@ -189,11 +189,16 @@ class ClassifierTrainer:
         of_validation = pooled_features(network, self.validation, side, spec, device)
         plan = HeadPlan(config=self.config, loss=self._loss, device=device, seed=self.options.seed, weight_decay=0.0)
         refitted = refit_head(network, Side(self.training, of_training), Side(self.validation, of_validation), plan)
-        self._keep(network)
+        self.keep(network)
         self.watch.notify(refitted.outcome)
         return refitted
 
-    def _keep(self, network: DualChannelDenseNet) -> None:
+    def judged(self, network: DualChannelDenseNet) -> tuple[Floats, ValidationMetrics]:
+        """Class probabilities (n, 3) that a network gives the validation studies, and how right they are."""
+        probabilities, t_scores = predict(network, self.validation, self._plan(self.side))
+        return probabilities, validation_metrics(self.validation, probabilities, t_scores)
+
+    def keep(self, network: DualChannelDenseNet) -> None:
         """Store a network, and round its tensors to what is stored."""
         save_network(network, self.out / BEST)
         load_network(network, self.out / BEST)
@@ -202,9 +207,8 @@ class ClassifierTrainer:
         """Evaluate the averaged network, take the epoch up, and write the state."""
         network = self._average.module
         assert isinstance(network, DualChannelDenseNet)
-        probabilities, t_scores = predict(network, self.validation, self._plan(self.side))
-        metrics = asdict(validation_metrics(self.validation, probabilities, t_scores))
-        known = {name: value for name, value in metrics.items() if not np.isnan(value)}
+        probabilities, metrics = self.judged(network)
+        known = {name: value for name, value in asdict(metrics).items() if not np.isnan(value)}
         minutes = self.record.minutes + (time.monotonic() - started) / 60
         if self.record.add({**row, **known, "minutes": minutes}):
             self._best = {name: value.cpu() for name, value in _copy_of_state(network).items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
     from torch.optim.swa_utils import AveragedModel
@@ -65,3 +65,19 @@ def averaged(network: nn.Module, steps: int) -> AveragedModel:
     copy = AveragedModel(network, multi_avg_fn=follow, use_buffers=True)
     copy.n_averaged += 1  # the first step moves the start instead of replacing it
     return copy
+
+
+def blended(ended: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Tensors on the line between where a training ended and where it began; whole numbers are those of its end.
+
+    Args:
+        ended: state of a finished network.
+        start: state that its training began with, of the same names and shapes.
+        share: of the start, 0 to 1.
+
+    Source: Wortsman et al. 2022 (WiSE-FT, robust fine-tuning).
+    """
+    return {
+        name: torch.lerp(value, start[name].to(value), share) if value.is_floating_point() else value.clone()
+        for name, value in ended.items()
+    }

@@ -26,6 +26,7 @@ from classify.training.trainer import ClassifierTrainer  # noqa: E402
 from cohort.covariates import Covariates  # noqa: E402
 from cohort.spine import View  # noqa: E402
 from osteolens.errors import ConfigError, WeightsError  # noqa: E402
+from osteolens.training.average import blended  # noqa: E402
 from osteolens.training.run_options import RunOptions  # noqa: E402
 from osteolens.training.watch import Watch  # noqa: E402
 from tests.classify.training.of_examples import example_crops, part_of  # noqa: E402
@@ -104,6 +105,35 @@ def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=f"the run to go on with was made with {message}"):
             fit_classifier(crops, validation, out, setting, options)
+
+
+def test_validation_chooses_how_much_of_the_start_is_kept(tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = {**SQUARES, "resolution_schedule": [(64, 2)], "lr": 3e-3, "head_epochs": 0}
+    training, validation = squares(8, tmp_path / "t"), squares(6, tmp_path / "v")
+    alone = ClassifierTraining.model_validate(settings)
+    start = DualChannelDenseNet(network_spec(alone, alone.preprocess))
+    save_network(start, tmp_path / "start.safetensors")
+    options = RunOptions(device="cpu", start_from=tmp_path / "start.safetensors", resume=True)
+    fit_classifier(training, validation, tmp_path / "alone", alone, options)
+    config = ClassifierTraining.model_validate({**settings, "start_shares": [0.25, 0.9]})
+    found = fit_classifier(training, validation, tmp_path / "run", config, options, Watch(notify=lines.append))
+    (told,) = [line for line in lines if line.startswith("share of the start")]
+    scores = {float(part.split(": ")[0]): float(part.split(": ")[1]) for part in told.split("by share ")[1].split(", ")}
+    chosen = found.get("start_share", 0.0)
+    assert list(scores) == [0, 0.25, 0.9] and told.startswith(f"share of the start {chosen:g} is kept")
+    assert scores[chosen] == max(scores.values()) == pytest.approx(found["macro_auc"], abs=1e-3)
+    began, ended, kept = (
+        load_file(path)
+        for path in (tmp_path / "start.safetensors", *(tmp_path / run / "best.safetensors" for run in ("alone", "run")))
+    )
+    for name, value in kept.items():
+        expected = blended({name: ended[name].float()}, {name: began[name].float()}, chosen)[name]
+        torch.testing.assert_close(value.float(), expected, rtol=1e-2, atol=1e-3)
+    assert fit_classifier(training, validation, tmp_path / "run", config, options) == pytest.approx(found)
+    other = ClassifierTraining.model_validate({**settings, "start_shares": [0.5], "backbone": "resnet18"})
+    fit_classifier(training, validation, tmp_path / "other", other, options, Watch(notify=lines.append))
+    assert lines[-1] != "" and any("start_shares counts for nothing: not every tensor" in line for line in lines)
 
 
 def test_patience_and_time_end_a_training(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from osteolens.training.average import average_decay, averaged, one_cycle
+from osteolens.training.average import average_decay, averaged, blended, one_cycle
 
 pytestmark = pytest.mark.train
 
@@ -42,3 +42,13 @@ def test_the_average_moves_from_the_start() -> None:
     torch.nn.init.ones_(layer.weight)
     copy.update_parameters(layer)
     assert float(layer_of(copy)) == pytest.approx(1 - average_decay(1, 100))
+
+
+def test_a_blend_lies_between_end_and_start() -> None:
+    """Batch norm counts its batches in a whole number, which has no middle."""
+    ended = {"weight": torch.tensor([0.0, 4.0]), "batches": torch.tensor(7)}
+    start = {"weight": torch.tensor([2.0, 0.0]), "batches": torch.tensor(3)}
+    shown = blended(ended, start, 0.25)
+    assert shown["weight"].tolist() == [0.5, 3.0] and int(shown["batches"]) == 7
+    shown["batches"] += 1
+    assert int(ended["batches"]) == 7, "a blend is apart from what it is made from"
