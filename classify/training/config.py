@@ -83,8 +83,8 @@ class ClassifierTraining(StrictConfig):
     start_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [],
         max_length=8,
-        description="shares of the start in the weights that are kept (WiSE-FT, Wortsman 2022), tried beside none; "
-        "validation chooses",
+        description="shares of the start in the weights that are kept (WiSE-FT, Wortsman 2022), tried beside none, "
+        "and beside all where no epoch beat it; validation chooses",
     )
     patience: int = Field(0, ge=0, description="epochs at the last side without a better one; 0 for no limit")
     precision: PrecisionChoice = Field(

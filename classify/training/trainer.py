@@ -98,7 +98,7 @@ class ClassifierTrainer:
         self._trained = nn.ModuleList([self.network, self._levels])
         parameters = [*trained_parameters(self.network, config), *self._levels.parameters()]
         self._optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
-        self._average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
+        self.average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
         self._loss = classifier_loss(training.labels, config, self.device)
         self._shared_loss = classifier_loss(training.labels, config, self.device, self.group.mean)
         made_from = {"training": training.digest, "validation": validation.digest}
@@ -165,7 +165,7 @@ class ClassifierTrainer:
                 nn.utils.clip_grad_norm_(self._trained.parameters(), 2.0)
                 self._optimizer.step()
                 self._optimizer.zero_grad()
-                self._average.update_parameters(self.network)
+                self.average.update_parameters(self.network)
             clock.add(min(len(batch.labels) * self.group.size, config.batch))
         mean_loss = self.group.mean_of(float(np.mean(losses)), self.device)
         row = {"epoch": epoch + 1, "side": side, "loss": mean_loss}
@@ -176,7 +176,7 @@ class ClassifierTrainer:
 
     def best_network(self) -> DualChannelDenseNet:
         """The network of the best epoch, in the half precision in which it is stored."""
-        network = self._average.module
+        network = self.average.module
         assert isinstance(network, DualChannelDenseNet)
         network.load_state_dict(dict(self._best))
         self.keep(network)
@@ -205,7 +205,7 @@ class ClassifierTrainer:
 
     def _judge(self, row: dict[str, float], started: float) -> None:
         """Evaluate the averaged network, take the epoch up, and write the state."""
-        network = self._average.module
+        network = self.average.module
         assert isinstance(network, DualChannelDenseNet)
         probabilities, metrics = self.judged(network)
         known = {name: value for name, value in asdict(metrics).items() if not np.isnan(value)}
@@ -217,7 +217,7 @@ class ClassifierTrainer:
             {
                 "network": self.network.state_dict(),
                 "levels": self._levels.state_dict(),
-                "average": self._average.state_dict(),
+                "average": self.average.state_dict(),
                 "best": dict(self._best),
                 "optimizer": self._optimizer.state_dict(),
                 "history": [dict(row) for row in self.record.history],
@@ -229,7 +229,7 @@ class ClassifierTrainer:
         """Go on where a run stopped."""
         self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
         self._levels.load_state_dict(state["levels"])  # type: ignore[arg-type]
-        self._average.load_state_dict(state["average"])  # type: ignore[arg-type]
+        self.average.load_state_dict(state["average"])  # type: ignore[arg-type]
         self._optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self._best = state["best"]  # type: ignore[assignment]
         self.precision = Precision(**state["precision"])  # type: ignore[arg-type]

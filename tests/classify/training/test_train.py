@@ -109,17 +109,19 @@ def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
 
 def test_validation_chooses_how_much_of_the_start_is_kept(tmp_path: Path) -> None:
     lines: list[str] = []
-    settings = {**SQUARES, "resolution_schedule": [(64, 2)], "lr": 3e-3, "head_epochs": 0}
+    settings = {**SQUARES, "resolution_schedule": [(64, 4)], "lr": 3e-3, "head_epochs": 0}
     training, validation = squares(8, tmp_path / "t"), squares(6, tmp_path / "v")
+    torch.manual_seed(0)
     alone = ClassifierTraining.model_validate(settings)
     start = DualChannelDenseNet(network_spec(alone, alone.preprocess))
     save_network(start, tmp_path / "start.safetensors")
     options = RunOptions(device="cpu", start_from=tmp_path / "start.safetensors", resume=True)
-    fit_classifier(training, validation, tmp_path / "alone", alone, options)
+    first = fit_classifier(training, validation, tmp_path / "alone", alone, options)
+    assert first["epoch"] >= 1, "training beats random tensors"
     config = ClassifierTraining.model_validate({**settings, "start_shares": [0.25, 0.9]})
     found = fit_classifier(training, validation, tmp_path / "run", config, options, Watch(notify=lines.append))
     (told,) = [line for line in lines if line.startswith("share of the start")]
-    scores = {float(part.split(": ")[0]): float(part.split(": ")[1]) for part in told.split("by share ")[1].split(", ")}
+    scores = scores_by_share(told)
     chosen = found.get("start_share", 0.0)
     assert list(scores) == [0, 0.25, 0.9] and told.startswith(f"share of the start {chosen:g} is kept")
     assert scores[chosen] == max(scores.values()) == pytest.approx(found["macro_auc"], abs=1e-3)
@@ -133,7 +135,29 @@ def test_validation_chooses_how_much_of_the_start_is_kept(tmp_path: Path) -> Non
     assert fit_classifier(training, validation, tmp_path / "run", config, options) == pytest.approx(found)
     other = ClassifierTraining.model_validate({**settings, "start_shares": [0.5], "backbone": "resnet18"})
     fit_classifier(training, validation, tmp_path / "other", other, options, Watch(notify=lines.append))
-    assert lines[-1] != "" and any("start_shares counts for nothing: not every tensor" in line for line in lines)
+    assert any("start_shares counts for nothing: not every tensor" in line for line in lines)
+
+
+def test_the_whole_start_is_tried_where_no_epoch_beat_it(tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = {**SQUARES, "resolution_schedule": [(64, 1)], "lr": 3e-3, "head_epochs": 0, "start_shares": [0.5]}
+    config = ClassifierTraining.model_validate(settings)
+    training, validation = squares(8, tmp_path / "t"), squares(6, tmp_path / "v")
+    first = fit_classifier(training, validation, tmp_path / "first", config, RunOptions(device="cpu"))
+    start = RunOptions(device="cpu", start_from=tmp_path / "first" / "best.safetensors")
+    wrong, wild = squares(8, tmp_path / "w", "wrong", shift=1), config.model_copy(update={"lr": 0.1})
+    kept = fit_classifier(wrong, validation, tmp_path / "second", wild, start, Watch(notify=lines.append))
+    scores = scores_by_share(next(line for line in lines if line.startswith("share of the start")))
+    assert (
+        set(scores) == ({0, 0.5} if kept["epoch"] else {0, 0.5, 1}) and kept["macro_auc"] >= first["macro_auc"] - 1e-3
+    )
+    assert kept["macro_auc"] == pytest.approx(max(scores.values()), abs=1e-3)
+
+
+def scores_by_share(told: str) -> dict[float, float]:
+    """What the line of shares says of each."""
+    parts = [part.split(": ") for part in told.split("by share ")[1].split(", ")]
+    return {float(share): float(score) for share, score in parts}
 
 
 def test_patience_and_time_end_a_training(tmp_path: Path) -> None:
