@@ -66,13 +66,18 @@ def check_settings(config: ClassifierTraining, start: Path | None, device: str) 
         device: checked name.
 
     Raises:
-        ConfigError: no epoch and nothing to start from, no side, more GPUs than there are, or too few patients a
-            process.
+        ConfigError: no epoch and nothing to start from, shares of a start without both, no side, more GPUs than there
+            are, or too few patients a process.
         WeightsError: no tensor of the start fits.
     """
     if start is None and not any(epochs for _, epochs in config.resolution_schedule):
         schedule = config.resolution_schedule
         raise ConfigError(f"resolution_schedule {schedule} holds no epoch, and no network is given to start from")
+    if config.start_shares and (start is None or not any(epochs for _, epochs in config.resolution_schedule)):
+        lacking = "no network to start from" if start is None else f"no epoch in {config.resolution_schedule}"
+        raise ConfigError(
+            f"start_shares {config.start_shares}: there is {lacking}, so nothing can be mixed; leave it out"
+        )
     if not config.resolution_schedule:
         side = config.preprocess.size_px
         raise ConfigError(f"resolution_schedule [] names no side; give that of the start, such as [[{side}, 0]]")

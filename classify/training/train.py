@@ -147,7 +147,7 @@ def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet, last: Mappi
         the share of the start that is kept, and its metrics; nothing where the network is as it was.
     """
     config, start, best = trainer.config, trainer.options.start_from, trainer.record.best["epoch"]
-    if not config.start_shares or start is None or len(trainer.record.history) < 2:
+    if not config.start_shares or start is None:
         return {}
     began = copy.deepcopy(network)
     if load_network(began, start, only_fitting=True) < len(began.state_dict()):

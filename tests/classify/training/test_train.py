@@ -140,18 +140,33 @@ def test_validation_chooses_how_much_of_the_start_is_kept(tmp_path: Path) -> Non
 
 def test_the_whole_start_is_tried_where_no_epoch_beat_it(tmp_path: Path) -> None:
     lines: list[str] = []
-    settings = {**SQUARES, "resolution_schedule": [(64, 1)], "lr": 3e-3, "head_epochs": 0, "start_shares": [0.5]}
+    settings = {**SQUARES, "resolution_schedule": [(64, 1)], "lr": 3e-3, "head_epochs": 0}
     config = ClassifierTraining.model_validate(settings)
     training, validation = squares(8, tmp_path / "t"), squares(6, tmp_path / "v")
     first = fit_classifier(training, validation, tmp_path / "first", config, RunOptions(device="cpu"))
     start = RunOptions(device="cpu", start_from=tmp_path / "first" / "best.safetensors")
-    wrong, wild = squares(8, tmp_path / "w", "wrong", shift=1), config.model_copy(update={"lr": 0.1})
+    wrong, wild = (
+        squares(8, tmp_path / "w", "wrong", shift=1),
+        config.model_copy(update={"lr": 0.1, "start_shares": [0.5]}),
+    )
     kept = fit_classifier(wrong, validation, tmp_path / "second", wild, start, Watch(notify=lines.append))
     scores = scores_by_share(next(line for line in lines if line.startswith("share of the start")))
     assert (
         set(scores) == ({0, 0.5} if kept["epoch"] else {0, 0.5, 1}) and kept["macro_auc"] >= first["macro_auc"] - 1e-3
     )
     assert kept["macro_auc"] == pytest.approx(max(scores.values()), abs=1e-3)
+
+
+def test_shares_of_no_start_are_refused(tmp_path: Path) -> None:
+    crops, shares = squares(3, tmp_path), {"start_shares": [0.5]}
+    config = ClassifierTraining.model_validate({**SQUARES, "resolution_schedule": [(64, 1)], **shares})
+    with pytest.raises(ConfigError, match=r"start_shares \[0\.5\]: there is no network to start from"):
+        fit_classifier(crops, crops, tmp_path / "run", config, RunOptions(device="cpu"))
+    save_network(DualChannelDenseNet(network_spec(config, config.preprocess)), tmp_path / "start.safetensors")
+    options = RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
+    without = ClassifierTraining.model_validate({**SQUARES, "resolution_schedule": [(64, 0)], **shares})
+    with pytest.raises(ConfigError, match=r"there is no epoch in \[\(64, 0\)\], so nothing can be mixed"):
+        fit_classifier(crops, crops, tmp_path / "run", without, options)
 
 
 def scores_by_share(told: str) -> dict[float, float]:
