@@ -66,8 +66,8 @@ def check_settings(config: ClassifierTraining, start: Path | None, device: str) 
         device: checked name.
 
     Raises:
-        ConfigError: no epoch and nothing to start from, shares of a start without both, no side, more GPUs than there
-            are, or too few patients a process.
+        ConfigError: no epoch and nothing to start from, shares of a start without both or of another form, no side,
+            more GPUs than there are, or too few patients a process.
         WeightsError: no tensor of the start fits.
     """
     if start is None and not any(epochs for _, epochs in config.resolution_schedule):
@@ -86,7 +86,10 @@ def check_settings(config: ClassifierTraining, start: Path | None, device: str) 
         raise ConfigError(
             f"batch {config.batch}: batch norm needs {LEAST} patients a process, and there are {processes}"
         )
-    new_network(config, start)
+    told: list[str] = []
+    new_network(config, start, told.append)
+    if config.start_shares and told:
+        raise ConfigError(f"start_shares {config.start_shares}: {told[0]}, so nothing can be mixed; leave it out")
 
 
 def crop_bytes(studies: int, variants: int, config: ClassifierTraining) -> int:

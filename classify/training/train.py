@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
-
-from classify.network.checkpoint import load_network
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.export import export_classifier
-from classify.training.begin import LEAST, check_settings
+from classify.training.begin import LEAST, check_settings, new_network
 from classify.training.calibrate import calibrate
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
@@ -128,20 +124,15 @@ def _trained(
 def _kept(trainer: ClassifierTrainer) -> tuple[DualChannelDenseNet, Refitted | None, dict[str, float]]:
     """The network of the best epoch with its head refitted, how that was chosen, and its metrics."""
     trainer.record.tell_outcome()
-    last = copy.deepcopy(trainer.average.module.state_dict())
     network = trainer.best_network()
-    blend = _blend(trainer, network, last)
+    blend = _blend(trainer, network)
     head = trainer.refit_head(network) if trainer.config.head_epochs else None
     return network, head, {**trainer.record.best, **blend, **({} if head is None else head.metrics)}
 
 
-def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet, last: Mapping[str, Tensor]) -> dict[str, float]:
-    """Move the kept network, in place, to the place between the run's start and its end that validation prefers.
-
-    Args:
-        trainer: after its last epoch.
-        network: of its best epoch, which is the end.
-        last: state after the last epoch, the end where no epoch beat the start.
+def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet) -> dict[str, float]:
+    """Move the kept network, in place, to the place between the run's start and its end that validation prefers; the
+    end is the best epoch, or the last one where none beat the start.
 
     Returns:
         the share of the start that is kept, and its metrics; nothing where the network is as it was.
@@ -149,18 +140,16 @@ def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet, last: Mappi
     config, start, best = trainer.config, trainer.options.start_from, trainer.record.best["epoch"]
     if not config.start_shares or start is None:
         return {}
-    began = copy.deepcopy(network)
-    if load_network(began, start, only_fitting=True) < len(began.state_dict()):
-        trainer.watch.notify("start_shares counts for nothing: not every tensor began with one of the start")
-        return {}
-    ended, whole = copy.deepcopy(network.state_dict()) if best else last, 0.0 if best else 1.0
+    began = new_network(config, start).state_dict()
+    ended = copy.deepcopy((network if best else trainer.average.module).state_dict())
+    whole = 0.0 if best else 1.0
     found: dict[float, ValidationMetrics] = {}
     for share in sorted({0.0, *config.start_shares, whole}):
-        network.load_state_dict(blended(ended, began.state_dict(), share))
+        network.load_state_dict(blended(ended, began, share))
         found[share] = trainer.judged(network)[1]
     criterion = criterion_of(trainer.validation.labels)
     chosen = max(found, key=lambda share: (criterion.score(found[share]), share == whole))
-    network.load_state_dict(blended(ended, began.state_dict(), chosen))
+    network.load_state_dict(blended(ended, began, chosen))
     trainer.keep(network)
     tried = ", ".join(f"{share:g}: {getattr(metrics, criterion.name):.4g}" for share, metrics in found.items())
     trainer.watch.notify(f"share of the start {chosen:g} is kept; {criterion.name} by share {tried}")

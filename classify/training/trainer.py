@@ -176,7 +176,7 @@ class ClassifierTrainer:
 
     def best_network(self) -> DualChannelDenseNet:
         """The network of the best epoch, in the half precision in which it is stored."""
-        network = self.average.module
+        network = copy.deepcopy(self.average.module)
         assert isinstance(network, DualChannelDenseNet)
         network.load_state_dict(dict(self._best))
         self.keep(network)
