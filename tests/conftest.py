@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ MakeCohort = Callable[..., Path]
 def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables are as wide as where stdout is no terminal, whatever the caller's environment says."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def kept_log_level() -> Iterator[None]:
+    """A command that a test runs in this process sets the log level for itself alone, never for later tests."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    root.setLevel(before)
 
 
 @pytest.fixture(scope="session")
