@@ -45,11 +45,7 @@ def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = 
         WeightsError: no such weights, or tensors are missing or unknown; where only fitting ones are asked for, none
             fits.
     """
-    files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
-    present = [file for file in files if file.is_file()]
-    if not present:
-        raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
-    state = with_fusions({name: value.float() for file in present for name, value in _tensors(file).items()})
+    state = with_fusions(_state_of(path))
     if not only_fitting:
         _load_state(network, state, path.name)
         return len(network.state_dict())
@@ -61,6 +57,15 @@ def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = 
     network.load_state_dict(fitting, strict=False)
     counters = sum(name.endswith("num_batches_tracked") for name in shapes)
     return len(fitting) + (counters if len(fitting) + counters == len(shapes) else 0)
+
+
+def holds_class_correction(path: Path) -> bool:
+    """Whether the network of a file, or of a folder of shipped weights, corrects its classes.
+
+    Raises:
+        WeightsError: no such weights.
+    """
+    return "classes.weight" in _state_of(path)
 
 
 def split_weights(unsplit: Path, out: Path) -> None:
@@ -108,9 +113,12 @@ def without_covariates(state: State) -> State:
     return converted
 
 
-def _tensors(path: Path) -> State:
-    state: State = load_file(path)
-    return state
+def _state_of(path: Path) -> State:
+    files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
+    present = [file for file in files if file.is_file()]
+    if not present:
+        raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
+    return {name: value.float() for file in present for name, value in load_file(file).items()}
 
 
 def _load_state(network: DualChannelDenseNet, state: State, where: str) -> None:
@@ -118,7 +126,8 @@ def _load_state(network: DualChannelDenseNet, state: State, where: str) -> None:
     missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
     unknown = [name for name in state if name not in expected]
     if missing or unknown:
-        raise WeightsError(f"{where}: {len(missing)} tensors missing, {len(unknown)} unknown")
+        named = f", such as {(missing + unknown)[0]}"
+        raise WeightsError(f"{where}: {len(missing)} tensors missing, {len(unknown)} unknown{named}")
     network.load_state_dict(state, strict=False)
 
 

@@ -18,6 +18,9 @@ from osteolens.training.device import devices_of
 LEAST = 2
 """Patients of a batch that a process needs, since batch norm compares them."""
 
+STRIDE_8 = 3
+"""Place of that feature map among those of a branch, whose first is the crop itself."""
+
 BYTES_A_PIXEL = 3900
 """Memory that a pixel of a crop takes in a step of DenseNet-121, activations and their gradients; measured."""
 
@@ -43,18 +46,43 @@ def new_network(
     return network.to(memory_format=torch.channels_last)
 
 
-def trained_parameters(network: DualChannelDenseNet, config: ClassifierTraining) -> list[nn.Parameter]:
-    """Parameters that epochs train; the others need no gradient from now on.
+def frozen_parts(network: DualChannelDenseNet, config: ClassifierTraining) -> list[nn.Module]:
+    """Layers of the branches that no epoch changes; they need no gradient from now on.
+
+    Early stages are those before the feature map of stride 8, found by what its gradient reaches, in any backbone.
 
     Args:
         network: of the training.
         config: `trained`.
     """
-    for branch in (network.ap, network.lateral):
-        for part in () if branch is None or config.trained == "all" else branch.modules():
-            if isinstance(part, nn.Conv2d):
-                part.requires_grad_(requires_grad=False)
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+    frozen: list[nn.Module] = []
+    for branch in (branch for branch in (network.ap, network.lateral) if branch is not None):
+        layers = [layer for layer in branch.modules() if list(layer.parameters(recurse=False))]
+        if config.trained == "norms and head":
+            frozen += [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        if config.trained == "late stages and head":
+            parameters = list(branch.parameters())
+            reached = _reached_by_stride_8(branch, parameters)
+            frozen += [layer for layer in layers if all(id(p) in reached for p in layer.parameters(recurse=False))]
+    for layer in frozen:
+        layer.requires_grad_(requires_grad=False)
+    return frozen
+
+
+def _reached_by_stride_8(branch: nn.Module, parameters: list[nn.Parameter]) -> set[int]:
+    """Identities of the parameters on which a branch's feature map of stride 8 depends."""
+    branch.eval()
+    device = parameters[0].device
+    maps = branch(torch.zeros(1, 1, 64, 64, device=device))[STRIDE_8]
+    gradients = torch.autograd.grad(maps.sum(), parameters, allow_unused=True)
+    return {id(p) for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None}
+
+
+def training_mode(network: DualChannelDenseNet, frozen: list[nn.Module]) -> None:
+    """Set a network to learn; frozen batch norm goes on with the mean and spread that it has."""
+    network.train()
+    for layer in frozen:
+        layer.eval()
 
 
 def check_settings(config: ClassifierTraining, start: Path | None, device: str) -> None:

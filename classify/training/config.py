@@ -32,6 +32,10 @@ class ClassifierTraining(StrictConfig):
         description="segmentation-models-pytorch encoder of each branch; others than that of the weights begin at "
         "random but for the head",
     )
+    class_correction: bool = Field(
+        False,
+        description="whether a learned correction joins the classes that follow from the T-score and its spread",
+    )
     preprocess: PreprocessSpec = Field(BODIES, description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
@@ -42,8 +46,10 @@ class ClassifierTraining(StrictConfig):
         "the head alone is refitted, on the branches that a run starts from; empty: likewise, at the side and, unless "
         "preprocess is given, on the crops of the weights that it starts from",
     )
-    trained: Literal["all", "norms and head"] = Field(
-        "all", description="what epochs train: every tensor, or all but the convolutions of the branches"
+    trained: Literal["all", "late stages and head", "norms and head"] = Field(
+        "all",
+        description="what epochs train: every tensor, all behind the branches' feature maps of stride 8, or all but "
+        "the convolutions of the branches",
     )
     crops_per_step: int = Field(2, ge=0, le=4, description="crops of each view in a step, sampled anew; 0 for all")
     head_epochs: int = Field(60, ge=0, description="of the fusion alone, on the features of the finished branches")
@@ -145,4 +151,5 @@ def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> Ne
         crops=preprocess.crops,
         pooled=training.pooled,
         backbone=training.backbone,
+        class_correction=training.class_correction,
     )

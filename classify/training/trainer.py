@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from classify.network.checkpoint import load_network, save_network
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import Batch, BatchPlan, batches, batches_each
-from classify.training.begin import new_network, trained_parameters
+from classify.training.begin import frozen_parts, new_network, training_mode
 from classify.training.config import ClassifierTraining
 from classify.training.crops import CropSet
 from classify.training.head.features import pooled_features
@@ -96,7 +96,8 @@ class ClassifierTrainer:
         self.network.to(self.device)
         self._levels = LevelHeads(self.network, training, config).to(self.device)
         self._trained = nn.ModuleList([self.network, self._levels])
-        parameters = [*trained_parameters(self.network, config), *self._levels.parameters()]
+        self._frozen = frozen_parts(self.network, config)
+        parameters = [parameter for parameter in self._trained.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
         self.average = averaged(self.network, len(self.sides) * -(-self._batches // config.accumulate_grad_batches))
         self._loss = classifier_loss(training.labels, config, self.device)
@@ -148,7 +149,7 @@ class ClassifierTrainer:
         side, bfloat16 = self.sides[epoch], self.precision.is_bfloat16
         plan = replace(self._plan(side, config), group=self.group)
         clock = EpochClock(self.watch, epoch + 1, len(self.sides), len(self.training.labels))
-        self.network.train()
+        training_mode(self.network, self._frozen)
         losses, count = [], self._batches
         for number, batch in enumerate(batches(self.training, plan, np.random.default_rng([self.options.seed, epoch]))):
             for group in self._optimizer.param_groups:

@@ -18,6 +18,7 @@ from cohort.io.folder import index_cohort
 from cohort.splits import SiteSplits
 from pipeline.reproduction import six_models as module
 from pipeline.reproduction.tables import COLUMNS
+from tests import WEIGHTS
 from tests.conftest import MakeDicom
 
 
@@ -84,5 +85,8 @@ def test_a_tiny_run_trains_predicts_and_resumes(
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 0 and "ap-images: training" not in again.stderr
     assert (tmp_path / "six" / "ap-images" / "predictions.csv").stat().st_mtime_ns == before, "read back"
+    joint = CliRunner().invoke(app, [*command, "--joint-network", str(WEIGHTS)])
+    assert joint.exit_code == 0, joint.output
+    assert (tmp_path / "six" / "joint" / "ap-images" / "predictions.csv").is_file()
     shown = CliRunner().invoke(app, [option for option in command if option != "--json"])
     assert "Table 4: osteoporosis" in shown.stdout
