@@ -61,5 +61,6 @@ class NetworkSpec(StrictConfig):
     )
     backbone: Backbone = Field("densenet121", description="encoder of each branch")
     class_correction: bool = Field(
-        True, description="whether a learned correction joins the classes' logits; where nothing is said it does"
+        True,
+        description="whether a learned correction joins the classes' logits; manifests without it have one",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from pipeline.bundle.load import Bundle, load_bundle
 from pipeline.screening.screener import Screener
 from tests import EXAMPLES
 
+LOG_LEVEL = logging.getLogger().level
+"""Of the root logger, before a command has set one."""
+
 MakeDicom = Callable[..., Path]
 MakeCohort = Callable[..., Path]
 
@@ -29,12 +32,9 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def kept_log_level() -> Iterator[None]:
-    """A command that a test runs in this process sets the log level for itself alone, never for later tests."""
-    root = logging.getLogger()
-    before = root.level
-    yield
-    root.setLevel(before)
+def usual_log_level() -> None:
+    """The log level that a command sets, in an earlier test or in a fixture, does not reach this one."""
+    logging.getLogger().setLevel(LOG_LEVEL)
 
 
 @pytest.fixture(scope="session")

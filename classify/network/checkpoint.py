@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -45,7 +46,8 @@ def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = 
         WeightsError: no such weights, or tensors are missing or unknown; where only fitting ones are asked for, none
             fits.
     """
-    state = with_fusions(_state_of(path))
+    tensors = [load_file(file) for file in _files_of(path)]
+    state = with_fusions({name: value.float() for own in tensors for name, value in own.items()})
     if not only_fitting:
         _load_state(network, state, path.name)
         return len(network.state_dict())
@@ -65,7 +67,11 @@ def holds_class_correction(path: Path) -> bool:
     Raises:
         WeightsError: no such weights.
     """
-    return "classes.weight" in _state_of(path)
+    names: set[str] = set()
+    for file in _files_of(path):
+        with safe_open(file, framework="pt") as tensors:
+            names.update(tensors.keys())
+    return "classes.weight" in names
 
 
 def split_weights(unsplit: Path, out: Path) -> None:
@@ -113,12 +119,12 @@ def without_covariates(state: State) -> State:
     return converted
 
 
-def _state_of(path: Path) -> State:
+def _files_of(path: Path) -> list[Path]:
     files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
     present = [file for file in files if file.is_file()]
     if not present:
         raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
-    return {name: value.float() for file in present for name, value in load_file(file).items()}
+    return present
 
 
 def _load_state(network: DualChannelDenseNet, state: State, where: str) -> None:

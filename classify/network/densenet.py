@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from classify.config import Backbone, NetworkSpec
 from classify.inputs import FUSIONS, branch_name
@@ -28,8 +29,8 @@ FIELDS = (4, 4, 1, 1, 1)
 
 
 LOG_SCALES = (-1.5, 2.0)
-"""Least and largest logarithm of the spread of a T-score: a network that knows its few patients by heart would be sure
-to a hundredth, and a new patient is not."""
+"""Least and largest logarithm of the spread of a T-score (logistic): a network that knows its few patients by heart
+would tell them with less and less of it, and a new patient is not told so well."""
 
 
 def column_margin(side_px: int) -> int:
@@ -46,7 +47,7 @@ class DualChannelDenseNet(nn.Module):
     `pooled` says whether the last feature map is averaged, or every scale's, the finest by fields: the texture and the
     shell of bone are in these. The network gives a T-score with its spread; the class logits are the logarithms of that
     distribution's probabilities below -2.5, between, and above -1.0, plus a learned correction where the spec has one.
-    So classes are ordered as the T-score is, and T-score and spread learn from both targets.
+    So classes are ordered as the T-score is, which learns from both targets; its spread learns from the classes.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
@@ -178,8 +179,8 @@ def ordinal_logits(t_score: Tensor) -> Tensor:
     location, scale = t_score[:, 0], t_score[:, 1].clamp(*LOG_SCALES).exp()
     above, below = (location - NORMAL_FROM) / scale, (OSTEOPOROSIS_TO - location) / scale
     gap = torch.log1p(-torch.exp((OSTEOPOROSIS_TO - NORMAL_FROM) / scale))
-    between = nn.functional.logsigmoid(-above) + nn.functional.logsigmoid(-below) + gap
-    return torch.stack((nn.functional.logsigmoid(above), between, nn.functional.logsigmoid(below)), 1)
+    between = gap - functional.softplus(above) - functional.softplus(below)
+    return torch.stack((-functional.softplus(-above), between, -functional.softplus(-below)), 1)
 
 
 class ProbabilityExport(nn.Module):
