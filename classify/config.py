@@ -60,7 +60,3 @@ class NetworkSpec(StrictConfig):
         "all", description="feature maps that are pooled: the last, or every scale's, the finest by fields"
     )
     backbone: Backbone = Field("densenet121", description="encoder of each branch")
-    class_correction: bool = Field(
-        True,
-        description="whether a learned correction joins the classes' logits; manifests without it have one",
-    )

@@ -10,7 +10,6 @@ given, a fraction chooses and calibrates, as `osteolens train classifier` has it
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -181,8 +180,7 @@ class Run:
         """What the weights say of the studies that test, or of the others."""
         if whose not in self._start_network:
             crops: CropSet = self.hospital.test if whose == "test" else self.hospital.validation
-            corrected = f"class_correction={json.dumps(self.bundle.network.class_correction)}"
-            config = settings(HEADS[0], self.bundle, 0, [*self.given.overrides, corrected])
+            config = settings(HEADS[0], self.bundle, 0, self.given.overrides)
             network = new_network(config, self.bundle.classifier.parent)
             self._start_network[whose] = results_of(network, config, crops, self.bundle.calibration, self.given.device)
         return self._start_network[whose]

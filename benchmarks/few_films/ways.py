@@ -79,7 +79,7 @@ def settings(way: Way, bundle: Bundle, studies: int, overrides: Sequence[str] = 
     """
     newest = PreprocessSpec.model_fields["version"].default
     preprocess = bundle.preprocess.model_copy(update={"version": newest})
-    network = bundle.network.model_dump(mode="json", exclude={"crops", "class_correction"})
+    network = bundle.network.model_dump(mode="json", exclude={"crops"})
     given = [f"{name}={json.dumps(value)}" for name, value in network.items()]
     given.append(f"preprocess={preprocess.model_dump_json()}")
     if way in HEADS:

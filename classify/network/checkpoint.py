@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -46,8 +45,11 @@ def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = 
         WeightsError: no such weights, or tensors are missing or unknown; where only fitting ones are asked for, none
             fits.
     """
-    tensors = [load_file(file) for file in _files_of(path)]
-    state = with_fusions({name: value.float() for own in tensors for name, value in own.items()})
+    files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
+    present = [file for file in files if file.is_file()]
+    if not present:
+        raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
+    state = with_fusions({name: value.float() for file in present for name, value in _tensors(file).items()})
     if not only_fitting:
         _load_state(network, state, path.name)
         return len(network.state_dict())
@@ -59,19 +61,6 @@ def load_network(network: DualChannelDenseNet, path: Path, only_fitting: bool = 
     network.load_state_dict(fitting, strict=False)
     counters = sum(name.endswith("num_batches_tracked") for name in shapes)
     return len(fitting) + (counters if len(fitting) + counters == len(shapes) else 0)
-
-
-def holds_class_correction(path: Path) -> bool:
-    """Whether the network of a file, or of a folder of shipped weights, corrects its classes.
-
-    Raises:
-        WeightsError: no such weights.
-    """
-    names: set[str] = set()
-    for file in _files_of(path):
-        with safe_open(file, framework="pt") as tensors:
-            names.update(tensors.keys())
-    return "classes.weight" in names
 
 
 def split_weights(unsplit: Path, out: Path) -> None:
@@ -119,12 +108,9 @@ def without_covariates(state: State) -> State:
     return converted
 
 
-def _files_of(path: Path) -> list[Path]:
-    files = [part_path(path, part) for part in PARTS] if path.is_dir() else [path]
-    present = [file for file in files if file.is_file()]
-    if not present:
-        raise WeightsError(f"{path}: no weights; expected best.safetensors of a run, or a folder of shipped weights")
-    return present
+def _tensors(path: Path) -> State:
+    state: State = load_file(path)
+    return state
 
 
 def _load_state(network: DualChannelDenseNet, state: State, where: str) -> None:

@@ -28,11 +28,6 @@ FIELDS = (4, 4, 1, 1, 1)
 """Fields a side over which each of them is averaged: a shell shows by where it is, so the fine maps keep place."""
 
 
-LOG_SCALES = (-1.5, 2.0)
-"""Least and largest logarithm of the spread of a T-score (logistic): a network that knows its few patients by heart
-would tell them with less and less of it, and a new patient is not told so well."""
-
-
 def column_margin(side_px: int) -> int:
     """Columns at each side of a column's square that the network does not see: a crop of L1-L4 is tall, and three
     sixteenths of the side are grey border."""
@@ -46,8 +41,8 @@ class DualChannelDenseNet(nn.Module):
     view has one branch and one fusion. Several crops a view go through the same branch and are pooled by attention.
     `pooled` says whether the last feature map is averaged, or every scale's, the finest by fields: the texture and the
     shell of bone are in these. The network gives a T-score with its spread; the class logits are the logarithms of that
-    distribution's probabilities below -2.5, between, and above -1.0, plus a learned correction where the spec has one.
-    So classes are ordered as the T-score is, which learns from both targets; its spread learns from the classes.
+    distribution's probabilities below -2.5, between, and above -1.0, plus a learned correction. So classes are ordered
+    as the T-score is, and T-score and correction learn from both targets.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
@@ -82,11 +77,10 @@ class DualChannelDenseNet(nn.Module):
                 if set(joined) <= set(views)
             }
         )
-        self.classes = nn.Linear(128, len(BMD_CLASSES)) if self.spec.class_correction else None
+        self.classes = nn.Linear(128, len(BMD_CLASSES))
         self.t_score = nn.Linear(128, 2)
-        if self.classes is not None:
-            nn.init.zeros_(self.classes.weight)
-            nn.init.zeros_(self.classes.bias)
+        nn.init.zeros_(self.classes.weight)
+        nn.init.zeros_(self.classes.bias)
         with torch.no_grad():
             self.t_score.bias.copy_(torch.tensor([-1.8, 0.0]))
 
@@ -137,8 +131,7 @@ class DualChannelDenseNet(nn.Module):
 
     def _outputs(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         t_score = self.t_score(joined).float()
-        logits = ordinal_logits(t_score)
-        return logits if self.classes is None else logits + self.classes(joined).float(), t_score
+        return ordinal_logits(t_score) + self.classes(joined).float(), t_score
 
     def pooled_view(self, view: View, images: Tensor) -> Tensor:
         """Features (n, channels) of one view's crops (n, crops, side, side)."""
@@ -176,7 +169,7 @@ def ordinal_logits(t_score: Tensor) -> Tensor:
     Args:
         t_score: (n, 2), location and logarithm of the scale.
     """
-    location, scale = t_score[:, 0], t_score[:, 1].clamp(*LOG_SCALES).exp()
+    location, scale = t_score[:, 0], t_score[:, 1].clamp(-2.5, 2.0).exp()
     above, below = (location - NORMAL_FROM) / scale, (OSTEOPOROSIS_TO - location) / scale
     gap = torch.log1p(-torch.exp((OSTEOPOROSIS_TO - NORMAL_FROM) / scale))
     between = gap - functional.softplus(above) - functional.softplus(below)

@@ -32,10 +32,6 @@ class ClassifierTraining(StrictConfig):
         description="segmentation-models-pytorch encoder of each branch; others than that of the weights begin at "
         "random but for the head",
     )
-    class_correction: bool = Field(
-        False,
-        description="whether a learned correction joins the classes that follow from the T-score and its spread",
-    )
     preprocess: PreprocessSpec = Field(BODIES, description="from box to network input")
     boxes: Literal["jittered", "manual", "detector"] = Field(
         "jittered", description="ROIs trained on: manual ones moved as another reader might, as they are, or detected"
@@ -151,5 +147,4 @@ def network_spec(training: ClassifierTraining, preprocess: PreprocessSpec) -> Ne
         crops=preprocess.crops,
         pooled=training.pooled,
         backbone=training.backbone,
-        class_correction=training.class_correction,
     )

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from classify.network.checkpoint import holds_class_correction
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.export import export_classifier
 from classify.training.begin import LEAST, check_settings, new_network
@@ -116,9 +115,6 @@ def _trained(
     told = criterion_of(validation.labels)
     if told.why:
         watch.notify(told.why)
-    start = options.start_from
-    if start is not None and not config.class_correction and holds_class_correction(start):
-        watch.notify(f"{start.name}: its correction of the classes is left out, so epoch 0 differs a little from it")
     trainer = ClassifierTrainer(training, validation, out, config, options, watch)
     while not trainer.is_over():
         trainer.run_epoch()

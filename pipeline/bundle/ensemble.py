@@ -107,17 +107,12 @@ def _check_members(folders: Sequence[Path], manifests: Sequence[Manifest]) -> No
                     "one segmenter; assemble its members with the same"
                 )
         for name in SAME:
-            expected, found = _input_of(first.models.classifier, name), _input_of(part, name)
+            expected, found = getattr(first.models.classifier, name), getattr(part, name)
             if found != expected:
                 raise WeightsError(
                     f"{folder}: {name} of the classifier is {visible(str(found))}, that of {folders[0]} is "
                     f"{visible(str(expected))}; expected members that see the same input"
                 )
-
-
-def _input_of(part: ClassifierPart, name: str) -> object:
-    """What a classifier says of its input under one name; a correction of its classes is none."""
-    return part.network.model_copy(update={"class_correction": False}) if name == "network" else getattr(part, name)
 
 
 def _hashes(manifest: Manifest) -> dict[str, str]:

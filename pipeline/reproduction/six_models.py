@@ -189,16 +189,14 @@ class _Run:
             folder: to write into.
             is_new: whether predictions of an earlier run are of another network.
         """
-        from classify.network.checkpoint import holds_class_correction, load_network
+        from classify.network.checkpoint import load_network
         from classify.network.densenet import DualChannelDenseNet
         from classify.training.head.features import pooled_features, predict_from_features
 
         path = folder / PREDICTIONS
         if path.is_file() and self.options.resume and not is_new and _has_patients(path):
             return
-        spec = network_spec(config, config.preprocess)
-        corrected = holds_class_correction(weights)
-        network = DualChannelDenseNet(spec.model_copy(update={"class_correction": corrected}))
+        network = DualChannelDenseNet(network_spec(config, config.preprocess))
         load_network(network, weights)
         tables = []
         for dataset, crops in self.datasets.items():

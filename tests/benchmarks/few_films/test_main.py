@@ -132,8 +132,6 @@ def test_every_way_takes_crops_and_side_of_the_weights(bundle: Bundle) -> None:
     assert [way for way, config in found.items() if config.l2_sp] == [Way.HEAD, Way.HEAD_NORMS, Way.ALL]
     assert found[Way.HEAD_NORMS].trained == "norms and head" and found[Way.ALL].trained == "all"
     assert settings(Way.ALL, small, 900).resolution_schedule == [(96, 5)]
-    corrected = replace(small, network=small.network.model_copy(update={"class_correction": True}))
-    assert not any(settings(way, corrected, 45).class_correction for way in Way), "as a user's training"
 
 
 def test_test_patients_of_a_cohort_are_set_aside(bundle: Bundle, tmp_path: Path) -> None:

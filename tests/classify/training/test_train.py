@@ -18,7 +18,7 @@ save_file = pytest.importorskip("safetensors.torch").save_file
 from classify.calibration import Calibration  # noqa: E402
 from classify.classifier import BmdClassifier  # noqa: E402
 from classify.config import PreprocessSpec  # noqa: E402
-from classify.network.checkpoint import holds_class_correction, save_network  # noqa: E402
+from classify.network.checkpoint import save_network  # noqa: E402
 from classify.network.densenet import DualChannelDenseNet  # noqa: E402
 from classify.preprocess import normalise  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
@@ -53,7 +53,7 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     before, after = (load_file(path) for path in (tmp_path / "start.safetensors", tmp_path / "b" / "best.safetensors"))
     changed = {part_of(name) for name in before if not before[name].equal(after[name])}
     fusions = {"fuse.both", "fuse.ap", "fuse.lateral"}
-    assert changed == {"norms", "covariates", "t_score"} | fusions and found["macro_auc"] > 0.6
+    assert changed == {"norms", "covariates", "classes", "t_score"} | fusions and found["macro_auc"] > 0.6
     assert (tmp_path / "b" / "classifier.onnx").is_file()
 
 
@@ -70,7 +70,7 @@ def test_convolutions_stay_where_norms_and_head_are_trained(tmp_path: Path) -> N
     changed = {name for name, value in trainer.network.state_dict().items()
                if name in tensors and not value.half().equal(tensors[name])}  # fmt: skip
     assert not any(".conv" in name for name in changed)
-    assert {"t_score.weight", "ap.features.norm0.weight", "ap.features.norm0.running_mean"} <= changed
+    assert {"classes.weight", "t_score.weight", "ap.features.norm0.weight", "ap.features.norm0.running_mean"} <= changed
 
 
 @pytest.mark.parametrize("backbone", ["densenet121", "resnet18", "mobilenet_v2", "efficientnet-b0"])
@@ -90,20 +90,6 @@ def test_early_stages_stay_where_late_ones_are_trained(tmp_path: Path, backbone:
     assert apart[:4] == [0.0] * 4 and min(apart[4:]) > 0
     for name, value in before.t_score.state_dict().items():
         assert not value.equal(after.t_score.state_dict()[name])
-
-
-def test_a_training_leaves_the_correction_of_its_start_behind_and_says_so(tmp_path: Path) -> None:
-    settings = {**SQUARES, "resolution_schedule": [(64, 1)], "head_epochs": 0}
-    corrected = ClassifierTraining.model_validate({**settings, "class_correction": True})
-    save_network(DualChannelDenseNet(network_spec(corrected, corrected.preprocess)), tmp_path / "start.safetensors")
-    crops, options = squares(8, tmp_path), RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
-    for config, number in ((ClassifierTraining.model_validate(settings), 1), (corrected, 0)):
-        lines: list[str] = []
-        out = tmp_path / f"run-{number}"
-        fit_classifier(crops, crops, out, config, options, Watch(notify=lines.append))
-        said = "start.safetensors: its correction of the classes is left out, so epoch 0 differs a little from it"
-        assert lines.count(said) == number
-        assert holds_class_correction(out / "best.safetensors") is config.class_correction
 
 
 def test_a_start_that_nothing_beats_is_kept(tmp_path: Path) -> None:
