@@ -42,7 +42,7 @@ class DualChannelDenseNet(nn.Module):
     `pooled` says whether the last feature map is averaged, or every scale's, the finest by fields: the texture and the
     shell of bone are in these. The network gives a T-score with its spread; the class logits are the logarithms of that
     distribution's probabilities below -2.5, between, and above -1.0, plus a learned correction. So classes are ordered
-    as the T-score is, and T-score and correction learn from both targets.
+    as the T-score is, which learns from both targets; its spread and the correction learn from the classes.
 
     Source: Mao et al. 2022, "Development of the CNN models"; DenseNet-121, the fusion point and the MLP are ours.
     """
