@@ -164,7 +164,7 @@ def test_classes_follow_the_t_score() -> None:
     sure = ordinal_logits(narrow)
     assert sure.isfinite().all() and sure[0, 2] < -50 and sure[1, 0] < -40
     wrong = torch.stack((sure[0, 2], sure[1, 0], sure[2, 1])).sum()
-    wrong.backward()  # type: ignore[no-untyped-call]
+    wrong.backward()
     assert narrow.grad is not None and float(narrow.grad[:, 0].abs().min()) > 0.9, "the surest mistake teaches"
     certain, unsure = (ordinal_logits(torch.tensor([[-3.0, s]])).exp()[0, 2] for s in (-2.0, 1.0))
     assert certain > 0.95 > 0.7 > unsure
