@@ -57,14 +57,18 @@ def test_without_an_epoch_the_head_alone_is_trained(tmp_path: Path) -> None:
     assert (tmp_path / "b" / "classifier.onnx").is_file()
 
 
+def trainer_from_random(folder: Path, settings: dict[str, object]) -> ClassifierTrainer:
+    """Of eight studies, begun with random tensors that lie in start.safetensors."""
+    config = ClassifierTraining.model_validate(settings)
+    save_network(DualChannelDenseNet(network_spec(config, config.preprocess)), folder / "start.safetensors")
+    crops, options = squares(8, folder), RunOptions(device="cpu", start_from=folder / "start.safetensors")
+    (folder / "run").mkdir()
+    return ClassifierTrainer(crops, crops, folder / "run", config, options, Watch())
+
+
 def test_convolutions_stay_where_norms_and_head_are_trained(tmp_path: Path) -> None:
     settings = {**SQUARES, "resolution_schedule": [(64, 2)], "lr": 3e-2, "head_epochs": 0, "accumulate_grad_batches": 2}
-    config = ClassifierTraining.model_validate({**settings, "trained": "norms and head"})
-    start = DualChannelDenseNet(network_spec(config, config.preprocess))
-    save_network(start, tmp_path / "start.safetensors")
-    crops, options = squares(8, tmp_path), RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
-    (tmp_path / "run").mkdir()
-    trainer = ClassifierTrainer(crops, crops, tmp_path / "run", config, options, Watch())
+    trainer = trainer_from_random(tmp_path, {**settings, "trained": "norms and head"})
     trainer.run_epoch()
     tensors = load_file(tmp_path / "start.safetensors")
     changed = {name for name, value in trainer.network.state_dict().items()
@@ -76,12 +80,7 @@ def test_convolutions_stay_where_norms_and_head_are_trained(tmp_path: Path) -> N
 @pytest.mark.parametrize("backbone", ["densenet121", "resnet18", "mobilenet_v2", "efficientnet-b0"])
 def test_early_stages_stay_where_late_ones_are_trained(tmp_path: Path, backbone: str) -> None:
     settings = {**SQUARES, "resolution_schedule": [(64, 2)], "lr": 3e-2, "head_epochs": 0, "backbone": backbone}
-    config = ClassifierTraining.model_validate({**settings, "trained": "late stages and head"})
-    start = DualChannelDenseNet(network_spec(config, config.preprocess))
-    save_network(start, tmp_path / "start.safetensors")
-    crops, options = squares(8, tmp_path), RunOptions(device="cpu", start_from=tmp_path / "start.safetensors")
-    (tmp_path / "run").mkdir()
-    trainer = ClassifierTrainer(crops, crops, tmp_path / "run", config, options, Watch())
+    trainer = trainer_from_random(tmp_path, {**settings, "trained": "late stages and head"})
     before = copy.deepcopy(trainer.network).eval()
     trainer.run_epoch()
     after, shown = trainer.network.eval(), torch.rand(2, 1, 64, 64)
