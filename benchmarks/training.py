@@ -163,7 +163,7 @@ def _classifier(processes: int, images: int, folder: Path, options: RunOptions, 
     import numpy as np
 
     from classify.training.config import ClassifierTraining
-    from classify.training.crops import CropSet
+    from classify.training.crops.crop_set import CropSet
     from classify.training.train import fit_classifier
 
     def noise(count: int) -> CropSet:

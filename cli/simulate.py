@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.console import errors_as_exit_codes, print_json, print_table, progress, say, set_verbosity
-from cli.options import AsJson, Config, Device, DryRun, Out, Quiet, Resume, Seed, Set, Verbose
+from cli.options import AsJson, Config, Device, DryRun, Out, Quiet, Resume, Seed, Set, Verbose, Weights
 from phantom.variety import Variety
 
 if TYPE_CHECKING:
@@ -30,13 +30,25 @@ Anatomy = Annotated[Path | None, typer.Option("--anatomy", help="Folder of bone 
 Jobs = Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0 takes one a core. Their number changes no bit.")]
 
 
+Patients = Annotated[
+    int | None,
+    typer.Option("--patients", "-n", min=1, help="Number of patients; the sum of counts in --sites, or 10."),
+]
+Spacing = Annotated[float, typer.Option("--spacing-mm", help="Detector pixel in mm.")]
+DrawnSystems = Annotated[
+    int,
+    typer.Option(
+        "--drawn-systems",
+        min=0,
+        help="X-ray systems drawn by parameters for training and for validation; 0 takes the sites' own.",
+    ),
+]
+
+
 @simulate_app.command("cohort")
 def cohort(
     out: Out,
-    patients: Annotated[
-        int | None,
-        typer.Option("--patients", "-n", min=1, help="Number of patients; the sum of counts in --sites, or 10."),
-    ] = None,
+    patients: Patients = None,
     seed: Seed = 0,
     fresh_for: Annotated[
         str | None,
@@ -47,19 +59,12 @@ def cohort(
         ),
     ] = None,
     sites: Sites = "mixed",
-    spacing: Annotated[float, typer.Option("--spacing-mm", help="Detector pixel in mm.")] = 0.6,
+    spacing: Spacing = 0.6,
     anatomy: Anatomy = None,
     variety: Annotated[
         Variety, typer.Option("--variety", help="Domain randomisation; wide or faded to train detectors on.")
     ] = Variety.NONE,
-    drawn_systems: Annotated[
-        int,
-        typer.Option(
-            "--drawn-systems",
-            min=0,
-            help="X-ray systems drawn by parameters for training and for validation; 0 takes the sites' own.",
-        ),
-    ] = 0,
+    drawn_systems: DrawnSystems = 0,
     device: Device = "cpu",
     jobs: Jobs = 0,
     config: Config = None,
@@ -106,6 +111,62 @@ def cohort(
             say(f"{new} patients simulated{each}, {simulated.present} were there already; cohort: {out}")
             if fresh is not None:
                 say(f"seed {seed}, which weights {fresh.release} give; evaluate notes who was judged on this cohort")
+
+
+@simulate_app.command("features")
+def features(
+    out: Out,
+    patients: Patients = None,
+    seed: Seed = 0,
+    sites: Sites = "training",
+    spacing: Spacing = 0.6,
+    anatomy: Anatomy = None,
+    drawn_systems: DrawnSystems = 0,
+    weights: Weights = None,
+    device: Device = "cpu",
+    jobs: Jobs = 0,
+    config: Config = None,
+    set_: Set = None,
+    resume: Resume = True,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate patients, keep the classifier's features of them and throw the radiographs away, a hundred at a time.
+
+    `train classifier --features OUT` fits a head on them. Settings: `osteolens config show features`.
+    """
+    set_verbosity(verbose, quiet)
+    with errors_as_exit_codes():
+        from osteolens.config import load_config
+        from phantom.plan import SimulationOptions, SimulationPlan, assign_sites
+        from pipeline.training.feature_stream import FeatureStream, simulate_features
+
+        settings = load_config(FeatureStream, config, set_ or ())
+        options = SimulationOptions(
+            spacing_mm=spacing,
+            anatomy=anatomy,
+            device=device,
+            jobs=_processes(jobs, device),
+            resume=resume,
+            drawn_systems=drawn_systems,
+        )
+        plan = SimulationPlan(out=out, patients=patients, seed=seed, sites=sites, options=options)
+        count = len(assign_sites(plan))
+        if dry_run:
+            say(f"would simulate {count} patients of seed {seed} and keep their features in {out}")
+            return
+        with progress("simulating", count) as bar:
+            found = simulate_features(plan, settings, weights, lambda done, _: bar(done))
+        if as_json:
+            print_json(found.as_json())
+        elif not quiet:
+            each = f" ({found.seconds / found.simulated:.2f} s each)" if found.simulated else ""
+            say(
+                f"{found.simulated} of {found.patients} patients simulated now{each}; features of {found.kept} "
+                f"eligible studies, {found.bytes / 1e6:.0f} MB: {out}"
+            )
 
 
 @simulate_app.command("ct")

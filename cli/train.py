@@ -120,6 +120,14 @@ def classifier(
             "never saw its patient.",
         ),
     ] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--features",
+            help="Folder of `osteolens simulate features`, by the branches that the run starts from: more patients for "
+            "the head of a run without epochs; may be repeated.",
+        ),
+    ] = None,
     start_from: options.StartFrom = "weights",
     weights: options.Weights = None,
     config: options.Config = None,
@@ -136,6 +144,7 @@ def classifier(
     with errors_as_exit_codes():
         from classify.training.config import ClassifierTraining
         from osteolens.config import load_config
+        from osteolens.errors import ConfigError
         from pipeline.training.classifier import train_classifier
         from pipeline.training.cross_validation import cross_validate
         from pipeline.training.run import TrainingOptions
@@ -157,9 +166,11 @@ def classifier(
                 on_step=step,
             )
             if folds is not None:
+                if features:
+                    raise ConfigError("--folds and --features are given; features have no folds: leave one out")
                 found = cross_validate(_one(cohorts), out, folds, settings, how, bar, _notify(quiet))
             else:
-                run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet))
+                run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet), features or ())
         if folds is None:
             _print(run, as_json)
         else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cohort.covariates import Sex
@@ -89,7 +90,7 @@ def simulate_cohort(
     tasks = [
         PatientTask(plan, index, site)
         for index, site in enumerate(assigned)
-        if not (options.resume and (plan.out / patient_id(index, seed) / FILE_NAME).is_file())
+        if not (options.resume and _stands(plan.out, index, seed))
     ]
     present = len(assigned) - len(tasks)
     progress(present, len(assigned))
@@ -103,6 +104,52 @@ def simulate_cohort(
         present=present,
         seconds=time.perf_counter() - started,
     )
+
+
+def simulate_parts(
+    plan: SimulationPlan, parts: Sequence[tuple[Path, range]], progress: Callable[[bool], None]
+) -> Generator[Path, None, None]:
+    """Patients of a plan, part by part, each part a cohort folder of its own; the folder of each part once it is whole.
+
+    Processes go on with later parts while a part is used, by a few patients. A part goes on where an earlier run
+    stopped.
+
+    Args:
+        plan: whose patients these are; its folder is not used.
+        parts: folder and patients of each part.
+        progress: told after every patient, whether he was simulated now.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        ConfigError: unknown site or device, or no patients.
+        AnatomyError: the anatomy folder cannot be used.
+        OutputError: a folder cannot be written.
+    """
+    require("simulate features", "torch")
+    check_device(plan.options.device, auto=False)
+    from phantom.processes import PatientTask, in_processes, load_sources, simulate_and_write
+
+    assigned = assign_sites(plan)
+    load_sources(plan.options.anatomy)
+    todo = [[index for index in patients if not _stands(folder, index, plan.seed)] for folder, patients in parts]
+    tasks = [
+        PatientTask(replace(plan, out=folder), index, assigned[index])
+        for (folder, _), lacking in zip(parts, todo, strict=True)
+        for index in lacking
+    ]
+    simulated = in_processes(simulate_and_write, tasks, plan.options.jobs)
+    for (folder, patients), lacking in zip(parts, todo, strict=True):
+        for index in patients:
+            if index in lacking:
+                next(simulated)
+            progress(index in lacking)
+        write_tables(folder)
+        yield folder
+
+
+def _stands(folder: Path, index: int, seed: int) -> bool:
+    """Whether a patient was written whole."""
+    return (folder / patient_id(index, seed) / FILE_NAME).is_file()
 
 
 def young_adults(plan: SimulationPlan, count: int, progress: Progress = silent) -> list[YoungAdult]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -31,6 +32,9 @@ from phantom.xray.system import SimulatedSite
 _LOADED: dict[Path | None, tuple[tuple[Anatomy, ...], Habitus]] = {}
 """Bones and soft tissue by their folder, for `load_sources`."""
 
+AHEAD = 8
+"""Tasks by which each process works ahead."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -55,7 +59,11 @@ class ScanTask:
 
 
 def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
-    """Results in order, from processes of one thread each; a single job stays in this process."""
+    """Results in order, from processes of one thread each; a single job stays in this process.
+
+    Processes work ahead of who takes the results by `AHEAD` tasks each, so that results that lie on the disk do not
+    fill it.
+    """
     if jobs == 1 or len(tasks) < 2:
         keep_freed_memory()
         threads = torch.get_num_threads()
@@ -66,7 +74,17 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
             torch.set_num_threads(threads)
         return
     with ProcessPoolExecutor(min(jobs, len(tasks)), spawn_context(), _start, (pickle.dumps(_LOADED),)) as pool:
-        yield from pool.map(function, tasks)
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(function, task))
+                if len(waiting) >= AHEAD * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _start(loaded: bytes) -> None:

@@ -25,7 +25,7 @@ from benchmarks.few_films.hospital import Hospital, read_hospital, truth_of
 from benchmarks.few_films.page import draw, table
 from benchmarks.few_films.ways import HEADS, RECALIBRATED, START, Way, fitted, recalibrated, results_of, settings
 from classify.training.begin import new_network
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from cohort.bmd import BMD_CLASSES
 from cohort.cache_key import digest_of_parts
 from osteolens.atomic import write_csv

@@ -10,7 +10,9 @@ import numpy as np
 
 from benchmarks.few_films.figures import Truth
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropPlan, CropSet, build_crops
+from classify.training.crops.build import build_crops
+from classify.training.crops.crop_set import CropSet
+from classify.training.crops.cut import CropPlan
 from cohort.splits import split_by_patient
 from cohort.study import Study
 from osteolens.errors import ConfigError

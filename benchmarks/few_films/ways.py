@@ -19,8 +19,9 @@ from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import batches_each
 from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
-from classify.training.head.features import pooled_features, predict_from_features
+from classify.training.crops.crop_set import CropSet
+from classify.training.head.features import pooled_features
+from classify.training.head.side import Side
 from classify.training.train import fit_classifier
 from classify.training.trainer import BEST
 from cohort.bmd import BMD_CLASSES, OSTEOPOROSIS_INDEX
@@ -147,7 +148,7 @@ def results_of(
     where = torch_device(device)
     network.to(where)
     features = pooled_features(network, crops, config.resolution_schedule[-1][0], config.preprocess, where)
-    probabilities, t_scores = predict_from_features(network, features, crops, where)
+    probabilities, t_scores = Side(crops, features).result(network, where)
     return Results(
         apply_temperature(probabilities, calibration.temperature),
         calibration.t_score_slope * t_scores + calibration.t_score_offset,

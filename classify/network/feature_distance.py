@@ -48,7 +48,7 @@ class FeatureDistance(nn.Module):
         return (squares / pooled.shape[2]).sqrt()
 
 
-def fit_feature_distance(features: Sequence[npt.NDArray[np.float32]]) -> FeatureDistance:
+def fit_feature_distance(features: Sequence[npt.NDArray[np.floating]]) -> FeatureDistance:
     """The distance from the features of a training.
 
     Args:

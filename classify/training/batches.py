@@ -14,7 +14,7 @@ from torch.nn import functional
 from classify.config import PreprocessSpec
 from classify.training.begin import LEAST
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from osteolens.training.display_augmentation import other_displays
 from osteolens.training.parallel.group import ALONE, Group
 
@@ -101,7 +101,9 @@ def _stored(
     """Cached crops (n, views, crops, size, size) of a step: a variant of each study, some of its bodies; and the
     T-scores (n, crops) of these bodies, NaN for a crop of several."""
     config, bodies = plan.training, plan.spec.crops
-    variant = sample_variants(crops, len(index), config, rng) if config else np.zeros(len(index), np.int64)
+    variant = (
+        sample_variants(crops.images.shape[1], len(index), config, rng) if config else np.zeros(len(index), np.int64)
+    )
     shown = crops.images[crops.rows[index], variant]
     levels = crops.level_t_scores[index] if bodies > 1 else np.full((len(index), 1), np.nan, np.float32)
     if config and 0 < config.crops_per_step < bodies:
@@ -128,17 +130,16 @@ def network_images(
 
 
 def sample_variants(
-    crops: CropSet, count: int, config: ClassifierTraining, rng: np.random.Generator
+    variants: int, count: int, config: ClassifierTraining, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Which cached variant of each study of a step is shown: the first, as displayed, or one of the others.
 
     Args:
-        crops: with their variants.
+        variants: cached of each study.
         count: studies of the step.
         config: probability of the original display.
         rng: source of the choice.
     """
-    variants = crops.images.shape[1]
     if variants == 1:
         return np.zeros(count, np.int64)
     return np.where(rng.random(count) < config.p_original_display, 0, rng.integers(1, variants, size=count))

@@ -19,15 +19,16 @@ from classify.calibration import (
 from classify.network.densenet import DualChannelDenseNet
 from classify.network.feature_distance import FeatureDistance, fit_feature_distance
 from classify.training.begin import LEAST
-from classify.training.crops import CropSet
-from classify.training.head.features import Features, pooled_features, predict_from_features
+from classify.training.crops.crop_set import StudyArrays
+from classify.training.head.features import Features
 from classify.training.head.refit import LeftOut, folds_of
+from classify.training.head.side import Side, Sides
 from classify.training.metrics import reliability
 from classify.training.trainer import ClassifierTrainer
 from cohort.spine import View
 
 Floats = npt.NDArray[np.float64]
-Judged = tuple[CropSet, CropSet, Features]
+Judged = tuple[StudyArrays, StudyArrays, Features]
 """Studies that a distance is fitted on, studies of other patients that are judged by it, and features of these."""
 
 
@@ -46,7 +47,9 @@ class Calibrated:
     reliability: dict[str, float]
 
 
-def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out: LeftOut | None) -> Calibrated:
+def calibrate(
+    trainer: ClassifierTrainer, network: DualChannelDenseNet, sides: Sides, left_out: LeftOut | None
+) -> Calibrated:
     """Calibrate by the validation studies; with folds of the head by the training studies, each left out once.
 
     Every variant counts: as displayed, and as other systems and readers might show it, since a calibration on the
@@ -55,35 +58,29 @@ def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out
     Args:
         trainer: of the network.
         network: with finished branches and head.
+        sides: studies with the features of these branches.
         left_out: results of the training studies by folds, which also set the line of the T-score; None to go by the
             validation studies.
     """
-    side, spec, device, bfloat16 = (
-        trainer.side,
-        trainer.config.preprocess,
-        trainer.device,
-        trainer.precision.is_bfloat16,
-    )
-    training, validation = trainer.training, trainer.validation
-    of_training = pooled_features(network, training, side, spec, device, bfloat16)
+    training, features = sides.training.studies, sides.training.features
     if left_out is None:
-        crops, features = validation, pooled_features(network, validation, side, spec, device)
-        variants = range(validation.images.shape[1])
-        shown = np.stack([predict_from_features(network, features, crops, device, k)[0] for k in variants], axis=1)
-        judged: list[Judged] = [(training, validation, features)]
+        studies, shown = sides.validation.studies, sides.validation.results(network, trainer.device)[0]
+        judged: list[Judged] = [(training, studies, sides.validation.features)]
     else:
-        crops, shown = training, left_out.probabilities
+        studies, shown = training, left_out.probabilities
         folds = folds_of(training, trainer.config.head_folds, trainer.options.seed)
-        judged = [(others, left, of_training) for others, left in folds]
-    patients = np.unique(crops.patient_ids, return_inverse=True)[1].astype(np.int64)
-    calibration = _of_classes(trainer, shown, crops, patients)
+        judged = [(others, left, features) for others, left in folds]
+    patients = np.unique(studies.patient_ids, return_inverse=True)[1].astype(np.int64)
+    calibration = _of_classes(shown, studies, patients)
+    if calibration is NO_CALIBRATION:
+        _tell_of_none(trainer, int(patients.max()) + 1, "validation" if left_out is None else "training")
     if left_out is not None:
-        slope, offset = t_score_line(left_out.t_scores[:, 0], crops.t_scores.astype(np.float64), patients)
+        slope, offset = t_score_line(left_out.t_scores[:, 0], studies.t_scores.astype(np.float64), patients)
         calibration = calibration.model_copy(update={"t_score_slope": slope, "t_score_offset": offset})
     views = [view for view in View if view in network.spec.views]
-    limits = _limits(views, of_training, judged)
-    distance = _fitted(views, of_training, training) if limits else None
-    flat, truth = shown.reshape(-1, shown.shape[2]), np.repeat(crops.labels, shown.shape[1])
+    limits = _limits(views, features, judged)
+    distance = _fitted(views, features, training) if limits else None
+    flat, truth = shown.reshape(-1, shown.shape[2]), np.repeat(studies.labels, shown.shape[1])
     return Calibrated(
         calibration=calibration.model_copy(update={"distance_limits": limits if distance is not None else {}}),
         distance=distance,
@@ -91,19 +88,18 @@ def calibrate(trainer: ClassifierTrainer, network: DualChannelDenseNet, left_out
     )
 
 
-def _of_classes(
-    trainer: ClassifierTrainer, shown: Floats, crops: CropSet, patients: npt.NDArray[np.int64]
-) -> Calibration:
+def _of_classes(shown: Floats, studies: StudyArrays, patients: npt.NDArray[np.int64]) -> Calibration:
     """Fitted where the studies are of enough patients."""
-    count = int(patients.max()) + 1
-    if count < MIN_PATIENTS:
-        whose = "validation" if crops is trainer.validation else "training"
-        trainer.watch.notify(
-            f"no calibration: {count} {whose} patients, {MIN_PATIENTS} are needed; probabilities stay as they are, "
-            "prediction sets hold every class, and nothing is ruled in or out"
-        )
+    if int(patients.max()) + 1 < MIN_PATIENTS:
         return NO_CALIBRATION
-    return fit_calibration(shown, crops.labels, patients)
+    return fit_calibration(shown, studies.labels, patients)
+
+
+def _tell_of_none(trainer: ClassifierTrainer, patients: int, whose: str) -> None:
+    trainer.watch.notify(
+        f"no calibration: {patients} {whose} patients, {MIN_PATIENTS} are needed; probabilities stay as they are, "
+        "prediction sets hold every class, and nothing is ruled in or out"
+    )
 
 
 def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> dict[View, float]:
@@ -124,10 +120,8 @@ def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> d
         if (distance := _fitted(views, of_training, others)) is None:
             return {}
         with torch.inference_mode():
-            shown = [
-                distance(torch.from_numpy(np.stack([own[left.rows, k] for own in features], 1))).numpy()
-                for k in range(left.images.shape[1])
-            ]
+            own = Side(left, features)
+            shown = [distance(own.shown(left.rows, k)).numpy() for k in range(own.variants)]
         for k, view in enumerate(views):
             here = np.flatnonzero(left.present[:, list(View).index(view)] > 0)
             told[view].append(np.stack(shown, axis=1)[here, :, k].astype(np.float64))
@@ -140,7 +134,7 @@ def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> d
     return limits
 
 
-def _fitted(views: list[View], features: Features, crops: CropSet) -> FeatureDistance | None:
+def _fitted(views: list[View], features: Features, crops: StudyArrays) -> FeatureDistance | None:
     """The distance from the features of some studies; None with too few of a view."""
     known = [crops.rows[crops.present[:, list(View).index(view)] > 0] for view in views]
     if min(map(len, known)) < LEAST:

@@ -9,7 +9,7 @@ from torch.nn import functional
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import Batch
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from cohort.spine import View
 from osteolens.training.parallel.group import Mean
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from classify.calibration import Calibration, apply_temperature, brier, calibration_error
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import StudyArrays
 from cohort.bmd import BMD_CLASSES, BmdClass
 
 Floats = npt.NDArray[np.float64]
@@ -66,19 +66,19 @@ def criterion_of(labels: Labels) -> Criterion:
     return Criterion("t_score_mae", smaller_is_better=True, why=why)
 
 
-def validation_metrics(crops: CropSet, probabilities: Floats, t_scores: Floats) -> ValidationMetrics:
+def validation_metrics(studies: StudyArrays, probabilities: Floats, t_scores: Floats) -> ValidationMetrics:
     """Metrics of predictions.
 
     Args:
-        crops: validation studies.
+        studies: validation studies.
         probabilities: (n, 3) by class.
         t_scores: (n,) predicted.
     """
     return ValidationMetrics(
-        macro_auc=macro_auc(crops.labels, probabilities),
-        accuracy=float(np.mean(probabilities.argmax(1) == crops.labels)),
-        auc_osteoporosis=osteoporosis_auc(crops.labels, probabilities),
-        t_score_mae=float(np.mean(np.abs(t_scores - crops.t_scores))),
+        macro_auc=macro_auc(studies.labels, probabilities),
+        accuracy=float(np.mean(probabilities.argmax(1) == studies.labels)),
+        auc_osteoporosis=osteoporosis_auc(studies.labels, probabilities),
+        t_score_mae=float(np.mean(np.abs(t_scores - studies.t_scores))),
     )
 
 

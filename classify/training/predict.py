@@ -8,7 +8,7 @@ import torch
 
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import BatchPlan, batches
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 
 Floats = npt.NDArray[np.float64]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from classify.network.export import export_classifier
 from classify.training.begin import LEAST, check_settings, new_network
 from classify.training.calibrate import calibrate
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
-from classify.training.head.refit import Refitted, folds_of
+from classify.training.crops.crop_set import CropSet
+from classify.training.head.features import pooled_features
+from classify.training.head.fit import HeadPlan
+from classify.training.head.refit import Refitted, folds_of, refit_head
+from classify.training.head.side import Side, Sides
+from classify.training.head.stored import StoredFeatures, joined
+from classify.training.loss import classifier_loss
 from classify.training.metrics import ValidationMetrics, criterion_of
 from classify.training.trainer import ClassifierTrainer
 from osteolens.allocator import keep_freed_memory
@@ -27,6 +33,16 @@ from osteolens.training.run_options import RunOptions
 from osteolens.training.watch import Watch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A finished network, what its head was fitted on and how it was chosen, where it was, and its metrics."""
+
+    network: DualChannelDenseNet
+    sides: Sides | None
+    head: Refitted | None
+    metrics: dict[str, float]
+
+
 def fit_classifier(
     training: CropSet,
     validation: CropSet,
@@ -34,6 +50,7 @@ def fit_classifier(
     config: ClassifierTraining,
     options: RunOptions,
     watch: Watch | None = None,
+    stored: Sequence[StoredFeatures] = (),
 ) -> dict[str, float]:
     """Fit the DenseNet on cached crops; writes its weights, classifier.onnx, calibration.json and metrics.json.
 
@@ -50,6 +67,7 @@ def fit_classifier(
         config: settings.
         options: device, seed, resuming, and what it starts from.
         watch: told of steps and epochs.
+        stored: features of further studies to fit the head on, by the branches of the start; for a run without epochs.
 
     Returns:
         the best epoch's row, metrics of the refitted head, and reliability after calibration.
@@ -61,16 +79,22 @@ def fit_classifier(
     """
     watch, devices = watch or Watch(), devices_of(options.device, config.processes)
     _check(training, config, options)
-    fit = partial(_fit, training, validation, out, config.model_copy(update={"processes": len(devices)}))
+    fit = partial(_fit, training, validation, out, config.model_copy(update={"processes": len(devices)}), stored)
     return fit(options, watch) if len(devices) == 1 else fit_in_processes(fit, devices, options, watch)
 
 
 def _fit(
-    training: CropSet, validation: CropSet, out: Path, config: ClassifierTraining, options: RunOptions, watch: Watch
+    training: CropSet,
+    validation: CropSet,
+    out: Path,
+    config: ClassifierTraining,
+    stored: Sequence[StoredFeatures],
+    options: RunOptions,
+    watch: Watch,
 ) -> dict[str, float]:
     """A process's share of a fit; the metrics from the first one."""
     trainer = _trained(training, validation, out, config, options, watch)
-    return _finish(trainer) if trainer.group.is_first else {}
+    return _finish(trainer, stored) if trainer.group.is_first else {}
 
 
 def try_settings(
@@ -91,7 +115,7 @@ def try_settings(
         WeightsError: a start that does not fit.
     """
     _check(training, config, options)
-    return _kept(_trained(training, validation, out, config, options, watch))[2]
+    return _kept(_trained(training, validation, out, config, options, watch)).metrics
 
 
 def _check(training: CropSet, config: ClassifierTraining, options: RunOptions) -> None:
@@ -121,13 +145,38 @@ def _trained(
     return trainer
 
 
-def _kept(trainer: ClassifierTrainer) -> tuple[DualChannelDenseNet, Refitted | None, dict[str, float]]:
-    """The network of the best epoch with its head refitted, how that was chosen, and its metrics."""
+def _kept(trainer: ClassifierTrainer, stored: Sequence[StoredFeatures] = ()) -> _Kept:
+    """The network of the best epoch with its head refitted."""
     trainer.record.tell_outcome()
     network = trainer.best_network()
-    blend = _blend(trainer, network)
-    head = trainer.refit_head(network) if trainer.config.head_epochs else None
-    return network, head, {**trainer.record.best, **blend, **({} if head is None else head.metrics)}
+    metrics = {**trainer.record.best, **_blend(trainer, network)}
+    if not trainer.config.head_epochs:
+        return _Kept(network=network, sides=None, head=None, metrics=metrics)
+    sides = _sides(trainer, network, stored)
+    head = _refitted(trainer, network, sides)
+    return _Kept(network=network, sides=sides, head=head, metrics={**metrics, **head.metrics})
+
+
+def _sides(trainer: ClassifierTrainer, network: DualChannelDenseNet, stored: Sequence[StoredFeatures] = ()) -> Sides:
+    """Both sides with the features of a network's branches, kept on disk; those of validation in float32."""
+    spec, side, device = trainer.config.preprocess, trainer.side, trainer.device
+    bfloat16 = trainer.precision.is_bfloat16
+    training = Side(trainer.training, pooled_features(network, trainer.training, side, spec, device, bfloat16))
+    if stored:
+        training = joined(training, stored, network.spec.views, trainer.out)
+    validation = pooled_features(network, trainer.validation, side, spec, device)
+    return Sides(training, Side(trainer.validation, validation))
+
+
+def _refitted(trainer: ClassifierTrainer, network: DualChannelDenseNet, sides: Sides) -> Refitted:
+    """Refit what stands behind a network's branches, in place, and store the network."""
+    config, device = trainer.config, trainer.device
+    loss = classifier_loss(sides.training.studies.labels, config, device)
+    plan = HeadPlan(config=config, loss=loss, device=device, seed=trainer.options.seed, weight_decay=0.0)
+    found = refit_head(network, sides.training, sides.validation, plan)
+    trainer.keep(network)
+    trainer.watch.notify(found.outcome)
+    return found
 
 
 def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet) -> dict[str, float]:
@@ -156,13 +205,15 @@ def _blend(trainer: ClassifierTrainer, network: DualChannelDenseNet) -> dict[str
     return {} if chosen == whole else {"start_share": chosen, **asdict(found[chosen])}
 
 
-def _finish(trainer: ClassifierTrainer) -> dict[str, float]:
+def _finish(trainer: ClassifierTrainer, stored: Sequence[StoredFeatures]) -> dict[str, float]:
     """Export the best epoch, calibrate it, and write what is known of it."""
     out, side, spec = trainer.out, trainer.side, trainer.config.preprocess
-    network, head, kept = _kept(trainer)
-    found = calibrate(trainer, network, None if head is None else head.left_out)
+    kept = _kept(trainer, stored)
+    network, head = kept.network, kept.head
+    sides = kept.sides or _sides(trainer, network)
+    found = calibrate(trainer, network, sides, None if head is None else head.left_out)
     write_whole(out / "calibration.json", found.calibration.model_dump_json(indent=1))
-    metrics = {**kept, **found.reliability}
+    metrics = {**kept.metrics, **found.reliability}
     document = {
         "validation": metrics,
         "onnx_apart": export_classifier(network.float().cpu().eval(), out, spec, side, found.distance),

@@ -18,10 +18,7 @@ from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import Batch, BatchPlan, batches, batches_each
 from classify.training.begin import frozen_parts, new_network, training_mode
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
-from classify.training.head.features import pooled_features
-from classify.training.head.fit import HeadPlan
-from classify.training.head.refit import Refitted, Side, refit_head
+from classify.training.crops.crop_set import CropSet
 from classify.training.levels import LevelHeads
 from classify.training.loss import Outputs, classifier_loss
 from classify.training.metrics import Criterion, ValidationMetrics, criterion_of, validation_metrics
@@ -182,17 +179,6 @@ class ClassifierTrainer:
         network.load_state_dict(dict(self._best))
         self.keep(network)
         return network
-
-    def refit_head(self, network: DualChannelDenseNet) -> Refitted:
-        """Refit what stands behind a network's branches, in place, and store the network (`refit_head`)."""
-        spec, side, device = self.config.preprocess, self.side, self.device
-        of_training = pooled_features(network, self.training, side, spec, device, self.precision.is_bfloat16)
-        of_validation = pooled_features(network, self.validation, side, spec, device)
-        plan = HeadPlan(config=self.config, loss=self._loss, device=device, seed=self.options.seed, weight_decay=0.0)
-        refitted = refit_head(network, Side(self.training, of_training), Side(self.validation, of_validation), plan)
-        self.keep(network)
-        self.watch.notify(refitted.outcome)
-        return refitted
 
     def judged(self, network: DualChannelDenseNet) -> tuple[Floats, ValidationMetrics]:
         """Class probabilities (n, 3) that a network gives the validation studies, and how right they are."""

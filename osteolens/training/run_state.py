@@ -147,10 +147,10 @@ class RunFiles:
         write_state(self._path, {"made_from": self._made_from, **state})
 
     def _difference(self, former: Mapping[str, object], now: Mapping[str, object]) -> str:
-        name = next((key for key in now if former.get(key) != now[key]), None)
+        name = next((key for key in {**now, **former} if former.get(key) != now.get(key)), None)
         found = "another program" if name is None else f"another {name}"
         if name is not None and (name.startswith("setting ") or name == "seed"):
-            found = f"{name} {former.get(name)!r}, now {now[name]!r}"
+            found = f"{name} {former.get(name)!r}, now {now.get(name)!r}"
         return (
             f"{self.out}: the run to go on with was made with {found}; give what it was made with, or train again "
             "without --resume"

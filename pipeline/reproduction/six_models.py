@@ -13,7 +13,9 @@ import pandas as pd
 
 from classify.inputs import SIX, InputSet
 from classify.training.config import ClassifierTraining, network_spec
-from classify.training.crops import CropPlan, CropSet, build_crops
+from classify.training.crops.build import build_crops
+from classify.training.crops.crop_set import CropSet
+from classify.training.crops.cut import CropPlan
 from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.io.annotations import Rois, read_rois, write_rois
 from cohort.io.folder import index_cohort
@@ -191,7 +193,8 @@ class _Run:
         """
         from classify.network.checkpoint import load_network
         from classify.network.densenet import DualChannelDenseNet
-        from classify.training.head.features import pooled_features, predict_from_features
+        from classify.training.head.features import pooled_features
+        from classify.training.head.side import Side
 
         path = folder / PREDICTIONS
         if path.is_file() and self.options.resume and not is_new and _has_patients(path):
@@ -204,7 +207,7 @@ class _Run:
             if not model.covariates:
                 inputs = replace(inputs, covariates=np.zeros_like(inputs.covariates))
             features = pooled_features(network, inputs, config.resolution_schedule[-1][0], config.preprocess, "cpu")
-            probabilities, t_scores = predict_from_features(network, features, inputs, "cpu")
+            probabilities, t_scores = Side(inputs, features).result(network, "cpu")
             table = pd.DataFrame(probabilities, columns=list(COLUMNS))
             table.insert(0, "dataset", dataset)
             table.insert(1, "study_uid", inputs.study_uids)

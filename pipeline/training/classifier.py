@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classify.config import PreprocessSpec
 from classify.training.config import ClassifierTraining
-from classify.training.crops import JITTERED_VARIANTS, CropPlan, CropSet, build_crops
+from classify.training.crops.build import build_crops
+from classify.training.crops.crop_set import CropSet
+from classify.training.crops.cut import JITTERED_VARIANTS, CropPlan
+from cohort.cache_key import digest_of_parts
 from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError
 from osteolens.extras import require
@@ -24,6 +29,9 @@ from pipeline.screening.screener import Screener
 from pipeline.training.cohorts import Cohorts, TrainingCohorts, training_cohorts
 from pipeline.training.rois import detected_rois, facing_by, with_labels
 from pipeline.training.run import Notify, Start, TrainingOptions, TrainingRun
+
+if TYPE_CHECKING:
+    from classify.training.head.stored import StoredFeatures
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +54,7 @@ def train_classifier(
     options: TrainingOptions | None = None,
     progress: Progress = silent,
     notify: Notify = log.info,
+    features: Sequence[Path | str] = (),
 ) -> TrainingRun:
     """Train the DenseNet on DXA classes and export it to ONNX.
 
@@ -60,6 +69,8 @@ def train_classifier(
         options: device, seed, resuming, weights that find ROIs, and what it starts from.
         progress: told of every cropped study.
         notify: told of who is trained on, and of every epoch.
+        features: folders of `simulate_features`, whose patients the head is fitted on beside those of the cohorts; for
+            a run without epochs, by the weights that it starts from.
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.
@@ -83,19 +94,49 @@ def train_classifier(
     check_settings(config, start, options.device)
     split = training_cohorts(cohorts, out, config.validation_fraction, options, config.criteria, config.sites)
     split = with_targets(split, config)
+    stored = _stored(features, config, start, split.patients)
     split.describe(config, notify)
+    for folder in stored:
+        notify(f"{folder.studies} more studies for the head: features in {folder.folder}")
+    more = sum(folder.studies for folder in stored)
     check_room(out, len(split.training) + len(split.held_out), config, options.device)
     crops = classifier_crops(split, config, out, options.seed, Screener(weights), progress)
     run_options, watch = options.run_options(start), options.watch(notify)
     made_from = {"training": crops.training.digest, "validation": crops.validation.digest}
+    if stored:
+        made_from["features"] = digest_of_parts([folder.digest for folder in stored])
     files = RunFiles(out, config.model_dump(mode="json"), run_options, made_from, RESULTS)
     if (finished := files.finished()) is not None:
         notify(TRAINED_ALREADY)
-        return split.as_run(out, finished)
-    metrics = fit_classifier(crops.training, crops.validation, out, config, run_options, watch)
+        return split.as_run(out, finished, more)
+    metrics = fit_classifier(crops.training, crops.validation, out, config, run_options, watch, stored)
     if metrics:  # of the first process of several
         files.finish()
-    return split.as_run(out, metrics)
+    return split.as_run(out, metrics, more)
+
+
+def _stored(
+    folders: Sequence[Path | str], config: ClassifierTraining, start: Path | None, patients: Collection[str]
+) -> list[StoredFeatures]:
+    """Features to fit the head on beside those of the cohorts.
+
+    Raises:
+        ConfigError: the run has epochs, which change the branches, or the features do not fit it.
+        ReadError: a folder that holds none, or a damaged one.
+    """
+    if not folders:
+        return []
+    from classify.training.head.origin import origin_of
+    from classify.training.head.stored import check_stored, read_stored
+
+    if start is None or any(epochs for _, epochs in config.resolution_schedule) or not config.head_epochs:
+        raise ConfigError(
+            "stored features are of finished branches, and fit a head alone; start from weights, and give "
+            f"--set 'resolution_schedule=[[{config.preprocess.size_px}, 0]]' with head_epochs above 0"
+        )
+    stored = [read_stored(Path(folder)) for folder in folders]
+    check_stored(stored, origin_of(config, start, variants_of(config)), patients)
+    return stored
 
 
 def classifier_start(options: TrainingOptions, weights: Bundle) -> Path | None:
@@ -154,6 +195,23 @@ def _crops_of_start(start: Path) -> tuple[PreprocessSpec, int] | None:
     return checked(PreprocessSpec, document.get("preprocess"), path, "preprocess"), document["working_px"]
 
 
+def crop_plan(config: ClassifierTraining, seed: int, screener: Screener) -> CropPlan:
+    """How crops of a training are cut.
+
+    Args:
+        config: preprocessing and boxes.
+        seed: of the jitter and the displays.
+        screener: tells how lateral radiographs face.
+    """
+    return CropPlan(
+        spec=config.preprocess,
+        variants=variants_of(config),
+        seed=seed,
+        front_at_left=facing_by(screener),
+        faced_by=screener.bundle.hashes.get("segmenter", "header"),
+    )
+
+
 def check_room(out: Path, studies: int, config: ClassifierTraining, device: str) -> None:
     """Check that crops of some studies have room on the disk, and a step of training in memory.
 
@@ -163,12 +221,13 @@ def check_room(out: Path, studies: int, config: ClassifierTraining, device: str)
     """
     from classify.training.begin import crop_bytes, step_bytes
 
-    check_disk(out, crop_bytes(studies, _variants(config), config), "crops")
+    check_disk(out, crop_bytes(studies, variants_of(config), config), "crops")
     if device == "cpu":
         check_memory(step_bytes(config), "steps", f"give a smaller batch than --set batch={config.batch}")
 
 
-def _variants(config: ClassifierTraining) -> int:
+def variants_of(config: ClassifierTraining) -> int:
+    """Crops that are cached of each image that is trained on."""
     return JITTERED_VARIANTS if config.boxes == "jittered" else 1
 
 
@@ -207,17 +266,10 @@ def classifier_crops(
     Raises:
         ReadError: nothing to train on, or a box outside its image.
     """
-    variants = _variants(config)
     rois = split.rois
     if config.boxes == "detector":
         rois = detected_rois([*split.training, *split.held_out], screener)
-    plan = CropPlan(
-        spec=config.preprocess,
-        variants=variants,
-        seed=seed,
-        front_at_left=facing_by(screener),
-        faced_by=screener.bundle.hashes.get("segmenter", "header"),
-    )
+    plan = crop_plan(config, seed, screener)
     total, count = len(split.training) + len(split.held_out), len(split.training)
     training = build_crops(split.training, rois, plan, out / "crops", lambda done, _: progress(done, total))
     checks = replace(plan, first_as_given=True)

@@ -52,6 +52,7 @@ class TrainingCohorts:
         held_out: studies to validate by.
         rois: boxes of both.
         left_out: how many were left out, by reason.
+        patients: everyone in the cohorts or in their tables, on whichever side.
         notes: what is wrong with the tables of the cohorts.
     """
 
@@ -59,6 +60,7 @@ class TrainingCohorts:
     held_out: list[Study]
     rois: Rois
     left_out: Mapping[str, int]
+    patients: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def describe(self, config: StrictConfig, notify: Notify) -> None:
@@ -69,11 +71,11 @@ class TrainingCohorts:
         counts = f"{len(self.training)} studies to train on, {len(self.held_out)} held out"
         notify(f"{counts}{left_out}; {settings_text(config)}")
 
-    def as_run(self, out: Path, metrics: Mapping[str, float]) -> TrainingRun:
-        """The result of a training on them."""
+    def as_run(self, out: Path, metrics: Mapping[str, float], more: int = 0) -> TrainingRun:
+        """The result of a training on them, and on more studies whose features alone are kept."""
         return TrainingRun(
             out=out,
-            training=len(self.training),
+            training=len(self.training) + more,
             validation=len(self.held_out),
             left_out=self.left_out,
             metrics=metrics,
@@ -177,6 +179,7 @@ def eligible_studies(
         held_out=held_out,
         rois=rois,
         left_out=dict(choice.left_out),
+        patients=frozenset(study.patient_id for study in everyone),
         notes=(*notes, *choice.notes()),
     )
 

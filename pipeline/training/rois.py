@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from classify.training.crops import Facing
+from classify.training.crops.cut import Facing
 from cohort.io.annotations import Outlines, Rois, read_outlines
 from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study

@@ -1,4 +1,4 @@
-"""Pooled features of finished branches, and what a head makes of them."""
+"""Pooled features of finished branches."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import torch
 from classify.config import PreprocessSpec
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import network_images
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from cohort.spine import View
 from osteolens.atomic import whole_file
 
 Device = torch.device | str
-Features = Sequence[npt.NDArray[np.float32]]
+Values = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+Features = Sequence[Values]
 """Of each branch: (rows of the images, variants, channels)."""
 
 IMAGES = 6
@@ -85,34 +86,24 @@ def _features_of(
     return torch.cat(features).reshape(count, variants, -1).numpy()
 
 
+def branch_digest(network: DualChannelDenseNet, view: View) -> str:
+    """SHA-256 of the branch of a view: its tensors, and what is made of its feature maps."""
+    digest = hashlib.sha256(f"{network.spec.pooled} {network.spec.backbone}".encode())
+    _add_tensors(digest, network, view)
+    return digest.hexdigest()
+
+
 def _digest(network: DualChannelDenseNet, crops: CropSet, view: View, side: int, bfloat16: bool) -> str:
     """Of all that the features of a view come from."""
     digest = hashlib.sha256(
         f"{crops.made_from} {view} {side} {network.spec.pooled} {network.spec.backbone} {bfloat16}".encode()
     )
+    _add_tensors(digest, network, view)
+    return digest.hexdigest()[:16]
+
+
+def _add_tensors(digest: hashlib._Hash, network: DualChannelDenseNet, view: View) -> None:
     for part in (network.ap if view is View.AP else network.lateral, network.attention):
         for value in part.state_dict().values() if part is not None else ():
             if value.is_floating_point():
                 digest.update(value.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def predict_from_features(
-    network: DualChannelDenseNet, features: Features, crops: CropSet, device: Device, variant: int = 0
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Class probabilities (n, 3) and T-scores (n,) from the features of one variant.
-
-    Args:
-        network: whose branches the features are of.
-        features: from `pooled_features`.
-        crops: the same studies.
-        device: of the network.
-        variant: of the crops.
-    """
-    network.eval()
-    with torch.inference_mode():
-        shown = torch.from_numpy(np.stack([branch[crops.rows, variant] for branch in features], 1)).to(device)
-        present, covariates = (torch.from_numpy(v).to(device) for v in (crops.present, crops.covariates))
-        logits, t_score = network.fused(shown, present, covariates)
-    probabilities = torch.softmax(logits, 1).cpu().numpy().astype(np.float64)
-    return probabilities, t_score[:, 0].cpu().numpy().astype(np.float64)

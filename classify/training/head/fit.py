@@ -13,8 +13,8 @@ from classify.inputs import FUSIONS
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.batches import hide_covariates, sample_variants
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
-from classify.training.head.features import Device, Features
+from classify.training.head.features import Device
+from classify.training.head.side import Side
 from classify.training.loss import Loss
 from cohort.spine import View
 
@@ -38,7 +38,7 @@ class HeadPlan:
     weight_decay: float
 
 
-def fit_head(network: DualChannelDenseNet, features: Features, crops: CropSet, plan: HeadPlan) -> float:
+def fit_head(network: DualChannelDenseNet, side: Side, plan: HeadPlan) -> float:
     """Fit all that stands behind the branches on cached features, in place; returns the last epoch's mean loss.
 
     A step shows every study to the fusion of each set of views that it has, unless `drop_view` is 0: then to that of
@@ -47,8 +47,7 @@ def fit_head(network: DualChannelDenseNet, features: Features, crops: CropSet, p
 
     Args:
         network: whose branches are finished.
-        features: of the training studies (`pooled_features`).
-        crops: the same studies.
+        side: training studies with the features of these branches.
         plan: how it is fitted.
     """
     config = plan.config
@@ -57,7 +56,7 @@ def fit_head(network: DualChannelDenseNet, features: Features, crops: CropSet, p
     parameters = [parameter for part in parts for parameter in part.parameters()]
     goals = [p.detach().clone() if config.l2_sp else torch.zeros_like(p) for p in parameters]
     optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=plan.weight_decay)
-    steps = config.head_epochs * -(-len(crops.labels) // config.head_batch)
+    steps = config.head_epochs * -(-len(side.studies.labels) // config.head_batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     rng = np.random.default_rng([plan.seed, 1])
     losses: list[float] = []
@@ -65,13 +64,13 @@ def fit_head(network: DualChannelDenseNet, features: Features, crops: CropSet, p
         part.train()
     for _ in range(config.head_epochs):
         losses = []
-        order = rng.permutation(len(crops.labels))
+        order = rng.permutation(len(side.studies.labels))
         for start in range(0, len(order), config.head_batch):
             index = order[start : start + config.head_batch]
             if len(index) < 2:
                 continue
             optimizer.zero_grad()
-            losses.append(_backward(network, features, crops, index, plan, rng))
+            losses.append(_backward(network, side, index, plan, rng))
             nn.utils.clip_grad_norm_(parameters, 2.0)
             for parameter, goal in zip(parameters, goals, strict=True):
                 parameter.data.add_(goal, alpha=optimizer.param_groups[0]["lr"] * plan.weight_decay)
@@ -83,21 +82,21 @@ def fit_head(network: DualChannelDenseNet, features: Features, crops: CropSet, p
 
 def _backward(
     network: DualChannelDenseNet,
-    features: Features,
-    crops: CropSet,
+    side: Side,
     index: npt.NDArray[np.int64],
     plan: HeadPlan,
     rng: np.random.Generator,
 ) -> float:
     """Gradients of one step over every fusion; returns the mean loss."""
-    variant = sample_variants(crops, len(index), plan.config, rng)
-    shown = torch.from_numpy(np.stack([branch[crops.rows[index], variant] for branch in features], 1)).to(plan.device)
-    covariates = hide_covariates(torch.from_numpy(crops.covariates[index]).to(plan.device), plan.config, rng)
+    studies = side.studies
+    variant = sample_variants(side.variants, len(index), plan.config, rng)
+    shown = side.shown(studies.rows[index], variant).to(plan.device)
+    covariates = hide_covariates(torch.from_numpy(studies.covariates[index]).to(plan.device), plan.config, rng)
     losses = []
-    for name, rows in _rows_of_fusions(network, crops.present[index], plan.config.drop_view > 0).items():
+    for name, rows in _rows_of_fusions(network, studies.present[index], plan.config.drop_view > 0).items():
         targets = _HeadTargets(
-            labels=torch.from_numpy(crops.labels[index[rows]]).to(plan.device),
-            t_scores=torch.from_numpy(crops.t_scores[index[rows]]).to(plan.device),
+            labels=torch.from_numpy(studies.labels[index[rows]]).to(plan.device),
+            t_scores=torch.from_numpy(studies.t_scores[index[rows]]).to(plan.device),
         )
         loss = plan.loss(network.fused_as(shown[rows], covariates[rows], name), targets)
         loss.backward()  # type: ignore[no-untyped-call]

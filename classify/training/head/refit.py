@@ -10,33 +10,16 @@ from torch import Tensor
 
 from classify.calibration import best_temperature, log_loss
 from classify.network.densenet import DualChannelDenseNet
-from classify.training.crops import CropSet
-from classify.training.head.features import Features, predict_from_features
+from classify.training.crops.crop_set import StudyArrays
 from classify.training.head.fit import HeadPlan, fit_head
+from classify.training.head.side import Side
 from classify.training.metrics import ValidationMetrics, criterion_of, validation_metrics
 from osteolens.errors import ConfigError
 from osteolens.training.device import seed_everything
 
 Floats = npt.NDArray[np.float64]
-Fold = tuple[CropSet, CropSet]
+Fold = tuple[StudyArrays, StudyArrays]
 """Studies to fit on, and those of the patients who are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Studies, and the features of their branches (`pooled_features`)."""
-
-    crops: CropSet
-    features: Features
-
-    def results(self, network: DualChannelDenseNet, plan: HeadPlan, of: CropSet | None = None) -> tuple[Floats, Floats]:
-        """Class probabilities (n, variants, 3) and T-scores (n, variants) of every variant of the studies, or of some
-        of them."""
-        crops = self.crops if of is None else of
-        shown = [
-            predict_from_features(network, self.features, crops, plan.device, k) for k in range(crops.images.shape[1])
-        ]
-        return np.stack([own for own, _ in shown], 1), np.stack([own for _, own in shown], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +66,7 @@ def refit_head(network: DualChannelDenseNet, training: Side, validation: Side, p
     """
     if plan.config.head_folds:
         return _chosen_by_folds(network, training, validation, plan)
-    criterion, start = criterion_of(validation.crops.labels), _copy_of_state(network)
+    criterion, start = criterion_of(validation.studies.labels), _copy_of_state(network)
     best = before = _metrics(network, validation, plan)
     chosen, decay = start, None
     for weight_decay in plan.config.head_weight_decays:
@@ -96,41 +79,41 @@ def refit_head(network: DualChannelDenseNet, training: Side, validation: Side, p
     return Refitted(metrics=_as_dict(best, decay), left_out=None, outcome=_outcome(decay, criterion.name, *values))
 
 
-def folds_of(crops: CropSet, folds: int, seed: int) -> list[Fold]:
+def folds_of(studies: StudyArrays, folds: int, seed: int) -> list[Fold]:
     """Folds of patients, with as many of each class as their numbers allow.
 
     Args:
-        crops: studies.
+        studies: studies.
         folds: how many.
         seed: of who is in which.
 
     Raises:
         ConfigError: fewer patients than folds.
     """
-    patients = sorted(set(crops.patient_ids))
+    patients = sorted(set(studies.patient_ids))
     if len(patients) < folds:
         count = len(patients)
         raise ConfigError(f"{count} patients to train on; head_folds is {folds}; give a number from 2 to {count}")
-    classes = {patient: int(crops.labels[np.array(crops.patient_ids) == patient].max()) for patient in patients}
+    classes = {patient: int(studies.labels[np.array(studies.patient_ids) == patient].max()) for patient in patients}
     shuffled = [patients[k] for k in np.random.default_rng(seed).permutation(len(patients))]
     dealt = sorted(shuffled, key=classes.__getitem__)
     sides = [set(dealt[k::folds]) for k in range(folds)]
-    return [(crops.of_patients(set(patients) - left), crops.of_patients(left)) for left in sides]
+    return [(studies.of_patients(set(patients) - left), studies.of_patients(left)) for left in sides]
 
 
 def _chosen_by_folds(network: DualChannelDenseNet, training: Side, validation: Side, plan: HeadPlan) -> Refitted:
-    folds, start = folds_of(training.crops, plan.config.head_folds, plan.seed), _copy_of_state(network)
-    left_out = LeftOut(*training.results(network, plan))
-    best = before = _error(training.crops, left_out, plan)
+    folds, start = folds_of(training.studies, plan.config.head_folds, plan.seed), _copy_of_state(network)
+    left_out = LeftOut(*training.results(network, plan.device))
+    best = before = _error(training.studies, left_out, plan)
     decay = None
     for weight_decay in plan.config.head_weight_decays:
         own = replace(plan, weight_decay=weight_decay)
         found = LeftOut(np.empty_like(left_out.probabilities), np.empty_like(left_out.t_scores))
         for others, left in folds:
-            _fit(network, start, replace(training, crops=others), own)
-            rows = np.isin(training.crops.study_uids, left.study_uids)
-            found.probabilities[rows], found.t_scores[rows] = training.results(network, plan, left)
-        if (error := _error(training.crops, found, plan)) < best:
+            _fit(network, start, replace(training, studies=others), own)
+            rows = np.isin(training.studies.study_uids, left.study_uids)
+            found.probabilities[rows], found.t_scores[rows] = training.results(network, plan.device, left)
+        if (error := _error(training.studies, found, plan)) < best:
             best, decay, left_out = error, weight_decay, found
     network.load_state_dict(start)
     if decay is not None:
@@ -145,19 +128,19 @@ def _fit(network: DualChannelDenseNet, start: dict[str, Tensor], side: Side, pla
     """Fit the head anew from where it was."""
     network.load_state_dict(start)
     seed_everything(plan.seed, sum(epochs for _, epochs in plan.config.resolution_schedule) + 1)
-    fit_head(network, side.features, side.crops, plan)
+    fit_head(network, side, plan)
 
 
 def _metrics(network: DualChannelDenseNet, side: Side, plan: HeadPlan) -> ValidationMetrics:
-    return validation_metrics(side.crops, *predict_from_features(network, side.features, side.crops, plan.device))
+    return validation_metrics(side.studies, *side.result(network, plan.device))
 
 
-def _error(crops: CropSet, found: LeftOut, plan: HeadPlan) -> float:
+def _error(studies: StudyArrays, found: LeftOut, plan: HeadPlan) -> float:
     """Log loss at the best temperature, plus the weighted mean error of the T-score, over all variants."""
     probabilities = found.probabilities
-    flat, labels = probabilities.reshape(-1, probabilities.shape[2]), np.repeat(crops.labels, probabilities.shape[1])
+    flat, labels = probabilities.reshape(-1, probabilities.shape[2]), np.repeat(studies.labels, probabilities.shape[1])
     of_classes = log_loss(flat, labels, best_temperature(flat, labels))
-    return of_classes + plan.config.t_score_weight * float(np.abs(found.t_scores - crops.t_scores[:, None]).mean())
+    return of_classes + plan.config.t_score_weight * float(np.abs(found.t_scores - studies.t_scores[:, None]).mean())
 
 
 def _outcome(decay: float | None, name: str, best: float, before: float) -> str:

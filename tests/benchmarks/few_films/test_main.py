@@ -19,7 +19,7 @@ from classify.calibration import Calibration
 from classify.config import NetworkSpec, PreprocessSpec
 from classify.network.checkpoint import save_network, split_weights
 from classify.network.densenet import DualChannelDenseNet
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from cohort.bmd import DxaResult
 from cohort.spine import View
 from cohort.study import Study

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from classify.config import PreprocessSpec
-from classify.training.crops import CropPlan, CropSet, build_crops
+from classify.training.crops.build import build_crops
+from classify.training.crops.crop_set import CropSet
+from classify.training.crops.cut import CropPlan
 from cohort.io.annotations import read_rois
 from cohort.io.folder import index_cohort
 from tests import EXAMPLES

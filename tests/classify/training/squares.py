@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 
 SQUARES = {
     "views": ["AP"],

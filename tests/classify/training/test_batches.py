@@ -15,7 +15,9 @@ torch = pytest.importorskip("torch")
 from classify.config import PreprocessSpec  # noqa: E402
 from classify.training.batches import BatchPlan, batches  # noqa: E402
 from classify.training.config import ClassifierTraining  # noqa: E402
-from classify.training.crops import CropPlan, CropSet, build_crops  # noqa: E402
+from classify.training.crops.build import build_crops  # noqa: E402
+from classify.training.crops.crop_set import CropSet  # noqa: E402
+from classify.training.crops.cut import CropPlan  # noqa: E402
 from cohort.io.annotations import read_rois  # noqa: E402
 from cohort.io.folder import index_cohort  # noqa: E402
 from osteolens.training.display_augmentation import other_displays  # noqa: E402

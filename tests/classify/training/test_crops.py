@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from classify.config import PreprocessSpec
-from classify.training.crops import CropPlan, build_crops
+from classify.training.crops.build import build_crops
+from classify.training.crops.cut import CropPlan
 from cohort.io.annotations import Rois, read_rois
 from cohort.io.folder import index_cohort
 from cohort.spine import View

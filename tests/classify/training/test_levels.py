@@ -14,7 +14,7 @@ from classify.config import PreprocessSpec  # noqa: E402
 from classify.network.densenet import DualChannelDenseNet  # noqa: E402
 from classify.training.batches import Batch, BatchPlan, batches  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
-from classify.training.crops import CropSet  # noqa: E402
+from classify.training.crops.crop_set import CropSet  # noqa: E402
 from classify.training.levels import LevelHeads  # noqa: E402
 from classify.training.trainer import ClassifierTrainer  # noqa: E402
 from osteolens.training.parallel.group import plain_mean  # noqa: E402

@@ -22,7 +22,7 @@ from classify.network.checkpoint import save_network  # noqa: E402
 from classify.network.densenet import DualChannelDenseNet  # noqa: E402
 from classify.preprocess import normalise  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
-from classify.training.crops import CropSet  # noqa: E402
+from classify.training.crops.crop_set import CropSet  # noqa: E402
 from classify.training.train import fit_classifier  # noqa: E402
 from classify.training.trainer import ClassifierTrainer  # noqa: E402
 from cohort.covariates import Covariates  # noqa: E402

@@ -15,7 +15,7 @@ pytest.importorskip("segmentation_models_pytorch")
 import torch
 
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from classify.training.train import fit_classifier
 from classify.training.trainer import ClassifierTrainer
 from osteolens.errors import ConfigError, OsteoLensError

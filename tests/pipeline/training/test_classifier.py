@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from classify.config import PreprocessSpec
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from osteolens.config import load_config
 from osteolens.errors import ConfigError, WeightsError
 from osteolens.shipped import shipped_weights

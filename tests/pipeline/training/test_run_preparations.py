@@ -13,7 +13,7 @@ import pytest
 
 from classify.config import PreprocessSpec
 from classify.training.config import ClassifierTraining
-from classify.training.crops import CropSet
+from classify.training.crops.crop_set import CropSet
 from detect.training.body_crops import CropStore
 from detect.training.config import DetectorTraining, SegmenterTraining
 from osteolens.errors import ConfigError, ReadError

@@ -17,6 +17,7 @@ from classify.training.batches import BatchPlan, batches  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
 from classify.training.head.features import pooled_features  # noqa: E402
 from classify.training.head.fit import HeadPlan, fit_head  # noqa: E402
+from classify.training.head.side import Side  # noqa: E402
 from cohort.spine import View  # noqa: E402
 from tests.classify.training.of_examples import example_crops, part_of  # noqa: E402
 
@@ -49,7 +50,7 @@ def test_a_strong_decay_leads_to_zero_or_back_to_the_start(tmp_path: Path) -> No
     for l2_sp in (False, True):
         network = copy.deepcopy(start)
         config = plain.model_copy(update={"l2_sp": l2_sp})
-        fit_head(network, features, crops, head_plan(config, 2000.0))
+        fit_head(network, Side(crops, features), head_plan(config, 2000.0))
         far[l2_sp] = float((network.get_parameter("fuse.both.1.weight") - first).norm() / first.norm())
     assert far[True] < 0.2 and 0.8 < far[False] < 1.2
 
@@ -72,8 +73,8 @@ def test_the_head_alone_is_fitted_on_features_of_fixed_branches(tmp_path: Path) 
     assert sorted(tmp_path.glob("features-*.npy")) == kept and len(kept) == 2
     before = {name: value.clone() for name, value in network.state_dict().items()}
     once = config.model_copy(update={"head_epochs": 1})
-    first = fit_head(network, features, crops, head_plan(once, 0.1))
-    last = fit_head(network, features, crops, head_plan(config, 0.1))
+    first = fit_head(network, Side(crops, features), head_plan(once, 0.1))
+    last = fit_head(network, Side(crops, features), head_plan(config, 0.1))
     assert last < 0.5 * first
     changed = {part_of(name) for name, value in network.state_dict().items() if not value.equal(before[name])}
     assert changed == {"norms", "covariates", "fuse.both", "classes", "t_score"}

@@ -17,10 +17,11 @@ from classify.calibration import Calibration  # noqa: E402
 from classify.network.checkpoint import save_network  # noqa: E402
 from classify.network.densenet import DualChannelDenseNet  # noqa: E402
 from classify.training.config import ClassifierTraining, network_spec  # noqa: E402
-from classify.training.crops import CropSet  # noqa: E402
+from classify.training.crops.crop_set import CropSet  # noqa: E402
 from classify.training.head.features import pooled_features  # noqa: E402
 from classify.training.head.fit import HeadPlan  # noqa: E402
-from classify.training.head.refit import Refitted, Side, folds_of, refit_head  # noqa: E402
+from classify.training.head.refit import Refitted, folds_of, refit_head  # noqa: E402
+from classify.training.head.side import Side  # noqa: E402
 from classify.training.loss import classifier_loss  # noqa: E402
 from classify.training.train import fit_classifier  # noqa: E402
 from cohort.spine import View  # noqa: E402

@@ -1,0 +1,1 @@
+"""Cached crops: how they are cut, and what is known of their studies."""

@@ -1,0 +1,247 @@
+"""Simulate patients, keep the classifier's features of them, and throw their radiographs away."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from classify.training.config import ClassifierTraining
+from classify.training.crops.build import build_crops
+from cohort.eligibility import EligibilityCriteria, exclusions
+from cohort.spine import TARGET_LEVELS, VertebraBox, View
+from cohort.splits import SiteSplits, Split, split_of_site
+from osteolens.config import StrictConfig
+from osteolens.errors import ConfigError
+from osteolens.extras import require
+from osteolens.progress import Progress, silent
+from osteolens.training.resources import check_disk
+from phantom.cohort import simulate_parts
+from phantom.plan import SimulationPlan, assign_sites, claim_folder
+from phantom.subject.population import PopulationConfig
+from pipeline.bundle.explainer import check_one_network
+from pipeline.bundle.load import load_bundle
+from pipeline.screening.screener import Screener
+from pipeline.training.classifier import PACKAGES, crop_plan, settled, variants_of
+from pipeline.training.folders import read_folder
+from pipeline.training.rois import detected_rois
+
+if TYPE_CHECKING:
+    from classify.network.densenet import DualChannelDenseNet
+    from classify.training.head.side import Side
+
+FILMS = "films"
+"""Folder of the patients whose features are not yet kept."""
+
+FEATURE_BYTES, FILM_BYTES = 100_000, 700_000
+"""About what a patient takes in features, and in radiographs and crops until these are gone."""
+
+
+class FeatureStream(StrictConfig):
+    """Which patients are simulated, and how features are made of them."""
+
+    population: PopulationConfig = Field(default_factory=PopulationConfig, description="who comes to the hospital")
+    boxes: Literal["jittered", "manual", "detector"] = Field(
+        "jittered",
+        description="ROIs of the crops: true ones moved as a reader might, as they are, or detected",
+    )
+    criteria: EligibilityCriteria = Field(EligibilityCriteria(), description="whose features are kept")
+    sites: SiteSplits = Field(SiteSplits(), description="what sites are for, where their names say something else")
+    part_patients: int = Field(100, ge=1, le=2000, description="patients a file, whose radiographs are there at a time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedFeatures:
+    """A folder of features.
+
+    Attributes:
+        folder: where it lies; `train classifier --features` takes it.
+        patients: simulated in all, by this run and by earlier ones.
+        kept: eligible studies whose features it holds.
+        simulated: patients of this run.
+        bytes: of the files of features.
+        seconds: that this run took.
+    """
+
+    folder: Path
+    patients: int
+    kept: int
+    simulated: int
+    bytes: int
+    seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """As it is printed."""
+        return {
+            "folder": str(self.folder),
+            "patients": self.patients,
+            "kept": self.kept,
+            "simulated": self.simulated,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def simulate_features(
+    plan: SimulationPlan,
+    config: FeatureStream | None = None,
+    weights: Path | None = None,
+    progress: Progress = silent,
+) -> SimulatedFeatures:
+    """Simulate patients, detect or take their ROIs, crop, and keep the features of the classifier's branches; each
+    part's radiographs are deleted once its features stand.
+
+    Writes part-*.safetensors (half precision), features.json and simulation.json. A rerun goes on where it stopped:
+    parts that stand stay, and patients of a part who were simulated are not simulated again.
+
+    Args:
+        plan: folder, patients, seed, sites and options; its population is that of `config`.
+        config: who is simulated and kept, and how crops are cut.
+        weights: folder of weights whose branches make the features; the shipped ones when None.
+        progress: told after every patient.
+
+    Raises:
+        MissingExtra: the extra 'train' is not installed.
+        ConfigError: a site that is not for training, a folder of other patients or features, or an unknown device.
+        AnatomyError: the anatomy folder cannot be used.
+        WeightsError: weights that are missing, damaged or an ensemble.
+        OutputError: the folder cannot be written, or its disk has too little room.
+    """
+    require("simulate features", *PACKAGES)
+    from classify.training.begin import new_network
+    from classify.training.head.origin import claim_features, origin_of
+    from classify.training.head.stored import read_stored, write_part
+
+    began, config = time.perf_counter(), config or FeatureStream()
+    plan = replace(plan, options=replace(plan.options, population=config.population))
+    assigned = assign_sites(plan)
+    _check_sites({str(site) for site in assigned}, config.sites)
+    bundle = load_bundle(weights)
+    check_one_network(bundle, "features")
+    start = bundle.classifier.parent
+    training = settled(ClassifierTraining(resolution_schedule=[], boxes=config.boxes, criteria=config.criteria), start)
+    origin = origin_of(training, start, variants_of(training), config.part_patients)
+    todo = _parts(plan, len(assigned), config.part_patients)
+    lacking = sum(len(part.patients) for part in todo)
+    check_disk(plan.out, lacking * FEATURE_BYTES + min(lacking, 2 * config.part_patients) * FILM_BYTES, "features")
+    claim_folder(plan)
+    claim_features(plan.out, origin)
+    network = new_network(training, start).to(plan.options.device)
+    extractor = _Extractor(training, network, Screener(bundle), plan)
+    told = _Told(progress, len(assigned) - lacking, len(assigned))
+    films = [(part.films, part.patients) for part in todo]
+    with closing(simulate_parts(plan, films, told.of_one)) as simulated:
+        for part, folder in zip(todo, simulated, strict=True):
+            write_part(part.path, extractor.side_of(folder, part.patients.start))
+            for stale in plan.out.glob(f"{part.stem}-*.safetensors"):
+                if stale != part.path:
+                    stale.unlink()  # of an earlier run with fewer patients
+            shutil.rmtree(folder)
+    shutil.rmtree(plan.out / FILMS, ignore_errors=True)
+    kept = read_stored(plan.out)
+    return SimulatedFeatures(
+        folder=plan.out,
+        patients=len(assigned),
+        kept=kept.studies,
+        simulated=told.simulated,
+        bytes=sum(path.stat().st_size for path in kept.parts),
+        seconds=time.perf_counter() - began,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some patients of a plan, and where their radiographs and features lie."""
+
+    out: Path
+    patients: range
+
+    @property
+    def stem(self) -> str:
+        return f"part-{self.patients.start:06}"
+
+    @property
+    def path(self) -> Path:
+        return self.out / f"{self.stem}-{self.patients.stop:06}.safetensors"
+
+    @property
+    def films(self) -> Path:
+        return self.out / FILMS / self.stem
+
+
+@dataclass(slots=True)
+class _Told:
+    """Progress over all patients."""
+
+    progress: Progress
+    done: int
+    total: int
+    simulated: int = 0
+
+    def of_one(self, is_new: bool) -> None:
+        self.done += 1
+        self.simulated += is_new
+        self.progress(self.done, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extractor:
+    """Makes features of a part's radiographs by one network."""
+
+    training: ClassifierTraining
+    network: DualChannelDenseNet
+    screener: Screener
+    plan: SimulationPlan
+
+    def side_of(self, folder: Path, first: int) -> Side | None:
+        """Features of the eligible patients of a cohort folder; None where there are none.
+
+        Args:
+            folder: of the part.
+            first: number of its first patient in the plan, which makes the seed of readers and displays.
+        """
+        from classify.training.head.features import pooled_features
+        from classify.training.head.side import Side
+
+        config = self.training
+        read = read_folder(folder, [])
+        studies = [study for study in read.studies if not exclusions(study, config.criteria)]
+        rois = detected_rois(studies, self.screener) if config.boxes == "detector" else read.rois
+        studies = [study for study in studies if any(_is_whole(rois.get((study.study_uid, view))) for view in View)]
+        if not studies:
+            return None
+        plan = crop_plan(config, self.plan.seed + first, self.screener)
+        crops = build_crops(studies, rois, plan, folder / "crops")
+        side, device = config.resolution_schedule[-1][0], self.plan.options.device
+        return Side(crops, pooled_features(self.network, crops, side, config.preprocess, device))
+
+
+def _parts(plan: SimulationPlan, patients: int, each: int) -> list[_Part]:
+    """The parts whose features do not stand yet."""
+    parts = [_Part(plan.out, range(first, min(first + each, patients))) for first in range(0, patients, each)]
+    return [part for part in parts if not (plan.options.resume and part.path.is_file())]
+
+
+def _is_whole(boxes: Sequence[VertebraBox] | None) -> bool:
+    """Whether a view's boxes are of all of L1 to L4."""
+    return boxes is not None and {box.level for box in boxes}.issuperset(TARGET_LEVELS)
+
+
+def _check_sites(sites: set[str], splits: SiteSplits) -> None:
+    """Check that every site is one to train on.
+
+    Raises:
+        ConfigError: one is for validation or for tests, whose images are needed.
+    """
+    others = sorted(site for site in sites if split_of_site(site, splits) is not Split.TRAINING)
+    if others:
+        raise ConfigError(
+            f"features are to train on, and site {', '.join(others)} is not; give --sites training:COUNT, or name it "
+            f"by --set 'sites.training=[{', '.join(others)}]' where it shall be"
+        )
