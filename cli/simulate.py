@@ -152,13 +152,12 @@ def features(
             resume=resume,
             drawn_systems=drawn_systems,
         )
-        plan = SimulationPlan(out=out, patients=patients, seed=seed, sites=sites, options=options)
-        count = len(assign_sites(plan))
+        count = len(assign_sites(SimulationPlan(out=out, patients=patients, seed=seed, sites=sites, options=options)))
         if dry_run:
             say(f"would simulate {count} patients of seed {seed} and keep their features in {out}")
             return
         with progress("simulating", count) as bar:
-            found = simulate_features(plan, settings, weights, lambda done, _: bar(done))
+            found = simulate_features(out, patients, seed, sites, options, settings, weights, lambda done, _: bar(done))
         if as_json:
             print_json(found.as_json())
         elif not quiet:

@@ -23,7 +23,7 @@ from osteolens.extras import require
 from osteolens.progress import Progress, silent
 from osteolens.training.resources import check_disk
 from phantom.cohort import simulate_parts
-from phantom.plan import SimulationPlan, assign_sites, claim_folder
+from phantom.plan import DEFAULT_OPTIONS, SimulationOptions, SimulationPlan, assign_sites, claim_folder
 from phantom.subject.population import PopulationConfig
 from pipeline.bundle.explainer import check_one_network
 from pipeline.bundle.load import load_bundle
@@ -35,6 +35,9 @@ from pipeline.training.rois import detected_rois
 if TYPE_CHECKING:
     from classify.network.densenet import DualChannelDenseNet
     from classify.training.head.side import Side
+
+SITE = "training"
+"""Site of patients whose features are kept, unless another is asked for."""
 
 FILMS = "films"
 """Folder of the patients whose features are not yet kept."""
@@ -89,7 +92,11 @@ class SimulatedFeatures:
 
 
 def simulate_features(
-    plan: SimulationPlan,
+    out: Path | str,
+    patients: int | None = None,
+    seed: int = 0,
+    sites: str = SITE,
+    options: SimulationOptions = DEFAULT_OPTIONS,
     config: FeatureStream | None = None,
     weights: Path | None = None,
     progress: Progress = silent,
@@ -101,7 +108,11 @@ def simulate_features(
     parts that stand stay, and patients of a part who were simulated are not simulated again.
 
     Args:
-        plan: folder, patients, seed, sites and options; its population is that of `config`.
+        out: folder of the features.
+        patients: number of patients; None takes the sum of the counts in `sites`, or 10.
+        seed: seed of the cohort; another seed is another population.
+        sites: of training, as for `simulate_cohort`.
+        options: pixel size, anatomy, device, drawn systems, processes and resuming; who comes is said by `config`.
         config: who is simulated and kept, and how crops are cut.
         weights: folder of weights whose branches make the features; the shipped ones when None.
         progress: told after every patient.
@@ -119,7 +130,8 @@ def simulate_features(
     from classify.training.head.stored import read_stored, write_part
 
     began, config = time.perf_counter(), config or FeatureStream()
-    plan = replace(plan, options=replace(plan.options, population=config.population))
+    options = replace(options, population=config.population)
+    plan = SimulationPlan(out=Path(out), patients=patients, seed=seed, sites=sites, options=options)
     assigned = assign_sites(plan)
     _check_sites({str(site) for site in assigned}, config.sites)
     bundle = load_bundle(weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from safetensors.numpy import load_file
+
+from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
 from classify.training.crops.build import build_crops
 from classify.training.head.features import pooled_features
@@ -20,7 +24,7 @@ from osteolens.config import load_config
 from osteolens.errors import ConfigError, OutputError, ReadError
 from osteolens.shipped import shipped_weights
 from phantom.cohort import simulate_cohort
-from phantom.plan import SimulationOptions, SimulationPlan
+from phantom.plan import SimulationOptions
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.screener import Screener
 from pipeline.training.classifier import crop_plan, settled, train_classifier
@@ -36,45 +40,53 @@ HEALTHY = [f"population.{name}_fraction=0" for name in ("implant", "fracture", "
 SETTINGS = load_config(FeatureStream, None, [*EVERYONE, *HEALTHY])
 
 
-def plan_in(out: Path, patients: int = 3, seed: int = 9) -> SimulationPlan:
-    return SimulationPlan(out=out, patients=patients, seed=seed, sites="training", options=COARSE)
+def stream(out: Path, patients: int = 3, config: FeatureStream = SETTINGS, **more: object) -> SimulatedFeatures:
+    given = {"seed": 9, "options": COARSE, **more}
+    return simulate_features(out, patients, config=config, **given)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulatedFeatures]:
     """Features of three patients in two parts."""
     out = tmp_path_factory.mktemp("features")
-    return out, simulate_features(plan_in(out), SETTINGS)
+    return out, stream(out)
 
 
-def test_features_are_those_of_the_cohort_and_films_go(kept: tuple[Path, SimulatedFeatures], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort of the same patients and a further one."""
+    out = tmp_path_factory.mktemp("films")
+    simulate_cohort(out, 4, 9, "training", replace(COARSE, population=SETTINGS.population))
+    return out
+
+
+def with_films(films: Path, out: Path, each: int = 2) -> Path:
+    """A folder of features whose patients were simulated before a stop."""
+    for k, patient in enumerate(sorted(films.glob("SIM*"))):
+        shutil.copytree(patient, out / "films" / f"part-{k // each * each:06}" / patient.name)
+    return out
+
+
+def test_features_are_those_of_the_cohort_and_films_go(
+    kept: tuple[Path, SimulatedFeatures], films: Path, tmp_path: Path
+) -> None:
     out, found = kept
     names = [path.name for path in sorted(out.iterdir())]
-    assert names == [
-        "features.json",
-        "part-000000-000002.safetensors",
-        "part-000002-000003.safetensors",
-        "simulation.json",
-    ]
-    assert (found.patients, found.simulated) == (3, 3)
-    options = replace(COARSE, population=SETTINGS.population)
-    simulate_cohort(tmp_path / "cohort", 3, 9, "training", options)
-    folder = read_folder(tmp_path / "cohort", [])
-    start = shipped_weights()
+    parts = ["part-000000-000002.safetensors", "part-000002-000003.safetensors"]
+    assert names == ["features.json", *parts, "simulation.json"]
+    assert (found.patients, found.simulated) == (3, 3) and found.bytes == sum((out / p).stat().st_size for p in parts)
+    folder, start = read_folder(films, []), shipped_weights()
     config = settled(ClassifierTraining(resolution_schedule=[]), start)
-    crops = build_crops(folder.studies, folder.rois, crop_plan(config, 9, Screener(load_bundle())), tmp_path / "crops")
-    from classify.training.begin import new_network
-
-    network = new_network(config, start)
-    features = pooled_features(network, crops, config.resolution_schedule[-1][0], config.preprocess, "cpu")
+    plan = crop_plan(config, 9, Screener(load_bundle()))
+    crops = build_crops(folder.studies[:3], folder.rois, plan, tmp_path / "crops")
+    side = config.resolution_schedule[-1][0]
+    features = pooled_features(new_network(config, start), crops, side, config.preprocess, "cpu")
     stored = read_stored(out)
-    assert found.kept == stored.studies == len(crops.labels)
+    assert found.kept == stored.studies == len(crops.labels) == 3
     whole = list(stored.parts.values())
     assert tuple(uid for part in whole for uid in part.study_uids) == crops.study_uids
     for name in ("present", "covariates", "labels", "t_scores", "level_t_scores"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in whole]), getattr(crops, name))
-    from safetensors.numpy import load_file
-
     for k, own in enumerate(features):
         halves = np.concatenate([load_file(path)[f"features.{k}"] for path in stored.parts])
         assert halves.dtype == np.float16
@@ -82,8 +94,9 @@ def test_features_are_those_of_the_cohort_and_films_go(kept: tuple[Path, Simulat
 
 
 def test_a_stopped_run_goes_on(
-    kept: tuple[Path, SimulatedFeatures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: tuple[Path, SimulatedFeatures], films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    out = with_films(films, tmp_path / "out")
     written: list[Path] = []
 
     def fails_on_the_second(path: Path, side: Side | None) -> None:
@@ -94,45 +107,44 @@ def test_a_stopped_run_goes_on(
 
     monkeypatch.setattr("classify.training.head.stored.write_part", fails_on_the_second)
     with pytest.raises(OutputError, match="full"):
-        simulate_features(plan_in(tmp_path), SETTINGS)
-    assert (tmp_path / "films" / "part-000002" / "SIM0009-00002" / "patient.json").is_file()
+        stream(out)
+    assert (out / "films" / "part-000002" / "SIM0009-00002" / "patient.json").is_file()
     before = written[0].stat().st_mtime_ns
     monkeypatch.undo()
     told: list[tuple[int, int]] = []
-    again = simulate_features(plan_in(tmp_path), SETTINGS, progress=lambda done, total: told.append((done, total)))
-    assert again.simulated == 0 and told[-1] == (3, 3) and written[0].stat().st_mtime_ns == before
-    assert not (tmp_path / "films").exists()
+    again = stream(out, progress=lambda done, total: told.append((done, total)))
+    assert again.simulated == 0 and told[0] == (2, 3) and told[-1] == (3, 3)
+    assert written[0].stat().st_mtime_ns == before and not (out / "films").exists()
     for path in kept[0].glob("part-*"):
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), "as without a stop"
-    more = simulate_features(plan_in(tmp_path, patients=4), SETTINGS)
-    assert more.simulated == 2, "the last part is made anew with its further patient"
-    names = [path.name for path in sorted(tmp_path.glob("part-*"))]
+        assert (out / path.name).read_bytes() == path.read_bytes(), "as without a stop"
+    more = stream(with_films(films, out), patients=4)
+    assert more.kept == 4, "the last part is made anew with its further patient"
+    names = [path.name for path in sorted(out.glob("part-*"))]
     assert names == ["part-000000-000002.safetensors", "part-000002-000004.safetensors"]
 
 
 def test_what_is_in_a_folder_is_not_mixed(kept: tuple[Path, SimulatedFeatures], tmp_path: Path) -> None:
     out = kept[0]
     with pytest.raises(ConfigError, match=r"features\.json: this folder holds features with other criteria"):
-        simulate_features(plan_in(out), load_config(FeatureStream, None, ["part_patients=2", *HEALTHY]))
+        stream(out, config=load_config(FeatureStream, None, ["part_patients=2", *HEALTHY]))
     with pytest.raises(ConfigError, match=r"simulation\.json: .* seed is 9, not 8"):
-        simulate_features(plan_in(out, seed=8), SETTINGS)
+        stream(out, seed=8)
     with pytest.raises(ConfigError, match=r"site test1 is not; .*sites\.training=\[test1\]"):
-        simulate_features(replace(plan_in(tmp_path / "none"), sites="test1"), SETTINGS)
+        stream(tmp_path / "none", sites="test1")
     assert not (tmp_path / "none").exists()
 
 
-def test_a_part_without_eligible_patients_is_empty(tmp_path: Path) -> None:
-    none = load_config(FeatureStream, None, ["criteria.min_age_years=120"])
+def test_a_part_without_eligible_patients_is_empty(films: Path, tmp_path: Path) -> None:
+    none = load_config(FeatureStream, None, [*HEALTHY, "criteria.min_age_years=120"])
     with pytest.raises(ReadError, match="holds no features of eligible patients"):
-        simulate_features(plan_in(tmp_path, patients=1), none)
+        stream(with_films(films, tmp_path), patients=1, config=none)
     assert [path.name for path in tmp_path.glob("part-*")] == ["part-000000-000001.safetensors"]
 
 
-def test_detected_boxes_are_one_variant(tmp_path: Path) -> None:
+def test_detected_boxes_are_one_variant(films: Path, tmp_path: Path) -> None:
     settings = load_config(FeatureStream, None, [*EVERYONE, *HEALTHY, "boxes=detector"])
-    options = replace(COARSE, spacing_mm=0.6)
-    found = simulate_features(replace(plan_in(tmp_path, patients=1), options=options), settings)
-    assert found.kept == 1 and read_stored(tmp_path).origin.variants == 1
+    assert stream(with_films(films, tmp_path), patients=2, config=settings).kept == 2
+    assert read_stored(tmp_path).origin.variants == 1
 
 
 @pytest.fixture(scope="module")
@@ -179,11 +191,10 @@ def test_features_of_another_network_are_refused(
         train_classifier(cohort, tmp_path, settings, TrainingOptions(device="cpu"), features=[kept[0]])
 
 
-def test_a_patient_counts_once(kept: tuple[Path, SimulatedFeatures], tmp_path: Path) -> None:
+def test_a_patient_counts_once(kept: tuple[Path, SimulatedFeatures], films: Path, tmp_path: Path) -> None:
     settings, options = load_config(ClassifierTraining, None, HEAD), TrainingOptions(device="cpu")
-    simulate_cohort(tmp_path / "cohort", sites="training:2,test1:2", seed=9, options=COARSE)
-    with pytest.raises(ConfigError, match=r"[23] of its 3 patients stand in the cohorts too"):
-        train_classifier(tmp_path / "cohort", tmp_path / "run", settings, options, features=[kept[0]])
+    with pytest.raises(ConfigError, match=r"3 of its 3 patients stand in the cohorts too"):
+        train_classifier(films, tmp_path, settings, options, features=[kept[0]])
 
 
 def test_a_damaged_part_is_named(kept: tuple[Path, SimulatedFeatures], tmp_path: Path) -> None:
