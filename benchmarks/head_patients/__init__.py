@@ -1,0 +1,1 @@
+"""What a head gains with the patients that it is fitted on."""

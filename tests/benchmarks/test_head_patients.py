@@ -1,0 +1,55 @@
+"""What a head gains with patients: two halves of the examples."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from benchmarks.head_patients.__main__ import main
+from cohort.io.folder import index_cohort
+from osteolens.errors import ConfigError
+from tests import EXAMPLES
+
+pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> tuple[Path, Path]:
+    """Three of the examples, and the others."""
+    studies = index_cohort(EXAMPLES).studies
+    folders = tmp_path / "fitted", tmp_path / "tested"
+    for k, study in enumerate(studies):
+        for _, image in study.images:
+            target = folders[k % 2] / image.relative_to(EXAMPLES)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(image, target)
+    for folder in folders:
+        for name in ("cohort.csv", "rois.csv"):
+            shutil.copy(EXAMPLES / name, folder / name)
+    return folders
+
+
+def test_heads_are_judged_on_other_patients_and_a_rerun_fits_nothing(
+    halves: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    names = [str(halves[0]), "--test", str(halves[1]), "--out", str(out), "--patients", "2", "0", "--decays", "1"]
+    names += ["--set", "sites.training=[test1, test2, training, validation]", "--set", "head_epochs=2", "--set", "head_batch=2"]
+    main(names)
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [line[:2] for line in lines] == [["| start", "0"], ["| decay 1", "2"], ["| decay 1", "3"]]
+    rows = json.loads((out / "head_patients.json").read_text())["rows"]
+    start, fitted = rows[0]["figures"]["t_mae"][0], rows[2]["figures"]["t_mae"][0]
+    assert rows[2]["differences"]["t_mae"][0] == pytest.approx(fitted - start, abs=1e-5) and fitted != start
+    monkeypatch.setattr("benchmarks.head_patients.__main__.fit_head", lambda *_: pytest.fail("fitted again"))
+    main(names)
+    with pytest.raises(ConfigError, match="--patients 9: there are 3"):
+        main([*names, "--patients", "9"])
+    names[2] = names[0]
+    with pytest.raises(ConfigError, match=r"3 patients of .* are fitted on too; expected others"):
+        main(names)
