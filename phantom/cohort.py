@@ -131,7 +131,8 @@ def simulate_parts(
 
     assigned = assign_sites(plan)
     load_sources(plan.options.anatomy)
-    todo = [[index for index in patients if not _stands(folder, index, plan.seed)] for folder, patients in parts]
+    resume = plan.options.resume
+    todo = [[k for k in patients if not (resume and _stands(folder, k, plan.seed))] for folder, patients in parts]
     tasks = [
         PatientTask(replace(plan, out=folder), index, assigned[index])
         for (folder, _), lacking in zip(parts, todo, strict=True)

@@ -66,12 +66,14 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
     """
     if jobs == 1 or len(tasks) < 2:
         keep_freed_memory()
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield from map(function, tasks)
-        finally:
-            torch.set_num_threads(threads)
+        for task in tasks:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                result = function(task)
+            finally:
+                torch.set_num_threads(threads)  # who takes the result has all of them
+            yield result
         return
     with ProcessPoolExecutor(min(jobs, len(tasks)), spawn_context(), _start, (pickle.dumps(_LOADED),)) as pool:
         waiting: deque[Future[Result]] = deque()

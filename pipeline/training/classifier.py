@@ -69,8 +69,8 @@ def train_classifier(
         options: device, seed, resuming, weights that find ROIs, and what it starts from.
         progress: told of every cropped study.
         notify: told of who is trained on, and of every epoch.
-        features: folders of `simulate_features`, whose patients the head is fitted on beside those of the cohorts; for
-            a run without epochs, by the weights that it starts from.
+        features: folders of `osteolens simulate features` by the weights that the run starts from, whose patients the
+            head of a run without epochs is fitted on beside those of the cohorts.
 
     Raises:
         MissingExtra: the extra 'train' is not installed; nothing has been read then.

@@ -39,7 +39,14 @@ def test_heads_are_judged_on_other_patients_and_a_rerun_fits_nothing(
 ) -> None:
     out = tmp_path / "out"
     names = [str(halves[0]), "--test", str(halves[1]), "--out", str(out), "--patients", "2", "0", "--decays", "1"]
-    names += ["--set", "sites.training=[test1, test2, training, validation]", "--set", "head_epochs=2", "--set", "head_batch=2"]
+    names += [
+        "--set",
+        "sites.training=[test1, test2, training, validation]",
+        "--set",
+        "head_epochs=2",
+        "--set",
+        "head_batch=2",
+    ]
     main(names)
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [line[:2] for line in lines] == [["| start", "0"], ["| decay 1", "2"], ["| decay 1", "3"]]
