@@ -67,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], dest="overrides", help="setting of training, key=value")
     given = parser.parse_args(arguments)
+    if min(given.patients) < 0:
+        parser.error(f"--patients {min(given.patients)}: expected 0 or more")
     print(table(measure(given)))
 
 
@@ -80,6 +82,8 @@ def measure(given: argparse.Namespace) -> list[Row]:
 
     found = eligible_studies(given.cohorts, TrainingOptions(), config.criteria, config.sites)
     found = with_targets(replace(found, held_out=[]), config)
+    if config.boxes == "detector":
+        raise ConfigError("boxes=detector: this compares heads on true boxes; leave it out")
     plan = crop_plan(config, given.seed, screener)
     crops = build_crops(found.training, found.rois, plan, given.out / "crops", _told)
     training = Side(crops, pooled_features(network, crops, side, config.preprocess, "cpu"))

@@ -17,10 +17,10 @@ from classify.calibration import (
     t_score_line,
 )
 from classify.network.densenet import DualChannelDenseNet
-from classify.network.feature_distance import FeatureDistance, fit_feature_distance
+from classify.network.feature_distance import MOST_STUDIES, FeatureDistance, fit_feature_distance
 from classify.training.begin import LEAST
 from classify.training.crops.crop_set import StudyArrays
-from classify.training.head.features import Features
+from classify.training.head.features import Features, Values
 from classify.training.head.refit import LeftOut, folds_of
 from classify.training.head.side import Side, Sides
 from classify.training.metrics import reliability
@@ -139,6 +139,13 @@ def _fitted(views: list[View], features: Features, crops: StudyArrays) -> Featur
     known = [crops.rows[crops.present[:, list(View).index(view)] > 0] for view in views]
     if min(map(len, known)) < LEAST:
         return None
-    return fit_feature_distance(
-        [own[rows].reshape(-1, own.shape[2]) for own, rows in zip(features, known, strict=True)]
-    )
+    return fit_feature_distance([_looked_at(own, rows) for own, rows in zip(features, known, strict=True)])
+
+
+def _looked_at(features: Values, rows: npt.NDArray[np.int64]) -> Values:
+    """As many of the variants of some rows as a distance looks at, (n, channels)."""
+    variants = features.shape[1]
+    count = len(rows) * variants
+    places = np.arange(0, count, -(-count // MOST_STUDIES))
+    chosen: Values = features[rows[places // variants], places % variants]
+    return chosen

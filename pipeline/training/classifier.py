@@ -14,6 +14,7 @@ from classify.training.crops.build import build_crops
 from classify.training.crops.crop_set import CropSet
 from classify.training.crops.cut import JITTERED_VARIANTS, CropPlan
 from cohort.cache_key import digest_of_parts
+from cohort.splits import Split, split_of_site
 from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError
 from osteolens.extras import require
@@ -129,12 +130,24 @@ def _stored(
     from classify.training.head.origin import origin_of
     from classify.training.head.stored import check_stored, read_stored
 
+    if config.head_folds:
+        raise ConfigError(
+            f"head_folds {config.head_folds} and stored features: folds calibrate on whom the head is fitted on, and these "
+            "are simulated patients; give --set head_folds=0, or leave the features out"
+        )
     if start is None or any(epochs for _, epochs in config.resolution_schedule) or not config.head_epochs:
         raise ConfigError(
             "stored features are of finished branches, and fit a head alone; start from weights, and give "
             f"--set 'resolution_schedule=[[{config.preprocess.size_px}, 0]]' with head_epochs above 0"
         )
     stored = [read_stored(Path(folder)) for folder in folders]
+    for features in stored:
+        others = [site for site in features.origin.sites if split_of_site(site, config.sites) is not Split.TRAINING]
+        if others:
+            raise ConfigError(
+                f"{features.folder}: its patients are of site {', '.join(others)}, which is not to train on; where it "
+                f"shall be, name it by --set 'sites.training=[{', '.join(others)}]'"
+            )
     check_stored(stored, origin_of(config, start, variants_of(config)), patients)
     return stored
 

@@ -17,6 +17,7 @@ from classify.training.crops.build import build_crops
 from cohort.eligibility import EligibilityCriteria, exclusions
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from cohort.splits import SiteSplits, Split, split_of_site
+from osteolens.atomic import cannot_write
 from osteolens.config import StrictConfig
 from osteolens.errors import ConfigError
 from osteolens.extras import require
@@ -24,7 +25,7 @@ from osteolens.progress import Progress, silent
 from osteolens.training.resources import check_disk
 from phantom.cohort import simulate_parts
 from phantom.plan import DEFAULT_OPTIONS, SimulationOptions, SimulationPlan, assign_sites, claim_folder
-from phantom.subject.population import PopulationConfig
+from phantom.subject.population import PopulationConfig, patient_id
 from pipeline.bundle.explainer import check_one_network
 from pipeline.bundle.load import load_bundle
 from pipeline.screening.screener import Screener
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
 SITE = "training"
 """Site of patients whose features are kept, unless another is asked for."""
 
-FILMS = "films"
+FILMS = "radiographs-in-work"
 """Folder of the patients whose features are not yet kept."""
 
-FEATURE_BYTES, FILM_BYTES = 100_000, 700_000
-"""About what a patient takes in features, and in radiographs and crops until these are gone."""
+FEATURE_BYTES, FILM_BYTES, OF_SPACING_MM = 100_000, 1_000_000, 0.6
+"""About what a patient takes in features; and in radiographs, crops and their features until these are gone, with detector
+pixels of that size."""
 
 
 class FeatureStream(StrictConfig):
@@ -105,7 +107,8 @@ def simulate_features(
     part's radiographs are deleted once its features stand.
 
     Writes part-*.safetensors (half precision), features.json and simulation.json. A rerun goes on where it stopped:
-    parts that stand stay, and patients of a part who were simulated are not simulated again.
+    parts that stand stay, and patients of a stopped part who were simulated are not simulated again. With more patients
+    the last part is made anew if it was not full.
 
     Args:
         out: folder of the features.
@@ -119,7 +122,8 @@ def simulate_features(
 
     Raises:
         MissingExtra: the extra 'train' is not installed.
-        ConfigError: a site that is not for training, a folder of other patients or features, or an unknown device.
+        ConfigError: a site that is not for training, a folder of other patients or features or of more of them, or an
+            unknown device.
         AnatomyError: the anatomy folder cannot be used.
         WeightsError: weights that are missing, damaged or an ensemble.
         OutputError: the folder cannot be written, or its disk has too little room.
@@ -128,6 +132,7 @@ def simulate_features(
     from classify.training.begin import new_network
     from classify.training.head.origin import claim_features, origin_of
     from classify.training.head.stored import read_stored, write_part
+    from phantom.processes import AHEAD
 
     began, config = time.perf_counter(), config or FeatureStream()
     options = replace(options, population=config.population)
@@ -138,24 +143,34 @@ def simulate_features(
     check_one_network(bundle, "features")
     start = bundle.classifier.parent
     training = settled(ClassifierTraining(resolution_schedule=[], boxes=config.boxes, criteria=config.criteria), start)
-    origin = origin_of(training, start, variants_of(training), config.part_patients)
-    todo = _parts(plan, len(assigned), config.part_patients)
+    origin = origin_of(training, start, variants_of(training)).model_copy(
+        update={
+            "sites": tuple(sorted(set(map(str, assigned)))),
+            "found_by": {name: bundle.hashes[name] for name in ("detector", "segmenter") if name in bundle.hashes},
+            "part_patients": config.part_patients,
+        }
+    )
+    _check_folder(plan.out, len(assigned))
+    parts = _parts(plan.out, len(assigned), config.part_patients)
+    todo = [part for part in parts if not (options.resume and part.path.is_file())]
     lacking = sum(len(part.patients) for part in todo)
-    check_disk(plan.out, lacking * FEATURE_BYTES + min(lacking, 2 * config.part_patients) * FILM_BYTES, "features")
+    at_a_time = min(lacking, config.part_patients + AHEAD * options.jobs)
+    film_bytes = FILM_BYTES * (OF_SPACING_MM / options.spacing_mm) ** 2
+    check_disk(plan.out, lacking * FEATURE_BYTES + at_a_time * film_bytes, "features")
     claim_folder(plan)
     claim_features(plan.out, origin)
+    for part in todo:
+        for stale in plan.out.glob(f"{part.stem}-*.safetensors"):
+            stale.unlink()  # with fewer patients, or to be made anew
     network = new_network(training, start).to(plan.options.device)
     extractor = _Extractor(training, network, Screener(bundle), plan)
     told = _Told(progress, len(assigned) - lacking, len(assigned))
+    progress(told.done, told.total)
     films = [(part.films, part.patients) for part in todo]
     with closing(simulate_parts(plan, films, told.of_one)) as simulated:
         for part, folder in zip(todo, simulated, strict=True):
-            write_part(part.path, extractor.side_of(folder, part.patients.start))
-            for stale in plan.out.glob(f"{part.stem}-*.safetensors"):
-                if stale != part.path:
-                    stale.unlink()  # of an earlier run with fewer patients
-            shutil.rmtree(folder)
-    shutil.rmtree(plan.out / FILMS, ignore_errors=True)
+            write_part(part.path, extractor.side_of(folder, part.patients), origin)
+            _remove(folder)
     kept = read_stored(plan.out)
     return SimulatedFeatures(
         folder=plan.out,
@@ -211,33 +226,63 @@ class _Extractor:
     screener: Screener
     plan: SimulationPlan
 
-    def side_of(self, folder: Path, first: int) -> Side | None:
+    def side_of(self, folder: Path, patients: range) -> Side | None:
         """Features of the eligible patients of a cohort folder; None where there are none.
 
         Args:
             folder: of the part.
-            first: number of its first patient in the plan, which makes the seed of readers and displays.
+            patients: their numbers in the plan; the first makes the seed of readers and displays.
         """
         from classify.training.head.features import pooled_features
         from classify.training.head.side import Side
 
         config = self.training
         read = read_folder(folder, [])
-        studies = [study for study in read.studies if not exclusions(study, config.criteria)]
+        own = {patient_id(number, self.plan.seed) for number in patients}
+        studies = [s for s in read.studies if s.patient_id in own and not exclusions(s, config.criteria)]
         rois = detected_rois(studies, self.screener) if config.boxes == "detector" else read.rois
         studies = [study for study in studies if any(_is_whole(rois.get((study.study_uid, view))) for view in View)]
         if not studies:
             return None
-        plan = crop_plan(config, self.plan.seed + first, self.screener)
+        plan = crop_plan(config, self.plan.seed + patients.start, self.screener)
         crops = build_crops(studies, rois, plan, folder / "crops")
         side, device = config.resolution_schedule[-1][0], self.plan.options.device
         return Side(crops, pooled_features(self.network, crops, side, config.preprocess, device))
 
 
-def _parts(plan: SimulationPlan, patients: int, each: int) -> list[_Part]:
-    """The parts whose features do not stand yet."""
-    parts = [_Part(plan.out, range(first, min(first + each, patients))) for first in range(0, patients, each)]
-    return [part for part in parts if not (plan.options.resume and part.path.is_file())]
+def _parts(out: Path, patients: int, each: int) -> list[_Part]:
+    """All parts of a plan."""
+    return [_Part(out, range(first, min(first + each, patients))) for first in range(0, patients, each)]
+
+
+def _check_folder(out: Path, patients: int) -> None:
+    """Check that nothing in a folder would be lost or be counted that is not asked for.
+
+    Raises:
+        ConfigError: it holds features of more patients, or a folder of radiographs that is not of this command.
+    """
+    from classify.training.head.origin import NOTE, PARTS
+
+    if (out / FILMS).exists() and not (out / NOTE).is_file():
+        raise ConfigError(f"{out / FILMS}: would be written into, and is not of this command; give another --out")
+    more = [path for path in out.glob(PARTS) if int(path.stem.rpartition("-")[2]) > patients]
+    if more:
+        stands = max(int(path.stem.rpartition("-")[2]) for path in more)
+        raise ConfigError(f"{out}: holds features of {stands} patients, more than {patients}; give --patients {stands}")
+
+
+def _remove(folder: Path) -> None:
+    """Remove a part's radiographs, and the folder of all parts after the last one.
+
+    Raises:
+        OutputError: they cannot be removed.
+    """
+    try:
+        shutil.rmtree(folder)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def _is_whole(boxes: Sequence[VertebraBox] | None) -> bool:

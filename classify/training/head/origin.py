@@ -12,6 +12,7 @@ from classify.network.densenet import DualChannelDenseNet
 from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
 from classify.training.head.features import branch_digest
+from cohort.cache_key import digest_of_parts
 from cohort.eligibility import EligibilityCriteria
 from cohort.in_silico import IN_SILICO_NOTICE
 from cohort.spine import View
@@ -21,6 +22,7 @@ from osteolens.documents.json_document import read_json
 from osteolens.errors import ConfigError, ReadError
 
 NOTE = "features.json"
+PARTS = "part-*.safetensors"
 
 
 class FeatureOrigin(StrictConfig):
@@ -34,21 +36,28 @@ class FeatureOrigin(StrictConfig):
     variants: int = Field(description="of each image")
     boxes: Literal["jittered", "manual", "detector"] = Field(description="ROIs that crops are cut at")
     criteria: EligibilityCriteria = Field(description="who is kept")
-    part_patients: int = Field(description="patients of a part, the last one aside")
+    sites: tuple[str, ...] = Field((), description="of the patients")
+    found_by: dict[str, str] = Field({}, description="SHA-256 of the models that find boxes and tell how images face")
+    part_patients: int = Field(0, description="patients of a part, the last one aside")
 
     def difference(self, other: FeatureOrigin) -> str:
         """Names of what another folder's features are made from otherwise; empty where nothing is."""
-        return ", ".join(name for name in type(self).model_fields if getattr(self, name) != getattr(other, name))
+        names = [name for name in type(self).model_fields if name != "notice"]
+        return ", ".join(name for name in names if getattr(self, name) != getattr(other, name))
+
+    @property
+    def digest(self) -> str:
+        """Of all but the notice, and of how this version of the program reads images and cuts crops."""
+        return digest_of_parts(self.model_dump(mode="json", exclude={"notice"}))
 
 
-def origin_of(config: ClassifierTraining, start: Path, variants: int, part_patients: int = 0) -> FeatureOrigin:
+def origin_of(config: ClassifierTraining, start: Path, variants: int) -> FeatureOrigin:
     """What features by the branches of a start are made from.
 
     Args:
         config: preprocessing, side, boxes, criteria and network.
         start: safetensors of a run, or a folder of weights.
         variants: of each image.
-        part_patients: of a part of the folder; 0 for a run that has no parts.
 
     Raises:
         WeightsError: no tensor of the start fits.
@@ -60,7 +69,6 @@ def origin_of(config: ClassifierTraining, start: Path, variants: int, part_patie
         variants=variants,
         boxes=config.boxes,
         criteria=config.criteria,
-        part_patients=part_patients,
     )
 
 
@@ -73,11 +81,15 @@ def claim_features(folder: Path, origin: FeatureOrigin) -> None:
     """Write features.json, or check that the one in the folder says the same.
 
     Raises:
-        ConfigError: the folder holds features that are made from something else.
+        ConfigError: the folder holds features that are made from something else, or parts alone.
         ReadError: its features.json cannot be read.
         OutputError: the folder cannot be written.
     """
     if not (folder / NOTE).is_file():
+        if any(folder.glob(PARTS)):
+            raise ConfigError(
+                f"{folder}: holds {PARTS} without {NOTE}, so nothing tells what they are; give another --out"
+            )
         write_whole(folder / NOTE, origin.model_dump_json(indent=1))
         return
     if differing := origin.difference(read_origin(folder)):

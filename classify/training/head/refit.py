@@ -94,7 +94,9 @@ def folds_of(studies: StudyArrays, folds: int, seed: int) -> list[Fold]:
     if len(patients) < folds:
         count = len(patients)
         raise ConfigError(f"{count} patients to train on; head_folds is {folds}; give a number from 2 to {count}")
-    classes = {patient: int(studies.labels[np.array(studies.patient_ids) == patient].max()) for patient in patients}
+    classes: dict[str, int] = {}
+    for patient, label in zip(studies.patient_ids, studies.labels, strict=True):
+        classes[patient] = max(classes.get(patient, 0), int(label))
     shuffled = [patients[k] for k in np.random.default_rng(seed).permutation(len(patients))]
     dealt = sorted(shuffled, key=classes.__getitem__)
     sides = [set(dealt[k::folds]) for k in range(folds)]

@@ -57,7 +57,7 @@ class Side:
         network.eval()
         probabilities, t_scores = [], []
         with torch.inference_mode():
-            for start in range(0, len(studies.rows), AT_ONCE):
+            for start in range(0, max(1, len(studies.rows)), AT_ONCE):
                 part = slice(start, start + AT_ONCE)
                 known = (torch.from_numpy(v[part]).to(device) for v in (studies.present, studies.covariates))
                 logits, t_score = network.fused(self.shown(studies.rows[part], variant).to(device), *known)

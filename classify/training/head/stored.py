@@ -14,16 +14,15 @@ import numpy.typing as npt
 
 from classify.training.crops.crop_set import StudyArrays, concatenated
 from classify.training.head.features import Features
-from classify.training.head.origin import FeatureOrigin, read_origin
+from classify.training.head.origin import PARTS, FeatureOrigin, read_origin
 from classify.training.head.side import Side
 from cohort.bmd import BMD_CLASSES
 from cohort.cache_key import digest_of_parts
+from cohort.io.digest import sha256_of
 from cohort.spine import View
 from osteolens.atomic import whole_file
 from osteolens.errors import ConfigError, ReadError
 from osteolens.training.resources import check_disk
-
-PARTS = "part-*.safetensors"
 
 STUDIES = "studies"
 """Entry of a part's header with the identifiers of its studies."""
@@ -43,25 +42,27 @@ MOST_BYTES = 4 * 2**30
 """Of a part's file; a larger one is not opened."""
 
 
-def write_part(path: Path, side: Side | None) -> None:
+def write_part(path: Path, side: Side | None, origin: FeatureOrigin) -> None:
     """Write the features of some studies in half precision, whole or not at all.
 
     Args:
         path: of the file.
         side: studies with their features, in the order of the views; None for a part whose patients are all left out.
+        origin: what they are made from.
 
     Raises:
+        ConfigError: features that are too large for half precision.
         OutputError: it cannot be written.
     """
     from safetensors.numpy import save_file
 
     arrays: dict[str, npt.NDArray[np.generic]] = {}
-    named: dict[str, Sequence[str]] = {"study_uids": (), "patient_ids": ()}
+    named: dict[str, object] = {"study_uids": (), "patient_ids": (), "origin": origin.digest}
     if side is not None:
         studies = side.studies
         arrays = {name: np.ascontiguousarray(getattr(studies, name)) for name in DIMENSIONS}
-        arrays |= {f"features.{k}": own[studies.rows].astype(np.float16) for k, own in enumerate(side.features)}
-        named = {"study_uids": studies.study_uids, "patient_ids": studies.patient_ids}
+        arrays |= {f"features.{k}": _halves(own[studies.rows]) for k, own in enumerate(side.features)}
+        named |= {"study_uids": studies.study_uids, "patient_ids": studies.patient_ids}
     with whole_file(path) as unfinished:
         save_file(arrays, unfinished, {STUDIES: json.dumps(named)})  # one entry: the order of several varies
 
@@ -106,7 +107,10 @@ def read_stored(folder: Path) -> StoredFeatures:
     parts = {path: _studies_of(path, origin) for path in sorted(folder.glob(PARTS))}
     stored = StoredFeatures(folder=folder, origin=origin, parts={p: s for p, s in parts.items() if len(s.labels)})
     if not stored.parts:
-        raise ReadError(f"{folder}: holds no features of eligible patients; run `osteolens simulate features` again")
+        raise ReadError(f"{folder}: holds no features of eligible patients; give others, or other criteria")
+    uids = [uid for studies in stored.parts.values() for uid in studies.study_uids]
+    if len(set(uids)) < len(uids):
+        raise ReadError(f"{folder}: {len(uids) - len(set(uids))} studies stand in it twice; simulate the features anew")
     return stored
 
 
@@ -125,15 +129,17 @@ def check_stored(stored: Sequence[StoredFeatures], run: FeatureOrigin, patients:
     for features in stored:
         own = features.origin
         differing = [
-            name for name in ("preprocess", "working_px", "variants") if getattr(own, name) != getattr(run, name)
+            name
+            for name in ("preprocess", "working_px", "variants", "boxes", "criteria")
+            if getattr(own, name) != getattr(run, name)
         ]
         if any(own.branches.get(view) != digest for view, digest in run.branches.items()):
             differing.insert(0, "branches")
         if differing:
             raise ConfigError(
-                f"{features.folder}: its features have other {', '.join(differing)} than this run, which starts from "
-                "other weights or cuts other crops; run `osteolens simulate features` with the weights that it starts "
-                "from"
+                f"{features.folder}: its features have other {', '.join(differing)} than this run; start from the "
+                "weights that made them, with the same settings, or run `osteolens simulate features` with those of this "
+                "run"
             )
         if both := len(seen & features.patient_ids):
             raise ConfigError(
@@ -167,7 +173,7 @@ def joined(own: Side, stored: Sequence[StoredFeatures], views: Sequence[View], f
         whole = [np.memmap(file, np.float16, "w+", shape=shape) for file, shape in zip(places, shapes, strict=True)]
     studies = [replace(own.studies, rows=np.arange(len(own.studies.rows)))]
     for branch, values in zip(whole, own.features, strict=True):
-        branch[: len(own.studies.rows)] = values[own.studies.rows]
+        branch[: len(own.studies.rows)] = _halves(values[own.studies.rows])
     at = len(own.studies.rows)
     for features in stored:
         for path, of_part in features.parts.items():
@@ -186,10 +192,10 @@ def _read_features(path: Path, origin: FeatureOrigin, views: Sequence[View], int
         with safe_open(path, "np") as file:
             for view, place in zip(views, into, strict=True):
                 values = file.get_tensor(f"features.{known.index(view)}")
-                if values.shape != place.shape or not np.isfinite(values).all():
+                if values.dtype != np.float16 or values.shape != place.shape or not np.isfinite(values).all():
                     raise ValueError(f"features of shape {values.shape}; expected finite ones of {place.shape}")
                 place[:] = values
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
@@ -203,18 +209,49 @@ def _studies_of(path: Path, origin: FeatureOrigin) -> StudyArrays:
         with safe_open(path, "np") as file:
             named = json.loads((file.metadata() or {})[STUDIES])
             uids, patients = (tuple(map(str, named[name])) for name in ("study_uids", "patient_ids"))
-            held = {name: file.get_tensor(name) for name in DIMENSIONS if uids}
-        count = len(uids)
+            if named["origin"] != origin.digest:
+                raise ValueError("it was made from something else than features.json says, or by another version")
+            count, shapes = len(uids), {name: file.get_slice(name).get_shape() for name in DIMENSIONS if uids}
+            if len(patients) != count or any([*shapes[n]] != [count, *DIMENSIONS[n]] for n in shapes):
+                raise ValueError(f"arrays of other shapes than {count} studies have")
+            held = {name: file.get_tensor(name) for name in shapes}
         arrays = {name: held.get(name, np.zeros((0, *shape), KINDS[name])) for name, shape in DIMENSIONS.items()}
-        wrong = [n for n, v in arrays.items() if v.shape != (count, *DIMENSIONS[n]) or v.dtype != KINDS[n]]
-        if wrong or len(patients) != count:
-            raise ValueError(f"{', '.join(wrong) or 'patient_ids'} of another shape than {count} studies")
-        if not np.isin(arrays["labels"], range(len(BMD_CLASSES))).all() or not np.isfinite(arrays["t_scores"]).all():
-            raise ValueError("labels or T-scores that are none")
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        _check_values(arrays)
+        made_from = digest_of_parts(origin.digest, sha256_of(path))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
-    made_from = digest_of_parts(origin.model_dump(mode="json"), path.name, path.stat().st_size)
     return StudyArrays(rows=np.arange(count), study_uids=uids, patient_ids=patients, made_from=made_from, **arrays)
+
+
+def _check_values(arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Check what a part says of its studies.
+
+    Raises:
+        ValueError: an array of another kind, or a value that no study has.
+    """
+    wrong = [name for name, values in arrays.items() if values.dtype != KINDS[name]]
+    known = {name: np.asarray(arrays[name], np.float64) for name in arrays}
+    wrong += [name for name in ("covariates", "t_scores") if not np.isfinite(known[name]).all()]
+    wrong += ["level_t_scores"] if np.isinf(known["level_t_scores"]).any() else []
+    wrong += ["labels"] if not np.isin(known["labels"], range(len(BMD_CLASSES))).all() else []
+    present = known["present"]
+    wrong += ["present"] if not (np.isin(present, (0, 1)).all() and present.any(1).all()) else []
+    if wrong:
+        raise ValueError(f"{', '.join(dict.fromkeys(wrong))}: values that no study has")
+
+
+def _halves(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
+    """Features in half precision.
+
+    Raises:
+        ConfigError: one is too large for it.
+    """
+    largest = float(np.abs(values).max(initial=0))
+    if not largest < np.finfo(np.float16).max:
+        raise ConfigError(
+            f"features up to {largest:g} do not fit half precision; these branches cannot have their features stored"
+        )
+    return values.astype(np.float16)
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:
