@@ -132,8 +132,8 @@ def _stored(
 
     if config.head_folds:
         raise ConfigError(
-            f"head_folds {config.head_folds} and stored features: folds calibrate on whom the head is fitted on, and these "
-            "are simulated patients; give --set head_folds=0, or leave the features out"
+            f"head_folds {config.head_folds} and stored features: folds calibrate on whom the head is fitted on, and "
+            "these are simulated patients; give --set head_folds=0, or leave the features out"
         )
     if start is None or any(epochs for _, epochs in config.resolution_schedule) or not config.head_epochs:
         raise ConfigError(

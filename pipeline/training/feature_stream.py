@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from pydantic import Field
 from classify.training.config import ClassifierTraining
 from classify.training.crops.build import build_crops
 from cohort.eligibility import EligibilityCriteria, exclusions
+from cohort.in_silico import PLAN_FILE
 from cohort.spine import TARGET_LEVELS, VertebraBox, View
 from cohort.splits import SiteSplits, Split, split_of_site
 from osteolens.atomic import cannot_write
@@ -44,8 +45,7 @@ FILMS = "radiographs-in-work"
 """Folder of the patients whose features are not yet kept."""
 
 FEATURE_BYTES, FILM_BYTES, OF_SPACING_MM = 100_000, 1_000_000, 0.6
-"""About what a patient takes in features; and in radiographs, crops and their features until these are gone, with detector
-pixels of that size."""
+"""About what a patient takes in features; and in radiographs and crops of pixels of that size, until these are gone."""
 
 
 class FeatureStream(StrictConfig):
@@ -83,14 +83,7 @@ class SimulatedFeatures:
 
     def as_json(self) -> dict[str, object]:
         """As it is printed."""
-        return {
-            "folder": str(self.folder),
-            "patients": self.patients,
-            "kept": self.kept,
-            "simulated": self.simulated,
-            "bytes": self.bytes,
-            "seconds": round(self.seconds, 2),
-        }
+        return {**asdict(self), "folder": str(self.folder), "seconds": round(self.seconds, 2)}
 
 
 def simulate_features(
@@ -159,6 +152,9 @@ def simulate_features(
     check_disk(plan.out, lacking * FEATURE_BYTES + at_a_time * film_bytes, "features")
     claim_folder(plan)
     claim_features(plan.out, origin)
+    for part in parts:
+        if part not in todo and part.films.is_dir():
+            _remove(part.films)  # of a run that was stopped once its features stood
     for part in todo:
         for stale in plan.out.glob(f"{part.stem}-*.safetensors"):
             stale.unlink()  # with fewer patients, or to be made anew
@@ -261,9 +257,9 @@ def _check_folder(out: Path, patients: int) -> None:
     Raises:
         ConfigError: it holds features of more patients, or a folder of radiographs that is not of this command.
     """
-    from classify.training.head.origin import NOTE, PARTS
+    from classify.training.head.origin import PARTS
 
-    if (out / FILMS).exists() and not (out / NOTE).is_file():
+    if (out / FILMS).exists() and not (out / PLAN_FILE).is_file():
         raise ConfigError(f"{out / FILMS}: would be written into, and is not of this command; give another --out")
     more = [path for path in out.glob(PARTS) if int(path.stem.rpartition("-")[2]) > patients]
     if more:

@@ -138,8 +138,7 @@ def check_stored(stored: Sequence[StoredFeatures], run: FeatureOrigin, patients:
         if differing:
             raise ConfigError(
                 f"{features.folder}: its features have other {', '.join(differing)} than this run; start from the "
-                "weights that made them, with the same settings, or run `osteolens simulate features` with those of this "
-                "run"
+                "weights that made them, with the same settings, or run `osteolens simulate features` with its own"
             )
         if both := len(seen & features.patient_ids):
             raise ConfigError(
