@@ -170,7 +170,7 @@ def classifier(
                     raise ConfigError("--folds and --features are given; features have no folds: leave one out")
                 found = cross_validate(_one(cohorts), out, folds, settings, how, bar, _notify(quiet))
             else:
-                run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet), features or ())
+                run = train_classifier(cohorts, out, settings, how, bar, _notify(quiet), features=features or ())
         if folds is None:
             _print(run, as_json)
         else:

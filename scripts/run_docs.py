@@ -61,7 +61,7 @@ NOT_RUN = {
     r"osteolens (cohort import buu-lspine|process buu|evaluate-groups)": "needs a public set; tests/cli/known_groups",
     r"osteolens (simulate cohort --fresh-for|validate runs/fresh)": "780 patients; tests/cli and tests/phantom",
     r"osteolens simulate cohort --out runs/(hospital|validation) ": "1,200 patients; tests/phantom make some",
-    r"python -m benchmarks.(ceiling|arithmetic|few_films|performance)": "hundreds of patients; small ones in tests",
+    r"python -m benchmarks.(ceiling|arithmetic|few_films|head_patients|performance)": "hundreds of patients; small ones in tests",
     r"python benchmarks/fine_tuning.py": "trains for an hour; tests/detect/training trains small ones",
     r"osteolens weights recalibrate": "needs some 100 patients; tests/pipeline/recalibration",
     r"osteolens train detector cohort --out runs/corrected": "needs a reader's boxes; tests/cli/review draws them",

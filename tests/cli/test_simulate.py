@@ -76,6 +76,14 @@ def test_a_ct_is_taken_at_one_site(tmp_path: Path) -> None:
     assert code == 2 and "a CT takes one of training, validation, test1, test2" in stderr
 
 
+def test_features_are_simulated_on_a_dry_run_and_sites_are_checked(tmp_path: Path) -> None:
+    code, _, stderr = simulate("features", "--out", tmp_path / "f", "-n", 7, "--dry-run")
+    assert code == 0 and "would simulate 7 patients of seed 0 and keep their features" in stderr
+    pytest.importorskip("torch")
+    code, _, stderr = simulate("features", "--out", tmp_path / "f", "-n", 7, "--sites", "validation")
+    assert code == 1 and "site validation is not" in stderr and not (tmp_path / "f").exists()
+
+
 def test_the_audit_wants_a_simulated_cohort(tmp_path: Path) -> None:
     code, stdout, stderr = run("audit", tmp_path, "--out", tmp_path / "report")
     assert code == 1 and stdout == "" and "expected a cohort of `osteolens simulate cohort`" in stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,20 @@ runner = CliRunner()
 STAGES = ("detector", "segmenter", "classifier")
 
 
+told_features: list[int] = []
+"""How many folders of features each training was given."""
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
     """What the functions were called with; they train nothing."""
     found: list[tuple[Any, ...]] = []
     run = TrainingRun(out=tmp_path, training=4, validation=2, left_out={"test site": 1}, metrics={"dice": 0.75})
 
-    def train(*given: Any) -> TrainingRun:
+    def train(*given: Any, features: Sequence[Path] = ()) -> TrainingRun:
         found.append(given)
+        assert list(features) == [tmp_path / "f"] * len(features)
+        told_features.append(len(features))
         given[-1]("a line")
         given[-2](1, 3)
         return run
@@ -35,6 +42,14 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     for stage in STAGES:
         monkeypatch.setattr(f"pipeline.training.{stage}.train_{stage}", train)
     return found
+
+
+def test_the_classifier_takes_features(calls: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    command = ["train", "classifier", str(tmp_path), "--features", str(tmp_path / "f"), "--out", str(tmp_path / "out")]
+    told_features.clear()
+    assert runner.invoke(app, command).exit_code == 0 and len(calls) == 1 and told_features == [1]
+    done = runner.invoke(app, [*command, "--folds", "3"])
+    assert done.exit_code == 1 and "--folds and --features are given" in done.output
 
 
 @pytest.mark.parametrize("stage", STAGES)
