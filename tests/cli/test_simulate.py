@@ -77,10 +77,10 @@ def test_a_ct_is_taken_at_one_site(tmp_path: Path) -> None:
 
 
 def test_features_are_simulated_on_a_dry_run_and_sites_are_checked(tmp_path: Path) -> None:
-    code, _, stderr = simulate("features", "--out", tmp_path / "f", "-n", 7, "--dry-run")
+    code, _, stderr = run("features", "--out", tmp_path / "f", "-n", "7", "--dry-run")
     assert code == 0 and "would simulate 7 patients of seed 0 and keep their features" in stderr
     pytest.importorskip("torch")
-    code, _, stderr = simulate("features", "--out", tmp_path / "f", "-n", 7, "--sites", "validation")
+    code, _, stderr = run("features", "--out", tmp_path / "f", "-n", "7", "--sites", "validation")
     assert code == 1 and "site validation is not" in stderr and not (tmp_path / "f").exists()
 
 
