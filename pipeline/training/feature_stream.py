@@ -261,9 +261,9 @@ def _check_folder(out: Path, patients: int) -> None:
 
     if (out / FILMS).exists() and not (out / PLAN_FILE).is_file():
         raise ConfigError(f"{out / FILMS}: would be written into, and is not of this command; give another --out")
-    more = [path for path in out.glob(PARTS) if int(path.stem.rpartition("-")[2]) > patients]
-    if more:
-        stands = max(int(path.stem.rpartition("-")[2]) for path in more)
+    ends = [path.stem.rpartition("-")[2] for path in out.glob(PARTS)]
+    stands = max((int(end) for end in ends if end.isascii() and end.isdigit()), default=0)
+    if stands > patients:
         raise ConfigError(f"{out}: holds features of {stands} patients, more than {patients}; give --patients {stands}")
 
 

@@ -147,6 +147,7 @@ def test_what_is_in_a_folder_is_not_mixed(kept: tuple[Path, SimulatedFeatures], 
     with pytest.raises(ConfigError, match="would be written into, and is not of this command"):
         stream(tmp_path / "own")
     shutil.copy(out / "part-000000-000002.safetensors", tmp_path / "own")
+    (tmp_path / "own" / "part-of-something.safetensors").touch()
     (tmp_path / "own" / FILMS).rmdir()
     with pytest.raises(ConfigError, match=r"holds part-.* without features\.json"):
         stream(tmp_path / "own")
