@@ -54,8 +54,9 @@ def fit_head(network: DualChannelDenseNet, side: Side, plan: HeadPlan) -> float:
     behind = (network.norms, network.covariates, network.fuse, network.classes, network.t_score)
     parts = [part for part in behind if part is not None]
     parameters = [parameter for part in parts for parameter in part.parameters()]
-    goals = [p.detach().clone() if config.l2_sp else torch.zeros_like(p) for p in parameters]
-    optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=plan.weight_decay)
+    goals = [parameter.detach().clone() for parameter in parameters if config.l2_sp]
+    fused = torch.device(plan.device).type in ("cpu", "cuda")  # a third of the time of a step of the plain one
+    optimizer = torch.optim.AdamW(parameters, lr=config.head_lr, weight_decay=plan.weight_decay, fused=fused)
     steps = config.head_epochs * -(-len(side.studies.labels) // config.head_batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     rng = np.random.default_rng([plan.seed, 1])
@@ -72,7 +73,7 @@ def fit_head(network: DualChannelDenseNet, side: Side, plan: HeadPlan) -> float:
             optimizer.zero_grad()
             losses.append(_backward(network, side, index, plan, rng))
             nn.utils.clip_grad_norm_(parameters, 2.0)
-            for parameter, goal in zip(parameters, goals, strict=True):
+            for parameter, goal in zip(parameters, goals, strict=False):
                 parameter.data.add_(goal, alpha=optimizer.param_groups[0]["lr"] * plan.weight_decay)
             optimizer.step()
             schedule.step()
