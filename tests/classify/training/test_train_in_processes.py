@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("segmentation_models_pytorch")
@@ -56,9 +58,14 @@ def killed_in_epoch_2(
     return {}
 
 
-def test_both_processes_hold_the_same_network(tmp_path: Path) -> None:
-    config = ClassifierTraining.model_validate(SHARED)
-    fit_in_processes(partial(trained, squares(10, tmp_path / "t"), tmp_path, config), ("cpu",) * 2, CPU, Watch())
+LATE = {"trained": "late stages and head", "views": ["AP", "LATERAL"]}
+
+
+@pytest.mark.parametrize("more", [{}, LATE], ids=["all", "late stages of both views"])
+def test_both_processes_hold_the_same_network(tmp_path: Path, more: Mapping[str, object]) -> None:
+    config = ClassifierTraining.model_validate({**SHARED, **more})
+    training = replace(squares(10, tmp_path / "t"), present=np.ones((10, 2), np.float32))
+    fit_in_processes(partial(trained, training, tmp_path, config), ("cpu",) * 2, CPU, Watch())
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert all(value.equal(second[name]) for name, value in first.items())
 
@@ -85,9 +92,10 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     assert names[0] == names[1] and not [name for name in names[1] if "partial" in name]
 
 
-def test_a_killed_process_leaves_the_state_of_the_last_epoch(tmp_path: Path) -> None:
-    training = squares(8, tmp_path / "t")
-    config = ClassifierTraining.model_validate(SHARED)
+@pytest.mark.parametrize("more", [{}, LATE], ids=["all", "late stages of both views"])
+def test_a_killed_process_leaves_the_state_of_the_last_epoch(tmp_path: Path, more: Mapping[str, object]) -> None:
+    training = replace(squares(8, tmp_path / "t"), present=np.ones((8, 2), np.float32))
+    config = ClassifierTraining.model_validate({**SHARED, **more})
     with pytest.raises(OsteoLensError, match=re.escape("process 2 of 2 was killed by SIGKILL; the training has ended")):
         fit = partial(killed_in_epoch_2, training, tmp_path / "run", config)
         (tmp_path / "run").mkdir()

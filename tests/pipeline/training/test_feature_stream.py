@@ -134,6 +134,16 @@ def test_a_stopped_run_goes_on(
     assert (anew.simulated, anew.kept) == (4, 4), "without resuming everybody is simulated again"
 
 
+def test_two_processes_simulate_the_same_patients(kept: tuple[Path, SimulatedFeatures], tmp_path: Path) -> None:
+    found = stream(tmp_path / "out", options=replace(COARSE, jobs=2))
+    assert (found.simulated, found.kept) == (3, 3) and not (tmp_path / "out" / FILMS).exists()
+    for path in sorted(kept[0].glob("part-*")):
+        one, two = load_file(path), load_file(tmp_path / "out" / path.name)
+        assert list(one) == list(two)
+        for name in one:
+            np.testing.assert_allclose(one[name], two[name], rtol=2e-3, atol=1e-3)
+
+
 def test_what_is_in_a_folder_is_not_mixed(kept: tuple[Path, SimulatedFeatures], tmp_path: Path) -> None:
     out = kept[0]
     with pytest.raises(ConfigError, match=r"features\.json: this folder holds features with other criteria"):
