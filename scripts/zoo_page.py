@@ -10,6 +10,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 RELEASED = {
+    "2026.11.7": (
+        "2026-11-29",
+        "a head of the classifier that went on with 4,926 patients whom its branches never saw; all else of 2026.11.6",
+    ),
     "2026.11.6": (
         "2026-11-28",
         "a classifier of 96 px, trained on drawn X-ray systems, that tells unlike films; other parts of 2026.11.5",
@@ -25,6 +29,7 @@ RELEASED = {
 """Day and content of each version, newest first."""
 
 PAGES = {
+    "2026.11.7": "2026.11.7.md",
     "2026.11.6": "2026.11.6.md",
     "2026.11.5": "2026.11.5.md",
     "2026.11.4": "2026.11.4.md",
@@ -44,9 +49,9 @@ def zoo_page(notice: str) -> str:
     version = str(manifest["version"])
     day, what = RELEASED[version]
     tables = ROOT / "docs" / "results" / version
-    osteoporosis = _row(tables / "osteoporosis.csv", "all")
-    boxes = [row for row in _rows(tables / "detection.csv") if row[1] == "L1-L4"]
-    named = _row(tables / "detection_by_site.csv", "all")
+    osteoporosis = _row(tables / "fresh_osteoporosis.csv", "all")
+    boxes = [row for row in _rows(tables / "fresh_detection.csv") if row[1] == "L1-L4"]
+    named = _row(tables / "fresh_detection_by_site.csv", "all")
     lines = ["# Model zoo", "", notice, ""]
     lines += [
         "Weights that OsteoLens has shipped.",
@@ -56,7 +61,7 @@ def zoo_page(notice: str) -> str:
     lines += [f"## {version}, shipped", "", f"Released on {day}: {what}. {manifest['licence']}.", ""]
     lines += ["| part | architecture | trained on |", "|---|---|---|"]
     lines += [f"| {name} | {part['architecture']} | {part['training']} |" for name, part in manifest["models"].items()]
-    lines += ["", "In-silico figures of the two test sites, whose X-ray systems training never saw:", ""]
+    lines += ["", "In-silico figures of a fresh cohort of the two test sites, whose X-ray systems training never saw:", ""]
     lines += ["| figure | value |", "|---|---|"]
     lines += [f"| patients evaluated | {osteoporosis[1]} |", f"| osteoporosis, AUC (95 %) | {osteoporosis[3]} |"]
     lines += [f"| studies with L1-L4 all found and rightly named | {named[3]} % |"]
