@@ -61,7 +61,7 @@ def zoo_page(notice: str) -> str:
     lines += [f"## {version}, shipped", "", f"Released on {day}: {what}. {manifest['licence']}.", ""]
     lines += ["| part | architecture | trained on |", "|---|---|---|"]
     lines += [f"| {name} | {part['architecture']} | {part['training']} |" for name, part in manifest["models"].items()]
-    lines += ["", "In-silico figures of a fresh cohort of the two test sites, whose X-ray systems training never saw:", ""]
+    lines += ["", "In-silico figures of a fresh cohort of both test sites, whose X-ray systems training never saw:", ""]
     lines += ["| figure | value |", "|---|---|"]
     lines += [f"| patients evaluated | {osteoporosis[1]} |", f"| osteoporosis, AUC (95 %) | {osteoporosis[3]} |"]
     lines += [f"| studies with L1-L4 all found and rightly named | {named[3]} % |"]
