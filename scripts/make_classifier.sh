@@ -12,10 +12,12 @@ start=${4:-weights}
 cd "$(dirname "$0")/.."
 lens=${LENS:-.venv/bin/osteolens}
 
-findings=(implant fracture scoliosis poor_exposure late_dxa)
-eligible=("${findings[@]/%/_fraction=0}")
-simulate=("$lens" simulate cohort --anatomy "$anatomy" --device "$device" "${eligible[@]/#/--set=}")
-features=("$lens" simulate features --anatomy "$anatomy" --device "$device" --weights "$start" "${eligible[@]/#/--set=population.}")
+simulate=("$lens" simulate cohort --anatomy "$anatomy" --device "$device")
+features=("$lens" simulate features --anatomy "$anatomy" --device "$device" --weights "$start")
+for finding in implant fracture scoliosis poor_exposure late_dxa; do
+  simulate+=(--set "${finding}_fraction=0")
+  features+=(--set "population.${finding}_fraction=0")
+done
 "${simulate[@]}" --out runs/drawn45 --sites training:1600 --drawn-systems 128 --seed 45
 "${simulate[@]}" --out runs/drawn46 --sites training:1600 --drawn-systems 128 --seed 46
 "${features[@]}" --out runs/features47 --sites training:1600 --drawn-systems 128 --seed 47
