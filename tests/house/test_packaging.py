@@ -134,3 +134,9 @@ def test_onnxruntime_reports_nothing(tmp_path: Path) -> None:
     environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=ROOT)
     assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in str(path).lower()]
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_can_be_run(script: Path) -> None:
+    assert os.access(script, os.X_OK), f"{script.name} is not executable: git update-index --chmod=+x"
+    subprocess.run(["bash", "-n", script], check=True)
