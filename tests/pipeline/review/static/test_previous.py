@@ -10,6 +10,7 @@ import pytest
 
 from osteolens.documents.json_document import write_json
 from pipeline.review.options import ReviewOptions
+from tests.browser import eventually
 from tests.pipeline.review.static.conftest import served
 
 pytestmark = pytest.mark.parametrize("page", ["status of 422"], indirect=True, ids=["one unreadable"])
@@ -74,7 +75,7 @@ def test_zoom_is_linked_when_asked_for(page: Any, results: Path, of_one_patient:
         page.keyboard.press("v")
         page.wait_for_selector(".pane[data-ready] >> nth=3")
         other = page.locator(EARLIER.format(view="AP")).locator(".reading")
-        page.wait_for_function("() => !document.querySelectorAll('.reading')[1].textContent.startsWith('100 %')")
+        eventually(page, "() => !document.querySelectorAll('.reading')[1].textContent.startsWith('100 %')")
         before = other.inner_text()
         page.keyboard.press("+")
         page.wait_for_timeout(100)

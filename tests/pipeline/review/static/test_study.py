@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.review.options import ReviewOptions
+from tests.browser import eventually
 from tests.pipeline.review.static.conftest import served
 
 HEIGHTS = ("anterior", "middle", "posterior")
@@ -201,7 +202,7 @@ def test_window_zoom_and_measure_change_no_box(page: Any, results: Path) -> None
         before = reading.inner_text()
         stage = page.locator(".stage").first.bounding_box()
         drag(page, (stage["x"] + 20, stage["y"] + 60), 60, 30)
-        page.wait_for_function("text => document.querySelector('.reading').textContent !== text", arg=before)
+        eventually(page, "text => document.querySelector('.reading').textContent !== text", before)
         page.keyboard.press("i")
         page.wait_for_selector(".reading:has-text('inverted')")
         page.mouse.wheel(0, -400)
@@ -357,7 +358,7 @@ def test_a_reader_study_shows_no_prediction(page: Any, results: Path) -> None:
         page.wait_for_selector(".timer")
         first = page.locator(".where b").inner_text()
         page.keyboard.press("n")
-        page.wait_for_function("label => document.querySelector('.where b')?.textContent !== label", arg=first)
+        eventually(page, "label => document.querySelector('.where b')?.textContent !== label", first)
 
 
 def test_a_known_length_gives_the_spacing_that_an_image_does_not_tell(page: Any, results: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from cohort.spine import View
 from pipeline.screening.output.overlay import overlay_png
 from pipeline.screening.output.report import write_report
+from tests.browser import eventually
 from tests.pipeline.screening.output.test_report import REJECTED, RUN, SCREENED
 from tests.predictions import screened
 from tests.viewer import INSTALL, MODULES
@@ -45,12 +46,17 @@ def test_studies_are_narrowed_without_a_script(page: Any, report: Path) -> None:
     assert page.locator("article:visible").count() == 3
 
 
+def test_a_condition_that_comes_true_later_is_waited_for(page: Any, report: Path) -> None:
+    page.goto(report.as_uri())
+    eventually(page, "(window.asked = (window.asked ?? 0) + 1) > 3")
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (2160, 3840)])
 def test_nothing_is_wider_than_the_screen(page: Any, report: Path, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.goto(report.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    eventually(page, "[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     boxes = [image.bounding_box() for image in page.locator("img").all()]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] > 100 for box in boxes)
 
