@@ -209,12 +209,11 @@ def distance_limit(distances: Floats, patients: Labels) -> float | None:
     """The distance that `FAMILIAR` of new patients keep; None with too few patients to promise that (39 are needed).
 
     Args:
-        distances: (n, displays) of the films of one view.
+        distances: (n,) of the films of one view, as displayed.
         patients: (n,) number of the patient of each.
     """
     _, place, films_of = np.unique(patients, return_inverse=True, return_counts=True)
-    weights = np.repeat(1 / (films_of[place] * distances.shape[1]), distances.shape[1])
-    return _conformal_quantile(distances.reshape(-1), weights, FAMILIAR)
+    return _conformal_quantile(distances, 1 / films_of[place], FAMILIAR)
 
 
 def _conformal_quantile(scores: Floats, weights: Floats, coverage: float) -> float | None:

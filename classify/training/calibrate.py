@@ -52,8 +52,8 @@ def calibrate(
 ) -> Calibrated:
     """Calibrate by the validation studies; with folds of the head by the training studies, each left out once.
 
-    Every variant counts: as displayed, and as other systems and readers might show it, since a calibration on the
-    displays of the training alone is too sure on others.
+    Every variant counts for the classes: as displayed, and as other systems and readers might show it, since a
+    calibration on the displays of the training alone is too sure on others. Limits of distances go by the first.
 
     Args:
         trainer: of the network.
@@ -103,8 +103,9 @@ def _tell_of_none(trainer: ClassifierTrainer, patients: int, whose: str) -> None
 
 
 def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> dict[View, float]:
-    """The limit of each view that films of patients keep whom the distance was not fitted on; a view without one has
-    too few patients.
+    """The limit of each view that films of patients keep whom the distance was not fitted on, as they are displayed;
+    a view without one has too few patients. Films as another system might show them would widen it, until films that
+    are unlike those of the training lie within.
 
     Args:
         views: of the network, as the features.
@@ -112,7 +113,7 @@ def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> d
         judged: what is judged by what.
     """
     patients = {patient for _, left, _ in judged for patient in left.patient_ids}
-    if distance_limit(np.zeros((len(patients), 1)), np.arange(len(patients))) is None:
+    if distance_limit(np.zeros(len(patients)), np.arange(len(patients))) is None:
         return {}
     told: dict[View, list[Floats]] = {view: [] for view in views}
     owners: dict[View, list[str]] = {view: [] for view in views}
@@ -120,11 +121,10 @@ def _limits(views: list[View], of_training: Features, judged: list[Judged]) -> d
         if (distance := _fitted(views, of_training, others)) is None:
             return {}
         with torch.inference_mode():
-            own = Side(left, features)
-            shown = [distance(own.shown(left.rows, k)).numpy() for k in range(own.variants)]
+            shown = distance(Side(left, features).shown(left.rows, 0)).numpy()
         for k, view in enumerate(views):
             here = np.flatnonzero(left.present[:, list(View).index(view)] > 0)
-            told[view].append(np.stack(shown, axis=1)[here, :, k].astype(np.float64))
+            told[view].append(shown[here, k].astype(np.float64))
             owners[view] += [left.patient_ids[row] for row in here]
     limits = {}
     for view in views:

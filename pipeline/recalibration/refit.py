@@ -142,7 +142,7 @@ def _distance_limits(cases: EvaluatedCases) -> tuple[dict[View, float], dict[str
         known, name = np.isfinite(distances), f"limit of unlike {view} films"
         if not known.any():
             continue
-        limit = distance_limit(distances[known, None], cases.patients[known])
+        limit = distance_limit(distances[known], cases.patients[known])
         if limit is None:
             reasons[name] = f"left as it is: too few patients to show what {100 * FAMILIAR:g} % of them keep"
         else:

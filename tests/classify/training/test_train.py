@@ -251,6 +251,10 @@ def test_films_unlike_those_of_the_training_are_told_where_validation_is_large_e
     fit_classifier(training, validation, tmp_path / "run", config, options)
     calibration = Calibration.model_validate_json((tmp_path / "run" / "calibration.json").read_text("utf-8"))
     assert list(calibration.distance_limits) == [View.AP]
+    other = replace(validation, images=np.stack((validation.images[:, 0], 255 - validation.images[:, 0]), 1))
+    fit_classifier(training, other, tmp_path / "other", config, options)
+    wide = Calibration.model_validate_json((tmp_path / "other" / "calibration.json").read_text("utf-8"))
+    assert wide.distance_limits == calibration.distance_limits, "other displays do not make unlike films familiar"
     classifier = BmdClassifier(tmp_path / "run" / "classifier.onnx", config.preprocess, calibration)
 
     def distance(image: npt.NDArray[np.uint8]) -> float:
