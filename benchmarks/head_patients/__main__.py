@@ -4,7 +4,8 @@
 
 Each fit begins with the head of the weights and sees a nested draw of the patients; the same test studies, on their
 boxes and displays as they are, judge every fit, and nothing is chosen by them. Probabilities are uncalibrated. A rerun
-keeps finished fits.
+keeps finished fits. With --classifier the branches and the head to begin with are those of a run of
+`osteolens train classifier`, a row shows it as it is, and differences stay those from the weights.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from classify.network.densenet import DualChannelDenseNet
 from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
 from classify.training.crops.build import build_crops
-from classify.training.head.features import pooled_features
+from classify.training.head.features import branch_digest, pooled_features
 from classify.training.head.fit import HeadPlan, fit_head
 from classify.training.head.origin import origin_of
 from classify.training.head.side import Side
@@ -47,7 +48,7 @@ from pipeline.training.cohorts import eligible_studies
 from pipeline.training.folders import read_folder
 from pipeline.training.run import TrainingOptions
 
-START = "start"
+START, GIVEN = "start", "classifier"
 SHOWN = (OSTEOPOROSIS, MACRO, BIAS, MAE)
 
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--site", nargs="*", default=[], help="of the test studies; all when left out")
     parser.add_argument("--out", type=Path, default=Path("runs/head-patients"))
     parser.add_argument("--weights", type=Path, help="folder of weights; the shipped ones when left out")
+    parser.add_argument("--classifier", type=Path, help="run of a classifier to begin with in place of the weights'")
     parser.add_argument("--patients", type=int, nargs="+", required=True, help="that a fit is given; 0 for all")
     parser.add_argument("--decays", type=float, nargs="+", default=[3.0], help="weight decays of the head")
     parser.add_argument("--seed", type=int, default=0)
@@ -76,9 +78,10 @@ def measure(given: argparse.Namespace) -> list[Row]:
     """A row for the weights as they are, and one for each number of patients and decay; written one by one."""
     bundle = load_bundle(given.weights)
     start, screener = bundle.classifier.parent, Screener(bundle)
+    begun: Path = given.classifier or start
     schedule = f"resolution_schedule=[[{bundle.working_px}, 0]]"
     config = settled(load_config(ClassifierTraining, None, [schedule, *given.overrides]), start)
-    network, side = new_network(config, start), config.resolution_schedule[-1][0]
+    network, side = new_network(config, begun), config.resolution_schedule[-1][0]
 
     found = eligible_studies(given.cohorts, TrainingOptions(), config.criteria, config.sites)
     found = with_targets(replace(found, held_out=[]), config)
@@ -92,19 +95,28 @@ def measure(given: argparse.Namespace) -> list[Row]:
     test = Side(as_they_are, pooled_features(network, as_they_are, side, config.preprocess, "cpu"))
     stored = [read_stored(folder) for folder in given.features]
     if stored:
-        check_stored(stored, origin_of(config, start, variants_of(config)), found.patients | set(crops.patient_ids))
+        check_stored(
+            stored,
+            origin_of(config, begun, variants_of(config)),
+            found.patients | set(crops.patient_ids),
+        )
         training = joined(training, stored, network.spec.views, given.out)
     if both := set(training.studies.patient_ids) & set(as_they_are.patient_ids):
         raise ConfigError(f"{len(both)} patients of {given.test} are fitted on too; expected others")
 
+    branches = [branch_digest(network, view) for view in network.spec.views]
     made_from = digest_of_parts(
-        bundle.identifiers, given.overrides, given.seed, training.studies.digest, as_they_are.digest
+        bundle.identifiers, branches, given.overrides, given.seed, training.studies.digest, as_they_are.digest
     )
     file, truth = given.out / "head_patients.json", truth_of(as_they_are)
     rows: dict[tuple[str, int, int], Row] = {}
     if file.is_file() and read_json(file)["made_from"] == made_from:
         rows = {row.key: row for row in map(Row.from_json, read_json(file)["rows"])}
-    before = _results(test, network)
+    before = began_with = _results(test, network)
+    if given.classifier is not None:
+        shipped = new_network(config, start)
+        features = pooled_features(shipped, as_they_are, side, config.preprocess, "cpu")
+        before = _results(Side(as_they_are, features), shipped)
 
     def keep(way: str, patients: int, studies: int, results: Results, seconds: float) -> None:
         rows[way, patients, 0] = Row(
@@ -121,6 +133,8 @@ def measure(given: argparse.Namespace) -> list[Row]:
         write_json(file, {"made_from": made_from, "rows": [row.as_json() for row in rows.values()]})
 
     keep(START, 0, 0, before, 0.0)
+    if given.classifier is not None:
+        keep(GIVEN, 0, 0, began_with, 0.0)
     for patients in given.patients:
         own = _drawn(training, patients, given.seed)
         count = len(set(own.studies.patient_ids))

@@ -11,8 +11,14 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks.head_patients.__main__ import main
+from classify.network.checkpoint import save_network
+from classify.training.begin import new_network
+from classify.training.config import ClassifierTraining
 from cohort.io.folder import index_cohort
+from osteolens.config import load_config
 from osteolens.errors import ConfigError
+from pipeline.bundle.load import load_bundle
+from pipeline.training.classifier import settled
 from tests import EXAMPLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore")]
@@ -60,3 +66,25 @@ def test_heads_are_judged_on_other_patients_and_a_rerun_fits_nothing(
     names[2] = names[0]
     with pytest.raises(ConfigError, match=r"3 patients of .* are fitted on too; expected others"):
         main(names)
+
+
+def test_the_classifier_of_a_run_stands_beside_the_weights(
+    halves: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(None)
+    schedule = [f"resolution_schedule=[[{bundle.working_px}, 0]]"]
+    network = new_network(
+        settled(load_config(ClassifierTraining, None, schedule), bundle.classifier.parent), bundle.classifier.parent
+    )
+    assert network.ap is not None
+    next(network.ap.parameters()).data.mul_(0.5)
+    network.t_score.bias.data[0] += 1
+    save_network(network, tmp_path / "run.safetensors")
+    names = [str(halves[0]), "--test", str(halves[1]), "--out", str(tmp_path / "out"), "--patients", "0"]
+    names += ["--classifier", str(tmp_path / "run.safetensors"), "--decays", "1", "--set", "head_epochs=1"]
+    main([*names, "--set", "sites.training=[test1, test2, training, validation]", "--set", "head_batch=2"])
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [line[:2] for line in lines] == [["| start", "0"], ["| classifier", "0"], ["| decay 1", "3"]]
+    start, given, _ = json.loads((tmp_path / "out" / "head_patients.json").read_text())["rows"]
+    assert given["differences"]["t_mae"][0] != 0 and start["differences"]["t_mae"][0] == 0
+    assert given["figures"]["t_bias"][0] > start["figures"]["t_bias"][0]
