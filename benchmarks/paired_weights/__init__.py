@@ -1,0 +1,1 @@
+"""Two weights on the same patients."""
