@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The head of the classifier further, on patients whom its branches never saw; branches, detector and segmenter stay. Then a
 # fresh test cohort whose seed the new weights give, judged once. The new weights lie in runs/weights-VERSION; what a stopped
-# run made already is not made again. START is a folder of weights to begin with: 2026.11.7 began with 2026.11.6, from which
+# run made already is not made again. START is a folder of weights to begin with: 2026.11.7 and 2026.11.8 began with 2026.11.6, from which
 # its branches come (version control keeps both).
 # usage: scripts/make_classifier.sh ANATOMY_FOLDER VERSION [DEVICE] [START]
 set -euo pipefail

@@ -189,7 +189,7 @@ SPEED = "docs/results/speed.md"
 
 TABLE = re.compile(r"<!-- table: (\w+) -->\n(?:.*?\n)??<!-- end of table -->", re.S)
 
-RESULTS = ("docs/results/2026.11.5.md", "docs/results/2026.11.6.md", "docs/results/2026.11.7.md")
+RESULTS = ("docs/results/2026.11.5.md", "docs/results/2026.11.6.md", "docs/results/2026.11.8.md")
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,

@@ -10,6 +10,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 RELEASED = {
+    "2026.11.8": (
+        "2026-11-29",
+        "limits by which films unlike the training's are told; every file but the manifest is that of 2026.11.7",
+    ),
     "2026.11.7": (
         "2026-11-29",
         "a head of the classifier that went on with 4,926 patients whom its branches never saw; all else of 2026.11.6",
@@ -29,7 +33,8 @@ RELEASED = {
 """Day and content of each version, newest first."""
 
 PAGES = {
-    "2026.11.7": "2026.11.7.md",
+    "2026.11.8": "2026.11.8.md",
+    "2026.11.7": "2026.11.8.md",
     "2026.11.6": "2026.11.6.md",
     "2026.11.5": "2026.11.5.md",
     "2026.11.4": "2026.11.4.md",

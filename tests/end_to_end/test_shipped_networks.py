@@ -79,7 +79,7 @@ def test_the_shipped_classifier_tells_noise_and_grey_from_films(bundle: Bundle) 
     noise = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
     for shown in (noise, np.zeros_like(noise)):
         distances = classifier.classify({View.AP: shown, View.LATERAL: shown}, Covariates()).feature_distances
-        assert list(distances) == list(View) and min(distances.values()) > 1, distances
+        assert list(distances) == list(View) and min(distances.values()) > 1.2, distances
     films = index_cohort(ROOT / "examples").studies
     screener = Screener(bundle)
     told = [screener.screen(study).feature_distances for study in films[:2]]
