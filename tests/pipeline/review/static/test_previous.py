@@ -60,8 +60,7 @@ def test_the_earlier_film_stands_beside_with_its_own_contrast(
         assert places[0]["y"] == places[1]["y"] and places[0]["x"] < places[1]["x"]
         readings = [pane.locator(".reading").inner_text() for pane in (present, other)]
         drag(page, other, 60, 30)
-        page.wait_for_timeout(100)
-        assert other.locator(".reading").inner_text() != readings[1]
+        eventually(page, "text => document.querySelectorAll('.reading')[1].textContent !== text", readings[1])
         assert present.locator(".reading").inner_text() == readings[0]
         assert other.locator("g.box").count() and not other.locator("g.box[tabindex]").count()
         page.keyboard.press("v")
@@ -82,9 +81,9 @@ def test_zoom_is_linked_when_asked_for(page: Any, results: Path, of_one_patient:
         assert other.inner_text() == before
         page.keyboard.press("l")
         page.keyboard.press("+")
-        page.wait_for_timeout(100)
-        larger = [float(text.split(" %")[0]) for text in (other.inner_text(), before)]
-        assert larger[0] / larger[1] == pytest.approx(1.25**2, rel=0.03)
+        percent = "parseFloat(document.querySelectorAll('.reading')[1].textContent)"
+        larger = f"before => Math.abs({percent} / before - {1.25**2}) < {0.03 * 1.25**2}"
+        eventually(page, larger, float(before.split(" %")[0]))
 
 
 def test_a_study_whose_films_cannot_be_read_says_so(

@@ -294,8 +294,7 @@ def test_grad_cam_follows_the_boxes_or_says_that_it_does_not(page: Any, results:
         page.unroute(f"**/api/study/{uid}/AP/heat")
         page.keyboard.press("Shift+ArrowDown")
         page.wait_for_selector(".status:has-text('No Grad-CAM layer: Grad-CAM needs the package torch')")
-        page.wait_for_timeout(100)
-        assert page.evaluate(RED) == 0
+        eventually(page, f"() => ({RED})() === 0")
 
 
 def test_nothing_is_drawn_while_nothing_changes(page: Any, results: Path) -> None:
