@@ -40,7 +40,7 @@ NAMES = {
     LOG_LOSS: "log loss",
     ECE: "expected calibration error",
     MAE: "T-score: mean absolute error",
-    BIAS: "T-score: estimate minus DXA, mean",
+    BIAS: "T-score: estimate minus DXA, mean (differences of its magnitude)",
 }
 
 

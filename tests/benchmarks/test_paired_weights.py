@@ -49,7 +49,7 @@ def test_differences_are_of_the_studies_that_both_classified(
     assert lines[0][3:] == ["difference, all (11)", "difference, site0 (5)", "difference, site1 (6)"]
     told = {line[0]: line[1:] for line in lines[2:]}
     assert told["T-score: mean absolute error"][2] == "-0.400 (-0.400 to -0.400)"
-    assert told["T-score: estimate minus DXA, mean"][:2] == [
+    assert told["T-score: estimate minus DXA, mean (differences of its magnitude)"][:2] == [
         "+0.300 (+0.300 to +0.300)",
         "+0.700 (+0.700 to +0.700)",
     ]
