@@ -49,6 +49,7 @@ NOT_RUN = {
     r"osteolens reproduce": "trains six networks; tests/pipeline/reproduction trains small ones",
     r"osteolens evaluate-bodies": "needs a public set; tests/pipeline has a made one",
     r"osteolens train all": "is the tutorial's steps in one; tests/cli/training",
+    r"osteolens train classifier runs/own": "1,100 patients of a command that needs bones; tests/classify has few",
     r"osteolens train classifier .*paper-column": "takes long; tests/classify/training reads the recipe",
     r"osteolens cohort import (FORMAT|yolo|labelme ANNOTATIONS|dicom-sr)": "needs a delivery; tests/cohort/importers",
     r"osteolens cohort (confirm|check OUT)": "needs an import; tests/cohort/importers and tests/cli have them",

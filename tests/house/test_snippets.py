@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,42 @@ def test_every_command_is_run_or_the_reason_is_told() -> None:
     assert not strange, f"scripts/run_docs.py neither runs these nor says why: {strange}"
     stale = [reason for reason in run_docs.NOT_RUN if not any(re.match(reason, line) for _, line in SHELL_LINES)]
     assert not stale, f"no page has these commands any more: {stale}"
+
+
+def written(line: str) -> set[str]:
+    """Folders of runs/ that a command writes."""
+    return {word for option, word in pairwise(shlex.split(line)) if option == "--out"}
+
+
+def without_input(lines: list[str], there: set[str]) -> list[str]:
+    """Commands that would be run on a folder of runs/ that neither is there nor is written by an earlier one that is run."""
+    missing = []
+    for line in lines:
+        if run_docs.why_not_run(line):
+            continue
+        read = {word for word in shlex.split(line) if re.fullmatch(r"runs/[\w./-]+", word)} - written(line)
+        if not all(any(Path(word).is_relative_to(folder) for folder in there) for word in read):
+            missing.append(line)
+        there = there | written(line)
+    return missing
+
+
+FROM_THE_TUTORIAL = set().union(*map(written, run_docs.command_lines(run_docs.TUTORIAL)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_command_that_is_run_finds_what_it_reads(page: Path) -> None:
+    there = set() if name_of(page) == run_docs.TUTORIAL else FROM_THE_TUTORIAL
+    missing = without_input(run_docs.command_lines(name_of(page)), there)
+    assert not missing, f"{name_of(page)}: no command that is run writes what these read: {missing}"
+
+
+def test_a_command_whose_cohort_is_not_made_is_told() -> None:
+    made = "osteolens simulate cohort --out runs/some --seed 5"
+    reads = "osteolens process runs/some/films --out out"
+    assert without_input([reads], set()) == [reads]
+    assert without_input([f"{made} --anatomy DIR", reads], set()) == [reads], "a command that is not run makes nothing"
+    assert not without_input([made, reads], set())
 
 
 def test_a_command_of_the_tutorial_is_made_small_and_stays_one_that_is_taken() -> None:
