@@ -80,7 +80,7 @@ def written(line: str) -> set[str]:
 
 
 def without_input(lines: list[str], there: set[str]) -> list[str]:
-    """Commands that would be run on a folder of runs/ that neither is there nor is written by an earlier one that is run."""
+    """Commands that would be run on a folder of runs/ that neither is there nor is written by an earlier one."""
     missing = []
     for line in lines:
         if run_docs.why_not_run(line):
