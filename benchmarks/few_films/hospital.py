@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.few_films.figures import Truth
 from classify.training.config import ClassifierTraining
 from classify.training.crops.build import build_crops
-from classify.training.crops.crop_set import CropSet
+from classify.training.crops.crop_set import CropSet, StudyArrays
 from classify.training.crops.cut import CropPlan
 from cohort.splits import split_by_patient
 from cohort.study import Study
@@ -119,8 +119,8 @@ def read_hospital(
     )
 
 
-def truth_of(crops: CropSet) -> Truth:
-    """DXA of cropped studies."""
+def truth_of(crops: StudyArrays) -> Truth:
+    """DXA of studies."""
     return Truth(
         labels=crops.labels,
         t_scores=crops.t_scores.astype(np.float64),

@@ -5,7 +5,8 @@
 Each fit begins with the head of the weights and sees a nested draw of the patients; the same test studies, on their
 boxes and displays as they are, judge every fit, and nothing is chosen by them. Probabilities are uncalibrated. A rerun
 keeps finished fits. With --classifier the branches and the head to begin with are those of a run of
-`osteolens train classifier`, a row shows it as it is, and differences stay those from the weights.
+`osteolens train classifier`, a row shows it as it is, and differences stay those from the weights. Each fit is judged
+with each set of --inputs, the others hidden, against the weights with the same inputs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import copy
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from benchmarks.few_films.figures import BIAS, MACRO, MAE, OSTEOPOROSIS, Results, Row, differences_of, figures_of
 from benchmarks.few_films.hospital import truth_of
+from classify.inputs import SIX, InputSet
 from classify.network.densenet import DualChannelDenseNet
 from classify.training.begin import new_network
 from classify.training.config import ClassifierTraining
@@ -49,6 +51,8 @@ from pipeline.training.folders import read_folder
 from pipeline.training.run import TrainingOptions
 
 START, GIVEN = "start", "classifier"
+ALL = SIX[-1].name
+INPUTS = {inputs.name: inputs for inputs in SIX}
 SHOWN = (OSTEOPOROSIS, MACRO, BIAS, MAE)
 
 
@@ -66,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--classifier", type=Path, help="run of a classifier to begin with in place of the weights'")
     parser.add_argument("--patients", type=int, nargs="+", required=True, help="that a fit is given; 0 for all")
     parser.add_argument("--decays", type=float, nargs="+", default=[3.0], help="weight decays of the head")
+    parser.add_argument("--inputs", nargs="+", choices=INPUTS, default=[ALL], help="sets that each fit is judged with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], dest="overrides", help="setting of training, key=value")
     given = parser.parse_args(arguments)
@@ -75,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(given: argparse.Namespace) -> list[Row]:
-    """A row for the weights as they are, and one for each number of patients and decay; written one by one."""
+    """Rows for the weights as they are, and for each number of patients and decay; written fit by fit."""
     bundle = load_bundle(given.weights)
     start, screener = bundle.classifier.parent, Screener(bundle)
     begun: Path = given.classifier or start
@@ -108,28 +113,31 @@ def measure(given: argparse.Namespace) -> list[Row]:
     made_from = digest_of_parts(
         bundle.identifiers, branches, given.overrides, given.seed, training.studies.digest, as_they_are.digest
     )
-    file, truth = given.out / "head_patients.json", truth_of(as_they_are)
+    file = given.out / "head_patients.json"
     rows: dict[tuple[str, int, int], Row] = {}
     if file.is_file() and read_json(file)["made_from"] == made_from:
         rows = {row.key: row for row in map(Row.from_json, read_json(file)["rows"])}
-    before = began_with = _results(test, network)
+    judges = {name: _of_inputs(test, INPUTS[name]) for name in given.inputs}
+    before = began_with = {name: _results(judge, network) for name, judge in judges.items()}
     if given.classifier is not None:
         shipped = new_network(config, start)
         features = pooled_features(shipped, as_they_are, side, config.preprocess, "cpu")
-        before = _results(Side(as_they_are, features), shipped)
+        before = {name: _results(replace(judge, features=features), shipped) for name, judge in judges.items()}
 
-    def keep(way: str, patients: int, studies: int, results: Results, seconds: float) -> None:
-        rows[way, patients, 0] = Row(
-            way=way,
-            patients=patients,
-            repeat=0,
-            training=studies,
-            validation=0,
-            calibrated=False,
-            seconds=round(seconds, 1),
-            figures=figures_of(truth, results),
-            differences=differences_of(truth, results, before),
-        )
+    def keep(fit: str, patients: int, studies: int, results: Mapping[str, Results], seconds: float) -> None:
+        for name, found in results.items():
+            truth = truth_of(judges[name].studies)
+            rows[_way(fit, name), patients, 0] = Row(
+                way=_way(fit, name),
+                patients=patients,
+                repeat=0,
+                training=studies,
+                validation=0,
+                calibrated=False,
+                seconds=round(seconds, 1),
+                figures=figures_of(truth, found),
+                differences=differences_of(truth, found, before[name]),
+            )
         write_json(file, {"made_from": made_from, "rows": [row.as_json() for row in rows.values()]})
 
     keep(START, 0, 0, before, 0.0)
@@ -139,17 +147,30 @@ def measure(given: argparse.Namespace) -> list[Row]:
         own = _drawn(training, patients, given.seed)
         count = len(set(own.studies.patient_ids))
         for decay in given.decays:
-            if (f"decay {decay:g}", count, 0) in rows:
+            fit = f"decay {decay:g}"
+            if all((_way(fit, name), count, 0) in rows for name in judges):
                 continue
             began, fitted = time.monotonic(), copy.deepcopy(network)
             seed_everything(given.seed, 1)
             loss = classifier_loss(own.studies.labels, config, "cpu")
             how = HeadPlan(config=config, loss=loss, device="cpu", seed=given.seed, weight_decay=decay)
             fit_head(fitted, own, how)
-            results = _results(test, fitted)
-            keep(f"decay {decay:g}", count, len(own.studies.labels), results, time.monotonic() - began)
-            print(_line(rows[f"decay {decay:g}", count, 0]), file=sys.stderr, flush=True)
+            seconds = time.monotonic() - began
+            keep(fit, count, len(own.studies.labels), {n: _results(j, fitted) for n, j in judges.items()}, seconds)
+            for name in judges:
+                print(_line(rows[_way(fit, name), count, 0]), file=sys.stderr, flush=True)
     return list(rows.values())
+
+
+def _way(fit: str, inputs: str) -> str:
+    return fit if inputs == ALL else f"{fit}, {inputs}"
+
+
+def _of_inputs(side: Side, inputs: InputSet) -> Side:
+    """The studies that have one of a set's views, all that is not of the set hidden."""
+    studies = side.studies.of_views(inputs.views)
+    known = studies.covariates if inputs.covariates else np.zeros_like(studies.covariates)
+    return replace(side, studies=replace(studies, covariates=known))
 
 
 def _test_studies(cohort: Path, sites: Sequence[str], config: ClassifierTraining) -> tuple[list[Study], Rois]:
@@ -181,7 +202,9 @@ def table(rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> str:
     shown = [_text(row.figures[name]) for name in SHOWN]
-    shown += [_text(row.differences[name]) if row.way != START else "" for name in (OSTEOPOROSIS, MACRO, MAE)]
+    shown += [
+        _text(row.differences[name]) if not row.way.startswith(START) else "" for name in (OSTEOPOROSIS, MACRO, MAE)
+    ]
     return f"| {row.way} | {row.patients} | {' | '.join(shown)} | {row.seconds:.0f} |"
 
 

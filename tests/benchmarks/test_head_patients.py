@@ -61,6 +61,9 @@ def test_heads_are_judged_on_other_patients_and_a_rerun_fits_nothing(
     assert rows[2]["differences"]["t_mae"][0] == pytest.approx(fitted - start, abs=1e-5) and fitted != start
     monkeypatch.setattr("benchmarks.head_patients.__main__.fit_head", lambda *_: pytest.fail("fitted again"))
     main(names)
+    capsys.readouterr()
+    with pytest.raises(BaseException, match="fitted again"):
+        main([*names, "--inputs", "ap-lat-covariates", "lat-images"])
     with pytest.raises(ConfigError, match="--patients 9: there are 3"):
         main([*names, "--patients", "9"])
     names[2] = names[0]
@@ -88,3 +91,20 @@ def test_the_classifier_of_a_run_stands_beside_the_weights(
     start, given, _ = json.loads((tmp_path / "out" / "head_patients.json").read_text())["rows"]
     assert given["differences"]["t_mae"][0] != 0 and start["differences"]["t_mae"][0] == 0
     assert given["figures"]["t_bias"][0] > start["figures"]["t_bias"][0]
+
+
+def test_a_fit_is_judged_with_the_inputs_that_are_asked_for(
+    halves: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [str(halves[0]), "--test", str(halves[1]), "--out", str(tmp_path / "out"), "--patients", "0"]
+    names += ["--decays", "1", "--set", "head_epochs=1", "--set", "head_batch=2"]
+    names += ["--set", "sites.training=[test1, test2, training, validation]"]
+    main([*names, "--inputs", "ap-lat-covariates", "ap-lat-images", "lat-images"])
+    lines = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines()[2:]]
+    fits = [f"{fit}{inputs}" for fit in ("| start", "| decay 1") for inputs in ("", ", ap-lat-images", ", lat-images")]
+    assert lines == fits
+    rows = {row["way"]: row for row in json.loads((tmp_path / "out" / "head_patients.json").read_text())["rows"]}
+    errors = {way: row["figures"]["t_mae"][0] for way, row in rows.items()}
+    assert len(set(errors.values())) == len(errors), "what is hidden changes the answer"
+    own = rows["decay 1, lat-images"]["differences"]["t_mae"][0]
+    assert own == pytest.approx(errors["decay 1, lat-images"] - errors["start, lat-images"], abs=1e-5)
