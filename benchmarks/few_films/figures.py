@@ -170,7 +170,7 @@ MEASURES: Mapping[str, Measure] = {
 
 def _as_lists(estimates: Mapping[str, Estimate]) -> dict[str, list[float | None]]:
     def known(value: float) -> float | None:
-        return round(value, 6) if math.isfinite(value) else None
+        return value if math.isfinite(value) else None
 
     return {name: [known(one.value), known(one.low), known(one.high)] for name, one in estimates.items()}
 
