@@ -4,6 +4,7 @@ each of them is run by scripts/run_docs.py in CI or stands there with the reason
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -53,8 +54,8 @@ def test_the_readme_shows_python() -> None:
     assert ROOT / "README.md" in WITH_PYTHON
 
 
-@pytest.mark.parametrize(("page", "line"), COMMAND_LINES, ids=lambda value: value if isinstance(value, str) else "")
-def test_command_lines_are_taken(page: Path, line: str) -> None:
+def check_taken(where: str, line: str) -> None:
+    """Check that the program has a command and its options."""
     words = shlex.split(line, comments=True)[1:]
     command: Any = get_command(app)
     while words and words[0] in getattr(command, "commands", {}):
@@ -63,7 +64,31 @@ def test_command_lines_are_taken(page: Path, line: str) -> None:
     taken = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     for word in words:
         if word.startswith("-") and not re.fullmatch(r"-\d+(\.\d+)?", word):
-            assert word.split("=")[0] in {*taken, "--help", "-h"}, f"{name_of(page)}: {line}: no option {word}"
+            assert word.split("=")[0] in {*taken, "--help", "-h"}, f"{where}: {line}: no option {word}"
+
+
+@pytest.mark.parametrize(("page", "line"), COMMAND_LINES, ids=lambda value: value if isinstance(value, str) else "")
+def test_command_lines_are_taken(page: Path, line: str) -> None:
+    check_taken(name_of(page), line)
+
+
+@pytest.mark.parametrize("recipe", ["make_weights.sh", "make_classifier.sh"])
+def test_command_lines_of_a_recipe_are_taken(recipe: str, tmp_path: Path) -> None:
+    for folder in ("scripts", "runs"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "scripts" / recipe, tmp_path / "scripts")
+    lens, told = tmp_path / "lens", tmp_path / "told"
+    lens.write_text(f"#!/usr/bin/env bash\nprintf '%q ' osteolens \"$@\" >> {told}\necho >> {told}\n")
+    lens.chmod(0o755)
+    given = {**os.environ, "LENS": str(lens), "SHARE": "5"}
+    subprocess.run(["bash", str(tmp_path / "scripts" / recipe), "", "2026.1.1"], env=given, check=True)
+    lines = told.read_text().splitlines()
+    assert len(lines) > 9
+    for line in lines:
+        check_taken(recipe, line)
+    if recipe == "make_classifier.sh":
+        assert "--sites training:80 " in lines[0] and "--sites test1:16\\,test2:16 " in lines[-2]
+        assert not any("--anatomy" in line for line in lines), "without meshes, the built-in bones"
 
 
 def test_every_command_is_run_or_the_reason_is_told() -> None:
@@ -113,7 +138,7 @@ def test_a_command_whose_cohort_is_not_made_is_told() -> None:
 def test_a_command_of_the_tutorial_is_made_small_and_stays_one_that_is_taken() -> None:
     for line in run_docs.command_lines(run_docs.TUTORIAL):
         if line.startswith("osteolens"):
-            test_command_lines_are_taken(ROOT / run_docs.TUTORIAL, run_docs.smaller(line))
+            check_taken(run_docs.TUTORIAL, run_docs.smaller(line))
     assert run_docs.smaller("osteolens train detector C --out r") == (
         "osteolens train detector C --out r --set epochs=1 --set renders=1"
     )
