@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +24,8 @@ from osteolens.atomic import make_folder
 from osteolens.errors import ReadError
 from osteolens.progress import Progress, silent
 
+log = logging.getLogger(__name__)
+
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -29,7 +33,8 @@ Floats = npt.NDArray[np.float32]
 def build_crops(
     studies: Sequence[Study], rois: Rois, plan: CropPlan, cache: Path, progress: Progress = silent
 ) -> CropSet:
-    """Crops of all studies that have DXA and ROIs, in one memory-mapped file; a rerun goes on where it stopped.
+    """Crops of all studies that have DXA and ROIs, in one memory-mapped file; a rerun goes on where it stopped. Images
+    that give none are told of at the end, once for each reason.
 
     Args:
         studies: to crop.
@@ -58,8 +63,11 @@ def build_crops(
     images, present = _open_cache(len(boxed), plan, cache, made_from)
     todo = [k for k in range(len(boxed)) if np.isnan(present[k]).any()]
 
+    reasons: list[str] = []
+
     def write(k: int) -> None:
-        images[k], present[k] = crops_of(boxed[k], rois, plan, plan.seed + k)
+        images[k], present[k], without = crops_of(boxed[k], rois, plan, plan.seed + k)
+        reasons.extend(without)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -67,6 +75,8 @@ def build_crops(
             progress(number, len(boxed))
     finally:
         pool.shutdown(cancel_futures=True)
+    for reason, count in Counter(reasons).items():
+        log.warning("%d image%s left out of training: %s", count, "s" * (count > 1), reason)
     usable = np.flatnonzero(present.any(1))
     if not len(usable):
         raise ReadError("no study has readable images with boxes of all of L1-L4; nothing to train on")

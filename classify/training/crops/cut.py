@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from cohort.spine import SpineDetection, VertebraBox, View
 from cohort.study import Radiograph, Study
 from osteolens.errors import OsteoLensError, StudyError
 from osteolens.training.display_augmentation import other_display
-
-log = logging.getLogger(__name__)
 
 READER_FRACTION = 0.025
 """By how much of a box readers differ at each side."""
@@ -70,11 +67,11 @@ class CropPlan:
     faced_by: str = "header"
 
 
-def crops_of(study: Study, rois: Rois, plan: CropPlan, seed: int) -> tuple[Bytes, Floats]:
-    """Crops (variants, 2, crops, size, size) of a study, and which views it has."""
+def crops_of(study: Study, rois: Rois, plan: CropPlan, seed: int) -> tuple[Bytes, Floats, list[str]]:
+    """Crops (variants, 2, crops, size, size) of a study, which views it has, and why an image gives none."""
     rng, spec = np.random.default_rng(seed), plan.spec
     crops = np.full((plan.variants, 2, spec.crops, spec.size_px, spec.size_px), round(spec.grey * 255), np.uint8)
-    present = np.zeros(2, np.float32)
+    present, reasons = np.zeros(2, np.float32), list[str]()
     for channel, view in enumerate(View):
         image = study.ap if view is View.AP else study.lateral
         boxes = rois.get((study.study_uid, view))
@@ -83,7 +80,7 @@ def crops_of(study: Study, rois: Rois, plan: CropPlan, seed: int) -> tuple[Bytes
         try:
             radiograph = read_radiograph(image, with_full_range=plan.variants > 1)
         except OsteoLensError as error:
-            log.warning("%s left out of training: %s", view, error)
+            reasons.append(str(error))
             continue
         check_inside(study.study_uid, view, boxes, radiograph.pixels.shape)
         try:
@@ -91,8 +88,8 @@ def crops_of(study: Study, rois: Rois, plan: CropPlan, seed: int) -> tuple[Bytes
                 crops[variant, channel] = crop
             present[channel] = 1
         except StudyError as error:
-            log.warning("%s left out of training: %s", view, error)
-    return crops, present
+            reasons.append(str(error))
+    return crops, present, reasons
 
 
 def _variants(

@@ -79,3 +79,22 @@ def test_crops_are_the_same_with_one_core_and_with_many(tmp_path: Path, monkeypa
         build_crops(studies, rois, plan, tmp_path / str(cores))
     one, many = ((tmp_path / cores / "crops.npy").read_bytes() for cores in ("1", "5"))
     assert one == many
+
+
+def test_images_that_cannot_be_cropped_are_told_once_for_each_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    studies, rois = index_cohort(EXAMPLES).studies, read_rois(EXAMPLES / "rois.csv")
+    cut_off = {study.study_uid for study in studies[:3]}
+    some = {
+        key: tuple(box for box in boxes if key[0] not in cut_off or key[1] is View.AP or box.level != "L1")
+        for key, boxes in rois.items()
+    }
+    damaged = tmp_path / "AP.dcm"
+    damaged.write_bytes(b"nothing")
+    studies = [*studies[:5], replace(studies[5], ap=damaged)]
+    crops = build_crops(studies, some, CropPlan(spec=PreprocessSpec(size_px=64)), tmp_path / "crops")
+    assert crops.present.tolist() == [[1, 0]] * 3 + [[1, 1]] * 2 + [[0, 1]]
+    told = sorted(record.getMessage() for record in caplog.records)
+    assert len(told) == 2 and told[0].startswith("1 image left out of training: AP.dcm: the content is no dcm image")
+    assert told[1] == "3 images left out of training: LATERAL: no box for L1; expected L1, L2, L3, L4"
