@@ -92,8 +92,8 @@ def test_images_that_cannot_be_cropped_are_told_once_for_each_reason(
     }
     damaged = tmp_path / "AP.dcm"
     damaged.write_bytes(b"nothing")
-    studies = [*studies[:5], replace(studies[5], ap=damaged)]
-    crops = build_crops(studies, some, CropPlan(spec=PreprocessSpec(size_px=64)), tmp_path / "crops")
+    given = [*studies[:5], replace(studies[5], ap=damaged)]
+    crops = build_crops(given, some, CropPlan(spec=PreprocessSpec(size_px=64)), tmp_path / "crops")
     assert crops.present.tolist() == [[1, 0]] * 3 + [[1, 1]] * 2 + [[0, 1]]
     told = sorted(record.getMessage() for record in caplog.records)
     assert len(told) == 2 and told[0].startswith("1 image left out of training: AP.dcm: the content is no dcm image")
