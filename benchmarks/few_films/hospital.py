@@ -119,10 +119,10 @@ def read_hospital(
     )
 
 
-def truth_of(crops: StudyArrays) -> Truth:
+def truth_of(studies: StudyArrays) -> Truth:
     """DXA of studies."""
     return Truth(
-        labels=crops.labels,
-        t_scores=crops.t_scores.astype(np.float64),
-        patients=np.unique(crops.patient_ids, return_inverse=True)[1].astype(np.int64),
+        labels=studies.labels,
+        t_scores=studies.t_scores.astype(np.float64),
+        patients=np.unique(studies.patient_ids, return_inverse=True)[1].astype(np.int64),
     )

@@ -75,8 +75,8 @@ def build_crops(
             progress(number, len(boxed))
     finally:
         pool.shutdown(cancel_futures=True)
-    for reason, count in Counter(reasons).items():
-        log.warning("%d image%s left out of training: %s", count, "s" * (count > 1), reason)
+        for reason, count in sorted(Counter(reasons).items()):
+            log.warning("%d image%s left out of training: %s", count, "s" * (count > 1), reason)
     usable = np.flatnonzero(present.any(1))
     if not len(usable):
         raise ReadError("no study has readable images with boxes of all of L1-L4; nothing to train on")
